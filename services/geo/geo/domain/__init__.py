@@ -1,0 +1,1 @@
+"""The rules of geo: pure, no clock, no I/O."""

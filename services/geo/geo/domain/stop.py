@@ -1,0 +1,90 @@
+"""Stops and legs: the words of the itinerary ledger.
+
+All of an agent's stops form one chain in time order. A place is the key of a `kit.values.latlng.LatLng`;
+`NOWHERE` stands for a stop that nobody drives to.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+NOWHERE = -1
+
+
+class StopKind(StrEnum):
+    """What occupies an agent's time."""
+
+    APPOINTMENT = "APPOINTMENT"
+    HOLD = "HOLD"
+    BREAK = "BREAK"
+    ABSENCE = "ABSENCE"
+    DAY_START = "DAY_START"
+    DAY_END = "DAY_END"
+
+
+PLACELESS = frozenset({StopKind.BREAK, StopKind.ABSENCE})
+"""Kinds without a place of their own: they are taken where the stop before them ends."""
+
+VISITS = frozenset({StopKind.APPOINTMENT, StopKind.HOLD})
+
+DAY_FRAME = frozenset({StopKind.DAY_START, StopKind.DAY_END, StopKind.BREAK})
+"""Kinds that come with the first visit of a shift, made from the agent's calendar."""
+
+
+class TravelSource(StrEnum):
+    """Where a travel time comes from."""
+
+    ESTIMATE = "ESTIMATE"
+    ROAD = "ROAD"
+    MATRIX = "MATRIX"
+    NONE = "NONE"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A drive between two places.
+
+    `seconds` is what the guarantee counts on; `via` marks a drive kept over a place that left the agenda.
+    """
+
+    from_place: int
+    to_place: int
+    seconds: int
+    metres: int
+    source: TravelSource
+    version: str
+    via: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One stop of an agent, without its link to the stop before.
+
+    `starts_at < ends_at` always, whole seconds, UTC. `buffer` (seconds) is kept on top of the drive *to* this
+    stop. `owner_id` is the appointment, hold or absence it belongs to; None for the day frame. The day frame's
+    bases last one second outside the shift (DAY_START ends at its start, DAY_END begins at its end), so that
+    every stop has a length and the order of the chain is strict.
+    """
+
+    stop_id: str
+    kind: StopKind
+    starts_at: datetime
+    ends_at: datetime
+    place: int
+    buffer: int = 0
+    owner_id: str | None = None
+    expires_at: datetime | None = None
+
+    @property
+    def duration(self) -> timedelta:
+        """How long it lasts."""
+        return self.ends_at - self.starts_at
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedStop:
+    """A stop with the leg it relies on; `previous_id` and `leg` are None on the agent's first stop."""
+
+    stop: Stop
+    previous_id: str | None
+    leg: Leg | None
