@@ -1,0 +1,1 @@
+"""What every Giro service stands on; it knows nothing of appointments."""

@@ -1,0 +1,1 @@
+"""gRPC as Giro speaks it: one way to serve, one way to call."""

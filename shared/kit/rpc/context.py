@@ -1,0 +1,100 @@
+"""Who is calling, and until when: set by the server for each RPC, read by use cases."""
+
+import time
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, replace
+from typing import Final
+
+from kit.errors import NotAllowed, Reason, Unauthenticated
+
+TENANT: Final = "tenant"
+BRANCH: Final = "branch"
+CAMPAIGN: Final = "campaign"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role, as in `OPERATOR`, within the whole tenant (`tenant`), one `branch` or one `campaign`."""
+
+    role: str
+    scope_kind: str
+    scope_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whom the verified token stands for.
+
+    `subject` is a user's id, or a service's name when no user is behind the call; `service` names the calling
+    service, or is None when the user's own token came in.
+    """
+
+    subject: str
+    tenant: str
+    grants: tuple[Grant, ...] = ()
+    request_id: str = ""
+    service: str | None = None
+
+    def has_role(self, *roles: str) -> bool:
+        """Whether any grant, of any scope, is one of these roles."""
+        return any(grant.role in roles for grant in self.grants)
+
+    def campaigns(self) -> frozenset[str] | None:
+        """The only campaigns this caller may act on, or None when it is limited to none in particular."""
+        limited = {grant.scope_id for grant in self.grants if grant.scope_kind == CAMPAIGN}
+        if not limited or any(grant.scope_kind != CAMPAIGN for grant in self.grants):
+            return None
+        return frozenset(limited)
+
+    def require_campaign(self, campaign_id: str) -> None:
+        """Raises NotAllowed (OUT_OF_SCOPE) when the caller's grants are limited to other campaigns."""
+        limited = self.campaigns()
+        if limited is not None and campaign_id not in limited:
+            raise NotAllowed(Reason.OUT_OF_SCOPE, f"your role does not reach campaign {campaign_id}")
+
+    def with_request_id(self, request_id: str) -> "Caller":
+        """The same caller in this request."""
+        return replace(self, request_id=request_id)
+
+
+_caller: ContextVar[Caller | None] = ContextVar("giro_caller", default=None)
+_deadline: ContextVar[float | None] = ContextVar("giro_deadline", default=None)
+
+
+def caller() -> Caller:
+    """The caller of the RPC in hand. Raises Unauthenticated outside one, or in a public RPC without a
+    token.""" found = _caller.get()
+    if found is None:
+        raise Unauthenticated(Reason.UNAUTHENTICATED, "this call needs a token")
+    return found
+
+
+def caller_or_none() -> Caller | None:
+    """The caller, or None where there is none: a consumer, a background task, a public RPC."""
+    return _caller.get()
+
+
+def become(who: Caller | None) -> Token[Caller | None]:
+    """Makes `who` the caller of this task; the token goes to `unbecome`. For the server and for tests."""
+    return _caller.set(who)
+
+
+def unbecome(token: Token[Caller | None]) -> None:
+    """Undoes `become`."""
+    _caller.reset(token)
+
+
+def set_time_left(seconds: float | None) -> Token[float | None]:
+    """Notes that the caller waits this many seconds from now; None: nobody waits."""
+    return _deadline.set(None if seconds is None else time.monotonic() + seconds)
+
+
+def reset_time_left(token: Token[float | None]) -> None:
+    """Undoes `set_time_left`."""
+    _deadline.reset(token)
+
+
+def time_left() -> float | None:
+    """Seconds the caller still waits, at least 0; None when nobody does."""
+    deadline = _deadline.get()
+    return None if deadline is None else max(0.0, deadline - time.monotonic())

@@ -1,0 +1,173 @@
+"""What a process says about itself: JSON logs, Prometheus metrics, and the W3C trace that ties hops
+together."""
+
+import logging
+import os
+import sys
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from prometheus_client import start_http_server
+
+from kit.values.ids import uuid7_hex
+
+_VERSION: Final = "00"
+_SAMPLED: Final = "01"
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One span of a W3C trace: 32 and 16 lower-case hex digits, and the flags."""
+
+    trace_id: str
+    span_id: str
+    flags: str = _SAMPLED
+
+    @classmethod
+    def new(cls) -> "Trace":
+        """The root of a new trace."""
+        return cls(os.urandom(16).hex(), os.urandom(8).hex())
+
+    @classmethod
+    def parse(cls, header: str | None) -> "Trace | None":
+        """The span a `traceparent` header names, or None when there is none or it is malformed."""
+        parts = (header or "").split("-")
+        if len(parts) != 4 or [len(part) for part in parts] != [2, 32, 16, 2]:
+            return None
+        if not all(_is_hex(part) for part in parts) or not int(parts[1], 16) or not int(parts[2], 16):
+            return None
+        return cls(parts[1], parts[2], parts[3])
+
+    def child(self) -> "Trace":
+        """A new span of the same trace."""
+        return Trace(self.trace_id, os.urandom(8).hex(), self.flags)
+
+    @property
+    def header(self) -> str:
+        """As a `traceparent` header."""
+        return f"{_VERSION}-{self.trace_id}-{self.span_id}-{self.flags}"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The piece of work this task is doing, for log lines and for headers of what it causes."""
+
+    trace: Trace
+    request_id: str
+    tenant: str = ""
+
+
+_work: ContextVar[Work | None] = ContextVar("giro_work", default=None)
+
+
+def current() -> Work | None:
+    """The work in hand, or None outside any request or event."""
+    return _work.get()
+
+
+def enter(traceparent: str | None, request_id: str | None, tenant: str = "") -> Token[Work | None]:
+    """Begins a piece of work: a child span of `traceparent`, or a new trace; the token goes to `leave`."""
+    parent = Trace.parse(traceparent)
+    trace = parent.child() if parent else Trace.new()
+    return _work.set(Work(trace, request_id or uuid7_hex(), tenant))
+
+
+def belongs_to(tenant: str) -> None:
+    """Notes the tenant of the work in hand, once it is known."""
+    work = _work.get()
+    if work is not None:
+        _work.set(Work(work.trace, work.request_id, tenant))
+
+
+def leave(token: Token[Work | None]) -> None:
+    """Ends what `enter` began."""
+    _work.reset(token)
+
+
+def traceparent() -> str:
+    """Header for what this work causes: a child of its span, or a new trace outside any work."""
+    work = _work.get()
+    return (work.trace.child() if work else Trace.new()).header
+
+
+def request_id() -> str:
+    """Id of the request in hand, or a new one outside any."""
+    work = _work.get()
+    return work.request_id if work else uuid7_hex()
+
+
+def configure_logging(service: str, level: str = "INFO") -> None:
+    """Sends structlog and the standard library's logs to stdout, one JSON object a line."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        _add_work,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+    _redirect_standard_logging(shared, level)
+
+
+def _redirect_standard_logging(shared: list[Any], level: str) -> None:
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.JSONRenderer(),
+        ],
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(formatter)
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+
+
+def logger(name: str) -> structlog.typing.FilteringBoundLogger:
+    """A logger whose lines carry `logger`, and the request, trace and tenant of the work in hand."""
+    bound: structlog.typing.FilteringBoundLogger = structlog.get_logger(logger=name)
+    return bound
+
+
+class MetricsPage:
+    """The process's Prometheus page on its own port; port 0 serves none."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self._stop: Any = None
+
+    def start(self) -> None:
+        """Begins to serve /metrics. Raises OSError when the port is taken."""
+        if self._port:
+            self._stop = start_http_server(self._port, self._host)
+
+    def stop(self) -> None:
+        """Stops serving."""
+        if self._stop is not None:
+            server, thread = self._stop
+            server.shutdown()
+            server.server_close()
+            thread.join()
+            self._stop = None
+
+
+def _add_work(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    work = _work.get()
+    if work is not None:
+        event["request_id"] = work.request_id
+        event["trace_id"] = work.trace.trace_id
+        event["span_id"] = work.trace.span_id
+        if work.tenant:
+            event["tenant"] = work.tenant
+    return event
+
+
+def _is_hex(text: str) -> bool:
+    return not text.strip("0123456789abcdef")

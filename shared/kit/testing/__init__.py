@@ -1,0 +1,1 @@
+"""Real PostgreSQL and NATS for tests, and a scheduler for two sessions."""

@@ -1,0 +1,1 @@
+"""Small immutable values shared by all domains: ids, instants, windows, places."""
