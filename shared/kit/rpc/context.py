@@ -62,8 +62,8 @@ _deadline: ContextVar[float | None] = ContextVar("giro_deadline", default=None)
 
 
 def caller() -> Caller:
-    """The caller of the RPC in hand. Raises Unauthenticated outside one, or in a public RPC without a
-    token.""" found = _caller.get()
+    """The caller of the RPC in hand. Raises Unauthenticated outside one, and in a public RPC."""
+    found = _caller.get()
     if found is None:
         raise Unauthenticated(Reason.UNAUTHENTICATED, "this call needs a token")
     return found
