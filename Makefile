@@ -1,0 +1,53 @@
+# Every verb prepares what it needs first: a fresh clone needs no step before `make run` or `make test`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+
+# Set by hand: ROADS=extract.osm.pbf (run), ARGS="-k name" (test, bench, soak).
+ROADS ?=
+ARGS ?=
+
+.PHONY: help setup run test lint format gen gen-check lock openapi bench soak clean
+
+help: ## this list
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: ## install what is missing (PostgreSQL + PostGIS, Python packages); instant when nothing is
+	@tools/setup.sh
+
+run: setup ## start everything, load the demo, play the operator's flow, serve until Ctrl-C (ROADS=extract.osm.pbf for real roads)
+	@exec $(PY) -m allinone run $(if $(ROADS),--roads "$(ROADS)")
+
+test: ## every test, on real PostgreSQL, NATS and Envoy (ARGS="-k name" for some)
+	@env -u GIRO_DATABASE_URL tools/setup.sh
+	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+
+lint: ## style, types, dependency rule, contracts, generated code, requirements
+	@env -u GIRO_DATABASE_URL tools/setup.sh
+	@tools/lint.sh
+
+format: setup ## let ruff rewrite what it can
+	@.venv/bin/ruff check --fix --exit-zero && .venv/bin/ruff format
+
+gen: setup ## generate shared/giro from the contracts in protos/
+	@$(PY) tools/gen.py
+
+gen-check: setup ## fail when shared/giro is not what protos/ gives
+	@$(PY) tools/gen.py --check
+
+lock: setup ## resolve the packages anew and write requirements.txt (hashes, no address)
+	@$(PY) tools/lock.py
+
+openapi: setup ## write the gateway's OpenAPI page from the contracts
+	@$(PY) -m gateway openapi
+
+bench: setup ## measure suggestions and bookings on the demo data, with a bare gRPC echo as yardstick
+	@$(PY) -m loadtests.bench $(ARGS)
+
+soak: setup ## many operators at once for a while, then verify the promise (ARGS="--minutes 10")
+	@$(PY) -m loadtests.soak $(ARGS)
+
+clean: ## remove what make run and the tools left (.run, caches); keeps the environment
+	@$(PY) -m allinone clean 2>/dev/null || rm -rf .run
+	@rm -rf .build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -not -path './.venv/*' -not -path './.bootstrap/*' -prune -exec rm -rf {} +
