@@ -1,0 +1,71 @@
+"""Gaps of agents' shifts as parallel arrays: what slot search looks through.
+
+Instants are Unix seconds. A gap lies inside one shift, between two things that occupy time. A visit put into
+it begins at `opens` or later, `ready` plus the drive in plus its buffer or later, and ends by `closes`. The
+drive out goes to the next stop that has a place: directly, to end by `deadline`; or, where breaks or absences
+come first (they are taken where the visit is), within the `budget` of seconds that is left after them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Final
+
+import numpy as np
+
+from geo.domain.drives import Ints
+
+NEVER: Final = -(2**60)
+"""An instant before all others: nothing comes before the gap."""
+FOREVER: Final = 2**60
+"""An instant after all others, or seconds without limit: nothing comes after the gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """Parallel arrays, ordered by agent and time.
+
+    `agent` counts along whatever list of agents the arrays were made for. `ready` is when the stop before
+    ends (NEVER without one) and `origin` where (NOWHERE without a place). `target` is the place of the next
+    stop that has one. `direct` is 1 where the drive out begins at the visit's end, else 0. `replaced` are the
+    seconds of the drive origin → target that a visit in between would replace. `fault` is a code of
+    `geo.domain.slot_search.FAULTS` when the whole shift cannot be worked, with the seconds missing in
+    `fault_seconds`; 0 otherwise.
+    """
+
+    agent: Ints
+    opens: Ints
+    closes: Ints
+    ready: Ints
+    origin: Ints
+    deadline: Ints
+    direct: Ints
+    budget: Ints
+    target: Ints
+    replaced: Ints
+    fault: Ints
+    fault_seconds: Ints
+
+    def __len__(self) -> int:
+        return len(self.agent)
+
+    def take(self, which: Ints) -> "Gaps":
+        """The gaps at these positions."""
+        return Gaps(*(getattr(self, name).take(which) for name in NAMES))
+
+
+NAMES: Final = tuple(field.name for field in fields(Gaps))
+
+
+def of_rows(rows: Sequence[tuple[int, ...]]) -> Gaps:
+    """Gaps from rows in the order of the fields of `Gaps`."""
+    table = np.array(rows, dtype=np.int64).reshape(-1, len(NAMES))
+    return Gaps(*np.ascontiguousarray(table.T))
+
+
+def joined(parts: Sequence[Gaps], agents: Sequence[int]) -> Gaps:
+    """Gaps of several agents as one, the n-th part's `agent` set to the n-th of `agents`."""
+    if not parts:
+        return of_rows(())
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in NAMES}
+    columns["agent"] = np.repeat(np.array(agents, dtype=np.int64), [len(part) for part in parts])
+    return Gaps(**columns)

@@ -1,0 +1,1 @@
+"""Inbound: gRPC calls and events."""

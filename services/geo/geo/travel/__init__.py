@@ -1,0 +1,1 @@
+"""Travel times: engines behind one port, and the tenant's own matrix on top of whichever is in use."""

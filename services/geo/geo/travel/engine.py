@@ -1,0 +1,36 @@
+"""What an engine of travel times has to do. One contract suite runs on all of them."""
+
+from typing import Protocol
+
+from geo.domain.drives import Ints
+from geo.domain.stop import TravelSource
+
+
+class Engine(Protocol):
+    """Computes drives between real, pairwise different places."""
+
+    @property
+    def version(self) -> str:
+        """Engine, data and profile, such that equal versions give equal answers."""
+        ...
+
+    @property
+    def source(self) -> TravelSource:
+        """What its legs are flagged with."""
+        ...
+
+    @property
+    def instant(self) -> bool:
+        """Whether `measure` costs next to nothing, so that a lower bound saves nothing."""
+        ...
+
+    async def measure(self, froms: Ints, tos: Ints) -> tuple[Ints, Ints]:
+        """Seconds and metres of each drive; UNREACHABLE and 0 where there is no way.
+
+        Raises Unavailable (TRAVEL_UNAVAILABLE) when the engine cannot answer.
+        """
+        ...
+
+    def floor(self, froms: Ints, tos: Ints) -> Ints:
+        """Seconds that `measure` never goes below; 0 where nothing is known."""
+        ...

@@ -1,0 +1,1 @@
+"""What geo does, one verb a file."""

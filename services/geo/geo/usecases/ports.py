@@ -1,0 +1,22 @@
+"""What the use cases need from engines outside the ledger."""
+
+from collections.abc import Collection
+from typing import Protocol
+
+from geo.domain.legs import LegBook, Pair
+
+
+class TravelTimes(Protocol):
+    """Driving times between places; never asked while a transaction is open."""
+
+    async def version(self, tenant: str) -> str:
+        """Engine, profile and data version that answers this tenant now; part of every leg (R-089)."""
+        ...
+
+    async def legs(self, tenant: str, pairs: Collection[Pair]) -> LegBook:
+        """All of these pairs, of one version; None in the book for a pair without a way.
+
+        Pairs that need no engine (`geo.domain.legs.free_leg`) may be left out by callers and are answered
+        all the same. Raises Unavailable (TRAVEL_UNAVAILABLE) when the engine does not answer.
+        """
+        ...
