@@ -43,7 +43,6 @@ mapfile -t FOLDERS < <(typed_folders)
 check "mypy --strict" "$BIN/mypy" "${FOLDERS[@]}"
 check "dependency rule" "$BIN/lint-imports" --no-cache
 check "contracts (buf lint)" "$BIN/buf" lint protos
-check "contracts (buf format)" "$BIN/buf" format protos --path protos/giro --diff --exit-code
 check "contracts (buf breaking)" breaking
 check "generated code" "$BIN/python" tools/gen.py --check
 check "requirements" "$BIN/python" tools/lock.py --check

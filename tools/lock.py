@@ -1,7 +1,7 @@
 """Write requirements.txt from the pyproject.toml files, or check that it still fits them.
 
     python tools/lock.py            resolve (needs the package index) and write requirements.txt
-    python tools/lock.py --check    exit 1 when a pyproject.toml changed since, a hash is missing, an address is named
+    python tools/lock.py --check    exit 1 when it no longer fits them, lacks a hash or names an address
 
 uv's own lock file records where each package was downloaded from; that stays out of the repository. The
 first line of requirements.txt carries a digest of every declared dependency, so a check needs no network.

@@ -1,0 +1,125 @@
+"""Progress of a start: live on a terminal, one plain line a finished step elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import Progress as LiveProgress
+from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+
+class Step(Protocol):
+    """A running step; `say` replaces the few words that follow its title."""
+
+    def say(self, words: str) -> None: ...
+
+
+class Progress(Protocol):
+    """Where steps are shown; several may run at once."""
+
+    def step(self, title: str) -> AbstractContextManager[Step]: ...
+
+    def note(self, words: str) -> None: ...
+
+
+class _Quiet:
+    def say(self, words: str) -> None:
+        pass
+
+
+class Silent:
+    """Shows nothing; for tests."""
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        yield _Quiet()
+
+    def note(self, words: str) -> None:
+        pass
+
+
+class _PlainStep:
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.words = "done"
+
+    def say(self, words: str) -> None:
+        self.words = words
+
+
+class Plain:
+    """One line when a step is done or failed."""
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        running = _PlainStep(title)
+        started = time.monotonic()
+        try:
+            yield running
+        except BaseException:
+            running.say("FAILED")
+            raise
+        finally:
+            self.note(f"  {title:<46} {running.words} ({time.monotonic() - started:.1f} s)")
+
+    def note(self, words: str) -> None:
+        print(words, flush=True)
+
+
+class _LiveStep:
+    def __init__(self, live: LiveProgress, task: TaskID, title: str) -> None:
+        self._live, self._task, self._title = live, task, title
+
+    def say(self, words: str) -> None:
+        self._live.update(self._task, description=f"{self._title:<46} {words}")
+
+
+class Live:
+    """Spinners on a terminal; a finished step stays as a line."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = LiveProgress(
+            SpinnerColumn(finished_text="[green]✓"),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._running = 0
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        task = self._live.add_task(title, total=1)
+        self._enter()
+        try:
+            yield _LiveStep(self._live, task, title)
+        except BaseException:
+            self._live.update(task, description=f"[red]{title:<46} FAILED")
+            raise
+        else:
+            self._live.update(task, completed=1)
+        finally:
+            self._leave()
+
+    def _enter(self) -> None:
+        self._running += 1
+        if self._running == 1:
+            self._live.start()
+
+    def _leave(self) -> None:
+        self._running -= 1
+        if self._running:
+            return
+        self._live.stop()
+        for task in list(self._live.task_ids):
+            self._live.remove_task(task)
+
+    def note(self, words: str) -> None:
+        self._live.console.print(words, highlight=False)
+
+
+def for_terminal() -> Progress:
+    """Live on a terminal, plain elsewhere."""
+    return Live(Console()) if sys.stdout.isatty() else Plain()

@@ -1,0 +1,61 @@
+"""Whether a process serves: gRPC health for services, the admin page for Envoy."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from allinone.errors import StartFailed
+from allinone.ports import HOST
+from allinone.process import Process, tail
+
+Probe = Callable[[], Awaitable[bool]]
+
+
+def grpc_health(target: str) -> Probe:
+    """A probe of the standard gRPC health service at host:port."""
+
+    async def serves() -> bool:
+        async with grpc.aio.insecure_channel(target) as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            try:
+                answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=2)
+            except grpc.aio.AioRpcError:
+                return False
+            return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    return serves
+
+
+def http_ok(port: int, path: str) -> Probe:
+    """A probe of an HTTP page on the loopback: ready when it answers 200."""
+
+    async def serves() -> bool:
+        try:
+            reader, writer = await asyncio.open_connection(HOST, port)
+        except OSError:
+            return False
+        try:
+            writer.write(f"GET {path} HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode())
+            status = await asyncio.wait_for(reader.readline(), timeout=2)
+        except (OSError, TimeoutError):
+            return False
+        finally:
+            writer.close()
+        return b" 200 " in status
+
+    return serves
+
+
+async def until_ready(process: Process, probe: Probe, *, seconds: float) -> None:
+    """Returns when the probe says yes. Raises StartFailed when the process ends first or time runs out."""
+    deadline = time.monotonic() + seconds
+    while not await probe():
+        if not process.running:
+            raise process.died("Mend what it says and start again.")
+        if time.monotonic() > deadline:
+            why = f"It was not ready within {seconds:.0f} s. The end of {process.log}:\n{tail(process.log)}"
+            raise StartFailed(process.name, why, "Look for what it waits for; a loaded machine needs longer.")
+        await asyncio.sleep(0.05)

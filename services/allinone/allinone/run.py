@@ -1,0 +1,70 @@
+"""The verb `make run`: the stack, the demo, the played transcript, where everything listens, then serve."""
+
+import asyncio
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from allinone import demo, listing, ports, roads, transcript
+from allinone.progress import Progress
+from allinone.stack import Stack, StackOptions
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """`state` is the folder of everything made; `extract` an OpenStreetMap file for real roads, or None."""
+
+    state: Path
+    extract: Path | None
+
+
+async def run(options: RunOptions, progress: Progress) -> None:
+    """Serves until SIGINT or SIGTERM, then stops all that it started. Raises StartFailed."""
+    work = asyncio.ensure_future(_serve(options, progress))
+    _on_signals(work, progress)
+    try:
+        await work
+    except asyncio.CancelledError:
+        progress.note("stopped")
+
+
+def _on_signals(work: "asyncio.Future[None]", progress: Progress) -> None:
+    stopping = False
+
+    def stop() -> None:
+        nonlocal stopping
+        if stopping:
+            progress.note("still stopping; what does not end by itself is killed after some seconds")
+            return
+        stopping = True
+        progress.note("\nstopping")
+        work.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+async def _serve(options: RunOptions, progress: Progress) -> None:
+    graph = await roads.prepare(options.extract, options.state, progress) if options.extract else ""
+    async with Stack(_stack_options(options.state, graph), progress) as stack:
+        with progress.step("demo tenants") as step:
+            file = options.state / demo.FILE_NAME
+            loaded = await demo.load(stack, file=file, extract=options.extract, roads=graph, say=step.say)
+            step.say(f"{loaded.booked} visits booked in {loaded.region}")
+        await transcript.play(stack.urls.gateway, loaded)
+        progress.note(listing.where(stack.urls, options.state))
+        progress.note(listing.who(loaded))
+        progress.note("\nserving; Ctrl-C stops everything that was started here")
+        await asyncio.Event().wait()
+
+
+def _stack_options(state: Path, graph: str) -> StackOptions:
+    return StackOptions(
+        state=state,
+        ports=ports.from_environment(os.environ),
+        sandbox=os.environ.get("GIRO_SANDBOX", "true").lower() in ("1", "true", "yes", "on"),
+        roads=graph,
+        admin_database_url=os.environ.get("GIRO_DATABASE_URL", ""),
+        nats_url=os.environ.get("GIRO_NATS_URL", ""),
+    )
