@@ -5,7 +5,7 @@ metadata) and, where fields are named, `google.rpc.BadRequest`. Anything else th
 its details in the log.
 """
 
-# ruff: noqa: N818 - these are named for what a caller is told
+
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,0 +1,1 @@
+"""Alembic's environment for all services: `kit.db.migrate` runs it, nobody imports it."""

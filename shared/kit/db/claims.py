@@ -1,0 +1,74 @@
+"""Claims: a key takes effect once per tenant, and whoever repeats it gets the first answer.
+
+One mechanism for a client's `request_id` and for an event's id. The key is inserted as the transaction's
+first statement; an equal key that is under way elsewhere waits for it, at most for the lock timeout.
+"""
+
+# ruff: noqa: S608 - what is put in is the schema's name, which Database has checked
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from kit.errors import InvalidInput, Reason
+
+RETENTION_DAYS = 30
+"""Days for which a repeated key is recognised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A key of at most 255 characters, and the bytes that must be the same when it is repeated.
+
+    For a request: `Claim(request.request_id, request.SerializeToString(deterministic=True))`.
+    """
+
+    key: str
+    body: bytes
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.key) <= 255:
+            raise InvalidInput(Reason.INVALID_FIELD, "must have 1 to 255 characters", field="request_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What the committed transaction that claimed the same key left: its answer and its reference."""
+
+    answer: bytes | None
+    ref: str | None
+
+
+class ClaimStatements:
+    """The SQL on one schema's claims table."""
+
+    def __init__(self, schema: str) -> None:
+        self.take = (
+            f"INSERT INTO {schema}.claims (tenant_id, key, body_hash) VALUES (%s, %s, %s)"
+            " ON CONFLICT (tenant_id, key) DO NOTHING"
+        )
+        self.read = f"SELECT body_hash, answer, ref FROM {schema}.claims WHERE tenant_id = %s AND key = %s"
+        self.settle = (
+            f"UPDATE {schema}.claims SET answer = coalesce(%s, answer), ref = coalesce(%s, ref)"
+            " WHERE tenant_id = %s AND key = %s"
+        )
+
+
+async def take(
+    connection: psycopg.AsyncConnection[Any], statements: ClaimStatements, tenant: str, claim: Claim
+) -> Earlier | None:
+    """Claims the key; None when it is fresh.
+
+    Raises InvalidInput (REQUEST_ID_REUSED) when it was claimed with another body.
+    """
+    digest = hashlib.sha256(claim.body).digest()
+    inserted = await connection.execute(statements.take, (tenant, claim.key, digest))
+    if inserted.rowcount:
+        return None
+    found = await (await connection.execute(statements.read, (tenant, claim.key))).fetchone()
+    if found is None or bytes(found[0]) != digest:
+        message = "this request_id was used before, with another body"
+        raise InvalidInput(Reason.REQUEST_ID_REUSED, message, field="request_id")
+    return Earlier(found[1], found[2])

@@ -1,0 +1,292 @@
+"""The unit of work: the only way to change anything.
+
+`async with db.uow(tenant, claim) as tx:` is one READ COMMITTED transaction. Its first round trip begins it
+and sets the tenant that row-level security goes by, and the timeouts that keep a frozen client from holding
+others up.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from contextvars import Token
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Final, cast
+
+import psycopg
+from google.protobuf.message import Message
+from sqlalchemy import Executable
+from sqlalchemy.engine import Result
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from kit import telemetry
+from kit.bus import subjects
+from kit.db import claims, failures, guard, outbox
+from kit.db.claims import Claim, ClaimStatements
+from kit.db.outbox import Outgoing
+from kit.rpc.context import time_left
+from kit.values.ids import new_id
+
+_TENANT: Final = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
+_NOW: Final = "SELECT clock_timestamp()"
+_SANDBOX_NOW: Final = (
+    "SELECT clock_timestamp() + make_interval(secs => coalesce("
+    "(SELECT offset_seconds FROM sandbox.test_clocks WHERE tenant_id = current_setting('giro.tenant')), 0))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds after which the database gives up: on a lock, on a statement, on a client that has gone
+    quiet."""
+
+    lock: float = 2.0
+    statement: float = 5.0
+    idle: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where units of work come from; made by `Database`."""
+
+    engine: AsyncEngine
+    service: str
+    constraints: failures.Constraints
+    claims: ClaimStatements
+    insert_events: str
+    sandbox: bool
+    events_committed: Callable[[], None]
+
+
+class Tx:
+    """An open transaction of one tenant."""
+
+    def __init__(self, source: Source, tenant: str, connection: AsyncConnection, raw: Any) -> None:
+        self.tenant = tenant
+        self.duplicate = False
+        """True when a committed transaction took effect under this claim before; nothing is to be done
+        again."""
+        self.first_answer: bytes | None = None
+        """What that transaction answered, if it did."""
+        self.claim_ref: str | None = None
+        """What that transaction referred to, if it did: the id of what it made."""
+        self.is_open = True
+        self.failure: BaseException | None = None
+        self.events: list[Outgoing] = []
+        self.callbacks: list[Callable[[], None]] = []
+        self.connection = connection
+        self.raw: psycopg.AsyncConnection[Any] = raw
+        self.claim: Claim | None = None
+        self._source = source
+        self._answer: bytes | None = None
+        self._ref: str | None = None
+
+    async def run(self, statement: Executable, params: Mapping[str, Any] | None = None) -> Result[Any]:
+        """Runs one SQLAlchemy Core statement or `text()`. Statements built once, at import, run fastest.
+
+        Raises Conflict (CONTENTION) for a lock not had in time or a deadlock, Unavailable for a database that
+        does not answer, and the error that the service's constraints name for a violation.
+        """
+        try:
+            return await self.connection.execute(statement, params)
+        except failures.DRIVER_ERRORS as error:
+            raise self.failed(error) from error
+
+    async def now(self) -> datetime:
+        """The database's clock at this moment, with the tenant's test clock on top in sandbox mode.
+
+        Each call reads it anew, so call it after the lock that the decision depends on.
+        """
+        query = _SANDBOX_NOW if self._source.sandbox else _NOW
+        try:
+            found = await (await self.raw.execute(query)).fetchone()
+        except failures.DRIVER_ERRORS as error:
+            raise self.failed(error) from error
+        moment: datetime = cast(tuple[datetime], found)[0]
+        return moment
+
+    def emit(self, subject_tail: str, entity_id: str, message: Message) -> str:
+        """Tells an event, as in `tx.emit("appointment.booked", appointment_id, event)`; gives the event's id.
+
+        It is sent once this transaction is committed, after earlier events of the same entity. Raises
+        ValueError for a payload over 512 KiB.
+        """
+        payload = message.SerializeToString()
+        if len(payload) > outbox.MAX_EVENT_BYTES:
+            raise ValueError(f"event {subject_tail} has {len(payload)} bytes: too many")
+        event_id = new_id("evt")
+        subject = subjects.evt(self.tenant, self._source.service, subject_tail)
+        headers = {"traceparent": telemetry.traceparent(), "x-request-id": telemetry.request_id()}
+        self.events.append(Outgoing(event_id, subject, entity_id, headers, payload))
+        return event_id
+
+    def on_commit(self, callback: Callable[[], None]) -> None:
+        """Calls `callback()` once this transaction is committed; not at all when it is not."""
+        self.callbacks.append(callback)
+
+    def answer(self, response: bytes) -> None:
+        """Keeps the answer that whoever repeats this transaction's claim will get."""
+        self._require_claim()
+        self._answer = response
+
+    def refer(self, ref: str) -> None:
+        """Keeps what this transaction's claim is about, for a repetition before there is an answer."""
+        self._require_claim()
+        self._ref = ref
+
+    async def answer_claim(self, key: str, response: bytes) -> None:
+        """Keeps the answer to a claim that an earlier transaction of the same saga took."""
+        settled = await self._settle(key, response, None)
+        if not settled:
+            raise LookupError(f"claim {key} was never taken")
+
+    async def begin(self, claim: Claim | None) -> None:
+        """Takes the claim, if any. For the unit of work."""
+        if claim is None:
+            return
+        self.claim = claim
+        try:
+            earlier = await claims.take(self.raw, self._source.claims, self.tenant, claim)
+        except failures.DRIVER_ERRORS as error:
+            raise self.failed(error) from error
+        if earlier is not None:
+            self.duplicate, self.first_answer, self.claim_ref = True, earlier.answer, earlier.ref
+
+    async def flush(self) -> None:
+        """Writes the events and the claim's answer. For the unit of work."""
+        if self.claim is not None and (self._answer is not None or self._ref is not None):
+            await self._settle(self.claim.key, self._answer, self._ref)
+        if self.events:
+            await outbox.write(self.raw, self._source.insert_events, self.tenant, self.events)
+
+    def failed(self, error: BaseException) -> BaseException:
+        """Notes that the transaction cannot be committed any more; gives the error to raise."""
+        self.failure = failures.translate(error, self._source.constraints) or error
+        return self.failure
+
+    async def _settle(self, key: str, answer: bytes | None, ref: str | None) -> int:
+        try:
+            settled = await self.raw.execute(self._source.claims.settle, (answer, ref, self.tenant, key))
+        except failures.DRIVER_ERRORS as error:
+            raise self.failed(error) from error
+        return settled.rowcount
+
+    def _require_claim(self) -> None:
+        if self.claim is None:
+            raise RuntimeError("this transaction has no claim to answer")
+
+
+class UnitOfWork:
+    """One transaction as an async context manager; see `Database.uow`."""
+
+    def __init__(self, source: Source, tenant: str, claim: Claim | None, timeouts: Timeouts) -> None:
+        if not _TENANT.match(tenant):
+            raise ValueError(f"{tenant!r} is no id of a tenant")
+        self._source, self._tenant, self._claim = source, tenant, claim
+        self._timeouts = timeouts
+        self._tx: Tx | None = None
+        self._token: Token[guard.Open | None] | None = None
+
+    async def __aenter__(self) -> Tx:
+        tx = self._tx = await self._begin()
+        self._token = guard.transaction.set(tx)
+        try:
+            await tx.begin(self._claim)
+        except BaseException:
+            await self._roll_back(tx)
+            raise
+        return tx
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        tx = cast(Tx, self._tx)
+        if error is not None or tx.failure is not None:
+            await self._roll_back(tx)
+            if error is None and tx.failure is not None:
+                raise tx.failure  # swallowed inside: PostgreSQL would turn the commit into a rollback unseen
+            return
+        await self._commit(tx)
+
+    async def _begin(self) -> Tx:
+        for last in (False, True):
+            connection = await self._connect()
+            try:
+                raw = (await connection.get_raw_connection()).driver_connection
+                await cast(psycopg.AsyncConnection[Any], raw).execute(self._first_statement())
+            except failures.DRIVER_ERRORS as error:
+                await self._discard(connection)
+                if last or not failures.broke_connection(error):
+                    raise self._translated(error) from error
+                continue  # nothing has been done on it, so another connection may begin instead
+            return Tx(self._source, self._tenant, connection, raw)
+        raise AssertionError("unreachable")
+
+    async def _connect(self) -> AsyncConnection:
+        connection = self._source.engine.connect()
+        try:
+            return await connection.start()
+        except failures.DRIVER_ERRORS as error:
+            raise self._translated(error) from error
+
+    def _first_statement(self) -> str:
+        left = time_left()
+        statement = self._timeouts.statement
+        if left is not None:
+            statement = max(0.001, min(left, statement))
+        lock = min(self._timeouts.lock, statement)
+        # the tenant's characters were checked, so it can stand in one simple query: two round trips less
+        return (
+            "BEGIN; SELECT "
+            f"set_config('giro.tenant', '{self._tenant}', true), "
+            f"set_config('lock_timeout', '{lock * 1000:.0f}', true), "
+            f"set_config('statement_timeout', '{statement * 1000:.0f}', true), "
+            f"set_config('idle_in_transaction_session_timeout', '{self._timeouts.idle * 1000:.0f}', true)"
+        )
+
+    async def _commit(self, tx: Tx) -> None:
+        try:
+            await tx.flush()
+            await self._send_commit(tx)
+        except BaseException:
+            await self._roll_back(tx)
+            raise
+        self._close(tx)
+        await tx.connection.close()
+        if tx.events:
+            self._source.events_committed()
+        for callback in tx.callbacks:
+            callback()
+
+    async def _send_commit(self, tx: Tx) -> None:
+        try:
+            await tx.raw.commit()
+        except failures.DRIVER_ERRORS as error:
+            if failures.broke_connection(error):
+                raise failures.outcome_unknown() from error
+            raise self._translated(error) from error
+
+    async def _roll_back(self, tx: Tx) -> None:
+        self._close(tx)
+        try:
+            await tx.raw.rollback()
+            await tx.connection.close()
+        except BaseException as error:
+            await self._discard(tx.connection)
+            if not isinstance(error, failures.DRIVER_ERRORS):
+                raise
+
+    def _close(self, tx: Tx) -> None:
+        tx.is_open = False
+        if self._token is not None:
+            guard.transaction.reset(self._token)
+            self._token = None
+
+    async def _discard(self, connection: AsyncConnection) -> None:
+        # the whole pool goes: what broke one connection (a restart, a failover) broke the idle ones too
+        await connection.invalidate()
+        await connection.close()
+        await self._source.engine.dispose()
+
+    def _translated(self, error: BaseException) -> BaseException:
+        return failures.translate(error, self._source.constraints) or error

@@ -1,0 +1,75 @@
+"""The pytest plugin: `-p kit.testing.plugin`."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kit import failpoints
+
+if TYPE_CHECKING:
+    from kit.testing.cluster import Cluster
+    from kit.testing.databases import Databases
+    from kit.testing.nats import NatsServer
+    from kit.testing.shared import SharedCluster
+
+
+@pytest.fixture(scope="session")
+def _shared_cluster() -> "SharedCluster":
+    from kit.testing.shared import SharedCluster
+
+    return SharedCluster()
+
+
+@pytest.fixture(scope="session")
+def pg_cluster(_shared_cluster: "SharedCluster") -> "Iterator[Cluster]":
+    """A private PostgreSQL cluster, one for all workers of the run."""
+    cluster = _shared_cluster.acquire()
+    yield cluster
+    _shared_cluster.release(cluster)
+
+
+@pytest.fixture(scope="session")
+def make_database(pg_cluster: "Cluster", _shared_cluster: "SharedCluster") -> "Databases":
+    """`make_database(["booking"])`: a fresh database migrated for these services, as `DatabaseUrls`."""
+    from kit.testing.databases import Databases
+
+    return Databases(pg_cluster, _shared_cluster.locked)
+
+
+@pytest.fixture(scope="session")
+def make_nats_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Callable[[], NatsServer]]":
+    """Starts nats-servers of a test's own, to be stopped and killed at will."""
+    from kit.testing.nats import NatsServer
+
+    servers: list[NatsServer] = []
+
+    def make() -> NatsServer:
+        server = NatsServer(tmp_path_factory.mktemp("nats"))
+        server.start()
+        servers.append(server)
+        return server
+
+    yield make
+    for server in servers:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def nats_server(make_nats_server: "Callable[[], NatsServer]") -> "NatsServer":
+    """One nats-server with JetStream for the whole worker; who stops it must start it again."""
+    return make_nats_server()
+
+
+@pytest.fixture(name="free_port")
+def _free_port() -> "Callable[[], int]":
+    """`free_port()`: a port of the loopback that nobody listens on."""
+    from kit.testing.ports import free_port
+
+    return free_port
+
+
+@pytest.fixture(autouse=True)
+def _no_failpoint_outlives_its_test() -> Iterator[None]:
+    yield
+    failpoints.reset()

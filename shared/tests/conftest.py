@@ -1,0 +1,67 @@
+"""What the kit's tests share: a probe service with one table, and its contract compiled on the fly."""
+
+import importlib
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from grpc_tools import protoc
+
+from kit.db.engine import Database
+from kit.errors import Reason, RuleViolated
+from kit.testing.databases import Databases, DatabaseUrls
+
+HERE = Path(__file__).parent
+PROTOS = HERE.parent.parent / "protos"
+
+sys.path.insert(0, str(HERE / "support"))
+
+CONSTRAINTS = {"things_n_not_negative": lambda: RuleViolated(Reason.PACKAGE_FULL, "nothing left")}
+
+MakeDb = Callable[..., Database]
+
+
+@pytest.fixture(scope="session")
+def urls(make_database: Databases) -> DatabaseUrls:
+    """The probe's database, shared by the tests of one worker; each test takes tenants of its own."""
+    return make_database(["probe"])
+
+
+@pytest_asyncio.fixture
+async def make_db(urls: DatabaseUrls) -> AsyncIterator[MakeDb]:
+    """Starts databases of the probe service: `await make_db(pool_size=1)`."""
+    made: list[Database] = []
+
+    async def make(**overrides: Any) -> Database:
+        options = {"sandbox": False, "pool_size": 5, "constraints": CONSTRAINTS, **overrides}
+        url = options.pop("url", urls.app("probe"))
+        database = Database(url, service="probe", schema="probe", worker_url=urls.worker("probe"), **options)
+        made.append(database)
+        await database.start()
+        return database
+
+    yield make
+    for database in made:
+        await database.stop()
+
+
+@pytest_asyncio.fixture
+async def db(make_db: MakeDb) -> Database:
+    """The probe service's database."""
+    return await make_db()
+
+
+@pytest.fixture(scope="session")
+def probe_contract(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """`(messages, stubs)`: the modules generated from support/probe.proto."""
+    out = tmp_path_factory.mktemp("probe_contract")
+    includes = [f"-I{HERE / 'support'}", f"-I{PROTOS}", f"-I{PROTOS / 'third_party'}"]
+    status = protoc.main(
+        ["protoc", *includes, f"--python_out={out}", f"--grpc_python_out={out}", "probe.proto"]
+    )
+    assert status == 0
+    sys.path.insert(0, str(out))
+    return importlib.import_module("probe_pb2"), importlib.import_module("probe_pb2_grpc")
