@@ -62,6 +62,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Too many calls of this key or tenant."""
     ERROR_REASON_SANDBOX_OFF: _ErrorReason.ValueType  # 18
     """Test clocks exist in sandbox mode alone."""
+    ERROR_REASON_LAST_ADMINISTRATOR: _ErrorReason.ValueType  # 19
+    """The change would leave the tenant without an administrator."""
     ERROR_REASON_LEAD_TIME: _ErrorReason.ValueType  # 20
     """The start is nearer than the lead time allows (R-009). Metadata: `lead_seconds`, `earliest_start`."""
     ERROR_REASON_PACKAGE_FULL: _ErrorReason.ValueType  # 21
@@ -150,6 +152,8 @@ ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 17
 """Too many calls of this key or tenant."""
 ERROR_REASON_SANDBOX_OFF: ErrorReason.ValueType  # 18
 """Test clocks exist in sandbox mode alone."""
+ERROR_REASON_LAST_ADMINISTRATOR: ErrorReason.ValueType  # 19
+"""The change would leave the tenant without an administrator."""
 ERROR_REASON_LEAD_TIME: ErrorReason.ValueType  # 20
 """The start is nearer than the lead time allows (R-009). Metadata: `lead_seconds`, `earliest_start`."""
 ERROR_REASON_PACKAGE_FULL: ErrorReason.ValueType  # 21
