@@ -7,16 +7,15 @@ where the week's first shift starts, without bases at the cut.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from geo.domain.stop import NOWHERE, VISITS, Stop, StopKind
 from kit.errors import InvalidInput, Reason
 from kit.values.window import Window
-
-from geo.domain.stop import NOWHERE, VISITS, Stop, StopKind
 
 DAY: Final = 24 * 60
 WEEK: Final = 7 * DAY
@@ -49,7 +48,7 @@ class WeeklyShift:
 
 @dataclass(frozen=True, slots=True)
 class WeeklyBreak:
-    """A weekly break; `weekday` is the day of the shift it belongs to, even when the break is after midnight."""
+    """A weekly break; `weekday` is the day of its shift, even when the break is after midnight."""
 
     weekday: int
     start: int
@@ -104,8 +103,11 @@ def wall(of_day: int) -> str:
 
 
 def calendar(time_zone: str, shifts: Iterable[WeeklyShift], breaks: Iterable[WeeklyBreak]) -> Calendar:
-    """A calendar that was checked. Raises InvalidInput naming the field: an unknown zone, shifts that overlap,
-    a break outside its day's shifts, breaks that overlap."""
+    """A calendar that was checked.
+
+    Raises InvalidInput naming the field: an unknown zone, shifts that overlap, a break outside its day's
+    shifts, breaks that overlap.
+    """
     made = Calendar(time_zone, tuple(shifts), tuple(breaks))
     _known_zone(time_zone)
     _apart([(s.week_start, s.length) for s in made.shifts], "calendar.shifts")
@@ -171,7 +173,7 @@ def _meets_any(stop: Stop, others: Iterable[Stop]) -> bool:
     return any(stop.starts_at < other.ends_at and other.starts_at < stop.ends_at for other in others)
 
 
-# --- checks --------------------------------------------------------------------------------------------------
+# --- checks
 
 
 def _known_zone(time_zone: str) -> None:
@@ -209,7 +211,7 @@ def _break_start(calendar: Calendar, index: int) -> int:
     )
 
 
-# --- from wall times to instants -----------------------------------------------------------------------------
+# --- from wall times to instants
 
 
 @lru_cache(maxsize=512)
@@ -221,12 +223,13 @@ def _merged(calendar: Calendar, start: datetime, end: datetime) -> list[Concrete
     cut = _endless_cut(calendar)
     joined: list[ConcreteShift] = []
     for weekly, shift in _concrete(calendar, start, end):
-        if joined and shift.start <= joined[-1].end and weekly is not cut:
-            shift = _join(joined.pop(), shift)
-        elif joined and weekly is cut and shift.start <= joined[-1].end:
-            joined[-1] = _without_end(joined[-1])
-            shift = _without_start(shift)
-        joined.append(shift)
+        if not joined or joined[-1].end < shift.start:
+            joined.append(shift)
+        elif weekly is not cut:
+            joined[-1] = _join(joined[-1], shift)
+        else:
+            joined[-1] = replace(joined[-1], end_base=None)
+            joined.append(replace(shift, start_base=None))
     return joined
 
 
@@ -325,11 +328,3 @@ def _join(first: ConcreteShift, then: ConcreteShift) -> ConcreteShift:
     return ConcreteShift(
         first.start, then.end, first.start_base, then.end_base, (*first.breaks, *then.breaks)
     )
-
-
-def _without_end(shift: ConcreteShift) -> ConcreteShift:
-    return ConcreteShift(shift.start, shift.end, shift.start_base, None, shift.breaks)
-
-
-def _without_start(shift: ConcreteShift) -> ConcreteShift:
-    return ConcreteShift(shift.start, shift.end, None, shift.end_base, shift.breaks)

@@ -13,7 +13,7 @@ NO_TRAVEL: Final = "none"
 """Version of the legs that no engine was asked for."""
 
 
-class MissingLegs(Exception):  # noqa: N818 - not a fault: the caller fetches the legs and comes back
+class MissingLegs(Exception):
     """The book does not know these pairs; no decision without them."""
 
     def __init__(self, pairs: Set[Pair]) -> None:
