@@ -178,7 +178,7 @@ class PrivateCluster:
         )
 
     async def _end_leftover(self) -> None:
-        """A server of this very folder that outlived its parent is stopped; nobody else runs one here (lock)."""
+        """A server of this folder that outlived its parent is stopped; no other run is here (lock)."""
         pid = self._leftover()
         if pid is None:
             return
