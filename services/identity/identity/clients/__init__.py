@@ -1,0 +1,1 @@
+"""What the use cases' ports are made of: hashing threads and the signing key."""

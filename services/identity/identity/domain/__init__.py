@@ -1,0 +1,1 @@
+"""Who is who: pure rules about tenants, users, roles and sign-in."""

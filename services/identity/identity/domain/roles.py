@@ -1,0 +1,122 @@
+"""Roles and where they hold (R-176, R-179, R-181)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from typing import Protocol
+
+from identity.domain.tenants import PLATFORM_TENANT_ID
+from kit.errors import InvalidInput, NotAllowed, Reason
+from kit.values.ids import is_id
+
+MAX_GRANTS = 50
+
+
+@unique
+class Role(StrEnum):
+    """What a person or a partner's program is; the contract's `Role` says what each does.
+
+    SERVICE is missing: it is never granted.
+    """
+
+    ADMINISTRATOR = "ADMINISTRATOR"
+    PROJECT_MANAGER = "PROJECT_MANAGER"
+    OPERATOR = "OPERATOR"
+    AGENT = "AGENT"
+    AGENT_SUPERVISOR = "AGENT_SUPERVISOR"
+    CUSTOMER = "CUSTOMER"
+    BRANCH_MANAGER = "BRANCH_MANAGER"
+    PHOTOGRAPHER = "PHOTOGRAPHER"
+    CLIENT = "CLIENT"
+    PLATFORM = "PLATFORM"
+    PARTNER = "PARTNER"
+    SRE = "SRE"
+
+
+@unique
+class ScopeKind(StrEnum):
+    """How far a grant reaches."""
+
+    TENANT = "tenant"
+    BRANCH = "branch"
+    CAMPAIGN = "campaign"
+
+
+_KIND_OF_PREFIX = {"brn": ScopeKind.BRANCH, "cmp": ScopeKind.CAMPAIGN}
+
+UNLIMITED_ROLES = frozenset({Role.ADMINISTRATOR, Role.PLATFORM, Role.SRE})
+"""Roles that run a whole tenant: an administrator of one campaign could make itself one of all."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RoleGrant:
+    """A role in the whole tenant (empty `scope_id`), in one branch (`brn_…`) or one campaign (`cmp_…`)."""
+
+    role: Role
+    scope_id: str = ""
+
+    @property
+    def scope_kind(self) -> ScopeKind:
+        """What `scope_id` names. Only for grants that `check_grants` let through."""
+        return _KIND_OF_PREFIX[self.scope_id[:3]] if self.scope_id else ScopeKind.TENANT
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether it runs the tenant."""
+        return self.role is Role.ADMINISTRATOR
+
+
+class Granted(Protocol):
+    """Any grant of a role, as in a caller's token."""
+
+    @property
+    def role(self) -> str:
+        """Name of the role."""
+        ...
+
+    @property
+    def scope_id(self) -> str:
+        """Branch or campaign; empty for the whole tenant."""
+        ...
+
+
+def check_grants(grants: Sequence[RoleGrant], tenant_id: str, field: str = "grants") -> tuple[RoleGrant, ...]:
+    """The grants in a stable order.
+
+    Raises InvalidInput, naming the grant, for none, too many, a repeated one or a scope that is none;
+    NotAllowed for PLATFORM outside the platform's own tenant.
+    """
+    if not 1 <= len(grants) <= MAX_GRANTS:
+        raise _refused(f"needs 1 to {MAX_GRANTS} roles", field)
+    for index, grant in enumerate(grants):
+        path = f"{field}[{index}]"
+        if grant in grants[:index]:
+            raise _refused("repeats an earlier role in the same scope", path)
+        _check_scope(grant, f"{path}.scope_id")
+        _check_platform(grant, tenant_id, f"{path}.role")
+    return tuple(sorted(grants))
+
+
+def limits(grants: Sequence[Granted], roles: frozenset[Role]) -> frozenset[str] | None:
+    """The scopes to which those of `grants` with one of `roles` are limited; None when one is not limited."""
+    scopes = {grant.scope_id for grant in grants if grant.role in roles}
+    return None if "" in scopes else frozenset(scopes)
+
+
+def _check_scope(grant: RoleGrant, field: str) -> None:
+    if not grant.scope_id:
+        return
+    if grant.role in UNLIMITED_ROLES:
+        raise _refused(f"{grant.role} holds for the whole tenant: leave scope_id empty", field)
+    if not any(is_id(grant.scope_id, prefix) for prefix in _KIND_OF_PREFIX):
+        raise _refused("must be the id of a branch (brn_…) or a campaign (cmp_…), or empty", field)
+
+
+def _check_platform(grant: RoleGrant, tenant_id: str, field: str) -> None:
+    if grant.role is Role.PLATFORM and tenant_id != PLATFORM_TENANT_ID:
+        message = "PLATFORM is granted in the platform's own tenant only"
+        raise NotAllowed(Reason.ROLE_REQUIRED, message, metadata={"roles": Role.PLATFORM}, field=field)
+
+
+def _refused(message: str, field: str) -> InvalidInput:
+    return InvalidInput(Reason.INVALID_FIELD, message, field=field)

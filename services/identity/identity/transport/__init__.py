@@ -1,0 +1,1 @@
+"""Inbound: the contract's messages to commands and back."""
