@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen: the interpreter writes its traceback into it
 class StartFailed(Exception):
     """A step that failed. `why` is what was seen, `advice` what to do about it; both are whole sentences."""
 

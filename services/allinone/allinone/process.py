@@ -108,7 +108,12 @@ class Process:
 
 
 async def run_once(
-    name: str, command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None
+    name: str,
+    command: Sequence[str],
+    *,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    advice: str = "Mend what it says and start again; make clean starts from nothing.",
 ) -> None:
     """Runs a command to its end. Raises StartFailed with the end of its log when it fails."""
     process = Process(name, command, log=log, environment=environment)
@@ -119,4 +124,4 @@ async def run_once(
         await process.stop()
     if code:
         why = f"It ended with code {code}. The end of {log}:\n{tail(log)}"
-        raise StartFailed(name, why, "Mend what it says and start again; rm -rf .run starts from nothing.")
+        raise StartFailed(name, why, advice)

@@ -44,7 +44,10 @@ async def _build(extract: Path, folder: Path, profile: Path, progress: Progress)
         shutil.copyfile(extract, source)
     log = folder / "osrm.log"
     with progress.step("  reading the extract"):
-        await run_once(STEP, _osrm("extract", "-p", str(profile), str(source)), log=log)
+        extract_it = _osrm("extract", "-p", str(profile), str(source))
+        await run_once(
+            STEP, extract_it, log=log, advice="Is it a whole OpenStreetMap extract? Fetch it anew."
+        )
     with progress.step("  contracting the graph"):
         await run_once(STEP, _osrm("contract", str(folder / "roads")), log=log)
     source.unlink()
