@@ -5,8 +5,6 @@ metadata) and, where fields are named, `google.rpc.BadRequest`. Anything else th
 its details in the log.
 """
 
-
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique

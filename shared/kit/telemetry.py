@@ -131,8 +131,8 @@ def _redirect_standard_logging(shared: list[Any], level: str) -> None:
 
 
 def logger(name: str) -> structlog.typing.FilteringBoundLogger:
-    """A logger whose lines carry `logger`, and the request, trace and tenant of the work in hand."""
-    bound: structlog.typing.FilteringBoundLogger = structlog.get_logger(logger=name)
+    """A logger whose lines carry `component`, and the request, trace and tenant of the work in hand."""
+    bound: structlog.typing.FilteringBoundLogger = structlog.get_logger(component=name)
     return bound
 
 

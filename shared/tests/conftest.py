@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections.abc import AsyncIterator, Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ async def db(make_db: MakeDb) -> Database:
 def probe_contract(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """`(messages, stubs)`: the modules generated from support/probe.proto."""
     out = tmp_path_factory.mktemp("probe_contract")
-    includes = [f"-I{HERE / 'support'}", f"-I{PROTOS}", f"-I{PROTOS / 'third_party'}"]
+    well_known = resources.files("grpc_tools") / "_proto"
+    includes = [f"-I{path}" for path in (HERE / "support", PROTOS, PROTOS / "third_party", well_known)]
     status = protoc.main(
         ["protoc", *includes, f"--python_out={out}", f"--grpc_python_out={out}", "probe.proto"]
     )

@@ -1,0 +1,48 @@
+"""The frame of one call: request id, trace, caller and deadline for whatever runs inside it."""
+
+import re
+from collections.abc import Mapping
+from contextvars import Token
+from typing import Any, Final
+
+from kit import telemetry
+from kit.rpc import context
+from kit.rpc.context import Caller
+
+MAX_SECONDS: Final = 30.0
+"""The longest that a unary RPC may take, whatever deadline the client set."""
+
+_REQUEST_ID: Final = re.compile(r"^[A-Za-z0-9._:-]{1,128}$")
+
+
+class Frame:
+    """Entered before and left after each call, on the same task."""
+
+    __slots__ = ("_caller", "_deadline", "_work", "request_id", "seconds")
+
+    def __init__(self, metadata: Mapping[str, Any], time_remaining: float | None) -> None:
+        given = metadata.get("x-request-id")
+        usable = given if isinstance(given, str) and _REQUEST_ID.match(given) else None
+        traceparent = metadata.get("traceparent")
+        self._work = telemetry.enter(traceparent if isinstance(traceparent, str) else None, usable)
+        self.request_id = telemetry.request_id()
+        self.seconds = MAX_SECONDS if time_remaining is None else min(time_remaining, MAX_SECONDS)
+        self._deadline = context.set_time_left(self.seconds)
+        self._caller: Token[Caller | None] = context.become(None)
+
+    def belongs_to(self, caller: Caller | None) -> None:
+        """Notes the caller, once known."""
+        if caller is not None:
+            context.become(caller.with_request_id(self.request_id))
+            telemetry.belongs_to(caller.tenant)
+
+    def leave(self) -> None:
+        """Forgets the call."""
+        context.unbecome(self._caller)
+        context.reset_time_left(self._deadline)
+        telemetry.leave(self._work)
+
+
+def as_mapping(metadata: Any) -> dict[str, Any]:
+    """Invocation metadata by key; a repeated key has its last value."""
+    return {key: value for key, value in metadata or ()}  # noqa: C416 - the pairs are of gRPC's own type
