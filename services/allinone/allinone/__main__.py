@@ -8,7 +8,6 @@ from pathlib import Path
 from allinone import progress
 from allinone.clean import clean
 from allinone.errors import StartFailed
-from allinone.run import RunOptions, run
 
 
 def main() -> None:
@@ -17,11 +16,17 @@ def main() -> None:
     if arguments.verb == "clean":
         clean(state)
         return
-    shown = progress.for_terminal()
     try:
-        asyncio.run(run(RunOptions(state, arguments.roads), shown))
+        start(state, arguments.roads)
     except StartFailed as failed:
         sys.exit(f"\nmake run failed at: {failed.step}\nwhy: {failed.why}\nwhat to do: {failed.advice}")
+
+
+def start(state: Path, extract: Path | None) -> None:
+    """Everything, until Ctrl-C."""
+    from allinone.run import RunOptions, run  # loads every client library; cleaning needs none of them
+
+    asyncio.run(run(RunOptions(state, extract), progress.for_terminal()))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -32,7 +32,7 @@ from allinone.urls import StackUrls
 
 SERVICES = keys.SERVICES
 STOP_ORDER = ("envoy", "gateway", "booking", "geo", "identity", "nats", "postgres")
-PORT_PATIENCE_SECONDS = 8.0
+PORT_PATIENCE_SECONDS = 5.0
 ENVOY_GRACE_SECONDS = 3.0
 
 
