@@ -56,23 +56,21 @@ class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
         self._use = use
         self._keys = keys
 
-    async def CreateSession(  # noqa: N802 - the contract's name, here and below
+    async def CreateSession(
         self, request: contract.CreateSessionRequest, context: Context
     ) -> contract.Session:
         """E-mail and password to a token."""
         return _session(await self._use.create_session.run(Email.parse(request.email), request.password))
 
-    async def GetKeys(self, request: contract.GetKeysRequest, context: Context) -> contract.KeySet:  # noqa: N802
+    async def GetKeys(self, request: contract.GetKeysRequest, context: Context) -> contract.KeySet:
         """The keys that tokens are verified with."""
         return self._keys
 
-    async def GetMe(self, request: contract.GetMeRequest, context: Context) -> contract.User:  # noqa: N802
+    async def GetMe(self, request: contract.GetMeRequest, context: Context) -> contract.User:
         """The caller."""
         return _user(await self._use.get_user.me(caller().tenant, caller().subject))
 
-    async def CreateTenant(  # noqa: N802
-        self, request: contract.CreateTenantRequest, context: Context
-    ) -> contract.Tenant:
+    async def CreateTenant(self, request: contract.CreateTenantRequest, context: Context) -> contract.Tenant:
         """A tenant with its first administrator."""
         new = NewTenant(
             display_name=request.display_name,
@@ -83,26 +81,22 @@ class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
         )
         return _tenant(await self._use.create_tenant.run(caller().tenant, new))
 
-    async def GetTenant(  # noqa: N802
-        self, request: contract.GetTenantRequest, context: Context
-    ) -> contract.Tenant:
+    async def GetTenant(self, request: contract.GetTenantRequest, context: Context) -> contract.Tenant:
         """The caller's tenant."""
         return _tenant(await self._use.get_tenant.run(caller().tenant))
 
-    async def CreateUser(  # noqa: N802
-        self, request: contract.CreateUserRequest, context: Context
-    ) -> contract.User:
+    async def CreateUser(self, request: contract.CreateUserRequest, context: Context) -> contract.User:
         """A user of the caller's tenant."""
         _check_request_id(request.request_id)
         body = _without_passwords(request)
         new = _new_user(request)
         return _user(await self._use.create_user.run(caller().tenant, new, request.request_id, body))
 
-    async def GetUser(self, request: contract.GetUserRequest, context: Context) -> contract.User:  # noqa: N802
+    async def GetUser(self, request: contract.GetUserRequest, context: Context) -> contract.User:
         """A user of the caller's tenant."""
         return _user(await self._use.get_user.run(caller().tenant, request.user_id, caller().grants))
 
-    async def ListUsers(  # noqa: N802
+    async def ListUsers(
         self, request: contract.ListUsersRequest, context: Context
     ) -> contract.ListUsersResponse:
         """Users of the caller's tenant."""
@@ -111,14 +105,12 @@ class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
         )
         return contract.ListUsersResponse(users=[_user(user) for user in users], next_page_token=token)
 
-    async def SetUserGrants(  # noqa: N802
-        self, request: contract.SetUserGrantsRequest, context: Context
-    ) -> contract.User:
+    async def SetUserGrants(self, request: contract.SetUserGrantsRequest, context: Context) -> contract.User:
         """Other roles for a user of the caller's tenant."""
         grants = _grants(request.grants)
         return _user(await self._use.set_user_grants.run(caller().tenant, request.user_id, grants))
 
-    async def AdvanceTestClock(  # noqa: N802
+    async def AdvanceTestClock(
         self, request: contract.AdvanceTestClockRequest, context: Context
     ) -> contract.TestClock:
         """The caller's tenant's clock, moved."""
@@ -128,7 +120,7 @@ class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
             await self._use.advance_test_clock.run(caller().tenant, _step(request), claim, caller().grants)
         )
 
-    async def GetTestClock(  # noqa: N802
+    async def GetTestClock(
         self, request: contract.GetTestClockRequest, context: Context
     ) -> contract.TestClock:
         """The caller's tenant's clock."""
