@@ -21,11 +21,11 @@ begin() {
     STEP=$1
     ADVICE=$2
     STARTED=$SECONDS
-    if [ -t 2 ]; then printf '  %-58s' "$STEP ..." >&2; fi
+    if [ -t 2 ]; then printf '  %-62s' "$STEP ..." >&2; fi
 }
 
 finish() {
-    if [ ! -t 2 ]; then printf '  %-58s' "$STEP ..." >&2; fi
+    if [ ! -t 2 ]; then printf '  %-62s' "$STEP ..." >&2; fi
     say "${1:-done} ($((SECONDS - STARTED)) s)"
 }
 
