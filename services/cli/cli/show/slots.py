@@ -1,0 +1,80 @@
+"""Suggested slots: best first, with what they cost; and why other gaps do not fit."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rich.text import Text
+
+from cli import reading
+from cli.show import output, words
+from cli.show.canvas import Mark, draw
+from cli.show.day import marks
+from kit.values.latlng import LatLng
+
+Json = dict[str, Any]
+Name = Callable[[str], str]
+
+MOST_REFUSED_SHOWN = 15
+HEADS = (">#", "agent", "day", "time", "drive there", "drive on", ">added", ">waits", ">slack", "grade")
+
+
+def show(answer: Json, zone: str, name: Name) -> None:
+    """The table, its legend, and the refusals when they were asked for."""
+    rows = [_row(number, slot["anatomy"], zone, name) for number, slot in enumerate(answer["slots"], 1)]
+    if rows:
+        output.table("", HEADS, rows)
+        estimated = answer.get("estimatedTravel")
+        output.note(f"{words.LEGEND}   travel data {answer.get('travelVersion', '')}" if estimated else "")
+    else:
+        output.say("no slot fits; --explain says why, --days looks further", "yellow")
+    if answer.get("refused"):
+        _refused(answer, zone, name)
+
+
+def show_round(stops: Sequence[Json], point: Json) -> None:
+    """A map of the day's round with the offered visit as *."""
+    star = Mark(LatLng(point["latitude"], point["longitude"]), "*", "bold magenta")
+    output.console().print(draw(marks(stops), [star]))
+    output.say("o base   1 2 3 visits in order   * the offered slot", "dim")
+
+
+def _row(number: int, anatomy: Json, zone: str, name: Name) -> list[str | Text]:
+    grade = anatomy["grade"].removeprefix("GRADE_")
+    return [
+        str(number),
+        name(anatomy["agentId"]),
+        words.day_of(words.local(anatomy["start"], zone)),
+        words.span(anatomy["start"], anatomy["end"], zone),
+        words.drive(anatomy.get("legBefore")),
+        words.drive(anatomy.get("legAfter")),
+        words.length(reading.seconds(anatomy.get("addedTravel"))),
+        words.length(reading.seconds(anatomy.get("idle"))),
+        words.length(reading.seconds(anatomy.get("slack"))),
+        Text(grade.lower(), style=words.GRADE_STYLES.get(grade, "")),
+    ]
+
+
+def _refused(answer: Json, zone: str, name: Name) -> None:
+    refused = answer["refused"]
+    counts = ", ".join(
+        f"{count} {reason}" for reason, count in Counter(g["reason"] for g in refused).most_common()
+    )
+    more = " and more" if answer.get("refusedTruncated") else ""
+    output.say(f"why other gaps do not fit: {counts}{more}", "bold")
+    nearest = sorted(refused, key=lambda gap: int(gap.get("shortSeconds") or 10**9))[:MOST_REFUSED_SHOWN]
+    rows = [
+        [
+            name(gap["agentId"]),
+            words.day_of(words.local(gap["gap"]["start"], zone)),
+            words.span(gap["gap"]["start"], gap["gap"]["end"], zone),
+            gap["reason"],
+            words.length(int(gap["shortSeconds"])) if gap.get("shortSeconds") is not None else "-",
+        ]
+        for gap in nearest
+    ]
+    output.table(
+        f"nearest misses ({len(nearest)} of {len(refused)})",
+        ("agent", "day", "gap", "reason", ">short by"),
+        rows,
+    )
