@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
+from giro.identity.v1 import identity_pb2 as contract
 from identity.clients.passwords import Argon2Passwords
-from identity.clients.signing import SigningKey
+from identity.clients.signing import SigningKey, load_public_keys
 from identity.domain.throttle import Throttle
 from identity.settings import IdentitySettings
 from identity.storage.constraints import CONSTRAINTS
@@ -19,6 +20,7 @@ from identity.usecases.list_users import ListUsers
 from identity.usecases.ports import Passwords, Signer
 from identity.usecases.set_user_grants import SetUserGrants
 from kit.db.engine import Database
+from kit.rpc.tokens import TOKEN_ALG
 from kit.values.clock import Clock
 
 
@@ -43,6 +45,17 @@ def make_passwords(settings: IdentitySettings, signing: SigningKey) -> Argon2Pas
 def make_throttle(settings: IdentitySettings) -> Throttle:
     """How many failed sign-ins an address may see."""
     return Throttle(settings.sign_in_failures, timedelta(seconds=settings.sign_in_window_seconds))
+
+
+def make_key_set(settings: IdentitySettings) -> contract.KeySet:
+    """The published keys, as the contract has them. Raises SettingsError for a file that is no key set."""
+    keys = load_public_keys(settings.jwks_file)
+    return contract.KeySet(
+        keys=[
+            contract.Key(kty="OKP", crv="Ed25519", kid=key.kid, x=key.x, use="sig", alg=TOKEN_ALG)
+            for key in keys
+        ]
+    )
 
 
 def make_use_cases(
