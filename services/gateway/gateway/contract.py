@@ -1,0 +1,130 @@
+"""The public API as the contracts state it: every RPC with a `google.api.http` path, and its JSON form.
+
+A service is public as a whole or not at all. The ledger has no paths, so it is not in here, and what is not
+in here has no route, no JSON form and no line in the OpenAPI page.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from google.api import annotations_pb2
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor
+
+from giro.booking.v1 import booking_pb2
+from giro.common.v1 import access_pb2
+from giro.geo.v1 import geo_pb2
+from giro.identity.v1 import identity_pb2
+
+BACKENDS: Final[dict[str, FileDescriptor]] = {
+    "identity": identity_pb2.DESCRIPTOR,
+    "booking": booking_pb2.DESCRIPTOR,
+    "geo": geo_pb2.DESCRIPTOR,
+}
+"""The contract that each backend serves to the outside."""
+
+_VARIABLE: Final = re.compile(r"\{([a-z_]+)\}")
+_VERBS: Final = ("get", "put", "post", "delete", "patch")
+
+
+class UnsupportedContractError(Exception):
+    """A contract asks for a form that the gateway does not offer; the message names the RPC."""
+
+
+@dataclass(frozen=True)
+class PublicRpc:
+    """One RPC with its JSON form: `verb` and path `template`, as in GET /v1/agents/{agent_id}."""
+
+    backend: str
+    method: MethodDescriptor
+    verb: str
+    template: str
+    has_body: bool
+
+    @property
+    def name(self) -> str:
+        """Name of the RPC, unique among all: it is the operation's id in OpenAPI."""
+        return str(self.method.name)
+
+    @property
+    def service(self) -> str:
+        """Full name of the gRPC service."""
+        return str(self.method.containing_service.full_name)
+
+    @property
+    def grpc_path(self) -> str:
+        """Path of the RPC over gRPC."""
+        return f"/{self.service}/{self.name}"
+
+    @property
+    def request(self) -> Descriptor:
+        """The message that the RPC takes."""
+        found: Descriptor = self.method.input_type
+        return found
+
+    @property
+    def response(self) -> Descriptor:
+        """The message that the RPC gives."""
+        found: Descriptor = self.method.output_type
+        return found
+
+    @cached_property
+    def path_fields(self) -> tuple[str, ...]:
+        """Names of the request's fields that the path carries."""
+        return tuple(_VARIABLE.findall(self.template))
+
+    @cached_property
+    def free_fields(self) -> tuple[FieldDescriptor, ...]:
+        """The request's other fields: in the body where there is one, in the query otherwise."""
+        return tuple(field for field in self.request.fields if field.name not in self.path_fields)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no token is needed."""
+        return bool(_access(self.method).public)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Roles of which the caller needs one, without their prefix."""
+        names = access_pb2.DESCRIPTOR.enum_types_by_name["Role"].values_by_number
+        return tuple(names[number].name.removeprefix("ROLE_") for number in _access(self.method).roles)
+
+
+def json_name(field: FieldDescriptor) -> str:
+    """Name of a field in JSON."""
+    name: str = field.json_name  # type: ignore[attr-defined]  # missing from the stubs
+    return name
+
+
+def _access(method: MethodDescriptor) -> access_pb2.Access:
+    found: access_pb2.Access = method.GetOptions().Extensions[access_pb2.access]
+    return found
+
+
+def public_rpcs() -> tuple[PublicRpc, ...]:
+    """Every public RPC, in the contracts' order. Raises UnsupportedContractError without a JSON form."""
+    return tuple(
+        _public(backend, method)
+        for backend, file in BACKENDS.items()
+        for service in file.services_by_name.values()
+        for method in service.methods
+    )
+
+
+def public_services() -> dict[str, str]:
+    """Full name of each public gRPC service, and the backend that serves it."""
+    return {rpc.service: rpc.backend for rpc in public_rpcs()}
+
+
+def _public(backend: str, method: MethodDescriptor) -> PublicRpc:
+    rule = method.GetOptions().Extensions[annotations_pb2.http]
+    verb = rule.WhichOneof("pattern")
+    if verb not in _VERBS:
+        raise UnsupportedContractError(f"{method.full_name} has no google.api.http path")
+    if rule.body not in {"", "*"} or rule.response_body or rule.additional_bindings:
+        raise UnsupportedContractError(f"{method.full_name}: only a whole body and one path are offered")
+    if method.client_streaming or method.server_streaming:
+        # an error after the first message of a stream cannot be told over JSON
+        raise UnsupportedContractError(f"{method.full_name}: streams are not offered")
+    return PublicRpc(backend, method, verb.upper(), getattr(rule, verb), rule.body == "*")

@@ -1,0 +1,82 @@
+"""Which paths lead where. Filters before the transcoder see /v1/..., those after it the gRPC path."""
+
+from pathlib import Path
+from typing import Final
+
+from gateway.contract import public_services
+from gateway.settings import GatewaySettings
+from gateway.typed import Config, header, url
+
+OPENAPI_FILE: Final = Path(__file__).with_name("openapi.json")
+OPENAPI_PATH: Final = "/openapi.json"
+HEALTH_PATH: Final = "/healthz"
+
+# what a caller could pretend to be; who calls is read from the token alone
+_IDENTITY_HEADERS: Final = ("x-forwarded-client-cert", "x-giro-tenant", "x-giro-caller", "x-giro-service")
+
+
+def routes(settings: GatewaySettings) -> Config:
+    host: Config = {
+        "name": "giro",
+        "domains": ["*"],
+        "request_headers_to_remove": list(_IDENTITY_HEADERS),
+        "routes": [
+            _page(HEALTH_PATH, {"inline_string": '{"status":"ok"}\n'}),
+            _page(OPENAPI_PATH, {"filename": str(OPENAPI_FILE)}),
+            # where the edge and the transcoder find no RPC, nothing is there
+            {"match": {"prefix": "/v1/"}, "direct_response": {"status": 404}},
+            *(_service(settings, name, backend) for name, backend in sorted(public_services().items())),
+        ],
+    }
+    if settings.origins:
+        host["typed_per_filter_config"] = {"envoy.filters.http.cors": _cors(settings.origins)}
+    return {
+        "name": "public",
+        "max_direct_response_body_size_bytes": 4 << 20,
+        "virtual_hosts": [host],
+    }
+
+
+def _page(path: str, body: Config) -> Config:
+    """A fixed page; the transcoder would call it an unknown method, and the edge too."""
+    off = {"@type": url("envoy.config.route.v3.FilterConfig"), "disabled": True}
+    return {
+        "match": {"path": path},
+        "direct_response": {"status": 200, "body": body},
+        "typed_per_filter_config": {
+            "envoy.filters.http.ext_authz": off,
+            "envoy.filters.http.grpc_json_transcoder": off,
+        },
+    }
+
+
+def _service(settings: GatewaySettings, service: str, backend: str) -> Config:
+    """Calls of one gRPC service, transcoded ones too. The service's own deadline comes a second first."""
+    by_message = {
+        "@type": url("envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute"),
+        "disabled": True,
+    }
+    return {
+        "match": {"prefix": f"/{service}/"},
+        "route": {
+            "cluster": backend,
+            "timeout": f"{settings.timeout_seconds + 1}s",
+            # none of these reached the service's code
+            "retry_policy": {"retry_on": "connect-failure,refused-stream", "num_retries": 2},
+        },
+        "request_headers_to_add": [
+            header("grpc-timeout", f"{settings.timeout_seconds}S", action="ADD_IF_ABSENT")
+        ],
+        "typed_per_filter_config": {"envoy.filters.http.ext_authz": by_message},
+    }
+
+
+def _cors(origins: list[str]) -> Config:
+    return {
+        "@type": url("envoy.extensions.filters.http.cors.v3.CorsPolicy"),
+        "allow_origin_string_match": [{"exact": origin} for origin in origins],
+        "allow_methods": "GET, POST, DELETE, OPTIONS",
+        "allow_headers": "authorization, content-type, traceparent, x-grpc-web, x-user-agent, grpc-timeout",
+        "expose_headers": "grpc-status, grpc-message, grpc-status-details-bin, x-request-id, retry-after",
+        "max_age": "600",
+    }

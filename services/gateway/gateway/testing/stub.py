@@ -1,0 +1,88 @@
+"""Services that answer every RPC of the contracts with a sample, or with the error they were told to give."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import grpc
+from google.protobuf import message_factory
+from google.protobuf.descriptor import Descriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from google.rpc import status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_status import rpc_status
+
+from gateway.testing.samples import sample
+from giro.booking.v1 import booking_pb2
+from giro.geo.v1 import geo_pb2, ledger_pb2
+from giro.identity.v1 import identity_pb2
+
+_FILES: Final = (identity_pb2, booking_pb2, geo_pb2, ledger_pb2)
+
+
+@dataclass
+class Call:
+    """One call that a stub saw."""
+
+    method: str
+    request: Message
+    metadata: dict[str, str]
+
+
+@dataclass
+class Stub:
+    """All services of the contracts in one server, the ledger too. `error` answers the next calls, if set."""
+
+    calls: list[Call] = field(default_factory=list)
+    error: status_pb2.Status | None = None
+    delay_seconds: float = 0
+    port: int = 0
+    _server: grpc.aio.Server | None = None
+
+    async def start(self, port: int = 0) -> None:
+        """Serves on loopback, on any free port unless one is given."""
+        self._server = grpc.aio.server()
+        for file in _FILES:
+            for service in file.DESCRIPTOR.services_by_name.values():
+                self._server.add_generic_rpc_handlers((self._handlers(service),))
+        health = health_aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(health, self._server)
+        await health.set("", health_pb2.HealthCheckResponse.SERVING)
+        self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """Serves no more; what is in hand is cut."""
+        if self._server is not None:
+            await self._server.stop(None)
+
+    def reset(self) -> None:
+        """Forgets the calls and what it was told."""
+        self.calls.clear()
+        self.error = None
+        self.delay_seconds = 0
+
+    def _handlers(self, service: ServiceDescriptor) -> grpc.GenericRpcHandler:
+        handlers: dict[str, Any] = {
+            method.name: grpc.unary_unary_rpc_method_handler(
+                self._answer(method.full_name, method.output_type),
+                request_deserializer=message_factory.GetMessageClass(method.input_type).FromString,
+                response_serializer=lambda message: message.SerializeToString(),
+            )
+            for method in service.methods
+        }
+        return grpc.method_handlers_generic_handler(service.full_name, handlers)
+
+    def _answer(self, method: str, response: Descriptor) -> Callable[[Message, Any], Any]:
+        async def answer(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+            metadata = {key: str(value) for key, value in context.invocation_metadata() or ()}
+            self.calls.append(Call(method, request, metadata))
+            if self.delay_seconds:
+                await asyncio.sleep(self.delay_seconds)
+            if self.error is not None:
+                await context.abort_with_status(rpc_status.to_status(self.error))
+            return sample(response)
+
+        return answer
