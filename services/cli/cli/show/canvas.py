@@ -86,7 +86,7 @@ def _braille(dots: int | None) -> str:
 
 def _scale(frame: _Frame) -> str:
     kilometres = next(
-        km for km in (50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1) if km / frame.km_a_column <= WIDEST / 3
+        km for km in (50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05) if km / frame.km_a_column <= WIDEST / 3
     )
     bar = "─" * max(1, round(kilometres / frame.km_a_column))
     return f"├{bar}┤ {kilometres:g} km, north up"
