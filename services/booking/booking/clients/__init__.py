@@ -1,0 +1,1 @@
+"""What booking asks of other services, over gRPC."""

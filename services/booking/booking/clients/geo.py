@@ -1,0 +1,241 @@
+"""geo's itinerary ledger and agents, over gRPC; implements `usecases.ports`."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from booking.domain.itinerary import Hold, Leg, Reservation, StopPlan
+from booking.usecases.ports import FoundSlot, FoundSlots, NewHold, SlotQuery
+from giro.common.v1 import travel_pb2
+from giro.geo.v1 import geo_pb2, geo_pb2_grpc, ledger_pb2, ledger_pb2_grpc
+from kit.errors import FieldViolation, GiroError
+from kit.rpc.client import Client
+from kit.values.latlng import LatLng
+from kit.values.window import Window
+
+_SOURCE = "TRAVEL_SOURCE_"
+_ESTIMATE = "estimate-"
+_AGENTS_A_PAGE = 200
+
+
+class GeoLedger:
+    """The ledger. `timeout` seconds after a call its outcome is unknown."""
+
+    def __init__(self, client: Client, timeout: float) -> None:
+        self._client, self._timeout = client, timeout
+        self._stub: Any = ledger_pb2_grpc.LedgerServiceStub(client.channel)
+
+    async def search(self, tenant: str, query: SlotQuery) -> FoundSlots:
+        """The starts that fit, in the ledger's order."""
+        found = await self._call(self._stub.SearchSlots, _search_request(query), tenant)
+        return FoundSlots(
+            slots=[
+                FoundSlot(slot.agent_id, slot.start.seconds, slot.end.seconds, slot) for slot in found.slots
+            ],
+            refused=found.refused,
+            refused_truncated=found.refused_truncated,
+            travel_version=found.travel_version,
+            estimated=found.travel_version.startswith(_ESTIMATE),
+        )
+
+    async def hold(self, tenant: str, new: NewHold) -> Hold:
+        """Keeps a slot; the context is the campaign and who asked for it."""
+        request = ledger_pb2.HoldStopRequest(
+            hold_id=new.hold_id,
+            plan=_plan_message(new.plan),
+            ttl=_duration(new.ttl),
+            context=f"{new.campaign_id} {new.caller_id}",
+        )
+        return _hold(await self._call(self._stub.HoldStop, request, tenant))
+
+    async def get_hold(self, tenant: str, hold_id: str) -> Hold:
+        """A hold that has not expired."""
+        request = ledger_pb2.GetHoldRequest(hold_id=hold_id)
+        return _hold(await self._call(self._stub.GetHold, request, tenant))
+
+    async def release_hold(self, tenant: str, hold_id: str) -> None:
+        """Frees a hold."""
+        await self._call(self._stub.ReleaseHold, ledger_pb2.ReleaseHoldRequest(hold_id=hold_id), tenant)
+
+    async def reserve(
+        self, tenant: str, appointment_id: str, plan: StopPlan, hold_id: str | None
+    ) -> Reservation:
+        """Makes an appointment's stop."""
+        request = ledger_pb2.ReserveStopRequest(
+            appointment_id=appointment_id, plan=_plan_message(plan), hold_id=hold_id or ""
+        )
+        return _reservation(await self._call(self._stub.ReserveStop, request, tenant))
+
+    async def move(self, tenant: str, move_id: str, appointment_id: str, plan: StopPlan) -> Reservation:
+        """Swaps an appointment's stop."""
+        request = ledger_pb2.MoveStopRequest(
+            move_id=move_id, appointment_id=appointment_id, plan=_plan_message(plan)
+        )
+        return _reservation(await self._call(self._stub.MoveStop, request, tenant))
+
+    async def settle_stop(self, tenant: str, appointment_id: str) -> None:
+        """Frees an appointment's stop and fences its id."""
+        request = ledger_pb2.SettleStopRequest(appointment_id=appointment_id)
+        await self._call(self._stub.SettleStop, request, tenant)
+
+    async def settle_move(self, tenant: str, move_id: str) -> Reservation | None:
+        """The stop that a move made, or None when it never will."""
+        request = ledger_pb2.SettleMoveRequest(move_id=move_id)
+        settled = await self._call(self._stub.SettleMove, request, tenant)
+        return _reservation(settled.stop) if settled.applied else None
+
+    async def reservation(self, tenant: str, appointment_id: str) -> Reservation:
+        """An appointment's present stop."""
+        request = ledger_pb2.GetReservationRequest(appointment_id=appointment_id)
+        return _reservation(await self._call(self._stub.GetReservation, request, tenant))
+
+    async def reservations(self, tenant: str) -> Sequence[Reservation]:
+        """All stops of appointments."""
+        found: list[Reservation] = []
+        token = ""
+        while True:
+            request = ledger_pb2.ListReservationsRequest(page_token=token)
+            page = await self._call(self._stub.ListReservations, request, tenant)
+            found.extend(map(_reservation, page.reservations))
+            token = page.next_page_token
+            if not token:
+                return found
+
+    async def _call(self, method: Any, request: Any, tenant: str) -> Any:
+        try:
+            return await self._client.call(method, request, tenant=tenant, timeout=self._timeout)
+        except GiroError as error:
+            raise _in_our_words(error) from error
+
+
+class GeoAgents:
+    """The agents of geo."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._stub: Any = geo_pb2_grpc.GeoServiceStub(client.channel)
+
+    async def known(self, tenant: str) -> frozenset[str]:
+        """Ids of all agents of the tenant."""
+        found: set[str] = set()
+        token = ""
+        while True:
+            request = geo_pb2.ListAgentsRequest(page_size=_AGENTS_A_PAGE, page_token=token)
+            page: Any = await self._client.call(self._stub.ListAgents, request, tenant=tenant)
+            found.update(agent.agent_id for agent in page.agents)
+            token = page.next_page_token
+            if not token:
+                return frozenset(found)
+
+
+def _in_our_words(error: GiroError) -> GiroError:
+    """The same error with fields named as our callers know them: geo's `plan.agent_id` is our `agent_id`."""
+    renamed = [
+        FieldViolation(found.field.removeprefix("plan."), found.description) for found in error.violations
+    ]
+    return type(error)(error.reason, error.message, metadata=error.metadata, violations=renamed)
+
+
+def _search_request(query: SlotQuery) -> ledger_pb2.SearchSlotsRequest:
+    return ledger_pb2.SearchSlotsRequest(
+        point=_point_message(query.point),
+        duration=_duration(query.duration),
+        windows=[_window_message(window) for window in query.windows],
+        not_before=_timestamp(query.not_before),
+        as_of=_timestamp(query.as_of),
+        agent_ids=query.agent_ids,
+        skills=query.skills,
+        buffer=_duration(query.buffer),
+        limit=query.limit,
+        granularity=_duration(query.granularity),
+        explain=query.explain,
+        ideal_up_to=_duration(query.ideal_up_to),
+        ok_up_to=_duration(query.ok_up_to),
+    )
+
+
+def _plan_message(plan: StopPlan) -> ledger_pb2.StopPlan:
+    return ledger_pb2.StopPlan(
+        agent_id=plan.agent_id,
+        window=_window_message(plan.window),
+        point=_point_message(plan.point),
+        buffer=_duration(plan.buffer),
+        skills=plan.skills,
+    )
+
+
+def _plan(message: ledger_pb2.StopPlan) -> StopPlan:
+    return StopPlan(
+        agent_id=message.agent_id,
+        window=Window(_moment(message.window.start), _moment(message.window.end)),
+        point=_point(message.point),
+        buffer=_span(message.buffer),
+        skills=tuple(message.skills),
+    )
+
+
+def _hold(message: ledger_pb2.HeldStop) -> Hold:
+    return Hold(
+        hold_id=message.hold_id,
+        campaign_id=message.context.partition(" ")[0],
+        plan=_plan(message.plan),
+        expires_at=_moment(message.expires_at),
+        leg_before=_leg(message, "leg_before"),
+        leg_after=_leg(message, "leg_after"),
+    )
+
+
+def _reservation(message: ledger_pb2.ReservedStop) -> Reservation:
+    return Reservation(
+        appointment_id=message.appointment_id,
+        plan=_plan(message.plan),
+        leg_before=_leg(message, "leg_before"),
+        leg_after=_leg(message, "leg_after"),
+    )
+
+
+def _leg(message: ledger_pb2.HeldStop | ledger_pb2.ReservedStop, field: Any) -> Leg | None:
+    if not message.HasField(field):
+        return None
+    leg: travel_pb2.Leg = getattr(message, field)
+    return Leg(
+        travel=_span(leg.travel),
+        metres=leg.metres,
+        source=travel_pb2.TravelSource.Name(leg.source).removeprefix(_SOURCE),
+        version=leg.version,
+        via=leg.via,
+        buffer=_span(leg.buffer),
+        from_point=_point(leg.from_point) if leg.HasField("from_point") else None,
+        to_point=_point(leg.to_point) if leg.HasField("to_point") else None,
+    )
+
+
+def _point_message(point: LatLng) -> travel_pb2.Point:
+    return travel_pb2.Point(latitude=point.lat, longitude=point.lng)
+
+
+def _point(message: travel_pb2.Point) -> LatLng:
+    return LatLng(message.latitude, message.longitude)
+
+
+def _window_message(window: Window) -> travel_pb2.TimeWindow:
+    return travel_pb2.TimeWindow(start=_timestamp(window.start), end=_timestamp(window.end))
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    return Timestamp(seconds=int(moment.timestamp()))
+
+
+def _moment(stamp: Timestamp) -> datetime:
+    return datetime.fromtimestamp(stamp.seconds, UTC).replace(microsecond=stamp.nanos // 1000)
+
+
+def _duration(span: timedelta) -> Duration:
+    return Duration(seconds=int(span.total_seconds()))
+
+
+def _span(message: Duration) -> timedelta:
+    return timedelta(seconds=message.seconds)

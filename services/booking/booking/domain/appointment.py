@@ -1,0 +1,141 @@
+"""An appointment (card) and the changes it may go through (R-018).
+
+PENDING -> TO_CONFIRM -> CONFIRMED       booked, confirmed; a postponed one is TO_CONFIRM again
+   |            \\           /
+ FAILED          CANCELLED               both final
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from booking.domain import errors
+from booking.domain.itinerary import Leg
+from booking.domain.package import NOTHING, Count
+from kit.values.latlng import LatLng
+from kit.values.window import Window
+
+
+class State(StrEnum):
+    """Where an appointment is in its life; equal to giro.booking.v1.AppointmentState."""
+
+    PENDING = "PENDING"
+    TO_CONFIRM = "TO_CONFIRM"
+    CONFIRMED = "CONFIRMED"
+    CANCELLED = "CANCELLED"
+    FAILED = "FAILED"
+
+
+LIVE = frozenset({State.TO_CONFIRM, State.CONFIRMED})
+"""States with a stop in the ledger."""
+
+
+class MoveKind(StrEnum):
+    """Why a stop is swapped."""
+
+    POSTPONE = "POSTPONE"
+    REASSIGN = "REASSIGN"
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """A visit of an agent to a contact. `version` grows by one with every change.
+
+    `move_id` names the move that is not decided yet; until then nothing else may change.
+    """
+
+    appointment_id: str
+    campaign_id: str
+    contact_id: str
+    agent_id: str
+    window: Window
+    point: LatLng
+    state: State
+    version: int
+    operator_id: str
+    note: str
+    created_at: datetime
+    updated_at: datetime
+    move_id: str | None = None
+    cancel_note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """An appointment with its present legs, as a caller sees it."""
+
+    appointment: Appointment
+    leg_before: Leg | None = None
+    leg_after: Leg | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A postponement or reassignment that geo has been or will be asked for."""
+
+    move_id: str
+    appointment_id: str
+    kind: MoveKind
+    agent_id: str
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A decided change: the appointment after it, and what it adds to the campaign's counters."""
+
+    before: Appointment
+    after: Appointment
+    count: Count = NOTHING
+
+
+def confirm(appointment: Appointment, version: int, now: datetime) -> Change | None:
+    """TO_CONFIRM -> CONFIRMED, at any moment (R-011); None when it is confirmed already."""
+    _require_seen(appointment, version)
+    if appointment.state is State.CONFIRMED and appointment.move_id is None:
+        return None
+    _require_changeable(appointment)
+    return _changed(appointment, now, State.CONFIRMED, Count(to_confirm=-1))
+
+
+def cancel(appointment: Appointment, version: int, note: str, now: datetime) -> Change | None:
+    """-> CANCELLED; the unit counts against the package until the step ends (R-136). None when it is so."""
+    _require_seen(appointment, version)
+    if appointment.state is State.CANCELLED:
+        return None
+    _require_changeable(appointment)
+    to_confirm = -1 if appointment.state is State.TO_CONFIRM else 0
+    change = _changed(appointment, now, State.CANCELLED, Count(-1, to_confirm, 1))
+    return replace(change, after=replace(change.after, cancel_note=note))
+
+
+def require_movable(appointment: Appointment, version: int) -> None:
+    """Raises unless it may be moved now: STALE_VERSION, WRONG_STATE or CHANGE_IN_PROGRESS."""
+    _require_seen(appointment, version)
+    _require_changeable(appointment)
+
+
+def moved(appointment: Appointment, move: Move, now: datetime) -> Change:
+    """What follows once geo has swapped the stop. A postponed visit has to be confirmed anew (R-018)."""
+    postponed = move.kind is MoveKind.POSTPONE and appointment.state is State.CONFIRMED
+    state = State.TO_CONFIRM if postponed else appointment.state
+    at_new_place = replace(appointment, agent_id=move.agent_id, window=move.window, move_id=None)
+    change = _changed(at_new_place, now, state, Count(to_confirm=1 if postponed else 0))
+    return replace(change, before=appointment)
+
+
+def _changed(appointment: Appointment, now: datetime, state: State, count: Count) -> Change:
+    after = replace(appointment, state=state, version=appointment.version + 1, updated_at=now)
+    return Change(appointment, after, count)
+
+
+def _require_seen(appointment: Appointment, version: int) -> None:
+    if version and version != appointment.version:
+        raise errors.stale_version(appointment.version)
+
+
+def _require_changeable(appointment: Appointment) -> None:
+    if appointment.state not in LIVE:
+        raise errors.wrong_state(appointment.state)
+    if appointment.move_id is not None:
+        raise errors.change_in_progress()

@@ -1,0 +1,29 @@
+"""A customer's campaign."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from booking.domain import errors
+from booking.domain.package import Package
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """Who works for it, what its visits need, and its package. `buffer` is kept before each visit."""
+
+    campaign_id: str
+    display_name: str
+    package: Package
+    skills: tuple[str, ...]
+    time_zone: str
+    buffer: timedelta
+    agent_ids: tuple[str, ...] = ()
+
+
+def zone(name: str) -> ZoneInfo:
+    """The IANA zone of this name. Raises InvalidInput naming `time_zone`."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown (ZoneInfoNotFoundError), a bad path, a folder
+        raise errors.invalid("time_zone", "is no IANA time zone") from None

@@ -1,0 +1,17 @@
+"""The person to visit."""
+
+from dataclasses import dataclass
+
+from kit.values.latlng import LatLng
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A card of a campaign; `phone` is E.164 or empty."""
+
+    contact_id: str
+    campaign_id: str
+    display_name: str
+    phone: str
+    address: str
+    point: LatLng

@@ -1,0 +1,65 @@
+"""Which stretches of time a search for slots covers."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from booking.domain import errors
+from kit.values.window import Window
+
+MOST_DAYS = 62
+"""Most calendar days, or days' worth of windows, that one search covers."""
+
+_DEFAULT_DAYS = 14
+
+
+def days_window(first_day: str, last_day: str, now: datetime, zone: ZoneInfo) -> Window:
+    """From the first moment of one calendar day of the zone to the last of another, DST changes included.
+
+    Days are "YYYY-MM-DD"; the first defaults to today, the last to 13 days after the first. Raises
+    InvalidInput naming `first_day` or `last_day`.
+    """
+    first = _day(first_day, "first_day") if first_day else now.astimezone(zone).date()
+    default = _plus(first, _DEFAULT_DAYS - 1, "first_day")
+    last = _day(last_day, "last_day") if last_day else default
+    if last < first:
+        raise errors.invalid("last_day", "must not be before first_day")
+    if (last - first).days >= MOST_DAYS:
+        raise errors.invalid("last_day", f"must be at most {MOST_DAYS - 1} days after first_day")
+    return Window(
+        _midnight(first, zone, "first_day"), _midnight(_plus(last, 1, "last_day"), zone, "last_day")
+    )
+
+
+def merged(windows: Sequence[Window]) -> tuple[Window, ...]:
+    """The same time in order and without overlaps. Raises InvalidInput naming `windows` for over 62 days."""
+    joined: list[Window] = []
+    for window in sorted(windows):
+        if joined and window.start <= joined[-1].end:
+            joined[-1] = Window(joined[-1].start, max(joined[-1].end, window.end))
+        else:
+            joined.append(window)
+    if sum((window.duration for window in joined), timedelta()) > timedelta(days=MOST_DAYS):
+        raise errors.invalid("windows", f"must cover at most {MOST_DAYS} days in all")
+    return tuple(joined)
+
+
+def _day(text: str, field: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise errors.invalid(field, f"{text} is no day of the calendar") from None
+
+
+def _plus(day: date, days: int, field: str) -> date:
+    try:
+        return day + timedelta(days=days)
+    except OverflowError:
+        raise errors.invalid(field, "is too far away") from None
+
+
+def _midnight(day: date, zone: ZoneInfo, field: str) -> datetime:
+    try:
+        return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+    except OverflowError:
+        raise errors.invalid(field, "is too far away") from None

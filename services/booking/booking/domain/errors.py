@@ -1,0 +1,85 @@
+"""Every refusal of booking, by name."""
+
+from datetime import datetime, timedelta
+
+from kit.errors import Conflict, InvalidInput, NotFound, Reason, RuleViolated
+
+
+def not_found(resource: str, field: str) -> NotFound:
+    """Nothing of this id in the tenant; `field` is the request's field that carries the id."""
+    return NotFound(Reason.NOT_FOUND, f"no such {resource}", metadata={"resource": resource}, field=field)
+
+
+def invalid(field: str, message: str) -> InvalidInput:
+    """A field that breaks its rule."""
+    return InvalidInput(Reason.INVALID_FIELD, message, field=field)
+
+
+def lead_time(lead: timedelta, earliest: datetime) -> RuleViolated:
+    """R-009: the start is nearer than the lead time allows; `earliest` is the first that it does not."""
+    seconds = int(lead.total_seconds())
+    metadata = {"lead_seconds": seconds, "earliest_start": earliest.isoformat()}
+    message = f"it needs more than {seconds} s of lead; the earliest start is {metadata['earliest_start']}"
+    return RuleViolated(Reason.LEAD_TIME, message, metadata=metadata)
+
+
+def package_full(purchased: int, taken: int, cancelled_in_step: int) -> RuleViolated:
+    """R-136: no unit of the package is left in this step."""
+    metadata = {"purchased": purchased, "taken": taken, "cancelled_in_step": cancelled_in_step}
+    message = (
+        f"the campaign's package is used up: {taken} taken and {cancelled_in_step} cancelled of {purchased}"
+    )
+    return RuleViolated(Reason.PACKAGE_FULL, message, metadata=metadata)
+
+
+def agent_not_in_campaign(agent_id: str, field: str | None = None) -> RuleViolated:
+    """The agent does not work for this campaign, or is nobody of the tenant."""
+    message = "the agent does not work for this campaign"
+    return RuleViolated(Reason.AGENT_NOT_IN_CAMPAIGN, message, metadata={"agent_id": agent_id}, field=field)
+
+
+def stale_version(current: int) -> Conflict:
+    """BK-46: the caller saw another version than the current one."""
+    message = f"the appointment has changed: its version is {current}"
+    return Conflict(Reason.STALE_VERSION, message, metadata={"current_version": current}, field="version")
+
+
+def wrong_state(state: str) -> RuleViolated:
+    """The state forbids the change."""
+    return RuleViolated(Reason.WRONG_STATE, f"the appointment is {state}", metadata={"state": state})
+
+
+def change_in_progress() -> Conflict:
+    """A move of this appointment is not decided yet."""
+    return Conflict(Reason.CHANGE_IN_PROGRESS, "another change of this appointment is under way; try again")
+
+
+def not_later() -> InvalidInput:
+    """R-011: postponing means a later start."""
+    return InvalidInput(Reason.NOT_LATER, "must be later than the present start", field="start")
+
+
+def slot_token_invalid() -> RuleViolated:
+    """The token was not made by this system for this tenant."""
+    return RuleViolated(Reason.SLOT_TOKEN_INVALID, "is no slot token of this tenant", field="slot_token")
+
+
+def slot_token_expired(expired_at: datetime) -> RuleViolated:
+    """The token is too old to act on; suggest again."""
+    shown = expired_at.isoformat()
+    message = f"expired at {shown}; ask for slots again"
+    return RuleViolated(
+        Reason.SLOT_TOKEN_EXPIRED, message, metadata={"expired_at": shown}, field="slot_token"
+    )
+
+
+def request_id_reused() -> InvalidInput:
+    message = f"the package is used up: {taken} taken and {cancelled_in_step} cancelled of {purchased}"
+    message = "this request_id was used before"
+    return InvalidInput(Reason.REQUEST_ID_REUSED, message, field="request_id")
+
+
+def given_up(what: str) -> RuleViolated:
+    """A change that nobody finished in time was settled as not made; its id cannot be used again."""
+    message = f"the {what} was not finished in time and was given up; repeat it under a new request_id"
+    return RuleViolated(Reason.SETTLED, message)

@@ -1,0 +1,46 @@
+"""What a decision about a slot stands on, read in one statement."""
+
+from dataclasses import dataclass
+
+from booking.domain import errors
+from booking.domain.campaign import Campaign
+from booking.domain.itinerary import StopPlan
+from booking.domain.parameters import Parameters
+from booking.domain.policies import Terms
+from kit.values.latlng import LatLng
+from kit.values.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """A campaign with the parameters that count in it, and where the contact that was asked for is, if any.
+
+    `agent_works` tells whether the agent that was asked about works for the campaign.
+    """
+
+    campaign: Campaign
+    parameters: Parameters
+    contact_point: LatLng | None = None
+    agent_works: bool = False
+
+    @property
+    def terms(self) -> Terms:
+        """What new appointments of the campaign are judged by."""
+        return Terms(self.campaign.package, self.parameters.lead_time)
+
+    def plan(self, agent_id: str, window: Window, point: LatLng) -> StopPlan:
+        """The stop that a visit of this campaign needs. Raises AGENT_NOT_IN_CAMPAIGN."""
+        if not self.agent_works:
+            raise errors.agent_not_in_campaign(agent_id)
+        return StopPlan(agent_id, window, point, self.campaign.buffer, self.campaign.skills)
+
+    def required_contact_point(self) -> LatLng:
+        """Where the contact is. Raises NotFound naming `contact_id` when the campaign has no such contact."""
+        if self.contact_point is None:
+            raise errors.not_found("contact", "contact_id")
+        return self.contact_point
+
+    def require_contact_at(self, point: LatLng) -> None:
+        """Raises InvalidInput naming `contact_id` unless the contact is at the place of the slot."""
+        if self.required_contact_point() != point:
+            raise errors.invalid("contact_id", "is not at the place that the slot was found for")

@@ -1,0 +1,58 @@
+"""What booking knows of the agenda that geo keeps: plans for stops, and the drives around them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from kit.values.latlng import LatLng
+from kit.values.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One drive between two consecutive stops; `source` is a name of giro.common.v1.TravelSource."""
+
+    travel: timedelta
+    metres: int
+    source: str
+    version: str
+    via: bool
+    buffer: timedelta
+    from_point: LatLng | None
+    to_point: LatLng | None
+
+
+@dataclass(frozen=True, slots=True)
+class StopPlan:
+    """The time and place to take on an agent's agenda."""
+
+    agent_id: str
+    window: Window
+    point: LatLng
+    buffer: timedelta = timedelta()
+    skills: tuple[str, ...] = ()
+
+    def is_at(self, other: "StopPlan") -> bool:
+        """Whether both are the same agent's, at the same time and place."""
+        return (self.agent_id, self.window, self.point) == (other.agent_id, other.window, other.point)
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """An appointment's stop in the ledger; a leg is None when nothing comes before or after."""
+
+    appointment_id: str
+    plan: StopPlan
+    leg_before: Leg | None
+    leg_after: Leg | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A kept slot; `campaign_id` is what booking wrote into its context."""
+
+    hold_id: str
+    campaign_id: str
+    plan: StopPlan
+    expires_at: datetime
+    leg_before: Leg | None
+    leg_after: Leg | None

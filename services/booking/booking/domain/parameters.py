@@ -1,0 +1,171 @@
+"""The parameters of booking: default, bounds, rule. SYSTEM -> TENANT -> CAMPAIGN, the nearest wins."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from booking.domain import errors
+from kit.errors import InvalidInput
+from kit.parameters import Bounds, Effective, Parameter, Scope, resolve
+
+
+def _span(name: str, default: timedelta, description: str, rule: str, bounds: Bounds) -> Parameter[timedelta]:
+    return Parameter(name, timedelta, default, description, rule, bounds, Scope.CAMPAIGN)
+
+
+LEAD_TIME = _span(
+    "lead_time",
+    timedelta(hours=36),
+    "Elapsed time that a new appointment's start has to be away, more than this (R-009).",
+    "R-009",
+    Bounds(timedelta(0), timedelta(days=60)),
+)
+POSTPONE_RESPECTS_LEAD_TIME = Parameter(
+    "postpone_respects_lead_time",
+    bool,
+    default=False,
+    description="Whether the new start of a postponement obeys the lead time too (R-011).",
+    rule="R-011",
+    narrowest=Scope.CAMPAIGN,
+)
+SLOT_TOKEN_TTL = _span(
+    "slot_token_ttl",
+    timedelta(minutes=30),
+    "How long a suggested slot may be held or booked with its token.",
+    "R-189",
+    Bounds(timedelta(minutes=1), timedelta(hours=24)),
+)
+HOLD_TTL = _span(
+    "hold_ttl",
+    timedelta(minutes=5),
+    "How long a slot is kept when the call to hold it names no time.",
+    "R-189",
+    Bounds(timedelta(seconds=1), timedelta(minutes=15)),
+)
+SLOT_GRANULARITY = _span(
+    "slot_granularity",
+    timedelta(minutes=5),
+    "Suggested starts lie on multiples of this after the full hour; 0s means any second.",
+    "R-189",
+    Bounds(timedelta(0), timedelta(hours=1)),
+)
+GRADE_IDEAL_UP_TO = _span(
+    "grade_ideal_up_to",
+    timedelta(minutes=10),
+    "Added travel up to which a slot is graded IDEAL.",
+    "R-189",
+    Bounds(timedelta(0), timedelta(hours=24)),
+)
+GRADE_OK_UP_TO = _span(
+    "grade_ok_up_to",
+    timedelta(minutes=30),
+    "Added travel up to which a slot is graded OK; beyond it is POOR.",
+    "R-189",
+    Bounds(timedelta(0), timedelta(hours=24)),
+)
+
+DEFINITIONS: Mapping[str, Parameter[Any]] = {
+    parameter.name: parameter
+    for parameter in (
+        LEAD_TIME,
+        POSTPONE_RESPECTS_LEAD_TIME,
+        SLOT_TOKEN_TTL,
+        HOLD_TTL,
+        SLOT_GRANULARITY,
+        GRADE_IDEAL_UP_TO,
+        GRADE_OK_UP_TO,
+    )
+}
+
+Values = Mapping[str, Mapping[Scope, str]]
+"""JSON texts that were set, by name and scope."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A parameter as one scope sees it, in text."""
+
+    name: str
+    value: str
+    source: Scope
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The values that count in one scope."""
+
+    values: Values
+
+    def __getitem__(self, parameter: Parameter[Any]) -> Any:
+        return self.effective(parameter).value
+
+    def effective(self, parameter: Parameter[Any]) -> Effective[Any]:
+        """The value and where it comes from."""
+        return resolve(parameter, self.values.get(parameter.name, {}))
+
+    @property
+    def lead_time(self) -> timedelta:
+        """R-009."""
+        value: timedelta = self[LEAD_TIME]
+        return value
+
+    @property
+    def slot_token_ttl(self) -> timedelta:
+        """How long a slot token may be acted on."""
+        value: timedelta = self[SLOT_TOKEN_TTL]
+        return value
+
+    @property
+    def hold_ttl(self) -> timedelta:
+        """How long a hold lasts by default."""
+        value: timedelta = self[HOLD_TTL]
+        return value
+
+    @property
+    def lead_time_of_postponement(self) -> timedelta | None:
+        """The lead time that a postponement has to keep; None: none (R-011)."""
+        return self.lead_time if self[POSTPONE_RESPECTS_LEAD_TIME] else None
+
+    def show(self, parameter: Parameter[Any]) -> Shown:
+        """The parameter in text."""
+        found = self.effective(parameter)
+        source = Scope.SYSTEM if found.source is None else found.source
+        return Shown(parameter.name, _to_text(parameter, found.value), source, parameter.description)
+
+
+def definition(name: str) -> Parameter[Any]:
+    """The parameter of this name. Raises NotFound naming `name`."""
+    found = DEFINITIONS.get(name)
+    if found is None:
+        raise errors.not_found("parameter", "name")
+    return found
+
+
+def stored(parameter: Parameter[Any], text: str) -> str:
+    """The JSON to store for a value in text ("129600s", "true", "12"). Raises InvalidInput naming `value`."""
+    raw = text.removesuffix("s") if parameter.type is timedelta else text
+    if parameter.type is timedelta and not text.endswith("s"):
+        raise errors.invalid("value", f'{text!r} is no duration such as "129600s"')
+    if parameter.type is str:
+        raw = json.dumps(text)
+    try:
+        return parameter.text(parameter.parse(raw))
+    except (InvalidInput, OverflowError) as refused:
+        message = refused.message if isinstance(refused, InvalidInput) else "is too large"
+        raise errors.invalid("value", message) from None
+
+
+def require_consistent(parameters: Parameters) -> None:
+    """Raises InvalidInput naming `value` when two parameters contradict each other."""
+    if parameters[GRADE_IDEAL_UP_TO] > parameters[GRADE_OK_UP_TO]:
+        raise errors.invalid("value", "grade_ideal_up_to must not be longer than grade_ok_up_to")
+
+
+def _to_text(parameter: Parameter[Any], value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raw = parameter.text(value)
+    return f"{raw}s" if parameter.type is timedelta else raw

@@ -1,0 +1,83 @@
+"""Everything that booking publishes, on `giro.evt.<tenant>.booking.v1.<event>`, in order per appointment."""
+
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from booking.domain.appointment import Appointment, Change, MoveKind
+from giro.booking.v1 import booking_events_pb2 as pb
+from kit.db.uow import Tx
+
+BOOKED = "appointment_booked"
+CONFIRMED = "appointment_confirmed"
+POSTPONED = "appointment_postponed"
+REASSIGNED = "appointment_reassigned"
+CANCELLED = "appointment_cancelled"
+FAILED = "appointment_failed"
+
+
+def booked(tx: Tx, appointment: Appointment) -> None:
+    """TO_CONFIRM, with its stop."""
+    message = pb.AppointmentBooked(appointment=_snapshot(appointment))
+    tx.emit(BOOKED, appointment.appointment_id, message)
+
+
+def confirmed(tx: Tx, appointment: Appointment) -> None:
+    """Confirmed."""
+    message = pb.AppointmentConfirmed(appointment=_snapshot(appointment))
+    tx.emit(CONFIRMED, appointment.appointment_id, message)
+
+
+def moved(tx: Tx, kind: MoveKind, change: Change) -> None:
+    """Postponed or reassigned."""
+    if kind is MoveKind.POSTPONE:
+        postponed(tx, change)
+    else:
+        reassigned(tx, change)
+
+
+def postponed(tx: Tx, change: Change) -> None:
+    """To a later start."""
+    message = pb.AppointmentPostponed(
+        appointment=_snapshot(change.after), previous_start=_instant(change.before.window.start)
+    )
+    tx.emit(POSTPONED, change.after.appointment_id, message)
+
+
+def reassigned(tx: Tx, change: Change) -> None:
+    """To another agent."""
+    message = pb.AppointmentReassigned(
+        appointment=_snapshot(change.after), previous_agent_id=change.before.agent_id
+    )
+    tx.emit(REASSIGNED, change.after.appointment_id, message)
+
+
+def cancelled(tx: Tx, appointment: Appointment) -> None:
+    """Cancelled; geo frees the stop on it."""
+    message = pb.AppointmentCancelled(appointment=_snapshot(appointment))
+    tx.emit(CANCELLED, appointment.appointment_id, message)
+
+
+def failed(tx: Tx, appointment_id: str, campaign_id: str) -> None:
+    """A booking was given up; geo frees what was taken for it and refuses the id from then on."""
+    message = pb.AppointmentFailed(appointment_id=appointment_id, campaign_id=campaign_id)
+    tx.emit(FAILED, appointment_id, message)
+
+
+def _snapshot(appointment: Appointment) -> pb.AppointmentSnapshot:
+    return pb.AppointmentSnapshot(
+        appointment_id=appointment.appointment_id,
+        campaign_id=appointment.campaign_id,
+        contact_id=appointment.contact_id,
+        agent_id=appointment.agent_id,
+        start=_instant(appointment.window.start),
+        end=_instant(appointment.window.end),
+        version=appointment.version,
+        happened_at=_instant(appointment.updated_at),
+    )
+
+
+def _instant(moment: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp

@@ -1,0 +1,29 @@
+"""What booking is told by its environment; the only place that names it."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from kit.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """GIRO_<FIELD>, or GIRO_BOOKING_<FIELD> where booking differs from the other services."""
+
+    service: ClassVar[str] = "booking"
+
+    slot_token_key: str = Field("", repr=False)
+    """Secret of at least 32 characters that slot tokens and page tokens are sealed with."""
+    geo_target: str = "127.0.0.1:8413"
+    """host:port of geo."""
+    ledger_timeout: float = Field(5.0, gt=0, le=30)
+    """Seconds to wait for one answer of geo; longer means that its outcome is unknown."""
+    settle_after: float = Field(15.0, gt=0)
+    """Seconds, by the database's clock, after which a change that nobody finished is settled.
+
+    Longer than `ledger_timeout`, so that a change still under way is left alone.
+    """
+    settle_every: float = Field(2.0, gt=0)
+    """Seconds between two looks for changes to settle."""
+    pool_size: int = Field(16, ge=2, le=200)
+    """Connections to PostgreSQL."""

@@ -1,0 +1,157 @@
+"""Appointments."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+
+from booking.domain import errors
+from booking.domain.appointment import Appointment, Change
+from booking.domain.package import Count
+from booking.storage import rows
+from kit.db.uow import Tx
+
+COLUMNS = """
+    a.appointment_id, a.campaign_id, a.contact_id, a.agent_id, a.starts_at, a.ends_at, a.place, a.state,
+    a.version, a.operator_id, a.note, a.created_at, a.updated_at, a.move_id, a.cancel_note
+"""
+
+_GET_TEXT = f"""
+    SELECT {COLUMNS} FROM booking.appointments a
+    WHERE a.tenant_id = :tenant AND a.appointment_id = :id
+"""  # noqa: S608 - constants
+
+_GET = text(_GET_TEXT)
+
+_LOCK = text(f"{_GET_TEXT} FOR NO KEY UPDATE")
+
+_CHANGE_TEXT = """
+    UPDATE booking.appointments
+    SET agent_id = :agent, starts_at = :starts_at, ends_at = :ends_at, state = :state, version = :version,
+        updated_at = :now, move_id = :move, cancel_note = :cancel_note, decided_at = clock_timestamp()
+    WHERE tenant_id = :tenant AND appointment_id = :id AND version = :seen_version AND state = :seen_state
+      AND move_id IS NOT DISTINCT FROM :seen_move
+    RETURNING tenant_id, campaign_id
+"""
+
+_CHANGE = text(_CHANGE_TEXT)
+
+_CHANGE_AND_COUNT = text(
+    f"""
+    WITH changed AS ({_CHANGE_TEXT}), counted AS (
+        UPDATE booking.campaigns c
+        SET taken = c.taken + :taken, to_confirm = c.to_confirm + :to_confirm,
+            cancelled_in_step = c.cancelled_in_step + :cancelled
+        FROM changed WHERE c.tenant_id = changed.tenant_id AND c.campaign_id = changed.campaign_id
+    )
+    SELECT campaign_id FROM changed
+    """  # noqa: S608 - constants
+)
+
+_LIST = text(
+    f"""
+    SELECT {COLUMNS} FROM booking.appointments a
+    WHERE a.tenant_id = :tenant
+      AND (a.starts_at, a.appointment_id) > (:after_start, :after_id)
+      AND a.state IN ('TO_CONFIRM', 'CONFIRMED', 'CANCELLED')
+      AND (CAST(:not_ended_by AS timestamptz) IS NULL
+           OR (a.ends_at > :not_ended_by AND a.state <> 'CANCELLED'))
+      AND (CAST(:campaigns AS text[]) IS NULL OR a.campaign_id = ANY (CAST(:campaigns AS text[])))
+      AND (CAST(:agents AS text[]) IS NULL OR a.agent_id = ANY (CAST(:agents AS text[])))
+    ORDER BY a.starts_at, a.appointment_id LIMIT :rows
+    """  # noqa: S608 - constants
+)
+
+_OWNED = text(
+    f"""
+    SELECT {COLUMNS} FROM booking.appointments a
+    WHERE a.tenant_id = :tenant AND a.appointment_id > :after
+      AND a.state IN ('PENDING', 'TO_CONFIRM', 'CONFIRMED')
+    ORDER BY a.appointment_id LIMIT :rows
+    """  # noqa: S608 - constants
+)
+
+START_OF_TIME = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
+"""Before every start; where a list begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which appointments to list; None leaves that side open."""
+
+    not_ended_by: datetime | None
+    campaigns: Collection[str] | None
+    agents: Collection[str] | None
+
+
+async def get(tx: Tx, appointment_id: str) -> Appointment:
+    """One appointment, whatever its state. Raises NotFound naming `appointment_id`."""
+    return _found((await tx.run(_GET, {"tenant": tx.tenant, "id": appointment_id})).one_or_none())
+
+
+async def lock(tx: Tx, appointment_id: str) -> Appointment:
+    """The same, locked until the end of the transaction.
+
+    An appointment's row is always locked before its campaign's, so that two changes never deadlock.
+    """
+    return _found((await tx.run(_LOCK, {"tenant": tx.tenant, "id": appointment_id})).one_or_none())
+
+
+async def save(tx: Tx, change: Change) -> bool:
+    """Stores a change and what it adds to the counters; False when the row is not as it was seen."""
+    params = _change_params(tx, change)
+    if change.count == Count():
+        return (await tx.run(_CHANGE, params)).first() is not None
+    counts = {
+        "taken": change.count.taken,
+        "to_confirm": change.count.to_confirm,
+        "cancelled": change.count.cancelled_in_step,
+    }
+    return (await tx.run(_CHANGE_AND_COUNT, {**params, **counts})).first() is not None
+
+
+async def page(tx: Tx, wanted: Filter, after: tuple[datetime, str], count: int) -> Sequence[Appointment]:
+    """Booked, confirmed and cancelled ones by (start, id) after one."""
+    params = {
+        "tenant": tx.tenant,
+        "not_ended_by": wanted.not_ended_by,
+        "campaigns": None if wanted.campaigns is None else list(wanted.campaigns),
+        "agents": None if wanted.agents is None else list(wanted.agents),
+        "after_start": after[0],
+        "after_id": after[1],
+        "rows": count,
+    }
+    return [rows.appointment(row) for row in await tx.run(_LIST, params)]
+
+
+async def owned(tx: Tx, after: str, count: int) -> Sequence[Appointment]:
+    """Those that have or may have a stop, by id after one."""
+    params = {"tenant": tx.tenant, "after": after, "rows": count}
+    return [rows.appointment(row) for row in await tx.run(_OWNED, params)]
+
+
+def _found(row: Any) -> Appointment:
+    if row is None:
+        raise errors.not_found("appointment", "appointment_id")
+    return rows.appointment(row)
+
+
+def _change_params(tx: Tx, change: Change) -> Mapping[str, Any]:
+    before, after = change.before, change.after
+    return {
+        "tenant": tx.tenant,
+        "id": before.appointment_id,
+        "seen_version": before.version,
+        "seen_state": before.state.value,
+        "seen_move": before.move_id,
+        "agent": after.agent_id,
+        "starts_at": after.window.start,
+        "ends_at": after.window.end,
+        "state": after.state.value,
+        "version": after.version,
+        "now": after.updated_at,
+        "move": after.move_id,
+        "cancel_note": after.cancel_note,
+    }

@@ -1,0 +1,149 @@
+"""Bookings under way: from PENDING, with the package's unit taken, to TO_CONFIRM or FAILED."""
+
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+from psycopg.types.json import Jsonb
+from sqlalchemy import text
+
+from booking.domain.appointment import Appointment
+from booking.domain.itinerary import StopPlan
+from booking.domain.package import GIVE_BACK, TAKE
+from booking.domain.refusal import Refusal
+from booking.storage import rows
+from booking.storage.appointments import COLUMNS
+from kit.db.uow import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """A booking under way: the appointment, the stop it needs, the hold to turn into it (None: afresh)."""
+
+    appointment: Appointment
+    plan: StopPlan
+    hold_id: str | None
+    claim_key: str
+
+
+_BEGIN = text(
+    f"""
+    WITH unit AS (
+        UPDATE booking.campaigns
+        SET taken = taken + {TAKE.taken}, to_confirm = to_confirm + {TAKE.to_confirm}
+        WHERE tenant_id = :tenant AND campaign_id = :campaign AND taken + cancelled_in_step < purchased
+        RETURNING tenant_id, campaign_id
+    )
+    INSERT INTO booking.appointments
+        (tenant_id, campaign_id, appointment_id, contact_id, agent_id, starts_at, ends_at, place, state,
+         operator_id, note, created_at, updated_at, hold_id, claim_key)
+    SELECT unit.tenant_id, unit.campaign_id, :id, :contact, :agent, :starts_at, :ends_at, :place, 'PENDING',
+           :operator, :note, :now, :now, :hold, :claim_key
+    FROM unit RETURNING appointment_id
+    """  # noqa: S608 - constants
+)
+
+# The business clock is as far past created_at as the database's own clock is past began_at.
+_NOW = "created_at + (clock_timestamp() - began_at)"
+
+_DECIDE_BOOKED = text(
+    f"""
+    UPDATE booking.appointments a SET state = 'TO_CONFIRM', updated_at = {_NOW}
+    WHERE tenant_id = :tenant AND appointment_id = :id AND state = 'PENDING'
+    RETURNING {COLUMNS}
+    """  # noqa: S608 - constants
+)
+
+_DECIDE_FAILED = text(
+    f"""
+    WITH failed AS (
+        UPDATE booking.appointments
+        SET state = 'FAILED', failure = :failure, updated_at = {_NOW}, decided_at = clock_timestamp()
+        WHERE tenant_id = :tenant AND appointment_id = :id AND state = 'PENDING'
+        RETURNING tenant_id, appointment_id, campaign_id, claim_key
+    ), unit AS (
+        UPDATE booking.campaigns c
+        SET taken = c.taken + ({GIVE_BACK.taken}), to_confirm = c.to_confirm + ({GIVE_BACK.to_confirm})
+        FROM failed WHERE c.tenant_id = failed.tenant_id AND c.campaign_id = failed.campaign_id
+    )
+    SELECT appointment_id, campaign_id, claim_key FROM failed
+    """  # noqa: S608 - constants
+)
+
+_SETTLED = text(
+    """
+    UPDATE booking.appointments SET settled = true
+    WHERE tenant_id = :tenant AND appointment_id = :id AND state IN ('FAILED', 'CANCELLED') AND NOT settled
+    """
+)
+
+_OF_CLAIM = text(
+    f"""
+    SELECT {COLUMNS}, a.hold_id, c.buffer_seconds, c.skills
+    FROM booking.appointments a
+    JOIN booking.campaigns c ON c.tenant_id = a.tenant_id AND c.campaign_id = a.campaign_id
+    WHERE a.tenant_id = :tenant AND a.claim_key = :claim_key
+    """  # noqa: S608 - constants
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A booking that this transaction has decided to be failed."""
+
+    appointment_id: str
+    campaign_id: str
+    claim_key: str
+
+
+async def begin(tx: Tx, booking: Booking) -> bool:
+    """Takes a unit of the package and stores the appointment as PENDING; False when no unit is left.
+
+    The campaign's row is locked from here to the end of the transaction.
+    """
+    appointment = booking.appointment
+    params: dict[str, Any] = {
+        "tenant": tx.tenant,
+        "campaign": appointment.campaign_id,
+        "id": appointment.appointment_id,
+        "contact": appointment.contact_id,
+        "agent": appointment.agent_id,
+        "starts_at": appointment.window.start,
+        "ends_at": appointment.window.end,
+        "place": appointment.point.key,
+        "operator": appointment.operator_id,
+        "note": appointment.note,
+        "now": appointment.created_at,
+        "hold": booking.hold_id,
+        "claim_key": booking.claim_key,
+    }
+    return (await tx.run(_BEGIN, params)).first() is not None
+
+
+async def decide_booked(tx: Tx, appointment_id: str) -> Appointment | None:
+    """PENDING -> TO_CONFIRM; None when it is decided already."""
+    row = (await tx.run(_DECIDE_BOOKED, {"tenant": tx.tenant, "id": appointment_id})).one_or_none()
+    return None if row is None else rows.appointment(row)
+
+
+async def decide_failed(tx: Tx, appointment_id: str, refusal: Refusal) -> Failed | None:
+    """PENDING -> FAILED and gives the unit back; None when it is decided already."""
+    params = {"tenant": tx.tenant, "id": appointment_id, "failure": Jsonb(asdict(refusal))}
+    row = (await tx.run(_DECIDE_FAILED, params)).one_or_none()
+    return None if row is None else Failed(row.appointment_id, row.campaign_id, row.claim_key)
+
+
+async def mark_settled(tx: Tx, appointment_id: str) -> None:
+    """Notes that the ledger refuses the id of this failed or cancelled appointment from now on."""
+    await tx.run(_SETTLED, {"tenant": tx.tenant, "id": appointment_id})
+
+
+async def of_claim(tx: Tx, claim_key: str) -> Booking | None:
+    """The booking that a request began, decided or not."""
+    row = (await tx.run(_OF_CLAIM, {"tenant": tx.tenant, "claim_key": claim_key})).one_or_none()
+    if row is None:
+        return None
+    appointment = rows.appointment(row)
+    buffer = timedelta(seconds=row.buffer_seconds)
+    plan = StopPlan(appointment.agent_id, appointment.window, appointment.point, buffer, tuple(row.skills))
+    return Booking(appointment, plan, row.hold_id, claim_key)

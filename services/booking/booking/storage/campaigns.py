@@ -1,0 +1,145 @@
+"""Campaigns, their agents and their counters."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import text
+
+from booking.domain import errors
+from booking.domain.campaign import Campaign
+from booking.domain.grounds import Grounds
+from booking.storage import parameters, rows
+from kit.db.uow import Tx
+from kit.values.latlng import LatLng
+
+_COLUMNS = """
+    c.campaign_id, c.display_name, c.purchased, c.taken, c.to_confirm, c.cancelled_in_step, c.skills,
+    c.time_zone, c.buffer_seconds
+"""
+
+_AGENTS = """
+    ARRAY(SELECT a.agent_id FROM booking.campaign_agents a
+          WHERE a.tenant_id = c.tenant_id AND a.campaign_id = c.campaign_id ORDER BY a.agent_id) AS agent_ids
+"""
+
+_CONTACT_PLACE = """
+    (SELECT k.place FROM booking.contacts k
+     WHERE k.tenant_id = c.tenant_id AND k.campaign_id = c.campaign_id AND k.contact_id = :contact) AS place
+"""
+
+_INSERT = text(
+    """
+    WITH campaign AS (
+        INSERT INTO booking.campaigns
+            (tenant_id, campaign_id, display_name, purchased, skills, time_zone, buffer_seconds)
+        VALUES (:tenant, :campaign, :name, :purchased, CAST(:skills AS text[]), :zone, :buffer)
+        RETURNING tenant_id, campaign_id
+    )
+    INSERT INTO booking.campaign_agents (tenant_id, campaign_id, agent_id)
+    SELECT campaign.tenant_id, campaign.campaign_id, agent
+    FROM campaign, unnest(CAST(:agents AS text[])) AS agent
+    """
+)
+
+_GET = text(
+    f"""
+    SELECT {_COLUMNS}, {_AGENTS} FROM booking.campaigns c
+    WHERE c.tenant_id = :tenant AND c.campaign_id = :campaign
+    """  # noqa: S608 - constants
+)
+
+_EXISTS = text("SELECT FROM booking.campaigns WHERE tenant_id = :tenant AND campaign_id = :campaign")
+
+_LIST = text(
+    f"""
+    SELECT {_COLUMNS}, {_AGENTS} FROM booking.campaigns c
+    WHERE c.tenant_id = :tenant AND c.campaign_id > :after
+      AND (CAST(:only AS text[]) IS NULL OR c.campaign_id = ANY (CAST(:only AS text[])))
+    ORDER BY c.campaign_id LIMIT :rows
+    """  # noqa: S608 - constants
+)
+
+_GROUNDS_TO_SUGGEST = text(
+    f"""
+    SELECT {_COLUMNS}, {_AGENTS}, {parameters.OF_CAMPAIGN} AS parameters,
+           {_CONTACT_PLACE}
+    FROM booking.campaigns c
+    WHERE c.tenant_id = :tenant AND c.campaign_id = :campaign
+    """  # noqa: S608 - constants
+)
+
+_GROUNDS_TO_BOOK = text(
+    f"""
+    SELECT {_COLUMNS}, {parameters.OF_CAMPAIGN} AS parameters,
+           EXISTS (SELECT FROM booking.campaign_agents a
+                   WHERE a.tenant_id = c.tenant_id AND a.campaign_id = c.campaign_id
+                     AND a.agent_id = :agent) AS agent_works,
+           {_CONTACT_PLACE}
+    FROM booking.campaigns c
+    WHERE c.tenant_id = :tenant AND c.campaign_id = :campaign
+    """  # noqa: S608 - constants
+)
+
+
+async def insert(tx: Tx, campaign: Campaign) -> None:
+    """Stores a campaign with its agents."""
+    params = {
+        "tenant": tx.tenant,
+        "campaign": campaign.campaign_id,
+        "name": campaign.display_name,
+        "purchased": campaign.package.purchased,
+        "skills": list(campaign.skills),
+        "zone": campaign.time_zone,
+        "buffer": int(campaign.buffer.total_seconds()),
+        "agents": list(campaign.agent_ids),
+    }
+    await tx.run(_INSERT, params)
+
+
+async def get(tx: Tx, campaign_id: str) -> Campaign:
+    """One campaign with its agents. Raises NotFound naming `campaign_id`."""
+    row = (await tx.run(_GET, {"tenant": tx.tenant, "campaign": campaign_id})).one_or_none()
+    if row is None:
+        raise errors.not_found("campaign", "campaign_id")
+    return rows.campaign(row)
+
+
+async def require(tx: Tx, campaign_id: str) -> None:
+    """Raises NotFound naming `campaign_id` unless there is such a campaign."""
+    found = await tx.run(_EXISTS, {"tenant": tx.tenant, "campaign": campaign_id})
+    if found.first() is None:
+        raise errors.not_found("campaign", "campaign_id")
+
+
+async def page(tx: Tx, only: Collection[str] | None, after: str, count: int) -> Sequence[Campaign]:
+    """Campaigns by id after one; `only` limits them, None does not."""
+    params: dict[str, Any] = {
+        "tenant": tx.tenant,
+        "only": None if only is None else list(only),
+        "after": after,
+        "rows": count,
+    }
+    return [rows.campaign(row) for row in await tx.run(_LIST, params)]
+
+
+async def grounds_to_suggest(tx: Tx, campaign_id: str, contact_id: str) -> Grounds | None:
+    """The campaign with all its agents, and where the contact is; None when there is no such campaign."""
+    params = {"tenant": tx.tenant, "campaign": campaign_id, "contact": contact_id}
+    return _grounds((await tx.run(_GROUNDS_TO_SUGGEST, params)).one_or_none())
+
+
+async def grounds_to_book(tx: Tx, campaign_id: str, agent_id: str, contact_id: str) -> Grounds | None:
+    """What a booking, a hold or a move is judged by; None when there is no such campaign."""
+    params = {"tenant": tx.tenant, "campaign": campaign_id, "agent": agent_id, "contact": contact_id}
+    return _grounds((await tx.run(_GROUNDS_TO_BOOK, params)).one_or_none())
+
+
+def _grounds(row: Any) -> Grounds | None:
+    if row is None:
+        return None
+    return Grounds(
+        campaign=rows.campaign(row),
+        parameters=rows.parameters(row.parameters),
+        contact_point=None if row.place is None else LatLng.from_key(row.place),
+        agent_works=getattr(row, "agent_works", False),
+    )

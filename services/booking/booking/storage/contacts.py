@@ -1,0 +1,62 @@
+"""The people to visit."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import text
+
+from booking.domain import errors
+from booking.domain.contact import Contact
+from booking.storage import rows
+from kit.db.uow import Tx
+
+_INSERT = text(
+    """
+    INSERT INTO booking.contacts (tenant_id, campaign_id, contact_id, display_name, phone, address, place)
+    SELECT :tenant, :campaign, new.*
+    FROM unnest(CAST(:ids AS text[]), CAST(:names AS text[]), CAST(:phones AS text[]),
+                CAST(:addresses AS text[]), CAST(:places AS bigint[])) AS new
+    """
+)
+
+_COLUMNS = "contact_id, campaign_id, display_name, phone, address, place"
+
+_GET = text(
+    f"SELECT {_COLUMNS} FROM booking.contacts"  # noqa: S608 - constants
+    " WHERE tenant_id = :tenant AND contact_id = :contact"
+)
+
+_LIST = text(
+    f"""
+    SELECT {_COLUMNS} FROM booking.contacts
+    WHERE tenant_id = :tenant AND campaign_id = :campaign AND contact_id > :after
+    ORDER BY contact_id LIMIT :rows
+    """  # noqa: S608 - constants
+)
+
+
+async def insert(tx: Tx, campaign_id: str, contacts: Sequence[Contact]) -> None:
+    """Stores people of one campaign, all or none."""
+    params = {
+        "tenant": tx.tenant,
+        "campaign": campaign_id,
+        "ids": [contact.contact_id for contact in contacts],
+        "names": [contact.display_name for contact in contacts],
+        "phones": [contact.phone for contact in contacts],
+        "addresses": [contact.address for contact in contacts],
+        "places": [contact.point.key for contact in contacts],
+    }
+    await tx.run(_INSERT, params)
+
+
+async def get(tx: Tx, contact_id: str) -> Contact:
+    """One person. Raises NotFound naming `contact_id`."""
+    row = (await tx.run(_GET, {"tenant": tx.tenant, "contact": contact_id})).one_or_none()
+    if row is None:
+        raise errors.not_found("contact", "contact_id")
+    return rows.contact(row)
+
+
+async def page(tx: Tx, campaign_id: str, after: str, count: int) -> Sequence[Contact]:
+    """People of a campaign by id after one."""
+    params = {"tenant": tx.tenant, "campaign": campaign_id, "after": after, "rows": count}
+    return [rows.contact(row) for row in await tx.run(_LIST, params)]

@@ -1,0 +1,72 @@
+"""How rows become the domain's values."""
+
+from datetime import timedelta
+from typing import Any
+
+from booking.domain.appointment import Appointment, Move, MoveKind, State
+from booking.domain.campaign import Campaign
+from booking.domain.contact import Contact
+from booking.domain.package import Package
+from booking.domain.parameters import Parameters
+from kit.parameters import Scope
+from kit.values.latlng import LatLng
+from kit.values.window import Window
+
+
+def campaign(row: Any) -> Campaign:
+    """A row of campaigns, with `agent_ids` where it was asked for."""
+    return Campaign(
+        campaign_id=row.campaign_id,
+        display_name=row.display_name,
+        package=Package(row.purchased, row.taken, row.to_confirm, row.cancelled_in_step),
+        skills=tuple(row.skills),
+        time_zone=row.time_zone,
+        buffer=timedelta(seconds=row.buffer_seconds),
+        agent_ids=tuple(getattr(row, "agent_ids", ())),
+    )
+
+
+def contact(row: Any) -> Contact:
+    """A row of contacts."""
+    return Contact(
+        contact_id=row.contact_id,
+        campaign_id=row.campaign_id,
+        display_name=row.display_name,
+        phone=row.phone,
+        address=row.address,
+        point=LatLng.from_key(row.place),
+    )
+
+
+def appointment(row: Any) -> Appointment:
+    """A row of appointments."""
+    return Appointment(
+        appointment_id=row.appointment_id,
+        campaign_id=row.campaign_id,
+        contact_id=row.contact_id,
+        agent_id=row.agent_id,
+        window=Window(row.starts_at, row.ends_at),
+        point=LatLng.from_key(row.place),
+        state=State(row.state),
+        version=row.version,
+        operator_id=row.operator_id,
+        note=row.note,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        move_id=row.move_id,
+        cancel_note=row.cancel_note,
+    )
+
+
+def move(row: Any) -> Move:
+    """A row of moves."""
+    window = Window(row.starts_at, row.ends_at)
+    return Move(row.move_id, row.appointment_id, MoveKind(row.kind), row.agent_id, window)
+
+
+def parameters(triples: list[list[Any]] | None) -> Parameters:
+    """`[name, set for the campaign, JSON text]` as `json_agg` gives them; None: nothing was set."""
+    values: dict[str, dict[Scope, str]] = {}
+    for name, of_campaign, value in triples or ():
+        values.setdefault(name, {})[Scope.CAMPAIGN if of_campaign else Scope.TENANT] = value
+    return Parameters(values)

@@ -1,0 +1,55 @@
+"""Events that booking listens to: its own, for the feed of recent changes (R-002)."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC
+from typing import Any, Final
+
+from booking import events
+from booking.domain.recent_change import RecentChange
+from booking.usecases.feed_recent_changes import feed_recent_changes
+from giro.booking.v1 import booking_events_pb2 as pb
+from kit.bus import subjects
+from kit.bus.events import Event
+from kit.db.engine import Database
+
+RECENT_CHANGES: Final = "booking-recent-changes"
+"""Name of the durable consumer."""
+
+_SHOWN: Final[Mapping[str, tuple[str, Callable[[bytes], Any]]]] = {
+    events.BOOKED: ("booked", pb.AppointmentBooked.FromString),
+    events.CONFIRMED: ("confirmed", pb.AppointmentConfirmed.FromString),
+    events.POSTPONED: ("postponed", pb.AppointmentPostponed.FromString),
+    events.REASSIGNED: ("reassigned", pb.AppointmentReassigned.FromString),
+    events.CANCELLED: ("cancelled", pb.AppointmentCancelled.FromString),
+}
+
+
+class RecentChanges:
+    """Handles each event once, whatever the order."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def __call__(self, event: Event) -> None:
+        """Stores the change that an event tells. Raises for one that cannot be read: it is parked."""
+        subject = subjects.parse(event.subject)
+        shown = _SHOWN.get(subject.event) if subject else None
+        if shown is None:
+            return  # a failed booking never was an appointment
+        change = _change(event.id, shown[0], shown[1](event.data).appointment)
+        await feed_recent_changes(self._db, event.tenant, change, event.claim)
+
+
+def _change(event_id: str, verb: str, snapshot: pb.AppointmentSnapshot) -> RecentChange:
+    if not snapshot.appointment_id:
+        raise ValueError("the event names no appointment")
+    return RecentChange(
+        event_id=event_id,
+        change=verb,
+        appointment_id=snapshot.appointment_id,
+        campaign_id=snapshot.campaign_id,
+        agent_id=snapshot.agent_id,
+        start=snapshot.start.ToDatetime(tzinfo=UTC),
+        version=snapshot.version,
+        happened_at=snapshot.happened_at.ToDatetime(tzinfo=UTC),
+    )

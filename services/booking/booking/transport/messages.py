@@ -1,0 +1,159 @@
+"""The domain's values as messages of the contract."""
+
+from datetime import datetime, timedelta
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from booking.domain import itinerary
+from booking.domain.appointment import Appointment, Card
+from booking.domain.campaign import Campaign
+from booking.domain.contact import Contact
+from booking.domain.parameters import Shown
+from booking.domain.recent_change import RecentChange
+from booking.usecases.suggest_slots import Suggestions
+from giro.booking.v1 import booking_pb2 as pb
+from giro.common.v1 import travel_pb2
+from kit.values.latlng import LatLng
+
+
+def campaign(found: Campaign) -> pb.Campaign:
+    """A campaign with its counters."""
+    return pb.Campaign(
+        campaign_id=found.campaign_id,
+        display_name=found.display_name,
+        purchased=found.package.purchased,
+        taken=found.package.taken,
+        to_confirm=found.package.to_confirm,
+        cancelled_in_step=found.package.cancelled_in_step,
+        agent_ids=found.agent_ids,
+        skills=found.skills,
+        time_zone=found.time_zone,
+        buffer=_duration(found.buffer),
+    )
+
+
+def contact(found: Contact) -> pb.Contact:
+    """A person to visit."""
+    return pb.Contact(
+        contact_id=found.contact_id,
+        display_name=found.display_name,
+        phone=found.phone,
+        address=found.address,
+        point=_point(found.point),
+        campaign_id=found.campaign_id,
+    )
+
+
+def card(found: Card) -> pb.Appointment:
+    """An appointment with its legs."""
+    message = appointment(found.appointment)
+    if found.leg_before is not None:
+        message.leg_before.CopyFrom(_leg(found.leg_before))
+    if found.leg_after is not None:
+        message.leg_after.CopyFrom(_leg(found.leg_after))
+    return message
+
+
+def appointment(found: Appointment) -> pb.Appointment:
+    """An appointment without legs, as lists show it."""
+    return pb.Appointment(
+        appointment_id=found.appointment_id,
+        campaign_id=found.campaign_id,
+        contact_id=found.contact_id,
+        agent_id=found.agent_id,
+        start=timestamp(found.window.start),
+        end=timestamp(found.window.end),
+        point=_point(found.point),
+        state=pb.AppointmentState.Value(f"APPOINTMENT_STATE_{found.state}"),
+        version=found.version,
+        operator_id=found.operator_id,
+        note=found.note,
+        created_at=timestamp(found.created_at),
+        updated_at=timestamp(found.updated_at),
+    )
+
+
+def hold(found: itinerary.Hold) -> pb.Hold:
+    """A kept slot."""
+    message = pb.Hold(
+        hold_id=found.hold_id,
+        campaign_id=found.campaign_id,
+        agent_id=found.plan.agent_id,
+        start=timestamp(found.plan.window.start),
+        end=timestamp(found.plan.window.end),
+        expires_at=timestamp(found.expires_at),
+    )
+    if found.leg_before is not None:
+        message.leg_before.CopyFrom(_leg(found.leg_before))
+    if found.leg_after is not None:
+        message.leg_after.CopyFrom(_leg(found.leg_after))
+    return message
+
+
+def suggestions(made: Suggestions, *, explain: bool) -> pb.SuggestSlotsResponse:
+    """Slots with their tokens; why there are none, where that is the package's doing and was asked for."""
+    found = made.found
+    message = pb.SuggestSlotsResponse(
+        refused=found.refused if explain else (),
+        refused_truncated=found.refused_truncated,
+        travel_version=found.travel_version,
+        estimated_travel=found.estimated,
+    )
+    for slot, token in zip(found.slots, made.tokens, strict=True):
+        message.slots.add(anatomy=slot.anatomy, slot_token=token)
+    if made.closed is not None and explain:
+        gap = travel_pb2.TimeWindow(
+            start=timestamp(made.windows[0].start), end=timestamp(made.windows[-1].end)
+        )
+        message.refused.add(gap=gap, reason=made.closed.reason.value)
+    return message
+
+
+def recent_change(found: RecentChange) -> pb.RecentChange:
+    """One line of the feed."""
+    return pb.RecentChange(
+        event_id=found.event_id,
+        change=found.change,
+        appointment_id=found.appointment_id,
+        campaign_id=found.campaign_id,
+        agent_id=found.agent_id,
+        start=timestamp(found.start),
+        version=found.version,
+        happened_at=timestamp(found.happened_at),
+    )
+
+
+def parameter(found: Shown) -> pb.EffectiveParameter:
+    """A parameter in text."""
+    return pb.EffectiveParameter(
+        name=found.name, value=found.value, source=found.source.name, description=found.description
+    )
+
+
+def timestamp(moment: datetime) -> Timestamp:
+    """An instant on the wire."""
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp
+
+
+def _leg(leg: itinerary.Leg) -> travel_pb2.Leg:
+    return travel_pb2.Leg(
+        travel=_duration(leg.travel),
+        metres=leg.metres,
+        source=travel_pb2.TravelSource.Value(f"TRAVEL_SOURCE_{leg.source}"),
+        version=leg.version,
+        via=leg.via,
+        buffer=_duration(leg.buffer),
+        from_point=None if leg.from_point is None else _point(leg.from_point),
+        to_point=None if leg.to_point is None else _point(leg.to_point),
+    )
+
+
+def _point(point: LatLng) -> travel_pb2.Point:
+    return travel_pb2.Point(latitude=point.lat, longitude=point.lng)
+
+
+def _duration(length: timedelta) -> Duration:
+    return Duration(seconds=int(length.total_seconds()))

@@ -1,0 +1,223 @@
+"""Books an appointment: take before deciding, free after deciding, decide in one row, fence the late.
+
+First the appointment is committed as PENDING, with its unit of the package. Then the ledger is asked for the
+stop, outside any transaction. Then one conditional update decides TO_CONFIRM or FAILED. When the ledger's
+answer is not known, the appointment stays PENDING: repeating the request goes on where it stopped, and the
+reconciler (`settle_changes`) settles what nobody repeats.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from booking import events
+from booking.domain import errors
+from booking.domain.appointment import Appointment, Card, State
+from booking.domain.grounds import Grounds
+from booking.domain.policies import require_allowed
+from booking.domain.refusal import Refusal
+from booking.domain.slot_token import SuggestedSlot
+from booking.storage import answers, bookings, campaigns
+from booking.storage.bookings import Booking
+from booking.usecases import claimed
+from booking.usecases.desk import Desk
+from booking.usecases.ports import REFUSALS
+from kit.db.claims import Claim
+from kit.db.uow import Tx
+from kit.errors import Conflict, GiroError, Reason, Unavailable
+from kit.failpoints import failpoint
+from kit.rpc.context import caller
+from kit.values.ids import new_id
+from kit.values.latlng import LatLng
+from kit.values.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenTime:
+    """A time that somebody chose without a suggestion; the place is the contact's."""
+
+    campaign_id: str
+    agent_id: str
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class BookAppointment:
+    """What to book: exactly one of a hold's id, a slot token and a chosen time."""
+
+    slot: "HeldSlot | TokenSlot | ChosenTime"
+    contact_id: str
+    note: str
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class HeldSlot:
+    """A kept slot."""
+
+    hold_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSlot:
+    """A suggested slot."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The slot behind any of the three; `point` None: wherever the contact is."""
+
+    campaign_id: str
+    agent_id: str
+    window: Window
+    point: LatLng | None = None
+    hold_id: str | None = None
+    suggested: SuggestedSlot | None = None
+    campaign_field: str = "campaign_id"
+
+
+async def book_appointment(desk: Desk, command: BookAppointment) -> Card:
+    """The booked appointment, TO_CONFIRM, with its legs; the same again for the same claim.
+
+    Raises the policies' and the ledger's refusals by name (LEAD_TIME, PACKAGE_FULL, SLOT_TAKEN, TRAVEL_IN,
+    …); Unavailable when the outcome is not known yet: the same request may be repeated.
+    """
+    wanted = await _wanted(desk, command)
+    begun = await _begin(desk, command, wanted)
+    if isinstance(begun, Card):
+        return begun
+    await failpoint("booking.book.after_pending")
+    return await _finish(desk, begun, command.claim)
+
+
+async def _wanted(desk: Desk, command: BookAppointment) -> _Wanted | GiroError:
+    """The slot, or why it is none: a repeated request is answered before that counts."""
+    try:
+        return await _find(desk, command.slot)
+    except GiroError as refusal:
+        return refusal
+
+
+async def _find(desk: Desk, slot: HeldSlot | TokenSlot | ChosenTime) -> _Wanted:
+    tenant = caller().tenant
+    if isinstance(slot, ChosenTime):
+        return _Wanted(slot.campaign_id, slot.agent_id, slot.window, campaign_field="time.campaign_id")
+    if isinstance(slot, TokenSlot):
+        suggested = desk.slot_tokens.read(tenant, slot.token)
+        return _Wanted(
+            suggested.campaign_id, suggested.agent_id, suggested.window, suggested.point, suggested=suggested
+        )
+    held = await desk.ledger.get_hold(tenant, slot.hold_id)
+    plan = held.plan
+    return _Wanted(held.campaign_id, plan.agent_id, plan.window, plan.point, hold_id=held.hold_id)
+
+
+async def _begin(desk: Desk, command: BookAppointment, wanted: _Wanted | GiroError) -> Booking | Card:
+    async with desk.db.uow(caller().tenant, command.claim) as tx:
+        if tx.duplicate:
+            return await _earlier(tx, command.claim)
+        if isinstance(wanted, GiroError):
+            raise wanted
+        caller().require_campaign(wanted.campaign_id)
+        grounds = await _grounds(tx, wanted, command.contact_id)
+        await failpoint("booking.book.before_decide")
+        booking = _decide(command, wanted, grounds, await tx.now())
+        if not await bookings.begin(tx, booking):
+            raise await _last_unit_gone(tx, wanted)
+    return booking
+
+
+async def _grounds(tx: Tx, wanted: _Wanted, contact_id: str) -> Grounds:
+    found = await campaigns.grounds_to_book(tx, wanted.campaign_id, wanted.agent_id, contact_id)
+    if found is None:
+        raise errors.not_found("campaign", wanted.campaign_field)
+    return found
+
+
+def _decide(command: BookAppointment, wanted: _Wanted, grounds: Grounds, now: datetime) -> Booking:
+    if wanted.suggested is not None:
+        wanted.suggested.require_fresh(now, grounds.parameters.slot_token_ttl)
+    if wanted.point is not None:
+        grounds.require_contact_at(wanted.point)
+    point = grounds.required_contact_point()
+    require_allowed(now, wanted.window.start, grounds.terms)
+    appointment = Appointment(
+        appointment_id=new_id("apt"),
+        campaign_id=wanted.campaign_id,
+        contact_id=command.contact_id,
+        agent_id=wanted.agent_id,
+        window=wanted.window,
+        point=point,
+        state=State.PENDING,
+        version=1,
+        operator_id=caller().subject,
+        note=command.note,
+        created_at=now,
+        updated_at=now,
+    )
+    plan = grounds.plan(wanted.agent_id, wanted.window, point)
+    return Booking(appointment, plan, wanted.hold_id, command.claim.key)
+
+
+async def _last_unit_gone(tx: Tx, wanted: _Wanted) -> GiroError:
+    """Somebody took the last unit after it was read: the policy's refusal, with the counters as they are."""
+    campaign = await campaigns.get(tx, wanted.campaign_id)
+    package = campaign.package
+    if not package.full:
+        return Conflict(Reason.CONTENTION, "others are booking for the same campaign; try again")
+    return errors.package_full(package.purchased, package.taken, package.cancelled_in_step)
+
+
+async def _earlier(tx: Tx, claim: Claim) -> Booking | Card:
+    """The first answer, or else the booking that the request began and nobody has finished."""
+    if tx.first_answer is not None:
+        return answers.card(tx.first_answer)
+    booking = await bookings.of_claim(tx, claim.key)
+    if booking is None:
+        raise claimed.in_flight()
+    return booking
+
+
+async def _finish(desk: Desk, booking: Booking, claim: Claim) -> Card:
+    tenant, appointment_id = caller().tenant, booking.appointment.appointment_id
+    try:
+        stop = await desk.ledger.reserve(tenant, appointment_id, booking.plan, booking.hold_id)
+    except REFUSALS as refusal:
+        return await _decide_failed(desk, appointment_id, refusal, claim)
+    except Unavailable as unknown:
+        raise claimed.outcome_unknown(unknown) from unknown
+    await failpoint("booking.book.after_reserve")
+    async with desk.db.uow(tenant) as tx:
+        appointment = await bookings.decide_booked(tx, appointment_id)
+        if appointment is not None:
+            card = Card(appointment, stop.leg_before, stop.leg_after)
+            events.booked(tx, appointment)
+            await tx.answer_claim(claim.key, answers.from_card(card))
+            await failpoint("booking.book.before_commit")
+    if appointment is None:
+        return await claimed.first_card(desk, claim)
+    await failpoint("booking.book.after_commit")
+    return card
+
+
+async def _decide_failed(desk: Desk, appointment_id: str, refusal: GiroError, claim: Claim) -> Card:
+    async with desk.db.uow(caller().tenant) as tx:
+        failed = await fail(tx, appointment_id, Refusal.of(refusal))
+    if not failed:
+        return await claimed.first_card(desk, claim)
+    raise refusal
+
+
+async def fail(tx: Tx, appointment_id: str, refusal: Refusal) -> bool:
+    """PENDING -> FAILED with the unit given back; False when it is decided already.
+
+    The ledger has to refuse the id from now on, since a message of ours may still be on its way: the
+    reconciler sees to it.
+    """
+    failed = await bookings.decide_failed(tx, appointment_id, refusal)
+    if failed is None:
+        return False
+    events.failed(tx, failed.appointment_id, failed.campaign_id)
+    await tx.answer_claim(failed.claim_key, answers.from_refusal(refusal))
+    return True

@@ -1,0 +1,19 @@
+"""What every use case works with."""
+
+from dataclasses import dataclass
+
+from booking.domain.pages import PageTokens
+from booking.domain.slot_token import SlotTokens
+from booking.usecases.ports import Agents, Ledger
+from kit.db.engine import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The database, the ledger, the agents, and the seals; made by the composition root."""
+
+    db: Database
+    ledger: Ledger
+    agents: Agents
+    slot_tokens: SlotTokens
+    page_tokens: PageTokens

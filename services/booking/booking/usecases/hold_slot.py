@@ -1,0 +1,74 @@
+"""Keeps a suggested slot while the customer is on the line (BK-37)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from booking.domain import errors
+from booking.domain.grounds import Grounds
+from booking.domain.itinerary import Hold
+from booking.domain.policies import require_allowed
+from booking.domain.slot_token import SuggestedSlot
+from booking.storage import answers, campaigns
+from booking.usecases.desk import Desk
+from booking.usecases.ports import NewHold
+from kit.db.claims import Claim
+from kit.failpoints import failpoint
+from kit.rpc.context import caller
+from kit.values.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class HoldSlot:
+    """The slot's token; `ttl` None: as the parameter `hold_ttl` says."""
+
+    slot_token: str
+    ttl: timedelta | None
+    claim: Claim
+
+
+async def hold_slot(desk: Desk, command: HoldSlot) -> Hold:
+    """The hold; the same again for the same claim.
+
+    Raises SLOT_TOKEN_INVALID, SLOT_TOKEN_EXPIRED, LEAD_TIME, PACKAGE_FULL, AGENT_NOT_IN_CAMPAIGN, and the
+    ledger's refusals (SLOT_TAKEN, TRAVEL_IN, …). A hold whose outcome is not known ends by itself.
+    """
+    slot = desk.slot_tokens.read(caller().tenant, command.slot_token)
+    caller().require_campaign(slot.campaign_id)
+    begun = await _begin(desk, command, slot)
+    if isinstance(begun, Hold):
+        return begun
+    await failpoint("booking.hold.after_pending")
+    held = await desk.ledger.hold(caller().tenant, begun)
+    await failpoint("booking.hold.after_reserve")
+    async with desk.db.uow(caller().tenant) as tx:
+        await tx.answer_claim(command.claim.key, answers.from_hold(held))
+        await failpoint("booking.hold.before_commit")
+    await failpoint("booking.hold.after_commit")
+    return held
+
+
+async def _begin(desk: Desk, command: HoldSlot, slot: SuggestedSlot) -> NewHold | Hold:
+    async with desk.db.uow(caller().tenant, command.claim) as tx:
+        if tx.first_answer is not None:
+            return answers.hold(tx.first_answer)
+        grounds = await campaigns.grounds_to_book(tx, slot.campaign_id, slot.agent_id, "")
+        if grounds is None:
+            raise errors.not_found("campaign", "slot_token")
+        await failpoint("booking.hold.before_decide")
+        hold_id = tx.claim_ref or new_id("hld")
+        new = _decide(command, slot, grounds, hold_id, await tx.now())
+        if not tx.duplicate:
+            tx.refer(hold_id)
+    return new
+
+
+def _decide(command: HoldSlot, slot: SuggestedSlot, grounds: Grounds, hold_id: str, now: datetime) -> NewHold:
+    slot.require_fresh(now, grounds.parameters.slot_token_ttl)
+    require_allowed(now, slot.window.start, grounds.terms)
+    return NewHold(
+        hold_id=hold_id,
+        campaign_id=slot.campaign_id,
+        caller_id=caller().subject,
+        plan=grounds.plan(slot.agent_id, slot.window, slot.point),
+        ttl=command.ttl or grounds.parameters.hold_ttl,
+    )

@@ -1,0 +1,57 @@
+"""Appointments, upcoming or all, by campaign or agent (R-001, R-003, R-004)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from booking.domain.appointment import Appointment
+from booking.domain.pages import DEFAULT_SIZE
+from booking.storage import appointments
+from booking.storage.appointments import Filter
+from booking.usecases import reach
+from booking.usecases.desk import Desk
+from kit.rpc.context import caller
+
+
+@dataclass(frozen=True, slots=True)
+class ListAppointments:
+    """`upcoming`: those not ended and not cancelled. Empty ids: all within the caller's reach."""
+
+    upcoming: bool
+    campaign_id: str
+    agent_id: str
+    page_size: int
+    page_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class AppointmentPage:
+    """Appointments by start, then id; the token is empty on the last page."""
+
+    appointments: Sequence[Appointment]
+    next_page_token: str
+
+
+async def list_appointments(desk: Desk, query: ListAppointments) -> AppointmentPage:
+    """One page. Raises InvalidInput naming `page_token`, NotAllowed (OUT_OF_SCOPE)."""
+    who = caller()
+    shape = ("appointments", str(query.upcoming), query.campaign_id, query.agent_id)
+    position = desk.page_tokens.read(who.tenant, shape, query.page_token)
+    campaigns = reach.narrowed(who.campaigns(), query.campaign_id)
+    agents = reach.narrowed(reach.agents_of(who), query.agent_id)
+    size = query.page_size or DEFAULT_SIZE
+    async with desk.db.uow(who.tenant) as tx:
+        wanted = Filter(await tx.now() if query.upcoming else None, campaigns, agents)
+        found = await appointments.page(tx, wanted, _after(position), size + 1)
+    if len(found) <= size:
+        return AppointmentPage(found, "")
+    last = found[size - 1]
+    here = (int(last.window.start.timestamp()), last.appointment_id)
+    return AppointmentPage(found[:size], desk.page_tokens.write(who.tenant, shape, here))
+
+
+def _after(position: tuple[str | int, ...] | None) -> tuple[datetime, str]:
+    if position is None:
+        return appointments.START_OF_TIME, ""
+    start, appointment_id = position
+    return datetime.fromtimestamp(int(start), UTC), str(appointment_id)

@@ -1,0 +1,38 @@
+"""Campaigns with their counters (R-133 to R-136)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from booking.domain.campaign import Campaign
+from booking.domain.pages import DEFAULT_SIZE
+from booking.storage import campaigns
+from booking.usecases.desk import Desk
+from kit.rpc.context import caller
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignPage:
+    """Campaigns by id; the token is empty on the last page."""
+
+    campaigns: Sequence[Campaign]
+    next_page_token: str
+
+
+async def get_campaign(desk: Desk, campaign_id: str) -> Campaign:
+    """One campaign. Raises NotFound."""
+    caller().require_campaign(campaign_id)
+    async with desk.db.uow(caller().tenant) as tx:
+        return await campaigns.get(tx, campaign_id)
+
+
+async def list_campaigns(desk: Desk, page_size: int, page_token: str) -> CampaignPage:
+    """One page of those within the caller's reach. Raises InvalidInput naming `page_token`."""
+    who = caller()
+    position = desk.page_tokens.read(who.tenant, ("campaigns",), page_token)
+    size = page_size or DEFAULT_SIZE
+    async with desk.db.uow(who.tenant) as tx:
+        found = await campaigns.page(tx, who.campaigns(), str(position[0]) if position else "", size + 1)
+    if len(found) <= size:
+        return CampaignPage(found, "")
+    token = desk.page_tokens.write(who.tenant, ("campaigns",), (found[size - 1].campaign_id,))
+    return CampaignPage(found[:size], token)

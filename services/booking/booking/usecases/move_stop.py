@@ -1,0 +1,123 @@
+"""What postponing and reassigning share: record the move, let geo swap the stop, follow.
+
+The move is pending in the appointment's own row until geo has swapped the stop (then there is only forward)
+or has promised, under the move's id, that it never will.
+"""
+
+from dataclasses import dataclass
+
+from booking import events
+from booking.domain.appointment import Appointment, Card, Move, MoveKind, moved
+from booking.domain.itinerary import Reservation, StopPlan
+from booking.domain.refusal import Refusal
+from booking.storage import answers, appointments, campaigns, moves
+from booking.usecases import claimed
+from booking.usecases.desk import Desk
+from booking.usecases.ports import REFUSALS
+from kit.db.claims import Claim
+from kit.db.uow import Tx
+from kit.errors import GiroError, Unavailable
+from kit.failpoints import failpoint
+from kit.rpc.context import caller
+from kit.values.ids import new_id
+from kit.values.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class PendingMove:
+    """A move under way and the stop that it needs."""
+
+    move: Move
+    plan: StopPlan
+
+
+async def begin(
+    tx: Tx, kind: MoveKind, appointment: Appointment, plan: StopPlan, claim: Claim
+) -> PendingMove:
+    """Records the move of a locked appointment."""
+    move = Move(new_id("mov"), appointment.appointment_id, kind, plan.agent_id, plan.window)
+    await moves.begin(tx, move, claim.key)
+    tx.refer(move.move_id)
+    return PendingMove(move, plan)
+
+
+async def earlier(tx: Tx) -> PendingMove | Card:
+    """The first answer to this transaction's claim, or else the move that it began."""
+    if tx.first_answer is not None:
+        return answers.card(tx.first_answer)
+    move = await moves.get(tx, tx.claim_ref) if tx.claim_ref else None
+    if move is None:
+        raise claimed.in_flight()
+    appointment = await appointments.get(tx, move.appointment_id)
+    return PendingMove(move, await plan_of(tx, appointment, move.agent_id, move.window))
+
+
+async def plan_of(tx: Tx, appointment: Appointment, agent_id: str, window: Window) -> StopPlan:
+    """The stop of an appointment's visit with this agent at this time."""
+    campaign = await campaigns.get(tx, appointment.campaign_id)
+    return StopPlan(agent_id, window, appointment.point, campaign.buffer, campaign.skills)
+
+
+async def carry_out(desk: Desk, pending: PendingMove, claim: Claim) -> Card:
+    """Asks geo and follows. Raises its refusal; Unavailable when the outcome is not known yet."""
+    verb = pending.move.kind.lower()
+    await failpoint(f"booking.{verb}.after_pending")
+    try:
+        stop = await _swap(desk, pending)
+    except Unavailable as unknown:
+        raise claimed.outcome_unknown(unknown) from unknown
+    if isinstance(stop, GiroError):
+        return await _drop(desk, pending.move, stop, claim)
+    await failpoint(f"booking.{verb}.after_move")
+    card = await follow(desk, caller().tenant, pending.move, stop)
+    if card is None:
+        return await claimed.first_card(desk, claim)
+    await failpoint(f"booking.{verb}.after_commit")
+    return card
+
+
+async def _swap(desk: Desk, pending: PendingMove) -> Reservation | GiroError:
+    """The swapped stop, or the refusal, which then holds for good.
+
+    An equal request of ours may still be on its way to geo, so a refusal counts only once geo has promised
+    that this move will never be made.
+    """
+    tenant, move = caller().tenant, pending.move
+    try:
+        return await desk.ledger.move(tenant, move.move_id, move.appointment_id, pending.plan)
+    except REFUSALS as refusal:
+        made = await desk.ledger.settle_move(tenant, move.move_id)
+        return refusal if made is None else made
+
+
+async def follow(desk: Desk, tenant: str, move: Move, stop: Reservation) -> Card | None:
+    """Applies a move that geo has made; None when that was done already."""
+    async with desk.db.uow(tenant) as tx:
+        appointment = await appointments.lock(tx, move.appointment_id)
+        claim_key = await moves.apply(tx, move.move_id)
+        if claim_key is None:
+            return None
+        change = moved(appointment, move, await tx.now())
+        if not await appointments.save(tx, change):
+            raise RuntimeError(f"{move.appointment_id} changed while {move.move_id} was pending")
+        card = Card(change.after, stop.leg_before, stop.leg_after)
+        events.moved(tx, move.kind, change)
+        await tx.answer_claim(claim_key, answers.from_card(card))
+        await failpoint(f"booking.{move.kind.lower()}.before_commit")
+    return card
+
+
+async def _drop(desk: Desk, move: Move, refusal: GiroError, claim: Claim) -> Card:
+    if not await drop(desk, caller().tenant, move.move_id, Refusal.of(refusal)):
+        return await claimed.first_card(desk, claim)
+    raise refusal
+
+
+async def drop(desk: Desk, tenant: str, move_id: str, refusal: Refusal) -> bool:
+    """Forgets a move that geo will never make; False when it is decided already."""
+    async with desk.db.uow(tenant) as tx:
+        claim_key = await moves.drop(tx, move_id, refusal)
+        if claim_key is None:
+            return False
+        await tx.answer_claim(claim_key, answers.from_refusal(refusal))
+    return True

@@ -1,0 +1,128 @@
+"""What booking asks of other services."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from booking.domain.itinerary import Hold, Reservation, StopPlan
+from kit.errors import AlreadyExists, InvalidInput, NotFound, RuleViolated
+from kit.values.latlng import LatLng
+from kit.values.window import Window
+
+REFUSALS = (RuleViolated, AlreadyExists, NotFound, InvalidInput)
+"""The errors by which the ledger says no for good. After any other one it is not known whether it acted."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlotQuery:
+    """A search for slots over agents and windows; `not_before` is the first start that policy allows."""
+
+    point: LatLng
+    duration: timedelta
+    windows: Sequence[Window]
+    not_before: datetime
+    as_of: datetime
+    agent_ids: Sequence[str]
+    skills: Sequence[str]
+    buffer: timedelta
+    limit: int
+    explain: bool
+    granularity: timedelta
+    ideal_up_to: timedelta
+    ok_up_to: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSlot:
+    """One start that fits. Instants are Unix seconds; `anatomy` is the ledger's message, handed on."""
+
+    agent_id: str
+    start: int
+    end: int
+    anatomy: Any
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSlots:
+    """Slots in the order in which they are shown; `refused` are the ledger's messages, handed on."""
+
+    slots: Sequence[FoundSlot]
+    refused: Sequence[Any]
+    refused_truncated: bool
+    travel_version: str
+    estimated: bool
+
+
+NO_SLOTS = FoundSlots((), (), refused_truncated=False, travel_version="", estimated=False)
+"""What there is when policy leaves nothing to search for."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewHold:
+    """A slot to keep; the ledger keeps `campaign_id` and `caller_id` as the hold's context."""
+
+    hold_id: str
+    campaign_id: str
+    caller_id: str
+    plan: StopPlan
+    ttl: timedelta
+
+
+class Ledger(Protocol):
+    """The itinerary ledger of geo.
+
+    Every write names an id of ours and may be repeated: it gets the first answer. What was settled is
+    refused for ever (SETTLED). Raises Unavailable when it is not known whether the ledger acted, Conflict
+    (CONTENTION) when it gave way and did nothing, and one of REFUSALS when it said no.
+    """
+
+    async def search(self, tenant: str, query: SlotQuery) -> FoundSlots:
+        """The starts that fit."""
+        ...
+
+    async def hold(self, tenant: str, new: NewHold) -> Hold:
+        """Keeps a slot."""
+        ...
+
+    async def get_hold(self, tenant: str, hold_id: str) -> Hold:
+        """A hold that has not expired. Raises NotFound naming `hold_id`."""
+        ...
+
+    async def release_hold(self, tenant: str, hold_id: str) -> None:
+        """Frees a hold; one that is gone already is no error."""
+        ...
+
+    async def reserve(
+        self, tenant: str, appointment_id: str, plan: StopPlan, hold_id: str | None
+    ) -> Reservation:
+        """Makes an appointment's stop, from a hold or afresh."""
+        ...
+
+    async def move(self, tenant: str, move_id: str, appointment_id: str, plan: StopPlan) -> Reservation:
+        """Swaps an appointment's stop under the move's id."""
+        ...
+
+    async def settle_stop(self, tenant: str, appointment_id: str) -> None:
+        """Frees an appointment's stop, if there is one, and refuses the id for ever."""
+        ...
+
+    async def settle_move(self, tenant: str, move_id: str) -> Reservation | None:
+        """The stop that a move made; None: the move was not made and never will be."""
+        ...
+
+    async def reservation(self, tenant: str, appointment_id: str) -> Reservation:
+        """The present stop. Raises NotFound."""
+        ...
+
+    async def reservations(self, tenant: str) -> Sequence[Reservation]:
+        """All stops of appointments, without legs."""
+        ...
+
+
+class Agents(Protocol):
+    """The agents that geo knows."""
+
+    async def known(self, tenant: str) -> frozenset[str]:
+        """Ids of all agents of the tenant."""
+        ...

@@ -1,0 +1,55 @@
+"""Moves an appointment to a later start with the same agent (R-011)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from booking.domain.appointment import Appointment, Card, MoveKind, require_movable
+from booking.domain.policies import require_postponable
+from booking.storage import appointments, parameters
+from booking.usecases import move_stop
+from booking.usecases.desk import Desk
+from booking.usecases.move_stop import PendingMove
+from kit.db.claims import Claim
+from kit.db.uow import Tx
+from kit.failpoints import failpoint
+from kit.rpc.context import caller
+from kit.values.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class PostponeAppointment:
+    """The new start; the length stays. `version` 0: whatever is there."""
+
+    appointment_id: str
+    start: datetime
+    version: int
+    claim: Claim
+
+
+async def postpone_appointment(desk: Desk, command: PostponeAppointment) -> Card:
+    """The appointment at its new time, TO_CONFIRM again, with its legs.
+
+    Raises NOT_LATER, STALE_VERSION, WRONG_STATE, CHANGE_IN_PROGRESS, LEAD_TIME where the tenant wants it, the
+    ledger's refusals, and Unavailable when the outcome is not known yet.
+    """
+    begun = await _begin(desk, command)
+    return begun if isinstance(begun, Card) else await move_stop.carry_out(desk, begun, command.claim)
+
+
+async def _begin(desk: Desk, command: PostponeAppointment) -> PendingMove | Card:
+    async with desk.db.uow(caller().tenant, command.claim) as tx:
+        if tx.duplicate:
+            return await move_stop.earlier(tx)
+        appointment = await appointments.lock(tx, command.appointment_id)
+        caller().require_campaign(appointment.campaign_id)
+        await failpoint("booking.postpone.before_decide")
+        require_movable(appointment, command.version)
+        await _require_later(tx, appointment, command.start)
+        window = Window(command.start, command.start + appointment.window.duration)
+        plan = await move_stop.plan_of(tx, appointment, appointment.agent_id, window)
+        return await move_stop.begin(tx, MoveKind.POSTPONE, appointment, plan, command.claim)
+
+
+async def _require_later(tx: Tx, appointment: Appointment, start: datetime) -> None:
+    counts = await parameters.effective(tx, appointment.campaign_id)
+    require_postponable(await tx.now(), appointment, start, counts.lead_time_of_postponement)

@@ -1,0 +1,61 @@
+"""Gives an appointment to another agent of the campaign (R-083); the target agent's day is checked alike."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from booking.domain import errors
+from booking.domain.appointment import Appointment, Card, MoveKind, require_movable
+from booking.domain.itinerary import StopPlan
+from booking.storage import appointments, campaigns
+from booking.usecases import move_stop
+from booking.usecases.desk import Desk
+from booking.usecases.move_stop import PendingMove
+from kit.db.claims import Claim
+from kit.db.uow import Tx
+from kit.failpoints import failpoint
+from kit.rpc.context import caller
+from kit.values.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class ReassignAppointment:
+    """The new agent; `start` None keeps the present start. `version` 0: whatever is there."""
+
+    appointment_id: str
+    agent_id: str
+    start: datetime | None
+    version: int
+    claim: Claim
+
+
+async def reassign_appointment(desk: Desk, command: ReassignAppointment) -> Card:
+    """The appointment with its new agent, in the state it was in, with its legs.
+
+    Raises AGENT_NOT_IN_CAMPAIGN, InvalidInput naming `agent_id` for the present agent, STALE_VERSION,
+    WRONG_STATE, CHANGE_IN_PROGRESS, the ledger's refusals, and Unavailable when the outcome is not known yet.
+    """
+    begun = await _begin(desk, command)
+    return begun if isinstance(begun, Card) else await move_stop.carry_out(desk, begun, command.claim)
+
+
+async def _begin(desk: Desk, command: ReassignAppointment) -> PendingMove | Card:
+    async with desk.db.uow(caller().tenant, command.claim) as tx:
+        if tx.duplicate:
+            return await move_stop.earlier(tx)
+        appointment = await appointments.lock(tx, command.appointment_id)
+        caller().require_campaign(appointment.campaign_id)
+        await failpoint("booking.reassign.before_decide")
+        require_movable(appointment, command.version)
+        plan = await _plan(tx, appointment, command)
+        return await move_stop.begin(tx, MoveKind.REASSIGN, appointment, plan, command.claim)
+
+
+async def _plan(tx: Tx, appointment: Appointment, command: ReassignAppointment) -> StopPlan:
+    if command.agent_id == appointment.agent_id:
+        raise errors.invalid("agent_id", "is the appointment's agent already; postpone it instead")
+    grounds = await campaigns.grounds_to_book(tx, appointment.campaign_id, command.agent_id, "")
+    if grounds is None or not grounds.agent_works:
+        raise errors.agent_not_in_campaign(command.agent_id, "agent_id")
+    start = command.start or appointment.window.start
+    window = Window(start, start + appointment.window.duration)
+    return grounds.plan(command.agent_id, window, appointment.point)

@@ -1,0 +1,97 @@
+"""The reconciler: settles what a crash or a frozen process left unfinished.
+
+A booking nobody finished is decided FAILED first, then its id is fenced at geo, so that a late reservation is
+refused. A move nobody finished is settled at geo first: made, we follow; not made, it never will be. Each
+step is conditional on the row, so that several reconcilers, and the request itself, may meet here.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from prometheus_client import Counter, Gauge
+
+from booking.domain import errors
+from booking.domain.refusal import Refusal
+from booking.storage import bookings, due, moves
+from booking.storage.due import Due, DueKind
+from booking.usecases import move_stop
+from booking.usecases.book_appointment import fail
+from booking.usecases.desk import Desk
+from kit import telemetry
+from kit.errors import GiroError, Unavailable
+from kit.failpoints import failpoint
+
+_log = telemetry.logger(__name__)
+
+pending_age: Final = Gauge("giro_booking_pending", "Seconds since the oldest undecided change began")
+settled_total: Final = Counter("giro_booking_settled_total", "Changes the reconciler settled", ["outcome"])
+
+_BATCH = 100
+
+
+async def settle_changes(desk: Desk, age: timedelta) -> int:
+    """One round over all tenants: settles what is older than `age`; how many were settled.
+
+    Stops early when geo does not answer; the next round goes on.
+    """
+    async with desk.db.worker() as tx:
+        found = await due.find(tx, age, _BATCH)
+        pending_age.set(await due.oldest_age(tx))
+    return await _settle_all(desk, found)
+
+
+async def _settle_all(desk: Desk, found: Sequence[Due]) -> int:
+    settled = 0
+    for change in found:
+        try:
+            outcome = await _SETTLE[change.kind](desk, change)
+        except Unavailable as error:
+            _log.warning("settling_waits", kind=change.kind, id=change.id, error=str(error))
+            break
+        except (GiroError, RuntimeError) as error:
+            outcome = "error"
+            _log.exception("settling_failed", kind=change.kind, id=change.id, error=str(error))
+        settled_total.labels(outcome=outcome).inc()
+        settled += 1
+    return settled
+
+
+async def _give_up_booking(desk: Desk, change: Due) -> str:
+    async with desk.db.uow(change.tenant) as tx:
+        failed = await fail(tx, change.id, Refusal.of(errors.given_up("booking")))
+    if not failed:
+        return "finished_meanwhile"
+    await failpoint("booking.settle.after_failed")
+    await _fence(desk, change)
+    return "booking_given_up"
+
+
+async def _fence(desk: Desk, change: Due) -> str:
+    await desk.ledger.settle_stop(change.tenant, change.id)
+    await failpoint("booking.settle.after_fence")
+    async with desk.db.uow(change.tenant) as tx:
+        await bookings.mark_settled(tx, change.id)
+    return "fenced"
+
+
+async def _settle_move(desk: Desk, change: Due) -> str:
+    stop = await desk.ledger.settle_move(change.tenant, change.id)
+    await failpoint("booking.settle.after_settle_move")
+    if stop is None:
+        refusal = Refusal.of(errors.given_up("change"))
+        dropped = await move_stop.drop(desk, change.tenant, change.id, refusal)
+        return "move_dropped" if dropped else "finished_meanwhile"
+    async with desk.db.uow(change.tenant) as tx:
+        move = await moves.get(tx, change.id)
+    if move is None:
+        raise RuntimeError(f"{change.id} is no move of {change.tenant}")
+    followed = await move_stop.follow(desk, change.tenant, move, stop)
+    return "finished_meanwhile" if followed is None else "move_followed"
+
+
+_SETTLE: Final = {
+    DueKind.BOOKING: _give_up_booking,
+    DueKind.FENCE: _fence,
+    DueKind.MOVE: _settle_move,
+}

@@ -1,0 +1,117 @@
+"""The best slots over all of a campaign's agents (R-189)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from booking.domain import days, errors, parameters
+from booking.domain.campaign import zone
+from booking.domain.grounds import Grounds
+from booking.domain.policies import earliest_start, refusals
+from booking.domain.slot_token import SuggestedSlot
+from booking.storage import campaigns
+from booking.usecases.desk import Desk
+from booking.usecases.ports import NO_SLOTS, FoundSlot, FoundSlots, SlotQuery
+from kit.errors import GiroError
+from kit.rpc.context import caller
+from kit.values.latlng import LatLng
+from kit.values.window import Window
+
+DEFAULT_LIMIT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestSlots:
+    """What to look for. A place is a contact of the campaign or a point; days are "YYYY-MM-DD" or empty."""
+
+    campaign_id: str
+    contact_id: str
+    point: LatLng | None
+    duration: timedelta
+    first_day: str
+    last_day: str
+    windows: Sequence[Window]
+    agent_ids: Sequence[str]
+    limit: int
+    explain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestions:
+    """Slots with their tokens, or, when policy leaves none, the reason and the time that was asked for."""
+
+    found: FoundSlots
+    tokens: Sequence[str]
+    closed: GiroError | None = None
+    windows: Sequence[Window] = ()
+
+
+async def suggest_slots(desk: Desk, query: SuggestSlots) -> Suggestions:
+    """Slots in the ledger's order, each with its token; empty when the package is used up.
+
+    Raises NotFound, InvalidInput naming days or windows, AGENT_NOT_IN_CAMPAIGN, Unavailable.
+    """
+    who = caller()
+    who.require_campaign(query.campaign_id)
+    async with desk.db.uow(who.tenant) as tx:
+        grounds = await campaigns.grounds_to_suggest(tx, query.campaign_id, query.contact_id)
+        now = await tx.now()
+    if grounds is None:
+        raise errors.not_found("campaign", "campaign_id")
+    search = _search(query, grounds, now)
+    closed = next(iter(refusals(now, search.not_before, grounds.terms)), None)
+    if closed is not None:
+        return Suggestions(NO_SLOTS, (), closed, search.windows)
+    found = await desk.ledger.search(who.tenant, search)
+    tokens = [_token(desk, who.tenant, query.campaign_id, search, slot) for slot in found.slots]
+    return Suggestions(found, tokens)
+
+
+def _search(query: SuggestSlots, grounds: Grounds, now: datetime) -> SlotQuery:
+    counts = grounds.parameters
+    return SlotQuery(
+        point=query.point or grounds.required_contact_point(),
+        duration=query.duration,
+        windows=_windows(query, grounds, now),
+        not_before=earliest_start(now, counts.lead_time),
+        as_of=now.replace(microsecond=0),
+        agent_ids=_agents(query, grounds),
+        skills=grounds.campaign.skills,
+        buffer=grounds.campaign.buffer,
+        limit=query.limit or DEFAULT_LIMIT,
+        explain=query.explain,
+        granularity=counts[parameters.SLOT_GRANULARITY],
+        ideal_up_to=counts[parameters.GRADE_IDEAL_UP_TO],
+        ok_up_to=counts[parameters.GRADE_OK_UP_TO],
+    )
+
+
+def _token(desk: Desk, tenant: str, campaign_id: str, search: SlotQuery, slot: FoundSlot) -> str:
+    suggested = SuggestedSlot(
+        campaign_id=campaign_id,
+        agent_id=slot.agent_id,
+        start=slot.start,
+        end=slot.end,
+        place=search.point.key,
+        issued_at=int(search.as_of.timestamp()),
+    )
+    return desk.slot_tokens.write(tenant, suggested)
+
+
+def _agents(query: SuggestSlots, grounds: Grounds) -> Sequence[str]:
+    own = grounds.campaign.agent_ids
+    if not query.agent_ids:
+        return own
+    strangers = set(query.agent_ids).difference(own)
+    if strangers:
+        first = next(n for n, agent in enumerate(query.agent_ids) if agent in strangers)
+        raise errors.agent_not_in_campaign(query.agent_ids[first], f"agent_ids[{first}]")
+    return query.agent_ids
+
+
+def _windows(query: SuggestSlots, grounds: Grounds, now: datetime) -> Sequence[Window]:
+    if not query.windows:
+        return (days.days_window(query.first_day, query.last_day, now, zone(grounds.campaign.time_zone)),)
+    if query.first_day or query.last_day:
+        raise errors.invalid("windows", "must not come together with first_day or last_day")
+    return days.merged(query.windows)
