@@ -50,6 +50,9 @@ async def _serve(options: RunOptions, progress: Progress) -> None:
     async with Stack(_stack_options(options.state, graph), progress) as stack:
         with progress.step("demo tenants") as step:
             file = options.state / demo.FILE_NAME
+            if not file.exists() or stack.options.admin_database_url:
+                platform = demo.platform_user()
+                await stack.make_platform_user(platform.email, platform.password)
             loaded = await demo.load(stack, file=file, extract=options.extract, roads=graph, say=step.say)
             step.say(f"{loaded.booked} visits booked in {loaded.region}")
         await transcript.play(stack.urls.gateway, loaded)

@@ -172,6 +172,15 @@ class Stack:
         if self.options.supervise:
             self._watch("nats")
 
+    # --- what the demo does to it -----------------------------------------------------------------------------
+
+    async def make_platform_user(self, email: str, password: str) -> None:
+        """The platform's first user, who may make tenants; nothing to do when it is there."""
+        file = keys.folder(self._state) / "platform"
+        file.touch(mode=0o600)
+        file.write_text(password)
+        await self._run("identity", "bootstrap-platform", "--email", email, "--password-file", str(file))
+
     # --- steps ----------------------------------------------------------------------------------------------
 
     def _take_folder(self) -> None:
