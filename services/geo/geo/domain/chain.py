@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Final
 
 from geo.domain.legs import LegBook, MissingLegs, Pair, free_leg
+from geo.domain.plan import Drive
 from geo.domain.stop import NOWHERE, PLACELESS, VISITS, Leg, LinkedStop, Stop, StopKind, TravelSource
 from kit.errors import Reason
 
@@ -100,13 +101,20 @@ def splice(
     return _Weaver(segment, book, coming).weave(kept)
 
 
-def around(chain: Sequence[LinkedStop], stop_id: str) -> tuple[Leg | None, Leg | None]:
-    """The legs to and from one stop of a chain; None where nothing comes before or after."""
+def around(chain: Sequence[LinkedStop], stop_id: str) -> tuple[Drive | None, Drive | None]:
+    """The drives to and from one stop of a chain; None where nothing comes before or after."""
     for index, linked in enumerate(chain):
         if linked.stop.stop_id == stop_id:
             after = chain[index + 1] if index + 1 < len(chain) else None
-            return linked.leg, None if after is None else after.leg
+            return drive_to(linked), drive_to(after)
     raise LookupError(stop_id)
+
+
+def drive_to(linked: LinkedStop | None) -> Drive | None:
+    """The drive to a stop with its buffer; None when there is no stop or nothing comes before it."""
+    if linked is None or linked.leg is None:
+        return None
+    return Drive(linked.leg, linked.stop.buffer)
 
 
 def _overlaps(

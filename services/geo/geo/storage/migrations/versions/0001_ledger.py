@@ -4,6 +4,7 @@ Revision ID: 0001
 """
 
 from alembic import op
+
 from kit.db.tenancy import create_kit_tables, enable_tenancy, show_to_worker
 
 revision = "0001"
@@ -41,7 +42,7 @@ CREATE TABLE geo.legs (
 )
 """
 
-# Deferred where a change of the chain passes through states that are no chain; checked at commit all the same.
+# Deferred where a change of the chain passes through what is no chain; checked at commit all the same.
 STOPS = """
 CREATE TABLE geo.stops (
     tenant_id text NOT NULL,

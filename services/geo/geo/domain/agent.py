@@ -1,0 +1,18 @@
+"""Somebody who travels to appointments."""
+
+from dataclasses import dataclass
+
+from geo.domain.calendar import Calendar
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An agent. `buffer` (seconds) is kept on top of every drive to a visit; `agenda_version` counts the
+    writes of the agenda."""
+
+    agent_id: str
+    display_name: str
+    skills: tuple[str, ...]
+    buffer: int
+    calendar: Calendar
+    agenda_version: int = 0

@@ -1,0 +1,81 @@
+"""The refusals of the ledger, each made in one place."""
+
+from collections.abc import Iterable
+
+from geo.domain.chain import Refusal
+from geo.domain.owner import Ending, Owner
+from kit.errors import AlreadyExists, Conflict, GiroError, InvalidInput, NotFound, Reason, RuleViolated
+
+_SAID = {
+    Reason.SLOT_TAKEN: "somebody else has that time",
+    Reason.ON_BREAK: "the agent has a break then",
+    Reason.ABSENT: "the agent is absent then",
+    Reason.TRAVEL_IN: "the agent cannot get there in time from the stop before",
+    Reason.TRAVEL_OUT: "the agent cannot get to the stop after in time",
+    Reason.OUTSIDE_SHIFT: "the time is outside the agent's shifts",
+    Reason.UNREACHABLE: "no road leads there",
+}
+
+
+class StartAgain(Exception):
+    """Somebody else changed what this attempt had read: nothing is written, and it is tried again."""
+
+
+def refused(agent_id: str, refusals: Iterable[Refusal]) -> GiroError:
+    """The error of the first refusal; SLOT_TAKEN is ALREADY_EXISTS, the others FAILED_PRECONDITION."""
+    first = next(iter(refusals))
+    kind = AlreadyExists if first.reason is Reason.SLOT_TAKEN else RuleViolated
+    metadata: dict[str, object] = {"agent_id": agent_id}
+    if first.reason in {Reason.TRAVEL_IN, Reason.TRAVEL_OUT}:
+        metadata["short_seconds"] = first.short_seconds
+    return kind(first.reason, _SAID[first.reason], metadata=metadata)
+
+
+def outside_shift(agent_id: str) -> GiroError:
+    """The window lies in no shift."""
+    return RuleViolated(Reason.OUTSIDE_SHIFT, _SAID[Reason.OUTSIDE_SHIFT], metadata={"agent_id": agent_id})
+
+
+def no_skill(skill: str, agent_id: str) -> GiroError:
+    """The agent lacks a skill."""
+    metadata = {"skill": skill, "agent_id": agent_id}
+    return RuleViolated(Reason.NO_SKILL, f"the agent lacks the skill {skill}", metadata=metadata)
+
+
+def not_found(resource: str, resource_id: str, field: str) -> GiroError:
+    """Nothing of this id in the tenant."""
+    message = f"there is no {resource} {resource_id}"
+    return NotFound(Reason.NOT_FOUND, message, metadata={"resource": resource}, field=field)
+
+
+def reused(field: str) -> GiroError:
+    """The id was used before, for something else."""
+    return InvalidInput(
+        Reason.REQUEST_ID_REUSED, f"this {field} was used before, with another plan", field=field
+    )
+
+
+def settled(field: str) -> GiroError:
+    """The id was settled and is refused for ever."""
+    return RuleViolated(Reason.SETTLED, f"this {field} was settled before", field=field)
+
+
+def ended_hold(hold: Owner, field: str) -> GiroError:
+    """The hold is over: expired, released or booked."""
+    return hold_expired() if hold.ending is Ending.EXPIRED else settled(field)
+
+
+def hold_expired() -> GiroError:
+    """The hold's time is up."""
+    return RuleViolated(Reason.HOLD_EXPIRED, "the hold has expired")
+
+
+def calendar_in_use(owner_ids: Iterable[str]) -> GiroError:
+    """Stops are there already; the metadata names their owners."""
+    ids = ",".join(dict.fromkeys(owner_ids))
+    return RuleViolated(Reason.CALENDAR_IN_USE, f"stops are there already: {ids}", metadata={"stop_ids": ids})
+
+
+def contention() -> GiroError:
+    """The call gave way to others too often."""
+    return Conflict(Reason.CONTENTION, "others keep changing the same agenda; try again")

@@ -1,0 +1,117 @@
+"""The travel guarantee (R-087) recomputed from the stops alone, in other words than the code that writes them.
+
+It orders the stops itself, looks the legs up itself and believes no stored link.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+from geo.domain.legs import Pair, free_leg
+
+LegKey = tuple[int, int, str, bool, int]
+"""From place, to place, version, via, seconds: what a promised leg is known by."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStop:
+    """A stop's row, nothing derived."""
+
+    agent_id: str
+    stop_id: str
+    owner_id: str
+    starts_at: datetime
+    ends_at: datetime
+    place: int
+    buffer: int
+    prev_id: str | None
+    prev_ends_at: datetime | None
+    prev_place: int | None
+    leg: LegKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A broken promise between two consecutive stops: OVERLAP, TRAVEL, CHAIN or LEG."""
+
+    agent_id: str
+    earlier_owner_id: str
+    later_owner_id: str
+    kind: str
+    short_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was looked at and what is broken."""
+
+    agents: int
+    stops: int
+    pairs: int
+    violations: tuple[Violation, ...]
+
+
+def consecutive(stops: Iterable[StoredStop]) -> list[tuple[StoredStop, StoredStop]]:
+    """The pairs of stops that follow each other on one agent, by time."""
+    ordered = sorted(stops, key=lambda s: (s.agent_id, s.starts_at, s.ends_at, s.stop_id))
+    return [(a, b) for a, b in pairwise(ordered) if a.agent_id == b.agent_id]
+
+
+def unrecorded(stops: Sequence[StoredStop]) -> set[Pair]:
+    """Drives between neighbours for which the later stop names no leg: only an engine can tell those."""
+    return {
+        (a.place, b.place)
+        for a, b in consecutive(stops)
+        if free_leg(a.place, b.place) is None and (b.leg is None or b.leg[:2] != (a.place, b.place))
+    }
+
+
+def verify(
+    stops: Sequence[StoredStop], known: Mapping[LegKey, object], engine: Mapping[Pair, int | None]
+) -> Report:
+    """Checks every agent's whole timeline. `known` are the recorded legs; `engine` tells seconds for the pairs
+    of `unrecorded`, None where no way leads."""
+    pairs = consecutive(stops)
+    heads = {stop.agent_id: stop for stop in sorted(stops, key=lambda s: s.starts_at, reverse=True)}
+    found = [broken for head in heads.values() for broken in _head(head)]
+    for earlier, later in pairs:
+        found += _pair(earlier, later, known, engine)
+    return Report(len(heads), len(stops), len(pairs), tuple(found))
+
+
+def _head(stop: StoredStop) -> list[Violation]:
+    return [] if stop.prev_id is None else [Violation(stop.agent_id, stop.prev_id, stop.owner_id, "CHAIN")]
+
+
+def _pair(
+    earlier: StoredStop,
+    later: StoredStop,
+    known: Mapping[LegKey, object],
+    engine: Mapping[Pair, int | None],
+) -> list[Violation]:
+    def broken(kind: str, short: int = 0) -> Violation:
+        return Violation(earlier.agent_id, earlier.owner_id, later.owner_id, kind, short)
+
+    found = []
+    gap = int((later.starts_at - earlier.ends_at).total_seconds())
+    if gap < 0:
+        found.append(broken("OVERLAP", -gap))
+    link = (later.prev_id, later.prev_ends_at, later.prev_place)
+    if link != (earlier.stop_id, earlier.ends_at, earlier.place):
+        found.append(broken("CHAIN"))
+    if later.leg is None or later.leg not in known:
+        found.append(broken("LEG"))
+    drive = _drive(earlier, later, engine)
+    if gap >= 0 and (drive is None or drive + later.buffer > gap):
+        found.append(broken("TRAVEL", 0 if drive is None else drive + later.buffer - gap))
+    return found
+
+
+def _drive(earlier: StoredStop, later: StoredStop, engine: Mapping[Pair, int | None]) -> int | None:
+    """Seconds from one to the other: promised ones where the later stop names them, else the engine's."""
+    if free_leg(earlier.place, later.place) is not None:
+        return 0
+    if later.leg is not None and later.leg[:2] == (earlier.place, later.place):
+        return later.leg[4]
+    return engine.get((earlier.place, later.place))

@@ -1,0 +1,26 @@
+"""Everything that geo publishes: domain to contract, one function an event."""
+
+from geo.domain.owner import Ending
+from geo.domain.plan import Held
+from giro.geo.v1 import geo_events_pb2 as pb
+from kit.db.uow import Tx
+
+
+def hold_placed(tx: Tx, held: Held) -> None:
+    """A slot is kept."""
+    event = pb.HoldPlaced(hold_id=held.hold_id, agent_id=held.plan.agent_id)
+    event.start.FromDatetime(held.plan.window.start)
+    event.end.FromDatetime(held.plan.window.end)
+    tx.emit("hold_placed", held.hold_id, event)
+
+
+def hold_ended(tx: Tx, hold_id: str, agent_id: str, how: Ending) -> None:
+    """A hold is gone; exactly one for every hold."""
+    tx.emit("hold_ended", hold_id, pb.HoldEnded(hold_id=hold_id, agent_id=agent_id, outcome=how))
+
+
+def stop_released(tx: Tx, appointment_id: str, agent_id: str) -> None:
+    """An appointment's stop is free again."""
+    tx.emit(
+        "stop_released", appointment_id, pb.StopReleased(appointment_id=appointment_id, agent_id=agent_id)
+    )

@@ -1,0 +1,268 @@
+"""Writes a change of the ledger in one statement: legs, stops, owners, moves, and word to the snapshots."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from geo.domain.calendar import Calendar
+from geo.domain.chain import Link, Splice
+from geo.domain.errors import StartAgain
+from geo.domain.owner import Ending, Move, Owner
+from geo.domain.plan import Plan
+from geo.domain.stop import Leg
+from geo.storage import agents
+from geo.storage.documents import plan_document
+from kit.db.uow import Tx
+from kit.errors import Conflict, Reason
+
+CHANNEL: Final = "giro_geo_agenda"
+"""NOTIFY channel; the payload is `tenant:agent:agenda_version`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A hold's stop that becomes an appointment's, in place."""
+
+    agent_id: str
+    stop_id: str
+    hold_id: str
+    appointment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """All that one use case writes: nothing of it, or everything.
+
+    `contexts` are the holds' contexts by stop id; `replanned` are owners whose agent and plan change;
+    `calendars` are the new ones by agent.
+    """
+
+    splices: Mapping[str, Splice] = field(default_factory=dict)
+    booked: Booked | None = None
+    taken: Sequence[Owner] = ()
+    ended: Mapping[str, Ending] = field(default_factory=dict)
+    replanned: Mapping[str, Plan] = field(default_factory=dict)
+    moved: Move | None = None
+    contexts: Mapping[str, str] = field(default_factory=dict)
+    calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    tell: Sequence[Callable[[Tx], object]] = ()
+    """Events, emitted with the same commit."""
+
+
+_LINK: Final = (
+    "place bigint, prev_id text, prev_ends_at timestamptz, prev_place bigint, leg_seconds integer,"
+    " leg_version text, leg_via boolean"
+)
+
+# The parts see one snapshot and run in no order that matters: what could meet itself in passing is deferred.
+_WRITE: Final = text(
+    f"""
+    WITH new_legs AS (
+        INSERT INTO geo.legs (tenant_id, from_place, to_place, version, via, seconds, metres, source)
+        SELECT :tenant, r.* FROM jsonb_to_recordset(:legs) AS r(from_place bigint, to_place bigint,
+            version text, via boolean, seconds integer, metres integer, source text)
+        ON CONFLICT DO NOTHING),
+    removed AS (
+        DELETE FROM geo.stops s USING jsonb_to_recordset(:removed) AS r(agent_id text, stop_id text)
+        WHERE s.tenant_id = :tenant AND s.agent_id = r.agent_id AND s.stop_id = r.stop_id
+        RETURNING 1),
+    relinked AS (
+        UPDATE geo.stops s SET place = r.place, prev_id = r.prev_id, prev_ends_at = r.prev_ends_at,
+            prev_place = r.prev_place, leg_seconds = r.leg_seconds, leg_version = r.leg_version,
+            leg_via = r.leg_via
+        FROM jsonb_to_recordset(:relinked) AS r(agent_id text, stop_id text, {_LINK})
+        WHERE s.tenant_id = :tenant AND s.agent_id = r.agent_id AND s.stop_id = r.stop_id
+        RETURNING 1),
+    added AS (
+        INSERT INTO geo.stops (tenant_id, agent_id, stop_id, kind, starts_at, ends_at, buffer_seconds,
+            owner_id, expires_at, context, place, prev_id, prev_ends_at, prev_place, leg_seconds,
+            leg_version, leg_via)
+        SELECT :tenant, r.* FROM jsonb_to_recordset(:added) AS r(agent_id text, stop_id text, kind text,
+            starts_at timestamptz, ends_at timestamptz, buffer_seconds integer, owner_id text,
+            expires_at timestamptz, context text, {_LINK})
+        RETURNING 1),
+    booked AS (
+        UPDATE geo.stops s SET kind = 'APPOINTMENT', owner_id = r.appointment_id, expires_at = NULL,
+            context = ''
+        FROM jsonb_to_recordset(:booked) AS r(agent_id text, stop_id text, hold_id text,
+            appointment_id text)
+        WHERE s.tenant_id = :tenant AND s.agent_id = r.agent_id AND s.stop_id = r.stop_id
+          AND s.kind = 'HOLD' AND s.owner_id = r.hold_id
+        RETURNING 1),
+    taken AS (
+        INSERT INTO geo.owners (tenant_id, owner_id, kind, state, outcome, agent_id, request, plan, answer)
+        SELECT :tenant, r.* FROM jsonb_to_recordset(:taken) AS r(owner_id text, kind text, state text,
+            outcome text, agent_id text, request jsonb, plan jsonb, answer jsonb)
+        ON CONFLICT DO NOTHING RETURNING 1),
+    ended AS (
+        UPDATE geo.owners o SET state = 'SETTLED', outcome = r.outcome
+        FROM jsonb_to_recordset(:ended) AS r(owner_id text, outcome text)
+        WHERE o.tenant_id = :tenant AND o.owner_id = r.owner_id AND o.state = 'ACTIVE'
+        RETURNING 1),
+    replanned AS (
+        UPDATE geo.owners o SET agent_id = r.plan ->> 'agent_id', plan = r.plan
+        FROM jsonb_to_recordset(:replanned) AS r(owner_id text, plan jsonb)
+        WHERE o.tenant_id = :tenant AND o.owner_id = r.owner_id AND o.state = 'ACTIVE'
+        RETURNING 1),
+    moved AS (
+        INSERT INTO geo.moves (tenant_id, move_id, appointment_id, outcome, request, answer)
+        SELECT :tenant, r.* FROM jsonb_to_recordset(:moved) AS r(move_id text, appointment_id text,
+            outcome text, request jsonb, answer jsonb)
+        ON CONFLICT DO NOTHING RETURNING 1),
+    told AS (SELECT pg_notify('{CHANNEL}', note) FROM jsonb_array_elements_text(:notes) AS note)
+    SELECT (SELECT count(*) FROM removed) AS removed, (SELECT count(*) FROM relinked) AS relinked,
+        (SELECT count(*) FROM added) AS added, (SELECT count(*) FROM booked) AS booked,
+        (SELECT count(*) FROM taken) AS taken, (SELECT count(*) FROM ended) AS ended,
+        (SELECT count(*) FROM replanned) AS replanned, (SELECT count(*) FROM moved) AS moved,
+        (SELECT count(*) FROM told) AS notes
+    """  # noqa: S608 - put together from constants
+).bindparams(
+    *(
+        bindparam(name, type_=JSONB)
+        for name in (
+            "legs",
+            "removed",
+            "relinked",
+            "added",
+            "booked",
+            "taken",
+            "ended",
+            "replanned",
+            "moved",
+            "notes",
+        )  # fmt: skip
+    )
+)
+
+
+async def write(tx: Tx, changes: Changes, versions: Mapping[str, int]) -> None:
+    """Writes it all; `versions` are the agenda versions of the locked agents.
+
+    Raises StartAgain when another transaction took or settled one of the ids meanwhile.
+    """
+    rows = _rows(changes)
+    rows["notes"] = [f"{tx.tenant}:{agent}:{version}" for agent, version in versions.items()]
+    written = (await tx.run(_WRITE, {"tenant": tx.tenant, **rows})).one()._asdict()
+    for name in ("taken", "ended", "replanned", "moved"):
+        if written[name] != len(rows[name]):
+            raise StartAgain
+    for name in ("removed", "relinked", "added", "booked"):
+        if written[name] != len(rows[name]):
+            raise Conflict(Reason.LEDGER_REFUSED, "the ledger refused this change; nothing was written")
+    for agent_id, calendar in changes.calendars.items():
+        await agents.set_calendar(tx, agent_id, calendar)
+    for tell in changes.tell:
+        tell(tx)
+
+
+def _rows(changes: Changes) -> dict[str, list[Any]]:
+    splices = changes.splices.items()
+    return {
+        "legs": _legs(splice for _, splice in splices),
+        "removed": [
+            {"agent_id": agent, "stop_id": stop.stop_id}
+            for agent, splice in splices
+            for stop in splice.removed
+        ],
+        "relinked": [_link(agent, link) for agent, splice in splices for link in splice.relinked],
+        "added": [_stop(agent, link, changes.contexts) for agent, splice in splices for link in splice.added],
+        "booked": [_booked(changes.booked)] if changes.booked else [],
+        "taken": [_owner(owner) for owner in changes.taken],
+        "ended": [{"owner_id": owner, "outcome": how} for owner, how in changes.ended.items()],
+        "replanned": [
+            {"owner_id": owner, "plan": plan_document(plan)} for owner, plan in changes.replanned.items()
+        ],
+        "moved": [_move(changes.moved)] if changes.moved else [],
+    }
+
+
+def _legs(splices: Iterable[Splice]) -> list[dict[str, Any]]:
+    used = {
+        link.linked.leg
+        for splice in splices
+        for link in (*splice.added, *splice.relinked)
+        if link.linked.leg is not None
+    }
+    # in one order for all, since two writers of the same new legs wait for each other
+    return [_leg(leg) for leg in sorted(used, key=lambda leg: (leg.from_place, leg.to_place, leg.seconds))]
+
+
+def _leg(leg: Leg) -> dict[str, Any]:
+    return {
+        "from_place": leg.from_place,
+        "to_place": leg.to_place,
+        "version": leg.version,
+        "via": leg.via,
+        "seconds": leg.seconds,
+        "metres": leg.metres,
+        "source": leg.source,
+    }
+
+
+def _link(agent_id: str, link: Link) -> dict[str, Any]:
+    stop, leg, previous = link.linked.stop, link.linked.leg, link.previous
+    return {
+        "agent_id": agent_id,
+        "stop_id": stop.stop_id,
+        "place": stop.place,
+        "prev_id": link.linked.previous_id,
+        "prev_ends_at": None if previous is None else _time(previous.ends_at),
+        "prev_place": None if leg is None else leg.from_place,
+        "leg_seconds": None if leg is None else leg.seconds,
+        "leg_version": None if leg is None else leg.version,
+        "leg_via": None if leg is None else leg.via,
+    }
+
+
+def _stop(agent_id: str, link: Link, contexts: Mapping[str, str]) -> dict[str, Any]:
+    stop = link.linked.stop
+    return {
+        **_link(agent_id, link),
+        "kind": stop.kind,
+        "starts_at": _time(stop.starts_at),
+        "ends_at": _time(stop.ends_at),
+        "buffer_seconds": stop.buffer,
+        "owner_id": stop.owner_id,
+        "expires_at": None if stop.expires_at is None else _time(stop.expires_at),
+        "context": contexts.get(stop.stop_id, ""),
+    }
+
+
+def _booked(booked: Booked) -> dict[str, Any]:
+    return {
+        "agent_id": booked.agent_id,
+        "stop_id": booked.stop_id,
+        "hold_id": booked.hold_id,
+        "appointment_id": booked.appointment_id,
+    }
+
+
+def _owner(owner: Owner) -> dict[str, Any]:
+    return {
+        "owner_id": owner.owner_id,
+        "kind": owner.kind,
+        "state": "ACTIVE" if owner.ending is None else "SETTLED",
+        "outcome": owner.ending,
+        "agent_id": owner.agent_id,
+        "request": owner.request,
+        "plan": None if owner.plan is None else plan_document(owner.plan),
+        "answer": owner.answer,
+    }
+
+
+def _move(move: Move) -> dict[str, Any]:
+    return {
+        "move_id": move.move_id,
+        "appointment_id": move.appointment_id,
+        "outcome": "APPLIED" if move.applied else "ABANDONED",
+        "request": move.request,
+        "answer": move.answer,
+    }
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat()

@@ -1,0 +1,140 @@
+"""Reads of the chain of stops; `storage.rewrite` writes it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import Row, text
+
+from geo.domain.chain import Segment
+from geo.domain.stop import Leg, LinkedStop, Stop, StopKind, TravelSource
+from kit.db.uow import Tx
+
+_COLUMNS: Final = """
+    s.agent_id, s.stop_id, s.kind, s.starts_at, s.ends_at, s.place, s.buffer_seconds, s.owner_id, s.expires_at,
+    s.context, s.prev_id, s.prev_place, s.leg_seconds, s.leg_version, s.leg_via, l.metres, l.source
+"""
+
+_WITH_LEG: Final = """
+    LEFT JOIN geo.legs l ON l.tenant_id = s.tenant_id AND l.from_place = s.prev_place
+        AND l.to_place = s.place AND l.version = s.leg_version AND l.via = s.leg_via
+        AND l.seconds = s.leg_seconds
+"""
+
+# One statement, so that the neighbours and what lies between them are of one moment.
+_SEGMENT: Final = text(
+    f"""
+    WITH span AS (SELECT
+        coalesce((SELECT b.starts_at FROM geo.stops b
+            WHERE b.tenant_id = :tenant AND b.agent_id = :agent AND b.starts_at < :lo
+              AND (b.expires_at IS NULL OR b.expires_at > :now)
+            ORDER BY b.starts_at DESC LIMIT 1), '-infinity') AS first,
+        coalesce((SELECT a.starts_at FROM geo.stops a
+            WHERE a.tenant_id = :tenant AND a.agent_id = :agent AND a.starts_at >= :hi
+              AND a.kind NOT IN ('BREAK', 'ABSENCE') AND (a.expires_at IS NULL OR a.expires_at > :now)
+            ORDER BY a.starts_at LIMIT 1), 'infinity') AS last)
+    SELECT {_COLUMNS}
+    FROM geo.stops s {_WITH_LEG}
+    WHERE s.tenant_id = :tenant AND s.agent_id = :agent
+      AND s.starts_at >= (SELECT first FROM span) AND s.starts_at <= (SELECT last FROM span)
+    ORDER BY s.starts_at
+    """  # noqa: S608 - put together from constants
+)
+
+_OF_OWNER: Final = text(
+    f"""
+    SELECT {_COLUMNS}, s.owner_id = :owner AS own
+    FROM geo.stops o
+    JOIN geo.stops s ON s.tenant_id = o.tenant_id AND s.agent_id = o.agent_id
+        AND (s.stop_id = o.stop_id OR s.prev_id = o.stop_id)
+    {_WITH_LEG}
+    WHERE o.tenant_id = :tenant AND o.owner_id = :owner
+    ORDER BY s.starts_at
+    """  # noqa: S608 - put together from constants
+)
+
+_BETWEEN: Final = text(
+    f"""
+    SELECT {_COLUMNS} FROM geo.stops s {_WITH_LEG}
+    WHERE s.tenant_id = :tenant AND s.agent_id = :agent AND s.ends_at > :start AND s.starts_at < :end
+      AND (s.expires_at IS NULL OR s.expires_at > :now)
+    ORDER BY s.starts_at
+    """  # noqa: S608 - put together from constants
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An owner's stop and the one after it."""
+
+    agent_id: str
+    linked: LinkedStop
+    after: LinkedStop | None
+    context: str
+
+
+async def segment(tx: Tx, agent_id: str, lo: datetime, hi: datetime, now: datetime) -> Segment:
+    """The stops that start in `[lo, hi)`, the one before, and those after up to the first with a place.
+
+    Holds that expired by `now` are among the stops and never bound the segment.
+    """
+    found = await tx.run(_SEGMENT, {"tenant": tx.tenant, "agent": agent_id, "lo": lo, "hi": hi, "now": now})
+    linked = [linked_stop(row) for row in found]
+    if linked and linked[0].stop.starts_at < lo and not _has_expired(linked[0].stop, now):
+        return Segment(linked[0], tuple(linked[1:]))
+    return Segment(None, tuple(linked))
+
+
+async def of_owner(tx: Tx, owner_id: str) -> Taken | None:
+    """The stop of one owner, with the one after it; None when it has none."""
+    rows = (await tx.run(_OF_OWNER, {"tenant": tx.tenant, "owner": owner_id})).all()
+    if not rows:
+        return None
+    after = linked_stop(rows[1]) if len(rows) > 1 else None
+    return Taken(rows[0].agent_id, linked_stop(rows[0]), after, rows[0].context)
+
+
+async def between(
+    tx: Tx, agent_id: str, start: datetime, end: datetime, now: datetime
+) -> Sequence[LinkedStop]:
+    """The stops that touch `[start, end)`, in order; without holds that expired by `now`."""
+    params = {"tenant": tx.tenant, "agent": agent_id, "start": start, "end": end, "now": now}
+    return [linked_stop(row) for row in await tx.run(_BETWEEN, params)]
+
+
+def linked_stop(row: Row[Any]) -> LinkedStop:
+    """A stop from its row, with its leg."""
+    stop = Stop(
+        stop_id=row.stop_id,
+        kind=StopKind(row.kind),
+        starts_at=_utc(row.starts_at),
+        ends_at=_utc(row.ends_at),
+        place=row.place,
+        buffer=row.buffer_seconds,
+        owner_id=row.owner_id,
+        expires_at=None if row.expires_at is None else _utc(row.expires_at),
+    )
+    return LinkedStop(stop, row.prev_id, _leg(row))
+
+
+def _leg(row: Row[Any]) -> Leg | None:
+    if row.prev_id is None:
+        return None
+    return Leg(
+        from_place=row.prev_place,
+        to_place=row.place,
+        seconds=row.leg_seconds,
+        metres=row.metres,
+        source=TravelSource(row.source),
+        version=row.leg_version,
+        via=row.leg_via,
+    )
+
+
+def _has_expired(stop: Stop, now: datetime) -> bool:
+    return stop.expires_at is not None and stop.expires_at <= now
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)

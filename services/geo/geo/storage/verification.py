@@ -1,0 +1,63 @@
+"""All stops and legs of a tenant as they stand in the tables, for the check of the guarantee."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import ARRAY, BigInteger, Row, bindparam, text
+
+from geo.domain.verification import LegKey, StoredStop
+from kit.db.uow import Tx
+
+_STOPS: Final = text(
+    """
+    SELECT agent_id, stop_id, coalesce(owner_id, stop_id) AS owner_id, starts_at, ends_at, place,
+        buffer_seconds, prev_id, prev_ends_at, prev_place, leg_seconds, leg_version, leg_via
+    FROM geo.stops WHERE tenant_id = :tenant AND (:agent = '' OR agent_id = :agent)
+    """
+)
+# separate from the stops on purpose: whether a stop's leg is among them is the question
+_LEGS: Final = text(
+    """
+    SELECT from_place, to_place, version, via, seconds FROM geo.legs
+    WHERE tenant_id = :tenant
+      AND (from_place, to_place) IN (SELECT * FROM unnest(:froms, :tos))
+    """
+).bindparams(bindparam("froms", type_=ARRAY(BigInteger)), bindparam("tos", type_=ARRAY(BigInteger)))
+
+
+async def stored_stops(tx: Tx, agent_id: str = "") -> list[StoredStop]:
+    """The stops of one agent, or of all."""
+    rows = await tx.run(_STOPS, {"tenant": tx.tenant, "agent": agent_id})
+    return [_stop(row) for row in rows]
+
+
+async def stored_legs(tx: Tx, stops: Iterable[StoredStop]) -> dict[LegKey, None]:
+    """The recorded legs between the places that these stops name."""
+    pairs = sorted({stop.leg[:2] for stop in stops if stop.leg is not None})
+    places = {"froms": [pair[0] for pair in pairs], "tos": [pair[1] for pair in pairs]}
+    rows = await tx.run(_LEGS, {"tenant": tx.tenant, **places})
+    return {(r.from_place, r.to_place, r.version, r.via, r.seconds): None for r in rows}
+
+
+def _stop(row: Row[Any]) -> StoredStop:
+    leg = None
+    if row.leg_seconds is not None:
+        leg = (row.prev_place, row.place, row.leg_version, row.leg_via, row.leg_seconds)
+    return StoredStop(
+        agent_id=row.agent_id,
+        stop_id=row.stop_id,
+        owner_id=row.owner_id,
+        starts_at=_utc(row.starts_at),
+        ends_at=_utc(row.ends_at),
+        place=row.place,
+        buffer=row.buffer_seconds,
+        prev_id=row.prev_id,
+        prev_ends_at=None if row.prev_ends_at is None else _utc(row.prev_ends_at),
+        prev_place=row.prev_place,
+        leg=leg,
+    )
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)

@@ -1,0 +1,16 @@
+"""Making an agent."""
+
+from geo.domain.agent import Agent
+from geo.storage import agents
+from geo.usecases.ledger import Ledger
+from kit.db.claims import Claim
+
+
+async def create_agent(ledger: Ledger, tenant: str, agent: Agent, claim: Claim) -> Agent:
+    """The agent as it is now; the same claim again gives the agent it made."""
+    async with ledger.db.uow(tenant, claim) as tx:
+        if tx.duplicate and tx.claim_ref is not None:
+            return (await agents.read(tx, [tx.claim_ref]))[tx.claim_ref]
+        await agents.create(tx, agent)
+        tx.refer(agent.agent_id)
+    return agent

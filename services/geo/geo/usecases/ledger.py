@@ -1,0 +1,151 @@
+"""The one way to write the ledger.
+
+Look, fetch the legs, lock, look again, write. The look without a lock tells which legs it takes, and may
+refuse at once: what it saw was committed. The second look, after the agents' locks, decides; when it needs a
+leg that nobody fetched, or an id has changed hands, nothing is written and it all starts again. Engines are
+asked between the transactions, never inside one.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Generic, TypeVar
+
+from geo.domain import errors
+from geo.domain.agent import Agent
+from geo.domain.chain import Segment
+from geo.domain.errors import StartAgain
+from geo.domain.legs import LegBook, MissingLegs, Pair
+from geo.storage import agents, rewrite, stops
+from geo.storage.rewrite import Changes
+from geo.usecases.ports import TravelTimes
+from kit.db.engine import Database
+from kit.db.uow import Tx
+from kit.errors import Unavailable
+from kit.failpoints import failpoint
+
+T = TypeVar("T")
+
+ATTEMPTS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What the use cases work with."""
+
+    db: Database
+    travel: TravelTimes
+
+
+@dataclass(frozen=True, slots=True)
+class Draft(Generic[T]):
+    """A decision: the answer, what has to be written for it (None: nothing), and legs that would better it."""
+
+    answer: T
+    changes: Changes | None = None
+    wanted: frozenset[Pair] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a decision is made on: the transaction, the agents as read or locked, the legs at hand."""
+
+    tx: Tx
+    asked: frozenset[str]
+    agents: Mapping[str, Agent]
+    book: LegBook
+    now: datetime
+
+    def agent(self, agent_id: str, field: str = "agent_id") -> Agent:
+        """The agent. Raises NotFound, naming the field; StartAgain when it is not among the locked ones."""
+        if agent_id not in self.asked:
+            raise StartAgain
+        try:
+            return self.agents[agent_id]
+        except KeyError:
+            raise errors.not_found("agent", agent_id, field) from None
+
+    async def segment(self, agent_id: str, lo: datetime, hi: datetime) -> Segment:
+        """The stops that start in `[lo, hi)` with what bounds them."""
+        return await stops.segment(self.tx, agent_id, lo, hi, self.now)
+
+
+Find = Callable[[Tx], Awaitable[Collection[str]]]
+"""Ids of the agents whose agendas a use case is about."""
+
+Decide = Callable[[Desk], Awaitable[Draft[T]]]
+"""The decision on what is there; called twice, and the second time under the locks."""
+
+
+async def write(ledger: Ledger, tenant: str, name: str, find: Find, decide: Decide[T]) -> T:
+    """Decides and writes; `name` is the use case, for its failpoints.
+
+    Raises what the decision refuses; Unavailable (TRAVEL_UNAVAILABLE) when legs are needed and no engine
+    answers; Conflict (CONTENTION) when others keep changing the same agenda.
+    """
+    book = LegBook()
+    for _ in range(ATTEMPTS):
+        try:
+            asked, looked, book = await _look(ledger, tenant, book, find, decide)
+            if looked is not None and looked.changes is None:
+                return looked.answer
+            return await _lock_and_write(ledger, tenant, name, (asked, book, decide))
+        except MissingLegs as missing:
+            book = book.extended(await ledger.travel.legs(tenant, missing.pairs))
+        except StartAgain:
+            continue
+    raise errors.contention()
+
+
+async def _look(
+    ledger: Ledger, tenant: str, book: LegBook, find: Find, decide: Decide[T]
+) -> tuple[frozenset[str], Draft[T] | None, LegBook]:
+    """The decision as it would be without a lock, if the legs at hand suffice, and the book with its legs."""
+    looked: Draft[T] | None = None
+    async with ledger.db.uow(tenant) as tx:
+        asked = frozenset(await find(tx))
+        desk = Desk(tx, asked, await agents.read(tx, asked), book, await tx.now())
+        try:
+            looked = await decide(desk)
+            needed: frozenset[Pair] = frozenset()
+        except MissingLegs as missing:
+            needed = missing.pairs
+    if needed:
+        book = book.extended(await ledger.travel.legs(tenant, needed))
+    elif looked is not None:
+        book = await _bettered(ledger, tenant, book, looked.wanted)
+    return asked, looked, book
+
+
+async def _bettered(ledger: Ledger, tenant: str, book: LegBook, wanted: frozenset[Pair]) -> LegBook:
+    """The book with legs that are welcome and not needed; without them when no engine answers."""
+    unknown = {pair for pair in wanted if not book.knows(pair)}
+    if not unknown:
+        return book
+    try:
+        return book.extended(await ledger.travel.legs(tenant, unknown))
+    except Unavailable:
+        return book
+
+
+async def _lock_and_write(
+    ledger: Ledger, tenant: str, name: str, plan: tuple[frozenset[str], LegBook, Decide[T]]
+) -> T:
+    asked, book, decide = plan
+    async with ledger.db.uow(tenant) as tx:
+        await failpoint(f"geo.{name}.before_lock")
+        locked = await agents.lock(tx, asked)
+        await failpoint(f"geo.{name}.after_lock")
+        draft = await decide(Desk(tx, asked, locked, book, await tx.now()))
+        await failpoint(f"geo.{name}.after_read")
+        if draft.changes is not None:
+            versions = {agent_id: agent.agenda_version for agent_id, agent in locked.items()}
+            await rewrite.write(tx, draft.changes, versions)
+        await failpoint(f"geo.{name}.before_commit")
+    await failpoint(f"geo.{name}.after_commit")
+    return draft.answer
+
+
+def whole_second_after(moment: datetime) -> datetime:
+    """The first whole second that is not before `moment`."""
+    return moment if not moment.microsecond else moment.replace(microsecond=0) + timedelta(seconds=1)

@@ -1,0 +1,120 @@
+"""Swapping an appointment's stop for another, on the same agent or not, in one transaction."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from geo.domain import errors
+from geo.domain.chain import Splice, around
+from geo.domain.errors import StartAgain
+from geo.domain.owner import Move, Owner, OwnerKind
+from geo.domain.plan import Plan, Reserved
+from geo.domain.stop import Stop, StopKind
+from geo.storage import owners, stops
+from geo.storage.documents import plan_document, reserved_document, reserved_of
+from geo.storage.stops import Taken
+from geo.usecases import visits
+from geo.usecases.ledger import Desk, Draft, Ledger, write
+from geo.usecases.removals import take_out
+from geo.usecases.visits import Span
+from kit.db.uow import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class MoveStop:
+    """Give up the appointment's stop for this plan's."""
+
+    move_id: str
+    appointment_id: str
+    plan: Plan
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What has to be equal when the same id is asked for again."""
+        return {"appointment_id": self.appointment_id, "plan": plan_document(self.plan)}
+
+
+async def move_stop(ledger: Ledger, tenant: str, command: MoveStop) -> Reserved:
+    """The stop after the move, or the first answer when the move was made before.
+
+    Infeasible: nothing moves, and what refuses a visit is raised (see `hold_stop`). Raises SETTLED for a move
+    or an appointment that was settled, NotFound for an appointment never heard of, REQUEST_ID_REUSED.
+    """
+
+    async def find(tx: Tx) -> Collection[str]:
+        owner = (await owners.find(tx, command.appointment_id)).get(command.appointment_id)
+        source = owner.agent_id if owner is not None and owner.ending is None else None
+        return {command.plan.agent_id} | ({source} if source else set())
+
+    async def decide(desk: Desk) -> Draft[Reserved]:
+        earlier = await owners.find_move(desk.tx, command.move_id)
+        if earlier is not None:
+            return Draft(_repeated(earlier, command))
+        return await _swap(desk, command, await _owner(desk, command))
+
+    return await write(ledger, tenant, "move_stop", find, decide)
+
+
+def _repeated(earlier: Move, command: MoveStop) -> Reserved:
+    if not earlier.applied:
+        raise errors.settled("move_id")
+    if earlier.request != command.document:
+        raise errors.reused("move_id")
+    return reserved_of(earlier.answer)
+
+
+async def _owner(desk: Desk, command: MoveStop) -> Owner:
+    owner = (await owners.find(desk.tx, command.appointment_id)).get(command.appointment_id)
+    if owner is None or owner.kind is not OwnerKind.APPOINTMENT:
+        raise errors.not_found("appointment", command.appointment_id, "appointment_id")
+    if owner.ending is not None:
+        raise errors.settled("appointment_id")
+    return owner
+
+
+async def _swap(desk: Desk, command: MoveStop, owner: Owner) -> Draft[Reserved]:
+    plan = command.plan
+    agent = desk.agent(plan.agent_id, "plan.agent_id")
+    stop = visits.visit_stop(StopKind.APPOINTMENT, command.appointment_id, plan, agent)
+    if owner.agent_id == plan.agent_id:
+        splices = await _on_one_agent(desk, command, stop)
+    else:
+        source, removal = await take_out(desk, owner)
+        shift = visits.shift_for(agent, plan)
+        splices = {source: removal, plan.agent_id: await visits.put_in(desk, stop, shift, plan.agent_id)}
+    return _draft(desk, command, stop, splices)
+
+
+async def _on_one_agent(desk: Desk, command: MoveStop, stop: Stop) -> dict[str, Splice]:
+    """Removal and insertion in one splice over all that lies between, since they may be neighbours."""
+    agent_id = command.plan.agent_id
+    shift = visits.shift_for(desk.agent(agent_id), command.plan)
+    old = await _present(desk, command)
+    span = visits.span_of(shift) | Span(old.linked.stop.starts_at, old.linked.stop.ends_at)
+    segment = await desk.segment(agent_id, span.lo, span.hi)
+    leaving = {old.linked.stop.stop_id}
+    return {agent_id: visits.feasible(agent_id, visits.weave_in(desk, segment, stop, shift, leaving))}
+
+
+async def _present(desk: Desk, command: MoveStop) -> Taken:
+    taken = await stops.of_owner(desk.tx, command.appointment_id)
+    if taken is None or taken.agent_id != command.plan.agent_id:
+        raise StartAgain
+    return taken
+
+
+def _draft(desk: Desk, command: MoveStop, stop: Stop, splices: Mapping[str, Splice]) -> Draft[Reserved]:
+    found = splices[command.plan.agent_id]
+    reserved = Reserved(command.appointment_id, command.plan, *around(found.chain, stop.stop_id))
+    answer = reserved_document(reserved)
+    move = Move(
+        command.move_id,
+        applied=True,
+        appointment_id=command.appointment_id,
+        request=command.document,
+        answer=answer,
+    )
+    changes = visits.changes(desk, splices)
+    wanted = frozenset[tuple[int, int]]().union(*(one.wanted for one in splices.values()))
+    replanned = {command.appointment_id: command.plan}
+    return Draft(reserved, replace(changes, moved=move, replanned=replanned), wanted)
