@@ -1,0 +1,176 @@
+"""Sends what is in the outbox to NATS, in commit order per entity, until NATS has it.
+
+One process per service leads, by an advisory lock of its session. An event is deleted when NATS has
+acknowledged it; what is sent twice after a crash in between carries the same message id, and consumers count
+it once.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import psycopg
+from nats.errors import Error as NatsError
+from nats.js.errors import NoStreamResponseError
+from prometheus_client import Gauge
+from psycopg.rows import namedtuple_row
+
+from kit import telemetry
+from kit.bus.connect import Bus
+from kit.db import failures
+from kit.db.claims import RETENTION_DAYS
+from kit.db.engine import Database
+from kit.failpoints import failpoint
+
+POLL_SECONDS: Final = 0.25
+"""How often the outbox is looked at when no commit of this process woke the relay."""
+BATCH: Final = 200
+ENTITY_HEADER: Final = "giro-entity"
+MESSAGE_ID: Final = "Nats-Msg-Id"
+
+_PRUNE_SECONDS: Final = 3600
+_LONGEST_PAUSE: Final = 5.0
+
+pending: Final = Gauge("giro_outbox_pending", "Events committed and not yet with NATS", ["service"])
+age: Final = Gauge("giro_outbox_age_seconds", "Age of the oldest event not yet with NATS", ["service"])
+
+_log = telemetry.logger("kit.bus.relay")
+
+
+class Relay:
+    """Empties one service's outbox; `run()` is a background task."""
+
+    def __init__(self, db: Database, bus: Bus, service: str) -> None:
+        self._db, self._bus, self._service = db, bus, service
+        self._wake = asyncio.Event()
+        self._statements = _Statements(db.schema)
+        self._failures = 0
+        self._pruned = 0.0
+        db.when_events_commit(self._wake.set)
+
+    async def run(self) -> None:
+        """Leads whenever nobody else does, for ever. Survives the loss of NATS and of the database."""
+        while True:
+            try:
+                async with self._db.worker_engine.connect() as pooled:
+                    raw = (await pooled.get_raw_connection()).driver_connection
+                    await self._session(raw)
+            except failures.DRIVER_ERRORS as error:
+                _log.warning("relay lost the database", error=repr(failures.root(error)))
+                await self._db.worker_engine.dispose()
+                await self._pause()
+
+    async def _session(self, connection: Any) -> None:
+        try:
+            await self._take_lead(connection)
+            while True:
+                self._wake.clear()
+                if not await self._round(connection):
+                    await self._rest()
+        finally:
+            # the lock is the session's: it must not go back into the pool with its connection
+            with contextlib.suppress(psycopg.Error):
+                await connection.execute("SELECT pg_advisory_unlock_all()")
+
+    async def _take_lead(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        lock = f"giro relay {self._db.schema}"
+        while True:
+            cursor = await connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (lock,))
+            found = await cursor.fetchone()
+            if found and found[0]:
+                _log.info("relay leads", outbox=self._service)
+                return
+            await asyncio.sleep(1)
+
+    async def _round(self, connection: psycopg.AsyncConnection[Any]) -> bool:
+        """Sends one batch; True when there may be more to send at once."""
+        await self._prune(connection)
+        rows = await self._read(connection)
+        if not rows:
+            self._count(0, 0.0)
+            return False
+        sent = await self._send(rows) if self._bus.is_connected else []
+        await failpoint("relay.before_delete")
+        if sent:
+            await connection.execute(self._statements.delete, (sent,))
+        if len(sent) < len(rows):
+            await self._measure(connection)
+            await self._pause()
+        else:
+            self._failures = 0
+        return True
+
+    async def _read(self, connection: psycopg.AsyncConnection[Any]) -> list[Any]:
+        cursor = connection.cursor(row_factory=namedtuple_row)
+        await cursor.execute(self._statements.read, (BATCH,))
+        return await cursor.fetchall()
+
+    async def _send(self, rows: Sequence[Any]) -> list[int]:
+        """Ids of the rows that NATS has. One event of an entity at a time, many entities at once."""
+        sent: list[int] = []
+        waves = _by_entity(rows)
+        while waves:
+            heads = [queue[0] for queue in waves]
+            kept = await asyncio.gather(*[self._publish(row) for row in heads])
+            sent += [row.id for row, ok in zip(heads, kept, strict=True) if ok]
+            # an entity whose event was not kept waits whole, so that its order holds
+            waves = [queue[1:] for queue, ok in zip(waves, kept, strict=True) if ok and len(queue) > 1]
+        return sent
+
+    async def _publish(self, row: Any) -> bool:
+        headers = {**row.headers, MESSAGE_ID: row.event_id, ENTITY_HEADER: row.entity_id}
+        try:
+            await self._bus.jetstream.publish(row.subject, bytes(row.payload), headers=headers)
+        except NoStreamResponseError:
+            await self._bus.ensure_streams()
+            return False
+        except (NatsError, OSError, TimeoutError) as error:
+            _log.warning("event not sent", subject=row.subject, event_id=row.event_id, error=repr(error))
+            return False
+        return True
+
+    async def _measure(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        found = await (await connection.execute(self._statements.measure)).fetchone()
+        if found:
+            self._count(found[0], float(found[1]))
+
+    def _count(self, events: int, oldest: float) -> None:
+        pending.labels(self._service).set(events)
+        age.labels(self._service).set(oldest)
+
+    async def _prune(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        now = time.monotonic()
+        if self._pruned and now - self._pruned < _PRUNE_SECONDS:
+            return
+        self._pruned = now
+        await connection.execute(self._statements.prune)
+
+    async def _rest(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+
+    async def _pause(self) -> None:
+        self._failures += 1
+        await asyncio.sleep(min(_LONGEST_PAUSE, 0.1 * 2 ** min(self._failures, 10)))
+
+
+class _Statements:
+    """The SQL on one schema's outbox and claims."""
+
+    def __init__(self, schema: str) -> None:
+        columns = "id, event_id, subject, entity_id, headers, payload"
+        self.read = f"SELECT {columns} FROM {schema}.outbox ORDER BY id LIMIT %s"  # noqa: S608
+        self.delete = f"DELETE FROM {schema}.outbox WHERE id = ANY(%s)"  # noqa: S608
+        oldest = "coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)"
+        self.measure = f"SELECT count(*), {oldest} FROM {schema}.outbox"  # noqa: S608
+        too_old = f"created_at < clock_timestamp() - interval '{RETENTION_DAYS} days'"
+        self.prune = f"DELETE FROM {schema}.claims WHERE {too_old}"  # noqa: S608
+
+
+def _by_entity(rows: Iterable[Any]) -> list[list[Any]]:
+    queues: dict[str, list[Any]] = {}
+    for row in rows:
+        queues.setdefault(row.entity_id, []).append(row)
+    return list(queues.values())

@@ -1,0 +1,366 @@
+"""Outbox, relay and consumer on real PostgreSQL and nats-server, which is stopped, killed and wiped."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from google.protobuf.wrappers_pb2 import StringValue
+from probe.storage.tables import things
+from sqlalchemy import insert, text
+
+from kit import failpoints, telemetry
+from kit.bus import relay, subjects
+from kit.bus.connect import Bus, connect, ensure_stream
+from kit.bus.consumer import Consumer
+from kit.bus.dead_letters import dead_letters
+from kit.bus.events import Event
+from kit.db.engine import Database
+from kit.errors import Unavailable
+from kit.testing.nats import NatsServer
+from kit.values.ids import new_id
+
+pytestmark = pytest.mark.asyncio
+
+ADD = insert(things)
+BACKOFF = (0.05, 0.1, 0.1, 0.1)
+
+
+async def until(condition: Callable[[], Awaitable[bool] | bool], seconds: float = 15) -> None:
+    """Waits until it holds; fails when it never does."""
+    async with asyncio.timeout(seconds):
+        while True:
+            held = condition()
+            if await held if isinstance(held, Awaitable) else held:
+                return
+            await asyncio.sleep(0.02)
+
+
+@dataclass
+class World:
+    """A service's database, a bus, and the background tasks between them."""
+
+    db: Database
+    bus: Bus
+    nats: NatsServer
+    durable: str = field(default_factory=lambda: new_id("tst"))
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    seen: list[Event] = field(default_factory=list)
+
+    def run(self, runner: Any) -> asyncio.Task[None]:
+        task = asyncio.create_task(runner.run())
+        self.tasks.append(task)
+        return task
+
+    def relay(self) -> asyncio.Task[None]:
+        return self.run(relay.Relay(self.db, self.bus, "probe"))
+
+    def consume(self, tenant: str, handler: Any = None, **options: Any) -> asyncio.Task[None]:
+        """Consumes one tenant's events with a handler that has a visible effect."""
+        filters = [subjects.evt(tenant, "probe", ">")]
+        options = {"backoff": BACKOFF, "db": self.db, **options}
+        chosen = handler or self.effect
+        return self.run(Consumer(self.bus, self.durable, "GIRO_PROBE", filters, chosen, **options))
+
+    async def effect(self, event: Event) -> None:
+        """Adds one to the thing's number, once per event."""
+        self.seen.append(event)
+        value = StringValue.FromString(event.data).value
+        async with self.db.uow(event.tenant, event.claim) as tx:
+            if tx.duplicate:
+                return
+            count = text(
+                "INSERT INTO probe.things (tenant_id, id, n) VALUES (:t, :id, 1)"
+                " ON CONFLICT (tenant_id, id) DO UPDATE SET n = things.n + 1"
+            )
+            await tx.run(count, {"t": event.tenant, "id": value})
+
+    async def tell(self, tenant: str, *values: str, entity: str = "") -> None:
+        """One transaction for each event."""
+        for value in values:
+            async with self.db.uow(tenant) as tx:
+                tx.emit("thing.made", entity or value, StringValue(value=value))
+
+    async def effects(self, tenant: str) -> dict[str, int]:
+        async with self.db.uow(tenant) as tx:
+            return {row.id: row.n for row in await tx.run(text("SELECT id, n FROM probe.things"))}
+
+    async def stored(self, table: str, tenant: str) -> int:
+        async with self.db.uow(tenant) as tx:
+            return int((await tx.run(text(f"SELECT count(*) FROM probe.{table}"))).scalar_one())
+
+    async def has_effects(self, tenant: str, *values: str) -> bool:
+        return set(await self.effects(tenant)) >= set(values)
+
+
+@pytest_asyncio.fixture
+async def world(make_database: Any, make_nats_server: Callable[[], NatsServer]) -> AsyncIterator[World]:
+    # a database of its own: a relay sends the events of all tenants
+    urls = make_database(["probe"])
+    db = Database(
+        urls.app("probe"), service="probe", schema="probe", sandbox=False, worker_url=urls.worker("probe")
+    )
+    await db.start()
+    nats = make_nats_server()
+    bus = await connect(nats.url)
+    await ensure_stream(bus, "probe")
+    made = World(db, bus, nats)
+    yield made
+    for task in made.tasks:
+        task.cancel()
+    await asyncio.gather(*made.tasks, return_exceptions=True)
+    await bus.stop()
+    await db.stop()
+    nats.kill()
+
+
+@pytest.fixture
+def tenant() -> str:
+    return new_id("ten")
+
+
+async def test_an_event_goes_from_a_commit_to_its_effect(world: World, tenant: str) -> None:
+    world.relay()
+    world.consume(tenant)
+    work = telemetry.enter(None, "req-7", tenant)
+    await world.tell(tenant, "a")
+    trace = telemetry.current()
+    telemetry.leave(work)
+    await until(lambda: world.has_effects(tenant, "a"))
+    event = world.seen[0]
+    assert event.subject == f"giro.evt.{tenant}.probe.v1.thing.made"
+    assert (event.tenant, event.entity_id, event.request_id) == (tenant, "a", "req-7")
+    assert trace is not None
+    assert trace.trace.trace_id in event.traceparent
+    await until(lambda: _empty(world, tenant))
+
+
+async def _empty(world: World, tenant: str) -> bool:
+    return await world.stored("outbox", tenant) == 0
+
+
+async def test_a_rolled_back_transaction_tells_nothing(world: World, tenant: str) -> None:
+    world.relay()
+    world.consume(tenant)
+    with pytest.raises(KeyError):
+        await _tell_and_fail(world, tenant)
+    await world.tell(tenant, "b")
+    await until(lambda: world.has_effects(tenant, "b"))
+    assert await world.effects(tenant) == {"b": 1}
+
+
+async def _tell_and_fail(world: World, tenant: str) -> None:
+    async with world.db.uow(tenant) as tx:
+        tx.emit("thing.made", "a", StringValue(value="a"))
+        raise KeyError("a")
+
+
+async def test_events_of_an_entity_arrive_in_commit_order(world: World, tenant: str) -> None:
+    numbers = [str(n) for n in range(60)]
+    writers = [world.tell(tenant, *[f"{entity}:{n}" for n in numbers], entity=entity) for entity in "xyz"]
+    await asyncio.gather(*writers)
+    world.relay()
+    world.consume(tenant)
+    await until(lambda: len(world.seen) >= 180)
+    for entity in "xyz":
+        came = [StringValue.FromString(event.data).value for event in world.seen if event.entity_id == entity]
+        assert came == [f"{entity}:{n}" for n in numbers]
+
+
+async def test_order_holds_when_an_event_is_tried_again(world: World, tenant: str) -> None:
+    done: list[str] = []
+    failures_left = {"x:0": 2, "x:2": 1}
+
+    async def handler(event: Event) -> None:
+        value = StringValue.FromString(event.data).value
+        if failures_left.get(value, 0):
+            failures_left[value] -= 1
+            raise Unavailable("DATABASE_UNAVAILABLE", "away")  # type: ignore[arg-type]
+        done.append(value)
+
+    await world.tell(tenant, *[f"x:{n}" for n in range(6)], entity="x")
+    world.relay()
+    world.consume(tenant, handler)
+    await until(lambda: len(done) >= 6)
+    assert done == [f"x:{n}" for n in range(6)]
+
+
+async def test_nats_may_be_away_while_events_are_committed(world: World, tenant: str) -> None:
+    world.relay()
+    world.consume(tenant)
+    await world.tell(tenant, "before")
+    await until(lambda: world.has_effects(tenant, "before"))
+    world.nats.stop()
+    values = [f"v{n}" for n in range(30)]
+    await world.tell(tenant, *values)
+    await until(lambda: relay.pending.labels("probe")._value.get() >= 30)
+    assert relay.age.labels("probe")._value.get() > 0
+    world.nats.start()
+    await until(lambda: world.has_effects(tenant, *values))
+    assert await world.effects(tenant) == dict.fromkeys(["before", *values], 1)
+    await until(lambda: relay.pending.labels("probe")._value.get() == 0)
+
+
+async def test_a_service_starts_without_nats(world: World, tenant: str) -> None:
+    world.nats.stop()
+    bus = Bus(world.nats.url)
+    await bus.start(patience=0.05)
+    await ensure_stream(bus, "probe")
+    assert not bus.is_connected
+    world.nats.start()
+    await bus.wait_connected(10)
+    await bus.stop()
+
+
+async def test_nats_may_lose_all_that_was_not_consumed_yet_stored(world: World, tenant: str) -> None:
+    world.relay()
+    world.consume(tenant)
+    await world.tell(tenant, "a")
+    await until(lambda: world.has_effects(tenant, "a"))
+    world.nats.kill()
+    world.nats.wipe()
+    world.nats.start()
+    await world.tell(tenant, "b")
+    await until(lambda: world.has_effects(tenant, "b"))
+    assert await world.effects(tenant) == {"a": 1, "b": 1}
+
+
+async def test_a_relay_that_dies_before_it_deletes_sends_again_and_nothing_doubles(
+    world: World, tenant: str
+) -> None:
+    async def die() -> None:
+        failpoints.reset()
+        raise OSError("gone")
+
+    failpoints.arm("relay.before_delete", die)
+    await world.tell(tenant, "a", "b")
+    world.relay()
+    world.consume(tenant)
+    await until(lambda: world.has_effects(tenant, "a", "b"))
+    await until(lambda: _empty(world, tenant))
+    assert await world.effects(tenant) == {"a": 1, "b": 1}
+
+
+async def test_a_message_stored_twice_has_one_effect(world: World, tenant: str) -> None:
+    jetstream = world.bus.jetstream
+    config = (await jetstream.stream_info("GIRO_PROBE")).config
+    config.duplicate_window = 0.1  # so that NATS itself does not notice
+    await jetstream.update_stream(config)
+    subject = subjects.evt(tenant, "probe", "thing.made")
+    headers = {"Nats-Msg-Id": "evt_1", "giro-entity": "a"}
+    data = StringValue(value="a").SerializeToString()
+
+    async def stored_anew() -> bool:
+        return not (await jetstream.publish(subject, data, headers=headers)).duplicate
+
+    await until(stored_anew)
+    await until(stored_anew)
+    world.consume(tenant)
+    await until(lambda: len(world.seen) == 2)
+    await until(lambda: world.has_effects(tenant, "a"))
+    assert await world.effects(tenant) == {"a": 1}
+
+
+async def test_a_handler_whose_ack_is_lost_runs_again_without_effect(world: World, tenant: str) -> None:
+    async def twice(event: Event) -> None:
+        await world.effect(event)
+        if len(world.seen) == 1:
+            raise Unavailable("DATABASE_UNAVAILABLE", "after the commit")  # type: ignore[arg-type]
+
+    world.relay()
+    world.consume(tenant, twice)
+    await world.tell(tenant, "a")
+    await until(lambda: len(world.seen) == 2)
+    assert await world.effects(tenant) == {"a": 1}
+
+
+async def test_poison_is_buried_with_its_bytes_and_delays_nobody(world: World, tenant: str) -> None:
+    tries: list[str] = []
+
+    async def handler(event: Event) -> None:
+        value = StringValue.FromString(event.data).value
+        if value == "poison":
+            tries.append(event.id)
+            raise ZeroDivisionError("bad")
+        await world.effect(event)
+
+    before = dead_letters.labels(world.durable)._value.get()
+    world.relay()
+    world.consume(tenant, handler, max_deliver=3)
+    await world.tell(tenant, "poison", "a", "b")
+    await until(lambda: world.has_effects(tenant, "a", "b"), seconds=4)
+    await until(lambda: dead_letters.labels(world.durable)._value.get() == before + 1)
+    assert len(tries) == 3
+    assert await _buried(world, tenant, 1)
+    found = await _dead_letter(world, tenant)
+    assert (bytes(found.payload), found.durable) == (
+        StringValue(value="poison").SerializeToString(),
+        world.durable,
+    )
+    assert "ZeroDivisionError" in found.reason
+    stream = await world.bus.jetstream.stream_info("GIRO_DLQ")
+    assert stream.state.messages == 1
+
+
+async def _buried(world: World, tenant: str, letters: int) -> bool:
+    return await world.stored("dead_letters", tenant) == letters
+
+
+async def _dead_letter(world: World, tenant: str) -> Any:
+    async with world.db.uow(tenant) as tx:
+        return (await tx.run(text("SELECT * FROM probe.dead_letters"))).one()
+
+
+async def test_what_cannot_be_decoded_is_buried_at_once(world: World, tenant: str) -> None:
+    world.consume(tenant)
+    subject = subjects.evt(tenant, "probe", "thing.made")
+    await world.bus.jetstream.publish(subject, b"\xff\xff", headers={"Nats-Msg-Id": "evt_x"})
+    await until(lambda: _buried(world, tenant, 1))
+    assert "cannot be decoded" in (await _dead_letter(world, tenant)).reason
+    assert len(world.seen) == 1
+
+
+async def test_a_message_without_an_id_is_buried_for_nobody(world: World, tenant: str) -> None:
+    world.consume(tenant)
+    subject = subjects.evt(tenant, "probe", "thing.made")
+    await world.bus.jetstream.publish(subject, b"")
+    await until(lambda: _buried(world, "unknown", 1))
+    assert world.seen == []
+
+
+async def test_what_is_away_is_waited_for_and_never_buried(world: World, tenant: str) -> None:
+    async def handler(event: Event) -> None:
+        world.seen.append(event)
+        if len(world.seen) < 8:
+            raise Unavailable("DATABASE_UNAVAILABLE", "away")  # type: ignore[arg-type]
+
+    world.relay()
+    world.consume(tenant, handler, max_deliver=2)
+    await world.tell(tenant, "a")
+    await until(lambda: len(world.seen) == 8)
+    assert await _buried(world, tenant, 0)
+
+
+async def test_two_relays_have_one_leader_and_the_other_takes_over(world: World, tenant: str) -> None:
+    first = world.relay()
+    world.consume(tenant)
+    await world.tell(tenant, "a")
+    await until(lambda: world.has_effects(tenant, "a"))
+    world.relay()
+    first.cancel()
+    await world.tell(tenant, "b")
+    await until(lambda: world.has_effects(tenant, "b"))
+    assert await world.effects(tenant) == {"a": 1, "b": 1}
+
+
+async def test_subjects() -> None:
+    subject = subjects.evt("ten_1", "booking", "appointment.confirmed")
+    assert subject == "giro.evt.ten_1.booking.v1.appointment.confirmed"
+    assert subjects.parse(subject) == subjects.Subject("ten_1", "booking", "appointment.confirmed")
+    assert subjects.evt("*", "booking", ">") == "giro.evt.*.booking.v1.>"
+    assert subjects.parse("giro.cmd.ten_1.booking.v1.x") is None
+    for bad in ("a.b", "", "a b", ">"):
+        with pytest.raises(ValueError, match="part of a subject"):
+            subjects.evt(bad, "booking", "x")
