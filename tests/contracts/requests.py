@@ -1,0 +1,174 @@
+"""Requests made from the contracts themselves: every RPC, every field that names something.
+
+A new RPC or id field is covered as soon as it is generated. What this module does not know how to fill fails
+the test that needs it, and says so.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc
+from buf.validate import validate_pb2
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+# importing them is what puts the contracts into the pool
+from giro.booking.v1 import booking_pb2_grpc as _booking  # noqa: F401
+from giro.common.v1 import access_pb2
+from giro.geo.v1 import geo_pb2_grpc as _geo  # noqa: F401
+from giro.geo.v1 import ledger_pb2_grpc as _ledger  # noqa: F401
+from giro.identity.v1 import identity_pb2_grpc as _identity  # noqa: F401
+from kit.errors import GiroError
+from kit.rpc.contract import Rpc, rpcs_of
+from kit.rpc.status import error_of
+
+SERVICES = {
+    "giro.identity.v1.IdentityService": "identity",
+    "giro.booking.v1.BookingService": "booking",
+    "giro.geo.v1.GeoService": "geo",
+    "giro.geo.v1.LedgerService": "geo",
+}
+"""Every service of the contracts, and the process that serves it."""
+
+RPCS: dict[str, Rpc] = {rpc.path: rpc for service in SERVICES for rpc in rpcs_of(service).values()}
+"""By path, as in `/giro.booking.v1.BookingService/BookAppointment`."""
+
+NAMING = ("_id", "_ids", "_token")
+"""Endings of the names of fields that point at something."""
+
+NOT_NAMING = frozenset({"request_id"})
+
+
+def response_class(rpc: Rpc) -> type[Message]:
+    """The class of an RPC's answer."""
+    service = descriptor_pool.Default().FindServiceByName(rpc.service)
+    return message_factory.GetMessageClass(service.FindMethodByName(rpc.method).output_type)
+
+
+def refusal_of(failed: grpc.aio.AioRpcError) -> GiroError:
+    """The error that a status stands for. AssertionError for one that is no answer of ours, as INTERNAL."""
+    error = error_of(failed)
+    assert error is not None, f"the answer is {failed.code()} {failed.details()}"
+    return error
+
+
+def id_fields(message: Descriptor, seen: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Paths of the fields that point at something, as in `plan.agent_id`."""
+    if message.full_name in seen or message.full_name.startswith("google."):
+        return
+    for field in message.fields:
+        if field.type == FieldDescriptor.TYPE_STRING and field.name.endswith(NAMING):
+            if field.name not in NOT_NAMING:
+                yield field.name
+        elif field.message_type is not None:
+            inner = id_fields(field.message_type, seen | {message.full_name})
+            yield from (f"{field.name}.{path}" for path in inner)
+
+
+@dataclass
+class Filler:
+    """Fills requests: `ids` by field name are the caller's own, `start` is where its times begin."""
+
+    ids: Mapping[str, str]
+    start: datetime
+
+    def request(self, rpc: Rpc, path: str = "", value: str = "") -> Message:
+        """A request that passes the contract's rules, with `value` in the field at `path`."""
+        message = message_factory.GetMessageClass(rpc.request)()
+        self._fill(message, path.split(".") if path else [], value)
+        return message
+
+    def _fill(self, message: Message, path: list[str], value: str) -> None:
+        wanted = path[0] if path else ""
+        for field in self._chosen(message.DESCRIPTOR, wanted):
+            if field.name == wanted and len(path) == 1:
+                _put(message, field, value)
+            else:
+                self._fill_field(message, field, path[1:] if field.name == wanted else [], value)
+
+    def _chosen(self, message: Descriptor, wanted: str) -> Iterator[FieldDescriptor]:
+        """The required fields and the wanted one; of a required oneof the wanted member, else the last."""
+        oneofs = {oneof.name: oneof.fields[-1].name for oneof in message.oneofs if _is_required_oneof(oneof)}
+        for field in message.fields:
+            oneof = field.containing_oneof
+            if oneof is not None and oneof.name in oneofs:
+                members = {member.name for member in oneof.fields}
+                if field.name == (wanted if wanted in members else oneofs[oneof.name]):
+                    yield field
+            elif field.name == wanted or _is_required(field) or field.name in ALWAYS:
+                yield field
+
+    def _fill_field(self, message: Message, field: FieldDescriptor, path: list[str], value: str) -> None:
+        if field.message_type is not None and field.message_type.full_name not in WELL_KNOWN:
+            target = getattr(message, field.name)
+            self._fill(target.add() if field.is_repeated else target, path, value)
+            if not field.is_repeated:
+                target.SetInParent()
+            return
+        _put(message, field, self._sample(field))
+
+    def _sample(self, field: FieldDescriptor) -> Any:
+        if field.name in self.ids:
+            return self.ids[field.name]
+        if field.message_type is not None:
+            return WELL_KNOWN[field.message_type.full_name](self, field.name)
+        if field.name in SAMPLES:
+            return SAMPLES[field.name]()
+        if field.enum_type is not None:
+            return field.enum_type.values[1].number
+        raise LookupError(f"tests/contracts/requests.py has no sample for {field.full_name}")
+
+    def instant(self, name: str) -> dict[str, int]:
+        """A time: what ends does so half an hour after the start; what is "as of" is now."""
+        moment = {"end": self.start + timedelta(minutes=30), "as_of": datetime.now(UTC)}.get(name, self.start)
+        return {"seconds": int(moment.timestamp())}
+
+
+ALWAYS = frozenset({"request_id", "ttl", "grants", "limit", "value"})
+"""Filled though no rule requires them."""
+
+SAMPLES: Mapping[str, Callable[[], Any]] = {
+    "request_id": lambda: uuid.uuid4().hex,
+    "email": lambda: f"somebody-{uuid.uuid4().hex}@example.com",
+    "password": lambda: "correct horse battery",
+    "display_name": lambda: "Somebody",
+    "time_zone": lambda: "Europe/Rome",
+    "name": lambda: "lead_time",
+    "limit": lambda: 1,
+    "value": lambda: "129600",
+    "role": lambda: access_pb2.ROLE_OPERATOR,
+}
+
+WELL_KNOWN: Mapping[str, Callable[[Filler, str], Any]] = {
+    "google.protobuf.Timestamp": lambda filler, name: filler.instant(name),
+    "google.protobuf.Duration": lambda filler, name: {"seconds": 300 if name == "ttl" else 1800},
+    "giro.common.v1.Point": lambda filler, name: {"latitude": 45.07, "longitude": 7.68},
+}
+
+
+def _put(message: Message, field: FieldDescriptor, value: Any) -> None:
+    if field.message_type is not None:
+        target = getattr(message, field.name)
+        target = target.add() if field.is_repeated else target
+        for name, part in value.items():
+            setattr(target, name, part)
+        target.SetInParent()
+    elif field.is_repeated:
+        getattr(message, field.name).append(value)
+    else:
+        setattr(message, field.name, value)
+
+
+def _is_required(field: FieldDescriptor) -> bool:
+    rules = field.GetOptions().Extensions[validate_pb2.field]
+    if rules.required or rules.string.min_len or rules.string.email or rules.repeated.min_items:
+        return True
+    return field.enum_type is not None and 0 in rules.enum.not_in
+
+
+def _is_required_oneof(oneof: Any) -> bool:
+    return bool(oneof.GetOptions().Extensions[validate_pb2.oneof].required)

@@ -1,0 +1,266 @@
+"""Another tenant's ids lead nowhere (ID-01): every RPC, every field that names something.
+
+Each case sends a good request with one id that belongs to somebody else, and the same with an id that nobody
+has. The two answers must be one answer, NOT_FOUND, with the same words apart from the id; the owner of the id
+must find everything as it was; and the same request with an id of one's own must find it.
+"""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+from google.protobuf.message import Message
+
+from allinone.stack import Stack
+from giro.booking.v1 import booking_pb2 as booking
+from giro.common.v1 import travel_pb2 as travel
+from giro.geo.v1 import geo_pb2 as geo
+from giro.geo.v1 import ledger_pb2 as ledger
+from giro.identity.v1 import identity_pb2 as identity
+from kit.errors import GiroError, NotFound
+from kit.rpc.contract import Rpc
+from kit.rpc.tokens import ServiceTokens
+from kit.values.ids import new_id
+from tests.contracts.requests import RPCS, SERVICES, Filler, id_fields, refusal_of, response_class
+from tests.contracts.tokens import user_token
+from tests.world import World, request_id, stamp
+
+PREFIXES = {
+    "user_id": "usr",
+    "scope_id": "cmp",
+    "campaign_id": "cmp",
+    "contact_id": "cnt",
+    "agent_id": "agt",
+    "agent_ids": "agt",
+    "appointment_id": "apt",
+    "hold_id": "hld",
+    "absence_id": "abs",
+    "move_id": "mov",
+}
+"""What each naming field names. A field that is missing here fails its case."""
+
+ANSWERED_ALIKE: dict[str, str] = {
+    "CreateUser grants.scope_id": "identity asks no other service: a scope that is nobody's opens nothing",
+    "CreateUser agent_id": "identity asks no other service: an agent that is nobody's travels nowhere",
+    "CreateTenant administrator.grants.scope_id": "as in CreateUser",
+    "CreateTenant administrator.agent_id": "as in CreateUser",
+    "SetUserGrants grants.scope_id": "as in CreateUser",
+    "HoldStop hold_id": "the caller makes this id; it is one of its own tenant",
+    "ReserveStop appointment_id": "the caller makes this id",
+    "MoveStop move_id": "the caller makes this id",
+    "SettleStop appointment_id": "settling an id that was never used keeps it from being used later",
+    "SettleMove move_id": "as in SettleStop",
+}
+"""Fields where the answer need not be NOT_FOUND, only the same for a foreign id and for nobody's; and why."""
+
+CASES = [(path, field) for path, rpc in sorted(RPCS.items()) for field in id_fields(rpc.request)]
+NAMED = [case for case in CASES if not case[1].endswith("_token")]
+PAGED = [path for path, field in CASES if field == "page_token"]
+_ANY_ID = re.compile(r"\b[a-z]{3}_[0-9a-f]{32}\b")
+
+
+@dataclass
+class Party:
+    """A tenant with one of everything, and how it calls."""
+
+    stack: Stack
+    channels: dict[str, grpc.aio.Channel]
+    world: World
+    ids: dict[str, str]
+    hour: int = 0
+
+    async def call(self, rpc: Rpc, request: Message) -> Message:
+        """The answer for this tenant, by whoever the RPC is for. Raises GiroError."""
+        method = self.channels[SERVICES[rpc.service]].unary_unary(
+            rpc.path, lambda message: message.SerializeToString(), response_class(rpc).FromString
+        )
+        try:
+            answer: Message = await method(request, metadata=self._metadata(rpc), timeout=15)
+        except grpc.aio.AioRpcError as failed:
+            raise refusal_of(failed) from None
+        return answer
+
+    def _metadata(self, rpc: Rpc) -> tuple[tuple[str, str], ...]:
+        if "SERVICE" in rpc.roles and len(rpc.roles) == 1:
+            token = ServiceTokens("booking", self.stack.urls.service_key).mint(self.world.tenant)
+        else:
+            token = user_token(self.stack, self.world.tenant, "ADMINISTRATOR", "PLATFORM")
+        return (("authorization", f"Bearer {token}"),)
+
+    def next_start(self) -> datetime:
+        """A free hour, far enough ahead for every rule."""
+        self.hour += 1
+        return self.world.day(6 + self.hour // 20, 1 + self.hour % 20)
+
+    async def refresh(self) -> None:
+        """A fresh appointment and a fresh hold, for calls that use them up."""
+        self.ids["appointment_id"] = (await self.world.book(self.next_start())).appointment_id
+        suggested = await self.world.suggest(1)
+        token = suggested.slots[0].slot_token
+        self.ids["hold_id"] = (await self.world.hold(token)).hold_id
+        self.ids["slot_token"] = token
+
+    async def snapshot(self) -> list[str]:
+        """All that others must not be able to change."""
+        found: list[Any] = [*await self.world.appointments()]
+        for agent in self.world.agents:
+            request = geo.GetItineraryRequest(agent_id=agent)
+            found.append(await self.world.call(self.world.geo.GetItinerary, request))
+            found.append(await self.world.call(self.world.geo.GetAgent, geo.GetAgentRequest(agent_id=agent)))
+        for method, everything in (
+            (self.world.identity.ListUsers, identity.ListUsersRequest()),
+            (self.world.booking.ListCampaigns, booking.ListCampaignsRequest()),
+            (self.world.booking.ListContacts, booking.ListContactsRequest(campaign_id=self.world.campaign)),
+        ):
+            found.append(await self.world.call(method, everything))
+        return [str(message) for message in found]
+
+
+@pytest_asyncio.fixture(scope="module")
+async def parties(stack: Stack) -> AsyncIterator[tuple[Party, Party]]:
+    """Whoever asks, and whoever owns the ids."""
+    channels = {name: grpc.aio.insecure_channel(stack.urls.targets[name]) for name in set(SERVICES.values())}
+    asking, owner = [await _party(stack, channels) for _ in range(2)]
+    yield asking, owner
+    for party in (asking, owner):
+        await party.world.close()
+    for channel in channels.values():
+        await channel.close()
+
+
+async def _party(stack: Stack, channels: dict[str, grpc.aio.Channel]) -> Party:
+    world = await World.make(stack)
+    second_campaign = await world.make_campaign(10)
+    party = Party(stack, channels, world, {"scope_id": second_campaign, "campaign_id": world.campaign})
+    party.ids |= {"agent_id": world.agents[1], "agent_ids": world.agents[1], "contact_id": world.contacts[2]}
+    await party.refresh()
+    party.ids["user_id"] = await _add_user(party)
+    party.ids["absence_id"] = await _add_absence(party)
+    party.ids["move_id"] = await _move(party)
+    return party
+
+
+async def _add_user(party: Party) -> str:
+    request = identity.CreateUserRequest(
+        email=f"{request_id()}@example.com",
+        password="correct horse battery",
+        display_name="Somebody",
+        grants=[identity.RoleGrant(role=3)],
+        request_id=request_id(),
+    )
+    made = await party.world.call(party.world.identity.CreateUser, request)
+    return str(made.user_id)
+
+
+async def _add_absence(party: Party) -> str:
+    start = party.world.day(40)
+    window = travel.TimeWindow(start=stamp(start), end=stamp(start + timedelta(hours=1)))
+    request = geo.AddAbsenceRequest(agent_id=party.ids["agent_id"], window=window, request_id=request_id())
+    return str((await party.world.call(party.world.geo.AddAbsence, request)).absence_id)
+
+
+async def _move(party: Party) -> str:
+    """A move as booking would ask for it, of an appointment that is no case's."""
+    booked = await party.world.book(party.next_start())
+    start = party.next_start()
+    plan = ledger.StopPlan(
+        agent_id=booked.agent_id,
+        window=travel.TimeWindow(start=stamp(start), end=stamp(start + timedelta(minutes=30))),
+        point=booked.point,
+    )
+    move = new_id("mov")
+    request = ledger.MoveStopRequest(move_id=move, appointment_id=booked.appointment_id, plan=plan)
+    await party.call(RPCS["/giro.geo.v1.LedgerService/MoveStop"], request)
+    return move
+
+
+def _names(cases: list[tuple[str, str]]) -> Iterator[Any]:
+    for path, field in cases:
+        yield pytest.param(path, field, id=f"{path.rpartition('/')[2]} {field}")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("path", "field"), _names(NAMED))
+async def test_a_foreign_id_is_like_nobodys(parties: tuple[Party, Party], path: str, field: str) -> None:
+    asking, owner = parties
+    rpc, name = RPCS[path], field.rpartition(".")[2]
+    await asking.refresh()
+    foreign, nobodys = owner.ids[name], new_id(PREFIXES[name])
+    before = await owner.snapshot()
+    answers = [await _answer(asking, rpc, field, value) for value in (foreign, nobodys)]
+    assert await owner.snapshot() == before
+    assert _told(answers[0], foreign) == _told(answers[1], nobodys)
+    if f"{rpc.method} {field}" in ANSWERED_ALIKE:
+        return
+    assert isinstance(answers[0], NotFound), f"{field} of another tenant: {answers[0]}"
+    assert not isinstance(await _answer(asking, rpc, field, asking.ids[name]), NotFound), "its own is found"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("path", PAGED)
+async def test_a_foreign_page_token_shows_nothing(parties: tuple[Party, Party], path: str) -> None:
+    asking, owner = parties
+    rpc = RPCS[path]
+    first: Any = Filler(owner.ids, owner.world.day(6)).request(rpc)
+    first.page_size = 1
+    listed: Any = await owner.call(rpc, first)
+    token = listed.next_page_token or await _some_page_token(owner)
+    answer = await _answer(asking, rpc, "page_token", token)
+    if isinstance(answer, GiroError):
+        assert [violation.field for violation in answer.violations] == ["page_token"]
+    else:
+        assert not _ids_in(str(answer)) & set(owner.ids.values())
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("method", ["HoldSlot", "BookAppointment"])
+async def test_a_foreign_slot_token_is_like_a_forged_one(parties: tuple[Party, Party], method: str) -> None:
+    asking, owner = parties
+    rpc = RPCS[f"/giro.booking.v1.BookingService/{method}"]
+    await owner.refresh()
+    before = await owner.snapshot()
+    foreign = owner.ids["slot_token"]
+    forged = foreign[:-4] + ("AAAA" if not foreign.endswith("AAAA") else "BBBB")
+    answers = [await _answer(asking, rpc, "slot_token", token) for token in (foreign, forged)]
+    assert await owner.snapshot() == before
+    assert isinstance(answers[0], GiroError)
+    assert _told(answers[0], foreign) == _told(answers[1], forged)
+
+
+def test_what_need_not_be_refused_is_still_in_the_contracts() -> None:
+    assert set(ANSWERED_ALIKE) <= {f"{path.rpartition('/')[2]} {field}" for path, field in CASES}
+
+
+async def _some_page_token(owner: Party) -> str:
+    """Of another list, for a list that has one page only."""
+    answer = await owner.world.call(owner.world.geo.ListAgents, geo.ListAgentsRequest(page_size=1))
+    assert answer.next_page_token
+    return str(answer.next_page_token)
+
+
+async def _answer(asking: Party, rpc: Rpc, field: str, value: str) -> Message | GiroError:
+    request = Filler(asking.ids, asking.next_start()).request(rpc, field, value)
+    if rpc.method == "ReassignAppointment":
+        request.ClearField("start")
+    try:
+        return await asking.call(rpc, request)
+    except GiroError as refused:
+        return refused
+
+
+def _told(answer: Message | GiroError, sent: str) -> tuple[object, ...]:
+    """What an answer says apart from the id that was sent; of a good one, that it is good."""
+    if not isinstance(answer, GiroError):
+        return (type(answer).__name__,)
+    violations = [(found.field, found.description.replace(sent, "<id>")) for found in answer.violations]
+    metadata = {key: value.replace(sent, "<id>") for key, value in answer.metadata.items()}
+    return type(answer), answer.reason, answer.message.replace(sent, "<id>"), metadata, violations
+
+
+def _ids_in(text: str) -> set[str]:
+    return set(_ANY_ID.findall(text))

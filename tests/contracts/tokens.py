@@ -1,0 +1,28 @@
+"""Users' tokens for a running stack, signed with its own key: a test can be anybody."""
+
+import json
+import time
+
+from joserfc import jwt
+from joserfc.jwk import OKPKey
+
+from allinone.stack import Stack
+from kit.rpc.tokens import AUDIENCE, TOKEN_ALG, USER_ISSUER
+from kit.values.ids import new_id
+
+
+def user_token(stack: Stack, tenant: str, *roles: str, seconds: int = 300) -> str:
+    """A token with these roles in the whole tenant that works for so long; a negative time has passed."""
+    key = OKPKey.import_key(json.loads(stack.urls.signing_key_file.read_text()))
+    now = int(time.time())
+    claims = {
+        "iss": USER_ISSUER,
+        "aud": AUDIENCE,
+        "sub": new_id("usr"),
+        "tid": tenant,
+        "grants": [[role, "tenant", ""] for role in roles],
+        "iat": now - 60,
+        "exp": now + seconds,
+        "jti": new_id("tok"),
+    }
+    return jwt.encode({"alg": TOKEN_ALG, "kid": key.kid}, claims, key, algorithms=[TOKEN_ALG])

@@ -1,0 +1,133 @@
+"""kill -9 of booking and of geo at each failpoint of hold, book, postpone, reassign and cancel.
+
+After the restart no appointment is without its stop and no stop without its owner within 60 s, what was
+acknowledged is there, and repeating the request gives one answer and one appointment.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from allinone.stack import Stack
+from tests.eventually import eventually
+from tests.world import Refusal, World, request_id
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+LEDGER = ("before_lock", "after_lock", "after_read", "before_commit", "after_commit")
+POINTS = [
+    *(("booking", "book", f"booking.book.{at}") for at in ("after_pending", "after_reserve", "before_commit", "after_commit")),
+    *(("booking", "hold", f"booking.hold.{at}") for at in ("after_pending", "after_reserve", "before_commit", "after_commit")),
+    *(("booking", "postpone", f"booking.postpone.{at}") for at in ("after_pending", "after_move", "before_commit", "after_commit")),
+    *(("booking", "reassign", f"booking.reassign.{at}") for at in ("after_pending", "after_move", "before_commit", "after_commit")),
+    *(("booking", "cancel", f"booking.cancel.{at}") for at in ("before_decide", "before_commit", "after_commit")),
+    *(("geo", "hold", f"geo.hold.{at}") for at in ("before_commit", "after_commit")),
+    *(("geo", "book", f"geo.reserve.{at}") for at in LEDGER),
+    *(("geo", "postpone", f"geo.move.{at}") for at in LEDGER),
+    *(("geo", "reassign", f"geo.move.{at}") for at in ("before_commit", "after_commit")),
+    *(("geo", "cancel", f"geo.settle.{at}") for at in ("before_commit", "after_commit")),
+]  # fmt: skip
+
+
+@dataclass
+class Act:
+    """One change in one world: it can be repeated with the same key, and tells what it must have left."""
+
+    world: World
+    booked: Any
+    token: str
+    key: str
+
+    async def book(self) -> Any:
+        """Books a time on the second agent."""
+        return await self.world.book(self.world.day(7, 15), agent=1, contact=3, key=self.key)
+
+    async def hold(self) -> Any:
+        """Keeps the suggested slot."""
+        return await self.world.hold(self.token, key=self.key)
+
+    async def postpone(self) -> Any:
+        """Moves the booked appointment three hours on."""
+        start = self.booked.start.ToDatetime() + timedelta(hours=3)
+        return await self.world.postpone(
+            self.booked.appointment_id, self.world.day(7, start.hour, start.minute), key=self.key
+        )
+
+    async def reassign(self) -> Any:
+        """Gives the booked appointment to the second agent."""
+        return await self.world.reassign(self.booked.appointment_id, 1, key=self.key)
+
+    async def cancel(self) -> Any:
+        """Cancels the booked appointment."""
+        return await self.world.cancel(self.booked.appointment_id)
+
+
+async def _prepared(world: World) -> Act:
+    booked = await world.book(world.day(7, 9), agent=0, contact=1)
+    suggested = await world.suggest(2, limit=1)
+    return Act(world, booked, suggested.slots[0].slot_token, request_id())
+
+
+async def _answer(call: Callable[[], Awaitable[Any]]) -> Any:
+    """The answer; None when the outcome is not known to the caller."""
+    try:
+        return await call()
+    except Refusal as refusal:
+        assert refusal.code in {"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED", "ABORTED"}, refusal
+        return None
+
+
+async def _final(call: Callable[[], Awaitable[Any]]) -> Any:
+    """The first definite answer to the repeated request: a message, or the reason of its refusal."""
+
+    async def ask() -> Any:
+        try:
+            return await call()
+        except Refusal as refusal:
+            passing = {"UNAVAILABLE", "DEADLINE_EXCEEDED"}
+            in_flight = {"REQUEST_IN_FLIGHT", "CHANGE_IN_PROGRESS"}
+            return None if refusal.code in passing or refusal.reason in in_flight else refusal.reason
+
+    return await eventually(ask, lambda answer: answer is not None)
+
+
+@pytest.mark.parametrize(("service", "action", "failpoint"), POINTS, ids=[point[2] + "-" + point[1] for point in POINTS])
+async def test_killed_at_a_failpoint(
+    world: World, stack: Stack, service: str, action: str, failpoint: str
+) -> None:
+    """Whatever was under way is made or not made, never half."""
+    act = await _prepared(world)
+    call = getattr(act, action)
+    await stack.restart(service, GIRO_FAILPOINTS=f"{failpoint}=kill")
+    try:
+        acknowledged = await _answer(call)
+        await stack.wait_down(service)
+    finally:
+        await stack.restart(service)
+    assert await eventually(world.ownership, lambda seen: seen == ([], [])) == ([], [])
+    answer = await _final(call)
+    if acknowledged is not None:
+        assert answer == acknowledged
+    await _holds_together(world, act, action, answer)
+
+
+async def _holds_together(world: World, act: Act, action: str, answer: Any) -> None:
+    assert await eventually(world.ownership, lambda seen: seen == ([], [])) == ([], [])
+    assert await world.violations() == []
+    found = {each.appointment_id: each for each in await world.appointments()}
+    assert len(found) == (2 if action == "book" and not isinstance(answer, str) else 1)
+    if action in {"postpone", "reassign", "cancel"} and not isinstance(answer, str):
+        now = found[act.booked.appointment_id]
+        assert now.version == act.booked.version + 1
+        assert (now.start, now.agent_id, now.state) == (answer.start, answer.agent_id, answer.state)
+    await _told_once(world, found)
+
+
+async def _told_once(world: World, found: dict[str, Any]) -> None:
+    """Every version of every appointment is told by exactly one event."""
+    versions = {(name, version) for name, each in found.items() for version in range(1, each.version + 1)}
+    changes = await eventually(world.changes, lambda seen: len(seen) >= len(versions))
+    assert sorted((change.appointment_id, change.version) for change in changes) == sorted(versions)
