@@ -1,4 +1,4 @@
-"""The travel guarantee (R-087) recomputed from the stops alone, in other words than the code that writes them.
+"""The travel guarantee (R-087) recomputed from the stops alone, apart from the code that writes them.
 
 It orders the stops itself, looks the legs up itself and believes no stored link.
 """
@@ -70,8 +70,10 @@ def unrecorded(stops: Sequence[StoredStop]) -> set[Pair]:
 def verify(
     stops: Sequence[StoredStop], known: Mapping[LegKey, object], engine: Mapping[Pair, int | None]
 ) -> Report:
-    """Checks every agent's whole timeline. `known` are the recorded legs; `engine` tells seconds for the pairs
-    of `unrecorded`, None where no way leads."""
+    """Checks every agent's whole timeline.
+
+    `known` are the recorded legs; `engine` tells seconds for the pairs of `unrecorded`, None for no way.
+    """
     pairs = consecutive(stops)
     heads = {stop.agent_id: stop for stop in sorted(stops, key=lambda s: s.starts_at, reverse=True)}
     found = [broken for head in heads.values() for broken in _head(head)]

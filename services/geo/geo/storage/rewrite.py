@@ -13,7 +13,7 @@ from geo.domain.chain import Link, Splice
 from geo.domain.errors import StartAgain
 from geo.domain.owner import Ending, Move, Owner
 from geo.domain.plan import Plan
-from geo.domain.stop import Leg
+from geo.domain.stop import Leg, Stop
 from geo.storage import agents
 from geo.storage.documents import plan_document
 from kit.db.uow import Tx
@@ -52,6 +52,8 @@ class Changes:
     tell: Sequence[Callable[[Tx], object]] = ()
     """Events, emitted with the same commit."""
 
+
+_PARTS: Final = ("legs", "removed", "relinked", "added", "booked", "taken", "ended", "replanned", "moved")
 
 _LINK: Final = (
     "place bigint, prev_id text, prev_ends_at timestamptz, prev_place bigint, leg_seconds integer,"
@@ -120,23 +122,7 @@ _WRITE: Final = text(
         (SELECT count(*) FROM replanned) AS replanned, (SELECT count(*) FROM moved) AS moved,
         (SELECT count(*) FROM told) AS notes
     """  # noqa: S608 - put together from constants
-).bindparams(
-    *(
-        bindparam(name, type_=JSONB)
-        for name in (
-            "legs",
-            "removed",
-            "relinked",
-            "added",
-            "booked",
-            "taken",
-            "ended",
-            "replanned",
-            "moved",
-            "notes",
-        )  # fmt: skip
-    )
-)
+).bindparams(*(bindparam(name, type_=JSONB) for name in (*_PARTS, "notes")))
 
 
 async def write(tx: Tx, changes: Changes, versions: Mapping[str, int]) -> None:
@@ -163,11 +149,7 @@ def _rows(changes: Changes) -> dict[str, list[Any]]:
     splices = changes.splices.items()
     return {
         "legs": _legs(splice for _, splice in splices),
-        "removed": [
-            {"agent_id": agent, "stop_id": stop.stop_id}
-            for agent, splice in splices
-            for stop in splice.removed
-        ],
+        "removed": [_removed(agent, stop) for agent, splice in splices for stop in splice.removed],
         "relinked": [_link(agent, link) for agent, splice in splices for link in splice.relinked],
         "added": [_stop(agent, link, changes.contexts) for agent, splice in splices for link in splice.added],
         "booked": [_booked(changes.booked)] if changes.booked else [],
@@ -178,6 +160,10 @@ def _rows(changes: Changes) -> dict[str, list[Any]]:
         ],
         "moved": [_move(changes.moved)] if changes.moved else [],
     }
+
+
+def _removed(agent_id: str, stop: Stop) -> dict[str, Any]:
+    return {"agent_id": agent_id, "stop_id": stop.stop_id}
 
 
 def _legs(splices: Iterable[Splice]) -> list[dict[str, Any]]:

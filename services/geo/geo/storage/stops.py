@@ -12,8 +12,9 @@ from geo.domain.stop import Leg, LinkedStop, Stop, StopKind, TravelSource
 from kit.db.uow import Tx
 
 _COLUMNS: Final = """
-    s.agent_id, s.stop_id, s.kind, s.starts_at, s.ends_at, s.place, s.buffer_seconds, s.owner_id, s.expires_at,
-    s.context, s.prev_id, s.prev_place, s.leg_seconds, s.leg_version, s.leg_via, l.metres, l.source
+    s.agent_id, s.stop_id, s.kind, s.starts_at, s.ends_at, s.place, s.buffer_seconds, s.owner_id,
+    s.expires_at, s.context, s.prev_id, s.prev_place, s.leg_seconds, s.leg_version, s.leg_via,
+    l.metres, l.source
 """
 
 _WITH_LEG: Final = """

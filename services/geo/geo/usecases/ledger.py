@@ -39,7 +39,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Draft(Generic[T]):
-    """A decision: the answer, what has to be written for it (None: nothing), and legs that would better it."""
+    """A decision: the answer, what to write for it (None: nothing), and legs that would better it."""
 
     answer: T
     changes: Changes | None = None

@@ -1,0 +1,120 @@
+"""A ledger on a real database, a travel engine of the tests' own, and places with round names."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from geo.domain.agent import Agent
+from geo.domain.calendar import Calendar, WeeklyBreak, WeeklyShift, calendar
+from geo.domain.legs import LegBook, Pair, free_leg
+from geo.domain.plan import Plan
+from geo.domain.stop import Leg, TravelSource
+from geo.domain.verification import Report
+from geo.storage.constraints import CONSTRAINTS
+from geo.usecases.create_agent import create_agent
+from geo.usecases.ledger import Ledger
+from geo.usecases.verify_invariants import verify_invariants
+from kit.db.claims import Claim
+from kit.db.engine import Database
+from kit.errors import Reason, Unavailable
+from kit.testing.databases import DatabaseUrls
+from kit.values.ids import new_id
+from kit.values.latlng import LatLng
+from kit.values.window import Window
+
+TENANT = "ten_1"
+MONDAY = datetime(2027, 3, 1, tzinfo=UTC)
+"""00:00 UTC of a Monday; the agents of the tests live in UTC unless told."""
+
+HOME = LatLng(45.0, 7.0).key
+NORTH = LatLng(45.1, 7.0).key
+SOUTH = LatLng(44.9, 7.0).key
+EAST = LatLng(45.0, 7.1).key
+WEST = LatLng(45.0, 6.9).key
+ISLAND = LatLng(40.0, 9.0).key
+PLACES = (HOME, NORTH, SOUTH, EAST, WEST)
+
+
+@dataclass
+class Roads:
+    """Travel times as a test wants them: 20 minutes, or what `seconds` says; no way to ISLAND."""
+
+    seconds: dict[Pair, int] = field(default_factory=dict)
+    usual: int = 1200
+    data: str = "test-1"
+    closed: bool = False
+    asked: list[Pair] = field(default_factory=list)
+
+    async def version(self, tenant: str) -> str:
+        return self.data
+
+    async def legs(self, tenant: str, pairs: Collection[Pair]) -> LegBook:
+        if self.closed:
+            raise Unavailable(Reason.TRAVEL_UNAVAILABLE, "no engine answers")
+        self.asked += pairs
+        return LegBook(self.data, {pair: self._leg(pair) for pair in pairs})
+
+    def _leg(self, pair: Pair) -> Leg | None:
+        if ISLAND in pair:
+            return None
+        seconds = self.seconds.get(pair, self.usual)
+        return free_leg(*pair) or Leg(*pair, seconds, seconds * 15, TravelSource.ROAD, self.data)
+
+
+def at(hour: float, day: int = 0) -> datetime:
+    """An instant of the tests' week: 9.5 is half past nine."""
+    return MONDAY + timedelta(days=day, hours=hour)
+
+
+def window(start: float, end: float, day: int = 0) -> Window:
+    return Window(at(start, day), at(end, day))
+
+
+def plan(agent: str, start: float, end: float, place: int, day: int = 0, buffer: int = 0) -> Plan:
+    return Plan(agent, window(start, end, day), place, buffer)
+
+
+def week(start: int = 8, end: int = 18, base: int | None = HOME, lunch: bool = True) -> Calendar:
+    """Every day of the week, with a break from 12 to 13."""
+    shifts = [WeeklyShift(day, start * 60, end * 60, base, base) for day in range(1, 8)]
+    breaks = [WeeklyBreak(day, 720, 780) for day in range(1, 8)] if lunch else []
+    return calendar("UTC", shifts, breaks)
+
+
+@dataclass
+class World:
+    """One database with a ledger on it."""
+
+    urls: DatabaseUrls
+    db: Database
+    ledger: Ledger
+    roads: Roads
+
+    async def agent(self, weekly: Calendar | None = None, buffer: int = 0, skills: tuple[str, ...] = ()) -> str:
+        agent = Agent(new_id("agt"), "Ada", skills, buffer, weekly or week())
+        await create_agent(self.ledger, TENANT, agent, Claim(new_id("req"), b""))
+        return agent.agent_id
+
+    async def verify(self, tenant: str = TENANT) -> Report:
+        return await verify_invariants(self.ledger, tenant)
+
+    async def sound(self) -> Report:
+        """The report, after asserting that nothing is broken."""
+        report = await self.verify()
+        assert report.violations == ()
+        return report
+
+
+async def open_world(urls: DatabaseUrls, *, sandbox: bool = False, pool_size: int = 10) -> World:
+    roads = Roads()
+    db = Database(
+        urls.app("geo"),
+        service="geo",
+        schema="geo",
+        sandbox=sandbox,
+        worker_url=urls.worker("geo"),
+        pool_size=pool_size,
+        constraints=CONSTRAINTS,
+    )
+    await db.start()
+    return World(urls, db, Ledger(db, roads), roads)
