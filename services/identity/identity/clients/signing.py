@@ -19,7 +19,7 @@ from kit.rpc.tokens import AUDIENCE, TOKEN_ALG, USER_ISSUER
 from kit.settings import SettingsError
 from kit.values.ids import new_id
 
-SIGNING_KEY_FILE = "signing-key.json"
+SIGNING_KEY_FILE = "signing.jwk.json"
 JWKS_FILE = "jwks.json"
 
 
