@@ -20,6 +20,7 @@ _SEEN_BY_EDGE: Final = ("content-type", "traceparent")
 
 
 def http_filters(settings: GatewaySettings, descriptors: Path) -> list[Config]:
+    """The filters in their order; `descriptors` is where the descriptor set lies."""
     cors = [http_filter("cors", "cors.v3.Cors")] if settings.origins else []
     return [
         *cors,

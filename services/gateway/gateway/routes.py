@@ -16,6 +16,7 @@ _IDENTITY_HEADERS: Final = ("x-forwarded-client-cert", "x-giro-tenant", "x-giro-
 
 
 def routes(settings: GatewaySettings) -> Config:
+    """The route configuration: fixed pages, JSON paths, gRPC services; nothing else is served."""
     host: Config = {
         "name": "giro",
         "domains": ["*"],

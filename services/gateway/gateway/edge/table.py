@@ -8,7 +8,7 @@ from gateway.contract import PublicRpc
 from gateway.edge.shapes import Shape
 
 VARIABLE: Final = ""
-"""Stands for a variable among a template's segments; no path has an empty segment that matches it."""
+"""Stands for a variable among a template's segments; an empty segment of a path does not match it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class _Template:
         for mine, theirs in zip(self.segments, segments, strict=True):
             if mine == VARIABLE and theirs:
                 found.append(theirs)
-            elif mine != theirs:
+            elif mine != theirs or mine == VARIABLE:
                 return None
         return tuple(found)
 

@@ -1,6 +1,5 @@
 """Messages with every field set, made from their descriptors; the same ones every time."""
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from google.protobuf import message_factory
@@ -10,46 +9,49 @@ from google.protobuf.message import Message
 _SAMPLE_SECONDS: Final = 1_796_119_200
 
 
-def sample(descriptor: Descriptor, *, skip: Sequence[str] = ()) -> Message:
-    """A message of this type with every field set (the first of each choice), deterministic."""
+def sample(descriptor: Descriptor, choice: int = 0) -> Message:
+    """A message of this type with every field set; of each oneof the member `choice` (or the last)."""
     message: Message = message_factory.GetMessageClass(descriptor)()
-    for one in descriptor.fields:
-        choice = one.containing_oneof
-        if one.name in skip or (choice is not None and choice.fields[0] is not one):
-            continue
-        _set(message, one)
+    for field in descriptor.fields:
+        if _chosen(field, choice):
+            _set(message, field)
     return message
 
 
-def _set(message: Message, one: FieldDescriptor) -> None:
-    if one.type == FieldDescriptor.TYPE_MESSAGE:
-        value = _sample_message(one)
-        if one.is_repeated:
-            getattr(message, one.name).append(value)
-        else:
-            getattr(message, one.name).CopyFrom(value)
-    elif one.is_repeated:
-        getattr(message, one.name).append(_sample_scalar(one))
+def _chosen(field: FieldDescriptor, choice: int) -> bool:
+    oneof = field.containing_oneof
+    return oneof is None or oneof.fields[min(choice, len(oneof.fields) - 1)] is field
+
+
+def _set(message: Message, field: FieldDescriptor) -> None:
+    value = _message(field) if field.type == FieldDescriptor.TYPE_MESSAGE else _scalar(field)
+    if field.is_repeated:
+        getattr(message, field.name).append(value)
+    elif isinstance(value, Message):
+        getattr(message, field.name).CopyFrom(value)
     else:
-        setattr(message, one.name, _sample_scalar(one))
+        setattr(message, field.name, value)
 
 
-def _sample_message(one: FieldDescriptor) -> Message:
-    name = one.message_type.full_name
-    if name in {"google.protobuf.Timestamp", "google.protobuf.Duration"}:
-        seconds = _SAMPLE_SECONDS if name.endswith("Timestamp") else 1800
-        value: Message = message_factory.GetMessageClass(one.message_type)(seconds=seconds + one.number)
-        return value
-    return sample(one.message_type)
+def _message(field: FieldDescriptor) -> Message:
+    name = field.message_type.full_name
+    if name not in {"google.protobuf.Timestamp", "google.protobuf.Duration"}:
+        return sample(field.message_type)
+    seconds = _SAMPLE_SECONDS if name.endswith("Timestamp") else 1800
+    found: Message = message_factory.GetMessageClass(field.message_type)(seconds=seconds + field.number)
+    return found
 
 
-def _sample_scalar(one: FieldDescriptor) -> Any:
-    if one.type == FieldDescriptor.TYPE_ENUM:
-        return one.enum_type.values[-1].number
-    if one.type == FieldDescriptor.TYPE_STRING:
-        return f"{one.name}-{one.number}"
-    if one.type == FieldDescriptor.TYPE_BOOL:
-        return True
-    if one.type == FieldDescriptor.TYPE_DOUBLE:
-        return 44.5 + one.number
-    return (1 << 53) + one.number if one.type == FieldDescriptor.TYPE_INT64 else one.number
+def _scalar(field: FieldDescriptor) -> Any:
+    match field.type:
+        case FieldDescriptor.TYPE_ENUM:
+            return field.enum_type.values[-1].number
+        case FieldDescriptor.TYPE_STRING:
+            return f"{field.name}-{field.number}"
+        case FieldDescriptor.TYPE_BOOL:
+            return True
+        case FieldDescriptor.TYPE_DOUBLE:
+            return 44.5 + field.number
+        case FieldDescriptor.TYPE_INT64:
+            return (1 << 53) + field.number
+    return field.number

@@ -1,0 +1,50 @@
+"""What is public, as the contracts state it."""
+
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from gateway.contract import public_rpcs, public_services
+from gateway.descriptors import descriptor_set
+from giro.booking.v1 import booking_pb2
+from giro.geo.v1 import geo_pb2
+from giro.identity.v1 import identity_pb2
+
+
+def test_every_rpc_of_the_three_public_services_is_served() -> None:
+    files = (identity_pb2, booking_pb2, geo_pb2)
+    stated = {
+        method.full_name
+        for file in files
+        for service in file.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+    }
+    assert {rpc.method.full_name for rpc in public_rpcs()} == stated
+
+
+def test_the_ledger_is_not_public() -> None:
+    assert set(public_services()) == {
+        "giro.identity.v1.IdentityService",
+        "giro.booking.v1.BookingService",
+        "giro.geo.v1.GeoService",
+    }
+    files = FileDescriptorSet.FromString(descriptor_set()).file
+    assert "giro/geo/v1/ledger.proto" not in {file.name for file in files}
+
+
+def test_names_and_paths_are_unique() -> None:
+    rpcs = public_rpcs()
+    assert len({rpc.name for rpc in rpcs}) == len(rpcs)
+    assert len({(rpc.verb, rpc.template) for rpc in rpcs}) == len(rpcs)
+
+
+def test_only_signing_in_and_keys_are_open() -> None:
+    assert {rpc.name for rpc in public_rpcs() if rpc.is_open} == {"CreateSession", "GetKeys"}
+    assert all(rpc.roles for rpc in public_rpcs() if not rpc.is_open)
+
+
+def test_descriptors_are_complete_and_in_order() -> None:
+    seen: set[str] = set()
+    for file in FileDescriptorSet.FromString(descriptor_set()).file:
+        assert seen.issuperset(file.dependency), file.name
+        seen.add(file.name)
+    # without it Envoy drops the bodies of errors
+    assert "google/rpc/error_details.proto" in seen

@@ -1,0 +1,167 @@
+"""Envoy's configuration: Envoy takes it, and the limits of a public edge are all in it."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gateway.envoy import render, write
+from gateway.settings import GatewaySettings
+from gateway.testing.envoy import binary
+from gateway.testing.tokens import Tokens
+from kit.settings import SettingsError
+
+Config = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def config() -> Config:
+    found: Config = yaml.safe_load(render(GatewaySettings(jwks_file="/nowhere"), Path("/nowhere.binpb")))
+    return found
+
+
+@pytest.fixture(scope="module")
+def manager(config: Config) -> Config:
+    filters = config["static_resources"]["listeners"][0]["filter_chains"][0]["filters"]
+    found: Config = filters[0]["typed_config"]
+    return found
+
+
+def http_filter(manager: Config, name: str) -> Config:
+    found: Config = next(one for one in manager["http_filters"] if one["name"].endswith(f".{name}"))[
+        "typed_config"
+    ]
+    return found
+
+
+@pytest.mark.parametrize("origins", ["", "https://console.example"])
+def test_envoy_takes_it(tmp_path: Path, origins: str) -> None:
+    Tokens().write_jwks(tmp_path / "jwks.json")
+    out = tmp_path / "deeper" / "envoy.yaml"
+    write(GatewaySettings(jwks_file=str(tmp_path / "jwks.json"), cors_origins=origins), out)
+    command = [str(binary()), "-c", str(out), "--mode", "validate", "--log-level", "error"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_key_file_is_said_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="GIRO_JWKS_FILE"):
+        write(GatewaySettings(jwks_file=""), tmp_path / "envoy.yaml")
+    assert not list(tmp_path.iterdir())
+
+
+def test_everything_listens_on_loopback(config: Config) -> None:
+    listeners = [config["admin"], *config["static_resources"]["listeners"]]
+    assert {one["address"]["socket_address"]["address"] for one in listeners} == {"127.0.0.1"}
+
+
+def test_nothing_else_than_public_services_is_routed(manager: Config) -> None:
+    routes = manager["route_config"]["virtual_hosts"][0]["routes"]
+    assert [one["match"] for one in routes] == [
+        {"path": "/healthz"},
+        {"path": "/openapi.json"},
+        {"prefix": "/v1/"},
+        {"prefix": "/giro.booking.v1.BookingService/"},
+        {"prefix": "/giro.geo.v1.GeoService/"},
+        {"prefix": "/giro.identity.v1.IdentityService/"},
+    ]
+    assert routes[2]["direct_response"] == {"status": 404}
+
+
+def test_a_token_is_needed_unless_said_otherwise(manager: Config) -> None:
+    tokens = http_filter(manager, "jwt_authn")
+    *free, last = tokens["rules"]
+    assert last == {"match": {"prefix": "/"}, "requires": {"provider_name": "giro"}}
+    assert {one["match"]["path"] for one in free if "requires" not in one} == {
+        "/healthz",
+        "/openapi.json",
+        "/v1/sessions",
+        "/v1/keys",
+        "/giro.identity.v1.IdentityService/CreateSession",
+        "/giro.identity.v1.IdentityService/GetKeys",
+    }
+    provider = tokens["providers"]["giro"]
+    assert (provider["issuer"], provider["audiences"], provider["forward"]) == (
+        "giro-identity",
+        ["giro"],
+        True,
+    )
+    assert provider["from_headers"] == [{"name": "Authorization", "value_prefix": "Bearer "}]
+    assert provider["require_expiration"]
+
+
+def test_limits_of_connections_and_headers(config: Config, manager: Config) -> None:
+    listener = config["static_resources"]["listeners"][0]
+    clusters = config["static_resources"]["clusters"]
+    assert {one["per_connection_buffer_limit_bytes"] for one in (listener, *clusters)} == {32768}
+    assert manager["http2_protocol_options"] == {
+        "max_concurrent_streams": 100,
+        "initial_stream_window_size": 65536,
+        "initial_connection_window_size": 1048576,
+    }
+    common = manager["common_http_protocol_options"]
+    assert common["headers_with_underscores_action"] == "REJECT_REQUEST"
+    assert common["max_headers_count"] == 100
+    assert manager["max_request_headers_kb"] == 32
+    assert all(
+        manager[name] for name in ("request_timeout", "request_headers_timeout", "stream_idle_timeout")
+    )
+    assert common["idle_timeout"]
+
+
+def test_paths_are_normalised(manager: Config) -> None:
+    assert manager["normalize_path"]
+    assert manager["merge_slashes"]
+    assert manager["path_with_escaped_slashes_action"] == "REJECT_REQUEST"
+
+
+def test_callers_cannot_pretend(manager: Config) -> None:
+    assert manager["use_remote_address"]
+    removed = manager["route_config"]["virtual_hosts"][0]["request_headers_to_remove"]
+    assert {"x-forwarded-client-cert", "x-giro-tenant"} <= set(removed)
+
+
+def test_overload_is_refused_not_died_of(config: Config) -> None:
+    actions = {
+        one["name"]: one["triggers"][0]["threshold"]["value"] for one in config["overload_manager"]["actions"]
+    }
+    assert 0.90 <= actions["envoy.overload_actions.shrink_heap"] <= 0.95
+    assert 0.95 <= actions["envoy.overload_actions.stop_accepting_requests"] <= 0.98
+
+
+def test_the_transcoder_is_strict_and_bounded(manager: Config) -> None:
+    transcoder = http_filter(manager, "grpc_json_transcoder")
+    assert transcoder["request_validation_options"] == {
+        "reject_unknown_method": True,
+        "reject_unknown_query_parameters": True,
+    }
+    assert transcoder["convert_grpc_status"]
+    assert transcoder["max_request_body_size"] == 1 << 20
+
+
+def test_the_edge_is_asked_and_closes_when_it_fails(manager: Config) -> None:
+    edge = http_filter(manager, "ext_authz")
+    assert edge["failure_mode_allow"] is False
+    assert edge["with_request_body"]["allow_partial_message"] is False
+    assert "authorization" not in {one["exact"] for one in edge["allowed_headers"]["patterns"]}
+
+
+def test_backends_are_watched(config: Config) -> None:
+    clusters = {one["name"]: one for one in config["static_resources"]["clusters"]}
+    assert set(clusters) == {"identity", "booking", "geo", "edge"}
+    for name in ("identity", "booking", "geo"):
+        check = clusters[name]["health_checks"][0]
+        assert check["no_traffic_interval"] == "1s"
+        assert "grpc_health_check" in check
+        assert clusters[name]["common_lb_config"]["healthy_panic_threshold"] == {"value": 0}
+
+
+def test_cors_is_off_unless_origins_are_named(manager: Config) -> None:
+    assert not [one for one in manager["http_filters"] if "cors" in one["name"]]
+
+
+def test_wrong_settings_are_named() -> None:
+    with pytest.raises(SettingsError, match="GIRO_GEO_TARGET"):
+        GatewaySettings(geo_target="nowhere")
