@@ -1,0 +1,179 @@
+"""Suggesting and holding slots."""
+
+import json
+
+import pytest
+from cli_samples import (
+    AGENTS,
+    CAMPAIGN,
+    CONTACT,
+    HOLD,
+    ITINERARY,
+    OTHER_CAMPAIGN,
+    SUGGESTION,
+    bad_request,
+    error_info,
+)
+from running_giro import Giro
+from stub_gateway import StubGateway
+
+SUGGEST = f"/v1/campaigns/{CAMPAIGN['campaignId']}/slots:suggest"
+
+
+@pytest.fixture
+def desk(gateway: StubGateway) -> StubGateway:
+    """A gateway with one suggestion to give."""
+    gateway.on("GET", "/v1/campaigns", {"campaigns": [CAMPAIGN, OTHER_CAMPAIGN], "nextPageToken": ""})
+    gateway.on("GET", f"/v1/campaigns/{CAMPAIGN['campaignId']}", CAMPAIGN)
+    gateway.on("GET", "/v1/agents", {"agents": AGENTS, "nextPageToken": ""})
+    contacts = f"/v1/campaigns/{CAMPAIGN['campaignId']}/contacts"
+    gateway.on("GET", contacts, {"contacts": [CONTACT], "nextPageToken": ""})
+    gateway.on("POST", SUGGEST, SUGGESTION)
+    gateway.on("POST", "/v1/slots:hold", HOLD)
+    return gateway
+
+
+def test_a_suggestion_is_a_table_in_local_time_with_flagged_travel(desk: StubGateway, giro: Giro) -> None:
+    """Rank, agent, day, time, both drives with their source, added travel, slack, grade."""
+    ran = giro("slots", "suggest", "solar", "--at", "45.0703,7.6869", "--duration", "1h30m")
+
+    assert ran.exit_code == 0
+    first = next(line for line in ran.stdout.splitlines() if "Giada Cravero" in line)
+    shown = " ".join(first.split())
+    drives = "~12 min 3.4 km 15 min 5.0 km*"
+    assert shown == f"1 Giada Cravero Tue 01 Dec 09:30-10:15 {drives} 8 min 0 min 30 min ideal"
+    assert "straight-line estimate" in ran.stderr
+    assert desk.body_of(SUGGEST) == {
+        "point": {"latitude": 45.0703, "longitude": 7.6869},
+        "duration": "5400s",
+        "agentIds": [],
+        "limit": 10,
+        "explain": False,
+    }
+
+
+def test_explain_counts_the_reasons_and_shows_what_is_missing(desk: StubGateway, giro: Giro) -> None:
+    ran = giro(
+        "slots", "suggest", "solar", "--contact", "giulia", "--explain", "--days", "2026-12-01..2026-12-05"
+    )
+
+    assert "1 TRAVEL_IN, 1 LEAD_TIME" in ran.stdout
+    missed = next(line for line in ran.stdout.splitlines() if "TRAVEL_IN" in line and "Marco" in line)
+    assert "11 min" in missed
+    body = desk.body_of(SUGGEST)
+    assert (body["firstDay"], body["lastDay"]) == ("2026-12-01", "2026-12-05")
+    assert body["contactId"] == CONTACT["contactId"]
+
+
+def test_agents_are_chosen_by_name(desk: StubGateway, giro: Giro) -> None:
+    giro("slots", "suggest", "solar", "--at", "45,7", "--agent", "marco", "-a", AGENTS[0]["agentId"])
+
+    assert desk.body_of(SUGGEST)["agentIds"] == [AGENTS[1]["agentId"], AGENTS[0]["agentId"]]
+
+
+def test_json_is_the_answer_as_it_came(desk: StubGateway, giro: Giro) -> None:
+    ran = giro("slots", "suggest", "solar", "--at", "45,7", "--output", "json")
+
+    assert json.loads(ran.stdout) == SUGGESTION
+
+
+def test_the_next_command_picks_a_slot_by_its_number(desk: StubGateway, giro: Giro) -> None:
+    giro("slots", "suggest", "solar", "--at", "45,7")
+    ran = giro("slots", "hold", "2", "--for", "10m")
+
+    body = desk.body_of("/v1/slots:hold")
+    assert body["slotToken"] == SUGGESTION["slots"][1]["slotToken"]
+    assert body["ttl"] == "600s"
+    assert len(body["requestId"]) >= 8
+    assert "Giada Cravero" in ran.stdout
+    assert "Tue 01 Dec 09:30-10:15" in ran.stdout
+
+
+def test_a_number_that_was_not_suggested_is_refused_before_any_call(desk: StubGateway, giro: Giro) -> None:
+    giro("slots", "suggest", "solar", "--at", "45,7")
+    asked = len(desk.asked)
+    ran = giro("slots", "hold", "3")
+
+    assert ran.exit_code == 2
+    assert "slots 1 to 2" in ran.stderr
+    assert len(desk.asked) == asked
+
+
+def test_a_suggestion_of_another_gateway_is_not_picked_from(
+    desk: StubGateway, giro: Giro, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    giro("slots", "suggest", "solar", "--at", "45,7")
+    monkeypatch.setenv("GIRO_GATEWAY_URL", "http://127.0.0.1:9")
+
+    assert giro("slots", "hold", "1").exit_code == 2
+
+
+def test_the_round_is_drawn_around_the_slot(desk: StubGateway, giro: Giro) -> None:
+    desk.on("GET", f"/v1/agents/{AGENTS[0]['agentId']}/itinerary", ITINERARY)
+    ran = giro("slots", "suggest", "solar", "--at", "45.08,7.7", "--map", "1")
+
+    query = desk.query_of(f"/v1/agents/{AGENTS[0]['agentId']}/itinerary")
+    assert query == {"from": ["2026-11-30T23:00:00Z"], "to": ["2026-12-01T23:00:00Z"]}
+    assert "*" in ran.stdout
+    assert "km, north up" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--at", "45.07"], "--at '45.07' is no place"),
+        (["--at", "91,7"], "--at '91,7' is no place (lat 91.0 is not between -90 and 90 degrees)"),
+        (["--at", "nan,7"], "is no place"),
+        (["--at", "45,7", "--duration", "soon"], "--duration 'soon' is no length of time"),
+        (["--at", "45,7", "--days", "2026-12-05..2026-12-01"], "ends before it starts"),
+        (["--at", "45,7", "--days", "2026-02-30"], "--days '2026-02-30' is no day"),
+        (["--at", "45,7", "--contact", "Giulia"], "either --contact or --at"),
+        ([], "either --contact or --at"),
+        (["--at", "45,7", "--agent", "Nobody"], "no agent is called 'Nobody'"),
+        (["--at", "45,7", "--agent", "a"], "'a' could be any of 2 agents: Giada Cravero, Marco Riva"),
+    ],
+)
+def test_what_cannot_be_read_is_named_and_ends_with_2(
+    desk: StubGateway, giro: Giro, words: list[str], told: str
+) -> None:
+    ran = giro("slots", "suggest", "solar", *words)
+
+    assert ran.exit_code == 2
+    assert told in ran.stderr.replace("\n", " ")
+    assert "what to do:" in ran.stderr
+    assert not [asked for asked in desk.asked if asked[1] == SUGGEST]
+
+
+def test_a_refusal_shows_reason_data_field_and_what_to_do(desk: StubGateway, giro: Giro) -> None:
+    desk.refuse(
+        "POST",
+        "/v1/slots:hold",
+        400,
+        error_info("TRAVEL_OUT", short_seconds="660", agent_id="agt_1"),
+        bad_request("ttl", "must be at most 900 s"),
+        message="the agent cannot get to the stop after in time",
+    )
+    ran = giro("slots", "hold", "a-token")
+
+    assert ran.exit_code == 1
+    assert "refused: the agent cannot get to the stop after in time  TRAVEL_OUT" in ran.stderr
+    assert "short_seconds 660 (11 min)" in ran.stderr
+    assert "field ttl: must be at most 900 s" in ran.stderr
+    assert "what to do: an earlier start would fit" in ran.stderr
+    assert ran.stdout == ""
+
+
+def test_a_refusal_in_json_is_the_gateways_own_body(desk: StubGateway, giro: Giro) -> None:
+    desk.refuse("POST", "/v1/slots:hold", 400, error_info("SLOT_TAKEN"), message="taken")
+    ran = giro("slots", "hold", "a-token", "-o", "json")
+
+    assert ran.exit_code == 1
+    assert json.loads(ran.stderr)["details"][0]["reason"] == "SLOT_TAKEN"
+
+
+def test_no_slot_is_told_and_is_no_failure(desk: StubGateway, giro: Giro) -> None:
+    desk.on("POST", SUGGEST, {"slots": [], "refused": [], "travelVersion": "", "estimatedTravel": True})
+    ran = giro("slots", "suggest", "solar", "--at", "45,7")
+
+    assert ran.exit_code == 0
+    assert "no slot fits" in ran.stdout
