@@ -45,6 +45,7 @@ check "dependency rule" "$BIN/lint-imports" --no-cache
 check "contracts (buf lint)" "$BIN/buf" lint protos
 check "contracts (buf breaking)" breaking
 check "generated code" "$BIN/python" tools/gen.py --check
+check "OpenAPI page" "$BIN/python" -m gateway openapi --check
 check "requirements" "$BIN/python" tools/lock.py --check
 
 if [ ${#FAILED[@]} -gt 0 ]; then
