@@ -9,6 +9,7 @@ asked between the transactions, never inside one.
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, Generic, TypeVar
 
 from geo.domain import errors
@@ -29,12 +30,18 @@ T = TypeVar("T")
 ATTEMPTS: Final = 5
 
 
+def _nobody_asks(_tenant: str, _agent_id: str) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """What the use cases work with."""
 
     db: Database
     travel: TravelTimes
+    changed: Callable[[str, str], None] = _nobody_asks
+    """Called with tenant and agent right after a commit that changed the agenda, in this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +148,8 @@ async def _lock_and_write(
         if draft.changes is not None:
             versions = {agent_id: agent.agenda_version for agent_id, agent in locked.items()}
             await rewrite.write(tx, draft.changes, versions)
+            for agent_id in locked:
+                tx.on_commit(partial(ledger.changed, tenant, agent_id))
         await failpoint(f"geo.{name}.before_commit")
     await failpoint(f"geo.{name}.after_commit")
     return draft.answer

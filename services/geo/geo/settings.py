@@ -1,0 +1,22 @@
+"""What geo is told by its environment; the only place that names it."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from kit.settings import ServiceSettings
+
+
+class GeoSettings(ServiceSettings):
+    """Settings of the geo service; a field `x` is GIRO_GEO_X or GIRO_X."""
+
+    service: ClassVar[str] = "geo"
+
+    roads: str = ""
+    """Path of a prepared OSRM road graph, without its suffixes; empty: the flagged straight-line estimate."""
+    database_pool: int = Field(20, ge=2, le=200)
+    """Connections to the database at most."""
+    sweep_seconds: float = Field(1.0, gt=0, le=60)
+    """How often holds whose time is up are looked for."""
+    verify_seconds: float = Field(60.0, gt=0, le=86_400)
+    """How often the travel guarantee is recomputed for the gauge."""

@@ -1,0 +1,85 @@
+"""The gRPC face of the itinerary ledger, for other services: message to command, domain to message."""
+
+import grpc
+
+from geo.transport import messages
+from geo.transport.search_calls import SearchCalls
+from geo.usecases.get_hold import get_hold
+from geo.usecases.get_reservation import get_reservation, list_reservations
+from geo.usecases.hold_stop import HoldStop, hold_stop
+from geo.usecases.ledger import Ledger
+from geo.usecases.move_stop import MoveStop, move_stop
+from geo.usecases.release_hold import release_hold
+from geo.usecases.reserve_stop import ReserveStop, reserve_stop
+from geo.usecases.settle_move import settle_move
+from geo.usecases.settle_stop import settle_stop
+from giro.geo.v1 import ledger_pb2 as pb
+from giro.geo.v1 import ledger_pb2_grpc
+from kit.rpc.context import caller
+
+Context = grpc.aio.ServicerContext[object, object]
+
+_PAGE = 1000
+
+
+class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
+    """giro.geo.v1.LedgerService."""
+
+    def __init__(self, ledger: Ledger, search: SearchCalls) -> None:
+        self._ledger, self._search = ledger, search
+
+    async def SearchSlots(self, request: pb.SearchSlotsRequest, context: Context) -> pb.SearchSlotsResponse:
+        """The starts that fit."""
+        return await self._search.search_slots(request)
+
+    async def HoldStop(self, request: pb.HoldStopRequest, context: Context) -> pb.HeldStop:
+        """Keeps a slot."""
+        ttl = messages.span(request.ttl, "ttl")
+        command = HoldStop(request.hold_id, messages.plan(request.plan), ttl, request.context)
+        return messages.held(await hold_stop(self._ledger, caller().tenant, command))
+
+    async def GetHold(self, request: pb.GetHoldRequest, context: Context) -> pb.HeldStop:
+        """One hold."""
+        return messages.held(await get_hold(self._ledger, caller().tenant, request.hold_id))
+
+    async def ReleaseHold(self, request: pb.ReleaseHoldRequest, context: Context) -> pb.ReleaseHoldResponse:
+        """Frees a hold."""
+        await release_hold(self._ledger, caller().tenant, request.hold_id)
+        return pb.ReleaseHoldResponse()
+
+    async def ReserveStop(self, request: pb.ReserveStopRequest, context: Context) -> pb.ReservedStop:
+        """Makes an appointment's stop."""
+        command = ReserveStop(request.appointment_id, messages.plan(request.plan), request.hold_id)
+        return messages.reserved(await reserve_stop(self._ledger, caller().tenant, command))
+
+    async def MoveStop(self, request: pb.MoveStopRequest, context: Context) -> pb.ReservedStop:
+        """Swaps an appointment's stop."""
+        command = MoveStop(request.move_id, request.appointment_id, messages.plan(request.plan))
+        return messages.reserved(await move_stop(self._ledger, caller().tenant, command))
+
+    async def SettleStop(self, request: pb.SettleStopRequest, context: Context) -> pb.SettleStopResponse:
+        """Frees an appointment's stop for ever."""
+        released = await settle_stop(self._ledger, caller().tenant, request.appointment_id)
+        return pb.SettleStopResponse(released=released)
+
+    async def SettleMove(self, request: pb.SettleMoveRequest, context: Context) -> pb.SettleMoveResponse:
+        """Tells a move's fate, for ever."""
+        settled = await settle_move(self._ledger, caller().tenant, request.move_id)
+        stop = None if settled.stop is None else messages.reserved(settled.stop)
+        return pb.SettleMoveResponse(applied=settled.applied, stop=stop)
+
+    async def GetReservation(self, request: pb.GetReservationRequest, context: Context) -> pb.ReservedStop:
+        """The present stop of one appointment."""
+        found = await get_reservation(self._ledger, caller().tenant, request.appointment_id)
+        return messages.reserved(found)
+
+    async def ListReservations(
+        self, request: pb.ListReservationsRequest, context: Context
+    ) -> pb.ListReservationsResponse:
+        """A page of the appointments that have a stop."""
+        size = request.page_size or _PAGE
+        after = messages.page_after(request.page_token)
+        found = await list_reservations(self._ledger, caller().tenant, after, size + 1)
+        page = [messages.reserved(one) for one in found[:size]]
+        more = messages.page_token(found[size - 1].appointment_id) if len(found) > size else ""
+        return pb.ListReservationsResponse(reservations=page, next_page_token=more)

@@ -1,0 +1,23 @@
+"""The calls of the servicers that slot search and travel data answer."""
+
+from typing import Protocol
+
+from giro.geo.v1 import geo_pb2, ledger_pb2
+
+
+class SearchCalls(Protocol):
+    """What the servicers hand on."""
+
+    async def search_slots(self, request: ledger_pb2.SearchSlotsRequest) -> ledger_pb2.SearchSlotsResponse:
+        """LedgerService.SearchSlots."""
+        ...
+
+    async def import_matrix(self, request: geo_pb2.ImportMatrixRequest) -> geo_pb2.ImportMatrixResponse:
+        """GeoService.ImportMatrix."""
+        ...
+
+    async def list_now_infeasible(
+        self, request: geo_pb2.ListNowInfeasibleRequest
+    ) -> geo_pb2.ListNowInfeasibleResponse:
+        """GeoService.ListNowInfeasible."""
+        ...
