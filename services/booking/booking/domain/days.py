@@ -10,6 +10,9 @@ from kit.values.window import Window
 MOST_DAYS = 62
 """Most calendar days, or days' worth of windows, that one search covers."""
 
+YEARS = range(1970, 9000)
+"""Years that times may lie in."""
+
 _DEFAULT_DAYS = 14
 
 
@@ -20,15 +23,12 @@ def days_window(first_day: str, last_day: str, now: datetime, zone: ZoneInfo) ->
     InvalidInput naming `first_day` or `last_day`.
     """
     first = _day(first_day, "first_day") if first_day else now.astimezone(zone).date()
-    default = _plus(first, _DEFAULT_DAYS - 1, "first_day")
-    last = _day(last_day, "last_day") if last_day else default
+    last = _day(last_day, "last_day") if last_day else first + timedelta(days=_DEFAULT_DAYS - 1)
     if last < first:
         raise errors.invalid("last_day", "must not be before first_day")
     if (last - first).days >= MOST_DAYS:
         raise errors.invalid("last_day", f"must be at most {MOST_DAYS - 1} days after first_day")
-    return Window(
-        _midnight(first, zone, "first_day"), _midnight(_plus(last, 1, "last_day"), zone, "last_day")
-    )
+    return Window(_midnight(first, zone), _midnight(last + timedelta(days=1), zone))
 
 
 def merged(windows: Sequence[Window]) -> tuple[Window, ...]:
@@ -46,20 +46,13 @@ def merged(windows: Sequence[Window]) -> tuple[Window, ...]:
 
 def _day(text: str, field: str) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise errors.invalid(field, f"{text} is no day of the calendar") from None
+    if day.year not in YEARS:
+        raise errors.invalid(field, f"must be between the years {YEARS[0]} and {YEARS[-1]}")
+    return day
 
 
-def _plus(day: date, days: int, field: str) -> date:
-    try:
-        return day + timedelta(days=days)
-    except OverflowError:
-        raise errors.invalid(field, "is too far away") from None
-
-
-def _midnight(day: date, zone: ZoneInfo, field: str) -> datetime:
-    try:
-        return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
-    except OverflowError:
-        raise errors.invalid(field, "is too far away") from None
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)

@@ -74,7 +74,7 @@ def slot_token_expired(expired_at: datetime) -> RuleViolated:
 
 
 def request_id_reused() -> InvalidInput:
-    message = f"the package is used up: {taken} taken and {cancelled_in_step} cancelled of {purchased}"
+    """Its claim is forgotten (they are kept 30 days), but what this request_id booked is still there."""
     message = "this request_id was used before"
     return InvalidInput(Reason.REQUEST_ID_REUSED, message, field="request_id")
 

@@ -8,13 +8,14 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from booking.domain import errors
+from booking.domain.days import YEARS
 from giro.common.v1.travel_pb2 import Point, TimeWindow
 from kit.db.claims import Claim
 from kit.values.latlng import LatLng
 from kit.values.window import Window
 
-_EARLIEST: Final = int(datetime(1970, 1, 1, tzinfo=UTC).timestamp())
-_LATEST: Final = int(datetime(9000, 1, 1, tzinfo=UTC).timestamp())
+_EARLIEST: Final = int(datetime(YEARS.start, 1, 1, tzinfo=UTC).timestamp())
+_LATEST: Final = int(datetime(YEARS.stop, 1, 1, tzinfo=UTC).timestamp())
 
 
 def instant(stamp: Timestamp, field: str) -> datetime:
@@ -22,7 +23,7 @@ def instant(stamp: Timestamp, field: str) -> datetime:
     if stamp.nanos:
         raise errors.invalid(field, "must be in whole seconds")
     if not _EARLIEST <= stamp.seconds < _LATEST:
-        raise errors.invalid(field, "must be between the years 1970 and 8999")
+        raise errors.invalid(field, f"must be between the years {YEARS[0]} and {YEARS[-1]}")
     return datetime.fromtimestamp(stamp.seconds, UTC)
 
 

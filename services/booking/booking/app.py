@@ -1,0 +1,162 @@
+"""The composition root of booking: the only room that knows all others."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+from booking.clients.geo import GeoAgents, GeoLedger
+from booking.domain.pages import PageTokens
+from booking.domain.slot_token import SlotTokens
+from booking.settings import Settings
+from booking.storage.constraints import CONSTRAINTS
+from booking.transport.consumers import RECENT_CHANGES, RecentChanges
+from booking.transport.rpc import BookingServicer
+from booking.usecases.desk import Desk
+from booking.usecases.settle_changes import settle_changes
+from giro.booking.v1.booking_pb2_grpc import add_BookingServiceServicer_to_server
+from kit import telemetry
+from kit.bus import subjects
+from kit.bus.connect import Bus, ensure_stream
+from kit.bus.consumer import Consumer
+from kit.bus.relay import Relay
+from kit.db.engine import Database
+from kit.errors import Unavailable
+from kit.rpc.client import Client
+from kit.rpc.server import Server
+from kit.rpc.tokens import Authenticator, ServiceTokens
+from kit.runtime import Background
+from kit.settings import SettingsError
+
+_SERVES = ("database_url", "worker_database_url", "nats_url", "jwks_file", "service_key", "slot_token_key")
+_RELAYS = ("database_url", "worker_database_url", "nats_url")
+
+_log = telemetry.logger(__name__)
+
+
+def make_database(settings: Settings) -> Database:
+    """The service's pools, not yet checked."""
+    return Database(
+        settings.database_url,
+        service=settings.service,
+        schema=settings.service,
+        sandbox=settings.sandbox,
+        worker_url=settings.worker_database_url or None,
+        pool_size=settings.pool_size,
+        constraints=CONSTRAINTS,
+    )
+
+
+def make_desk(settings: Settings, db: Database, geo: Client) -> Desk:
+    """What the use cases work with. Raises SettingsError for a slot token key that is too short."""
+    key = settings.slot_token_key.encode()
+    try:
+        seals = SlotTokens(key), PageTokens(key)
+    except ValueError as refused:
+        raise SettingsError(f"GIRO_SLOT_TOKEN_KEY: {refused}") from None
+    return Desk(db, GeoLedger(geo, settings.ledger_timeout), GeoAgents(geo), *seals)
+
+
+class BookingApp:
+    """Serves BookingService, sends its events, feeds the recent changes, settles what is unfinished."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises SettingsError, naming the variables, for settings that booking cannot serve with."""
+        settings.require(*_SERVES)
+        self._settings = settings
+        self._open = AsyncExitStack()
+        self.server: Server | None = None
+
+    async def start(self) -> None:
+        """Connects, begins the background tasks, and serves last."""
+        settings = self._settings
+        background = Background()
+        self._open.push_async_callback(background.stop)
+        db, bus = await _connect(settings, self._open)
+        desk = make_desk(settings, db, self._client())
+        background.spawn("relay", Relay(db, bus, settings.service).run)
+        background.spawn("recent changes", _recent_changes(settings, db, bus).run)
+        background.spawn("settle changes", lambda: settle_for_ever(desk, settings))
+        servicers = [(add_BookingServiceServicer_to_server, BookingServicer(desk))]
+        auth = Authenticator(settings.jwks_file, settings.service_key)
+        self.server = Server(settings, servicers, auth)
+        await self.server.start()
+        self._open.push_async_callback(self.server.stop)
+
+    async def stop(self) -> None:
+        """Takes no more calls, lets those under way end, stops the background, closes everything."""
+        await self._open.aclose()
+
+    def _client(self) -> Client:
+        settings = self._settings
+        tokens = ServiceTokens(settings.service, settings.service_key)
+        client = Client(settings.geo_target, tokens, name="geo")
+        self._open.push_async_callback(client.close)
+        return client
+
+
+class RelayApp:
+    """Sends booking's events and nothing else."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises SettingsError, naming the variables, for settings that it cannot run with."""
+        settings.require(*_RELAYS)
+        self._settings = settings
+        self._open = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Connects and begins to send."""
+        background = Background()
+        self._open.push_async_callback(background.stop)
+        db, bus = await _connect(self._settings, self._open)
+        background.spawn("relay", Relay(db, bus, self._settings.service).run)
+
+    async def stop(self) -> None:
+        """Stops sending and closes everything."""
+        await self._open.aclose()
+
+
+async def settle_for_ever(desk: Desk, settings: Settings) -> None:
+    """The reconciler as a background task; it waits while the database is away."""
+    while True:
+        try:
+            await settle_changes(desk, timedelta(seconds=settings.settle_after))
+        except Unavailable as error:
+            _log.warning("settling_waits", error=str(error))
+        await asyncio.sleep(settings.settle_every)
+
+
+async def _connect(settings: Settings, opened: AsyncExitStack) -> tuple[Database, Bus]:
+    metrics = telemetry.MetricsPage(settings.host, settings.metrics_port)
+    metrics.start()
+    opened.callback(metrics.stop)
+    db = make_database(settings)
+    opened.push_async_callback(db.stop)
+    await db.start()
+    bus = Bus(settings.nats_url, f"giro-{settings.service}")
+    opened.push_async_callback(bus.stop)
+    await bus.start()
+    await ensure_stream(bus, settings.service, settings.stream_replicas)
+    return db, bus
+
+
+def _recent_changes(settings: Settings, db: Database, bus: Bus) -> Consumer:
+    return Consumer(
+        bus,
+        RECENT_CHANGES,
+        subjects.stream(settings.service),
+        [subjects.evt("*", settings.service, ">")],
+        RecentChanges(db),
+        db=db,
+    )
+
+
+def build(settings: Settings) -> BookingApp:
+    """The whole service."""
+    telemetry.configure_logging(settings.service, settings.log_level)
+    return BookingApp(settings)
+
+
+def build_relay(settings: Settings) -> RelayApp:
+    """The relay alone."""
+    telemetry.configure_logging(settings.service, settings.log_level)
+    return RelayApp(settings)

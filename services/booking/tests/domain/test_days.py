@@ -1,0 +1,82 @@
+"""Calendar days as stretches of time, DST changes included."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from booking.domain.campaign import zone
+from booking.domain.days import days_window, merged
+from kit.errors import InvalidInput
+from kit.values.window import Window
+
+ROME = ZoneInfo("Europe/Rome")
+NOW = datetime(2027, 3, 27, 23, 30, tzinfo=UTC)  # already the 28th in Rome
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "start", "hours"),
+    [
+        ("2027-03-28", "2027-03-28", datetime(2027, 3, 27, 23, tzinfo=UTC), 23),
+        ("2027-10-31", "2027-10-31", datetime(2027, 10, 30, 22, tzinfo=UTC), 25),
+        ("2027-06-01", "2027-06-02", datetime(2027, 5, 31, 22, tzinfo=UTC), 48),
+        ("", "2027-03-28", datetime(2027, 3, 27, 23, tzinfo=UTC), 23),
+        ("", "", datetime(2027, 3, 27, 23, tzinfo=UTC), 14 * 24 - 1),
+        ("2027-04-01", "", datetime(2027, 3, 31, 22, tzinfo=UTC), 14 * 24),
+        ("2027-04-01", "2027-06-01", datetime(2027, 3, 31, 22, tzinfo=UTC), 62 * 24),
+    ],
+)
+def test_days_of_the_campaigns_zone(first: str, last: str, start: datetime, hours: int) -> None:
+    window = days_window(first, last, NOW, ROME)
+    assert (window.start, window.duration) == (start, timedelta(hours=hours))
+
+
+def test_a_day_without_midnight_begins_when_it_begins() -> None:
+    window = days_window("2024-09-08", "2024-09-08", NOW, ZoneInfo("America/Santiago"))
+    assert (window.start, window.duration) == (datetime(2024, 9, 8, 4, tzinfo=UTC), timedelta(hours=23))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "field"),
+    [
+        ("2027-02-29", "", "first_day"),
+        ("2027-13-01", "", "first_day"),
+        ("", "2027-02-30", "last_day"),
+        ("2027-03-02", "2027-03-01", "last_day"),
+        ("2027-04-01", "2027-06-02", "last_day"),
+        ("9999-12-31", "", "first_day"),
+        ("2027-01-01", "9999-12-31", "last_day"),
+        ("9000-01-01", "9000-01-01", "first_day"),
+        ("1969-12-31", "1969-12-31", "first_day"),
+        ("0001-01-01", "0001-01-02", "first_day"),
+        ("0000-01-01", "", "first_day"),
+    ],
+)
+def test_bad_days_are_named(first: str, last: str, field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        days_window(first, last, NOW, ROME)
+    assert [violation.field for violation in refused.value.violations] == [field]
+
+
+def window(start: int, end: int) -> Window:
+    return Window(NOW + timedelta(hours=start), NOW + timedelta(hours=end))
+
+
+def test_windows_are_put_in_order_and_joined() -> None:
+    assert merged([window(5, 6), window(0, 2), window(1, 3), window(3, 4)]) == (window(0, 4), window(5, 6))
+
+
+def test_windows_of_more_than_62_days_are_refused() -> None:
+    assert merged([window(0, 62 * 24)]) == (window(0, 62 * 24),)
+    with pytest.raises(InvalidInput) as refused:
+        merged([window(0, 40 * 24), window(50 * 24, 73 * 24)])
+    assert [violation.field for violation in refused.value.violations] == ["windows"]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Mars/Olympus", "../etc/passwd", "/etc/passwd", "Europe", "Europe/Rome\0"]
+)
+def test_a_zone_that_is_none_is_named(name: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        zone(name)
+    assert [violation.field for violation in refused.value.violations] == ["time_zone"]

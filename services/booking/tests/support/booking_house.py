@@ -1,0 +1,172 @@
+"""A tenant of its own with campaigns, contacts and a ledger double, and short ways to call the use cases."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from booking.domain.appointment import Appointment, Card
+from booking.domain.campaign import Campaign
+from booking.domain.contact import Contact
+from booking.domain.package import Package
+from booking.storage import appointments
+from booking.usecases.book_appointment import BookAppointment, ChosenTime, book_appointment
+from booking.usecases.create_campaign import CreateCampaign, create_campaign
+from booking.usecases.desk import Desk
+from booking.usecases.import_contacts import ImportContacts, import_contacts
+from booking.usecases.list_campaigns import get_campaign
+from booking.usecases.postpone_appointment import PostponeAppointment, postpone_appointment
+from booking.usecases.reassign_appointment import ReassignAppointment, reassign_appointment
+from booking.usecases.settle_changes import settle_changes
+from kit.db.claims import Claim
+from kit.rpc.context import Caller, Grant, become
+from kit.values.ids import new_id
+from kit.values.latlng import LatLng
+from kit.values.window import Window
+from ledger_double import LedgerDouble
+from sqlalchemy import text
+
+HOUR = timedelta(hours=1)
+VISIT = timedelta(minutes=45)
+PLACE = LatLng(45.4642, 9.19)
+
+
+def claim(body: str = "", key: str | None = None) -> Claim:
+    """A fresh claim, or one with a known key."""
+    return Claim(f"req:{key or uuid.uuid4().hex}", body.encode())
+
+
+def soon(hours: float = 48) -> datetime:
+    """A whole second, so many hours from the machine's now."""
+    return datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours)
+
+
+@dataclass
+class House:
+    """One tenant; `agents` are known to the ledger double."""
+
+    desk: Desk
+    ledger: LedgerDouble
+    agents: list[str]
+    tenant: str = field(default_factory=lambda: new_id("ten"))
+
+    def enter(self, *grants: Grant, subject: str = "usr_operator") -> Caller:
+        """Makes a person of this tenant the caller of this task; without grants an administrator."""
+        mine = grants or (Grant("ADMINISTRATOR", "tenant", ""),)
+        who = Caller(subject, self.tenant, mine)
+        become(who)
+        return who
+
+    async def campaign(self, purchased: int = 100, agents: Sequence[str] | None = None) -> Campaign:
+        """A new campaign of all agents."""
+        return await create_campaign(
+            self.desk,
+            CreateCampaign(
+                display_name="Solar roofs",
+                purchased=purchased,
+                agent_ids=self.agents if agents is None else agents,
+                skills=("pv",),
+                time_zone="Europe/Rome",
+                buffer=timedelta(minutes=5),
+                claim=claim(),
+            ),
+        )
+
+    async def contact(self, campaign: Campaign, point: LatLng = PLACE) -> str:
+        """A new contact."""
+        person = Contact("", campaign.campaign_id, "Ada Neri", "+390200000000", "Via Roma 1", point)
+        return (await import_contacts(self.desk, ImportContacts(campaign.campaign_id, [person], claim())))[0]
+
+    async def book(
+        self,
+        campaign: Campaign,
+        contact: str,
+        start: datetime,
+        agent: str | None = None,
+        key: Claim | None = None,
+    ) -> Card:
+        """Books a chosen time."""
+        window = Window(start, start + VISIT)
+        slot = ChosenTime(campaign.campaign_id, agent or self.agents[0], window)
+        return await book_appointment(self.desk, BookAppointment(slot, contact, "ring twice", key or claim()))
+
+    async def booked(self, start: datetime | None = None) -> Card:
+        """One appointment in a campaign of its own."""
+        campaign = await self.campaign()
+        return await self.book(campaign, await self.contact(campaign), start or soon())
+
+    async def postpone(self, card: Card, start: datetime, key: Claim | None = None, version: int = 0) -> Card:
+        """Postpones."""
+        command = PostponeAppointment(card.appointment.appointment_id, start, version, key or claim())
+        return await postpone_appointment(self.desk, command)
+
+    async def reassign(self, card: Card, agent: str, key: Claim | None = None) -> Card:
+        """Gives to another agent at the same time."""
+        command = ReassignAppointment(card.appointment.appointment_id, agent, None, 0, key or claim())
+        return await reassign_appointment(self.desk, command)
+
+    async def settle(self, age: timedelta = timedelta(0)) -> None:
+        """Reconciles until nothing more is found of this tenant."""
+        for _ in range(4):
+            await settle_changes(self.desk, age)
+
+    async def stored(self, appointment_id: str) -> Appointment:
+        """The appointment as the database has it."""
+        async with self.desk.db.uow(self.tenant) as tx:
+            return await appointments.get(tx, appointment_id)
+
+    async def all_stored(self) -> dict[str, Any]:
+        """Every appointment's row."""
+        async with self.desk.db.uow(self.tenant) as tx:
+            found = await tx.run(
+                text("SELECT * FROM booking.appointments WHERE tenant_id = :t"), {"t": self.tenant}
+            )
+            return {row.appointment_id: row for row in found}
+
+    async def package(self, campaign: Campaign) -> Package:
+        """The counters."""
+        return (await get_campaign(self.desk, campaign.campaign_id)).package
+
+    async def events(self) -> list[tuple[str, str]]:
+        """(event, entity) of what waits in the outbox, in order."""
+        async with self.desk.db.uow(self.tenant) as tx:
+            query = text("SELECT subject, entity_id FROM booking.outbox WHERE tenant_id = :t ORDER BY id")
+            found = await tx.run(query, {"t": self.tenant})
+            return [(row.subject.rpartition(".")[2], row.entity_id) for row in found]
+
+    async def advance(self, by: timedelta) -> None:
+        """Moves the tenant's test clock on."""
+        statement = text(
+            "INSERT INTO sandbox.test_clocks AS c (tenant_id, offset_seconds) VALUES (:t, :s)"
+            " ON CONFLICT (tenant_id) DO UPDATE SET offset_seconds = c.offset_seconds + excluded.offset_seconds"
+        )
+        async with self.desk.db.uow(self.tenant) as tx:
+            await tx.run(statement, {"t": self.tenant, "s": int(by.total_seconds())})
+
+    async def require_sound(self) -> None:
+        """Asserts that live appointments and stops are the same, and counters are what a recount gives."""
+        rows = await self.all_stored()
+        live = {key: row for key, row in rows.items() if row.state in {"TO_CONFIRM", "CONFIRMED"}}
+        stops = {key[1]: stop.plan for key, stop in self.ledger.stops.items() if key[0] == self.tenant}
+        assert {row.state for row in rows.values()} <= {"TO_CONFIRM", "CONFIRMED", "CANCELLED", "FAILED"}
+        assert stops.keys() == live.keys()
+        for key, row in live.items():
+            assert row.move_id is None
+            assert (row.agent_id, row.starts_at, row.ends_at) == (
+                stops[key].agent_id,
+                stops[key].window.start,
+                stops[key].window.end,
+            )
+        await self._require_recount(rows)
+
+    async def _require_recount(self, rows: dict[str, Any]) -> None:
+        async with self.desk.db.uow(self.tenant) as tx:
+            query = text("SELECT * FROM booking.campaigns WHERE tenant_id = :t")
+            campaigns = list(await tx.run(query, {"t": self.tenant}))
+        for campaign in campaigns:
+            states = [row.state for row in rows.values() if row.campaign_id == campaign.campaign_id]
+            to_confirm = states.count("TO_CONFIRM")
+            assert campaign.to_confirm == to_confirm
+            assert campaign.taken == to_confirm + states.count("CONFIRMED")
+            assert campaign.cancelled_in_step == states.count("CANCELLED")

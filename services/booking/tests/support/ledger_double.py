@@ -1,0 +1,241 @@
+"""A ledger in memory that keeps the contract of geo's, with faults on demand.
+
+Idempotent by id, refuses what overlaps, leaves tombstones. `lose` makes the next call of a method fail as a
+network does: the request lost, the answer lost, or the request late (it acts when `deliver_late` is called).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from booking.domain.itinerary import Hold, Leg, Reservation, StopPlan
+from booking.usecases.ports import FoundSlot, FoundSlots, NewHold, SlotQuery
+from giro.common.v1 import travel_pb2
+from kit.errors import AlreadyExists, GiroError, NotFound, Reason, RuleViolated, Unavailable
+
+LEG = Leg(
+    travel=timedelta(seconds=900),
+    metres=2500,
+    source="ESTIMATE",
+    version="estimate-1",
+    via=False,
+    buffer=timedelta(0),
+    from_point=None,
+    to_point=None,
+)
+
+
+class Lost(Enum):
+    """What becomes of a call that gets no answer."""
+
+    REQUEST = "the request never arrives"
+    ANSWER = "the request acts, its answer is lost"
+    LATE = "the request arrives after its caller has given up"
+
+
+Key = tuple[str, str]
+
+
+@dataclass
+class LedgerDouble:
+    """Implements `usecases.ports.Ledger` and `Agents`."""
+
+    agents: set[str] = field(default_factory=set)
+    stops: dict[Key, Reservation] = field(default_factory=dict)
+    holds: dict[Key, Hold] = field(default_factory=dict)
+    moves: dict[Key, Reservation | None] = field(default_factory=dict)
+    settled: set[Key] = field(default_factory=set)
+    slots: list[tuple[str, datetime]] = field(default_factory=list)
+    queries: list[SlotQuery] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    down: bool = False
+    _faults: dict[str, list[Lost | GiroError]] = field(default_factory=dict)
+    _late: list[Callable[[], Awaitable[Any]]] = field(default_factory=list)
+
+    def lose(self, method: str, *faults: "Lost | GiroError") -> None:
+        """The next calls of `method` fail so, one after the other."""
+        self._faults.setdefault(method, []).extend(faults)
+
+    async def deliver_late(self) -> list[Any]:
+        """Lets the late requests act; gives their answers or errors, that nobody waits for any more."""
+        late, self._late = self._late, []
+        return [await _outcome(request()) for request in late]
+
+    async def known(self, tenant: str) -> frozenset[str]:
+        """All agents, of whatever tenant."""
+        return await self._answered("known", lambda: self._known())
+
+    async def search(self, tenant: str, query: SlotQuery) -> FoundSlots:
+        """The slots that the test has put there."""
+        self.queries.append(query)
+        return await self._answered("search", lambda: self._search(query))
+
+    async def hold(self, tenant: str, new: NewHold) -> Hold:
+        """Keeps a slot."""
+        return await self._answered("hold", lambda: self._hold(tenant, new))
+
+    async def get_hold(self, tenant: str, hold_id: str) -> Hold:
+        """A hold."""
+        return await self._answered("get_hold", lambda: self._get_hold(tenant, hold_id))
+
+    async def release_hold(self, tenant: str, hold_id: str) -> None:
+        """Frees a hold."""
+        await self._answered("release_hold", lambda: self._release_hold(tenant, hold_id))
+
+    async def reserve(
+        self, tenant: str, appointment_id: str, plan: StopPlan, hold_id: str | None
+    ) -> Reservation:
+        """Makes a stop."""
+        key = (tenant, appointment_id)
+        return await self._answered("reserve", lambda: self._reserve(key, plan, hold_id))
+
+    async def move(self, tenant: str, move_id: str, appointment_id: str, plan: StopPlan) -> Reservation:
+        """Swaps a stop."""
+        return await self._answered(
+            "move", lambda: self._move((tenant, move_id), (tenant, appointment_id), plan)
+        )
+
+    async def settle_stop(self, tenant: str, appointment_id: str) -> None:
+        """Frees and fences."""
+        await self._answered("settle_stop", lambda: self._settle_stop((tenant, appointment_id)))
+
+    async def settle_move(self, tenant: str, move_id: str) -> Reservation | None:
+        """Made, or never."""
+        return await self._answered("settle_move", lambda: self._settle_move((tenant, move_id)))
+
+    async def reservation(self, tenant: str, appointment_id: str) -> Reservation:
+        """The present stop."""
+        return await self._answered("reservation", lambda: self._reservation((tenant, appointment_id)))
+
+    async def reservations(self, tenant: str) -> Sequence[Reservation]:
+        """All stops of the tenant."""
+        return await self._answered("reservations", lambda: self._reservations(tenant))
+
+    async def _answered(self, method: str, act: Callable[[], Awaitable[Any]]) -> Any:
+        self.calls.append(method)
+        await asyncio.sleep(0)
+        if self.down:
+            raise _no_answer()
+        faults = self._faults.get(method)
+        fault = faults.pop(0) if faults else None
+        if isinstance(fault, GiroError):
+            raise fault
+        if fault is Lost.REQUEST:
+            raise _no_answer()
+        if fault is Lost.LATE:
+            self._late.append(act)
+            raise _no_answer()
+        answer = await act()
+        if fault is Lost.ANSWER:
+            raise _no_answer()
+        return answer
+
+    async def _known(self) -> frozenset[str]:
+        return frozenset(self.agents)
+
+    async def _search(self, query: SlotQuery) -> FoundSlots:
+        found = []
+        for agent, start in self.slots:
+            if start >= query.not_before and agent in query.agent_ids:
+                end = start + query.duration
+                anatomy = travel_pb2.SlotAnatomy(agent_id=agent)
+                anatomy.start.FromDatetime(start)
+                anatomy.end.FromDatetime(end)
+                found.append(FoundSlot(agent, int(start.timestamp()), int(end.timestamp()), anatomy))
+        return FoundSlots(found[: query.limit], (), False, "estimate-1", True)
+
+    async def _hold(self, tenant: str, new: NewHold) -> Hold:
+        key = (tenant, new.hold_id)
+        if key in self.holds:
+            return self.holds[key]
+        self._refuse_settled(key)
+        self._refuse_taken(tenant, new.plan, None)
+        expires = datetime.now(UTC).replace(microsecond=0) + new.ttl
+        self.holds[key] = Hold(new.hold_id, new.campaign_id, new.plan, expires, LEG, LEG)
+        return self.holds[key]
+
+    async def _get_hold(self, tenant: str, hold_id: str) -> Hold:
+        if (tenant, hold_id) not in self.holds:
+            raise _missing("hold", "hold_id")
+        return self.holds[tenant, hold_id]
+
+    async def _release_hold(self, tenant: str, hold_id: str) -> None:
+        self.holds.pop((tenant, hold_id), None)
+        self.settled.add((tenant, hold_id))
+
+    async def _reserve(self, key: Key, plan: StopPlan, hold_id: str | None) -> Reservation:
+        self._refuse_settled(key)
+        if key in self.stops:
+            return self.stops[key]
+        if hold_id and (key[0], hold_id) not in self.holds:
+            raise RuleViolated(Reason.HOLD_EXPIRED, "the hold has expired")
+        self._refuse_taken(key[0], plan, hold_id)
+        if hold_id:
+            del self.holds[key[0], hold_id]
+        self.stops[key] = Reservation(key[1], plan, LEG, LEG)
+        return self.stops[key]
+
+    async def _move(self, move: Key, appointment: Key, plan: StopPlan) -> Reservation:
+        if move in self.moves:
+            made = self.moves[move]
+            if made is None:
+                raise _settled()
+            return made
+        self._refuse_settled(appointment)
+        if appointment not in self.stops:
+            raise _missing("reservation", "appointment_id")
+        self._refuse_taken(move[0], plan, None, besides=appointment)
+        self.stops[appointment] = self.moves[move] = replace(self.stops[appointment], plan=plan)
+        return self.stops[appointment]
+
+    async def _settle_stop(self, key: Key) -> None:
+        self.settled.add(key)
+        self.stops.pop(key, None)
+
+    async def _settle_move(self, move: Key) -> Reservation | None:
+        return self.moves.setdefault(move, None)
+
+    async def _reservation(self, key: Key) -> Reservation:
+        if key not in self.stops:
+            raise _missing("reservation", "appointment_id")
+        return self.stops[key]
+
+    async def _reservations(self, tenant: str) -> list[Reservation]:
+        return [stop for (owner, _), stop in sorted(self.stops.items()) if owner == tenant]
+
+    def _refuse_settled(self, key: Key) -> None:
+        if key in self.settled:
+            raise _settled()
+
+    def _refuse_taken(
+        self, tenant: str, plan: StopPlan, hold_id: str | None, besides: Key | None = None
+    ) -> None:
+        stops = [stop.plan for key, stop in self.stops.items() if key[0] == tenant and key != besides]
+        holds = [hold.plan for key, hold in self.holds.items() if key[0] == tenant and key[1] != hold_id]
+        for taken in stops + holds:
+            if taken.agent_id == plan.agent_id and taken.window.overlaps(plan.window):
+                raise AlreadyExists(
+                    Reason.SLOT_TAKEN, "somebody has that time", metadata={"agent_id": plan.agent_id}
+                )
+
+
+async def _outcome(work: Awaitable[Any]) -> Any:
+    try:
+        return await work
+    except GiroError as error:
+        return error
+
+
+def _no_answer() -> Unavailable:
+    return Unavailable(Reason.SERVICE_UNAVAILABLE, "geo did not answer", metadata={"service": "geo"})
+
+
+def _settled() -> RuleViolated:
+    return RuleViolated(Reason.SETTLED, "this id was settled before")
+
+
+def _missing(resource: str, where: str) -> NotFound:
+    return NotFound(Reason.NOT_FOUND, f"no such {resource}", metadata={"resource": resource}, field=where)
