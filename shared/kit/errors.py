@@ -15,7 +15,6 @@ from typing import ClassVar
 class Reason(StrEnum):
     """Why a call was refused; `giro.common.v1.ErrorReason` documents each value and its metadata."""
 
-    UNSPECIFIED = "UNSPECIFIED"
     INVALID_FIELD = "INVALID_FIELD"
     MALFORMED_REQUEST = "MALFORMED_REQUEST"
     TOO_LARGE = "TOO_LARGE"

@@ -318,7 +318,7 @@ async def test_what_cannot_be_decoded_is_buried_at_once(world: World, tenant: st
     subject = subjects.evt(tenant, "probe", "thing.made")
     await world.bus.jetstream.publish(subject, b"\xff\xff", headers={"Nats-Msg-Id": "evt_x"})
     await until(lambda: _buried(world, tenant, 1))
-    assert "cannot be decoded" in (await _dead_letter(world, tenant)).reason
+    assert "DecodeError" in (await _dead_letter(world, tenant)).reason
     assert len(world.seen) == 1
 
 

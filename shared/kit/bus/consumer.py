@@ -2,7 +2,10 @@
 
 Delivery is at least once; the handler's claim (`event.claim`) makes the effect exactly once. What fails
 because something is away is tried again for as long as it takes; what fails by itself is a dead letter after
-`max_deliver` tries, and events of other entities do not wait for it.
+`max_deliver` tries, and events of other entities do not wait for it. A failed event is tried again here,
+ahead of the later events of its entity; the server is told meanwhile that it is in progress. (Several
+processes on one durable share the entities' events between them, so that only versions in the events keep
+order there.)
 """
 
 import asyncio
@@ -22,6 +25,7 @@ from kit import telemetry
 from kit.bus.connect import Bus
 from kit.bus.dead_letters import NO_TENANT, DeadLetter, bury
 from kit.bus.events import Event, read
+from kit.bus.relay import ENTITY_HEADER
 from kit.db import failures
 from kit.db.engine import Database
 from kit.errors import Conflict, Exhausted, Unavailable
@@ -32,7 +36,9 @@ BACKOFF: Final = (0.1, 0.5, 2.0, 5.0, 15.0)
 """Seconds until a failed delivery is tried again: after the first, the second …; the last one repeats."""
 
 _BATCH: Final = 64
-_ACK_WAIT: Final = 30
+_ACK_WAIT: Final = 15
+"""Seconds after which the server gives what a dead process held to another."""
+_BEAT_SECONDS: Final = 5
 _GRACE_SECONDS: Final = 3
 _HANDLER_SECONDS: Final = 20
 _FETCH_SECONDS: Final = 2
@@ -48,7 +54,7 @@ _log = telemetry.logger("kit.bus.consumer")
 
 
 class Consumer:
-    """One durable pull consumer; `run()` is a background task. Several processes may run the same durable."""
+    """One durable pull consumer; `run()` is a background task."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - the composition root names each
         self,
@@ -69,19 +75,26 @@ class Consumer:
         self._max_deliver, self._backoff = max_deliver, tuple(backoff)
         self._slots, self._room = asyncio.Semaphore(concurrency), asyncio.Semaphore(_ROOM)
         self._lanes: dict[str, deque[Msg]] = {}
+        self._held: dict[int, Msg] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._attempts: dict[int, int] = {}
-        self._waiting: dict[str, tuple[int, float]] = {}
 
     async def run(self) -> None:
         """Consumes for ever. Survives the loss of NATS, and of all that NATS stored."""
-        while True:
-            try:
-                await self._consume()
-            except (NatsError, OSError, TimeoutError) as error:
-                _log.info("consumer starts over", durable=self._durable, error=repr(error))
-                await self._bus.ensure_streams()
-                await asyncio.sleep(0.5)
+        beat = asyncio.create_task(self._beat())
+        try:
+            while True:
+                await self._consume_until_lost()
+        finally:
+            beat.cancel()
+            await self._finish()
+
+    async def _consume_until_lost(self) -> None:
+        try:
+            await self._consume()
+        except (NatsError, OSError, TimeoutError) as error:
+            _log.info("consumer starts over", durable=self._durable, error=repr(error))
+            await self._bus.ensure_streams()
+            await asyncio.sleep(0.5)
 
     async def _consume(self) -> None:
         await self._bus.wait_connected()
@@ -99,24 +112,24 @@ class Consumer:
         subscription = await self._bus.jetstream.pull_subscribe_bind(self._durable, stream=self._stream)
         try:
             while epoch == self._bus.epoch:
-                await self._batch(subscription)
+                await self._fetch(subscription)
         finally:
-            await self._finish()
             with contextlib.suppress(NatsError, OSError):
                 await subscription.unsubscribe()
 
-    async def _batch(self, subscription: Any) -> None:
-        try:
-            messages = await subscription.fetch(_BATCH, timeout=_FETCH_SECONDS)
-        except TimeoutError:
-            return
-        for message in messages:
-            await self._room.acquire()
-            self._queue(message)
+    async def _fetch(self, subscription: Any) -> None:
+        with contextlib.suppress(TimeoutError):
+            for message in await subscription.fetch(_BATCH, timeout=_FETCH_SECONDS):
+                await self._take(message)
 
-    def _queue(self, message: Msg) -> None:
+    async def _take(self, message: Msg) -> None:
         """Puts a message in the lane of its entity; lanes run side by side, each in order."""
-        name = _entity(message) or f"#{message.metadata.sequence.stream}"
+        sequence = message.metadata.sequence.stream
+        if sequence in self._held:
+            return  # it came again while it is being worked on
+        await self._room.acquire()
+        self._held[sequence] = message
+        name = _entity(message) or f"#{sequence}"
         if name in self._lanes:
             self._lanes[name].append(message)
             return
@@ -129,114 +142,95 @@ class Consumer:
         lane = self._lanes[name]
         try:
             while lane:
-                async with self._slots:
-                    await self._one(name, lane[0])
-                lane.popleft()
-                self._room.release()
-        except (NatsError, OSError, TimeoutError) as error:
-            _log.info("lane dropped: its events will come again", durable=self._durable, error=repr(error))
+                await self._digest(lane[0])
+                self._let_go(lane.popleft())
         finally:
             del self._lanes[name]
-            for _ in lane:
-                self._room.release()
+            for message in lane:
+                self._let_go(message)
 
-    async def _finish(self) -> None:
-        """Lets handlers that run come to their end, and drops what has not begun."""
-        for lane in self._lanes.values():
-            while len(lane) > 1:
-                lane.pop()
-                self._room.release()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=_GRACE_SECONDS)
-            for task in late:
-                task.cancel()
-
-    async def _one(self, entity: str, message: Msg) -> None:
-        sequence = message.metadata.sequence.stream
-        held = self._waiting.get(entity)
-        if held is not None and held[0] < sequence and held[1] > time.monotonic():
-            # an earlier event of this entity waits to be tried again: this one comes after it
-            await self._again(message, held[1] - time.monotonic() + 0.05)
-            return
+    async def _digest(self, message: Msg) -> None:
+        """Tries until the event is handled or buried."""
         event = read(message.subject, _headers(message), message.data, self._durable)
-        if event is None:
-            await self._give_up(message, None, "no event of Giro: its subject or its id is missing")
-            return
-        await self._handle(event, message, sequence)
+        reason = "no event of Giro: its subject or its id is missing" if event is None else ""
+        tries = failed = 0
+        while True:
+            error = await self._attempt(event, message) if event else None
+            if event and error is None:
+                return
+            tries += 1
+            failed += error is not None and not _something_is_away(error)
+            if isinstance(error, DecodeError) or failed >= self._max_deliver:
+                reason = f"failed {failed} times: {error!r}"
+            if reason and await self._bury(message, event, reason, tries):
+                return
+            await asyncio.sleep(self._backoff[min(tries, len(self._backoff)) - 1])
 
-    async def _handle(self, event: Event, message: Msg, sequence: int) -> None:
+    async def _attempt(self, event: Event, message: Msg) -> Exception | None:
         work = telemetry.enter(event.traceparent, event.request_id or None, event.tenant)
         started = time.perf_counter()
         try:
-            async with asyncio.timeout(_HANDLER_SECONDS):
+            async with self._slots, asyncio.timeout(_HANDLER_SECONDS):
                 await self._handler(event)
         except Exception as error:
-            await self._failed(event, message, sequence, error)
+            consumed.labels(self._durable, "retry").inc()
+            known = _something_is_away(error)
+            _log.warning("event failed", event_id=event.id, error=repr(error), exc_info=not known)
+            return error
         else:
-            self._forget(event, sequence)
-            await message.ack()
-            self._log(event, "ok", started)
+            with contextlib.suppress(NatsError, OSError):  # without the ack it comes again, to no effect
+                await message.ack()
+            consumed.labels(self._durable, "ok").inc()
+            milliseconds = round((time.perf_counter() - started) * 1000, 2)
+            _log.info("event", subject=event.subject, event_id=event.id, ms=milliseconds)
+            return None
         finally:
             telemetry.leave(work)
 
-    async def _failed(self, event: Event, message: Msg, sequence: int, error: Exception) -> None:
-        if isinstance(error, DecodeError):
-            await self._give_up(message, event, f"cannot be decoded: {error!r}")
-            return
-        if _something_is_away(error):
-            await self._retry(event, message, message.metadata.num_delivered, error)
-            return
-        attempts = self._attempts[sequence] = self._attempts.get(sequence, 0) + 1
-        if attempts >= self._max_deliver:
-            _log.error("event failed for good", subject=event.subject, event_id=event.id, exc_info=error)
-            await self._give_up(message, event, f"failed {attempts} times: {error!r}")
-            return
-        await self._retry(event, message, attempts, error)
-
-    async def _retry(self, event: Event, message: Msg, attempt: int, error: Exception) -> None:
-        delay = self._backoff[min(attempt, len(self._backoff)) - 1]
-        if event.entity_id:
-            self._waiting[event.entity_id] = (message.metadata.sequence.stream, time.monotonic() + delay)
-        _log.warning("event is tried again", subject=event.subject, event_id=event.id, error=repr(error))
-        await self._again(message, delay)
-
-    async def _again(self, message: Msg, delay: float) -> None:
-        consumed.labels(self._durable, "retry").inc()
-        await message.nak(delay=delay)
-
-    async def _give_up(self, message: Msg, event: Event | None, reason: str) -> None:
-        sequence = message.metadata.sequence.stream
+    async def _bury(self, message: Msg, event: Event | None, reason: str, tries: int) -> bool:
         letter = DeadLetter(
             durable=self._durable,
-            event_id=event.id if event else f"{self._stream}:{sequence}",
+            event_id=event.id if event else f"{self._stream}:{message.metadata.sequence.stream}",
             tenant=event.tenant if event else NO_TENANT,
             subject=message.subject,
             headers=_headers(message),
             data=message.data,
             reason=reason,
-            deliveries=message.metadata.num_delivered,
+            deliveries=tries,
         )
         try:
             await bury(letter, self._bus, self._db)
+            await message.term()
         except Exception as error:
             _log.error("dead letter not kept", event_id=letter.event_id, error=repr(error))
-            await self._again(message, self._backoff[-1])
-            return
-        if event is not None:
-            self._forget(event, sequence)
+            return False
         consumed.labels(self._durable, "dead").inc()
-        await message.term()
+        return True
 
-    def _forget(self, event: Event, sequence: int) -> None:
-        self._attempts.pop(sequence, None)
-        held = self._waiting.get(event.entity_id)
-        if held is not None and held[0] <= sequence:
-            del self._waiting[event.entity_id]
+    async def _beat(self) -> None:
+        """Tells the server again and again that what is held here is being worked on."""
+        while True:
+            await asyncio.sleep(_BEAT_SECONDS)
+            for message in list(self._held.values()):
+                with contextlib.suppress(NatsError, OSError):
+                    await message.in_progress()
 
-    def _log(self, event: Event, outcome: str, started: float) -> None:
-        consumed.labels(self._durable, outcome).inc()
-        milliseconds = round((time.perf_counter() - started) * 1000, 2)
-        _log.info("event", durable=self._durable, subject=event.subject, event_id=event.id, ms=milliseconds)
+    async def _finish(self) -> None:
+        """Lets handlers that run come to their end; gives the rest back for others to take at once."""
+        for lane in self._lanes.values():
+            while len(lane) > 1:
+                message = lane.pop()
+                self._let_go(message)
+                with contextlib.suppress(NatsError, OSError):
+                    await message.nak()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=_GRACE_SECONDS)
+            for task in late:
+                task.cancel()
+
+    def _let_go(self, message: Msg) -> None:
+        self._held.pop(message.metadata.sequence.stream, None)
+        self._room.release()
 
 
 def _something_is_away(error: Exception) -> bool:
@@ -250,4 +244,4 @@ def _headers(message: Msg) -> dict[str, str]:
 
 
 def _entity(message: Msg) -> str:
-    return _headers(message).get("giro-entity", "")
+    return _headers(message).get(ENTITY_HEADER, "")

@@ -14,6 +14,20 @@ if TYPE_CHECKING:
     from kit.testing.shared import SharedCluster
 
 
+def pytest_configure() -> None:
+    """Logs of the code under test as plain lines, which pytest shows with the test that failed."""
+    import structlog
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
+        ],
+        cache_logger_on_first_use=False,
+    )
+
+
 @pytest.fixture(scope="session")
 def _shared_cluster() -> "SharedCluster":
     from kit.testing.shared import SharedCluster

@@ -1,0 +1,86 @@
+"""A process from start to an orderly end, and background tasks that crash."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from kit.runtime import Background, restarts
+
+APP = """
+import asyncio
+from kit import runtime
+from kit.settings import SettingsError
+
+class App:
+    async def start(self):
+        print("started", flush=True)
+        {start}
+
+    async def stop(self):
+        await asyncio.sleep(0)
+        print("stopped by hand", flush=True)
+
+runtime.run(App())
+"""
+
+
+def _process(start: str = "pass") -> Any:
+    code = APP.format(start=start)
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_process_in_order(number: signal.Signals) -> None:
+    with _process() as process:
+        assert process.stdout.readline() == "started\n"
+        process.send_signal(number)
+        rest, _ = process.communicate(timeout=10)
+    assert "stopped by hand" in rest
+    assert process.returncode == 0
+
+
+def test_settings_that_will_not_do_end_the_process_with_their_message() -> None:
+    with _process('raise SettingsError("GIRO_NATS_URL is not set")') as process:
+        output, _ = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert "GIRO_NATS_URL is not set" in output
+    assert "stopped by hand" in output
+
+
+@pytest.mark.asyncio
+async def test_a_background_task_that_crashes_or_ends_is_started_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("kit.runtime._FIRST_PAUSE", 0.001)
+    runs = 0
+    third = asyncio.Event()
+
+    async def work() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            raise KeyError("crashed")
+        if runs == 3:
+            third.set()
+            await asyncio.Event().wait()
+
+    background = Background()
+    before = restarts.labels("probe")._value.get()
+    background.spawn("probe", work)
+    await asyncio.wait_for(third.wait(), 5)
+    await background.stop()
+    assert runs == 3
+    assert restarts.labels("probe")._value.get() == before + 2
+
+
+@pytest.mark.asyncio
+async def test_a_name_is_used_once() -> None:
+    background = Background()
+    background.spawn("probe", asyncio.Event().wait)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="already"):
+        background.spawn("probe", asyncio.Event().wait)  # type: ignore[arg-type]
+    await background.stop()
