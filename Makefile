@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 
+# what was compiled is kept: services, tests and linters start several interpreters each
+unexport PYTHONDONTWRITEBYTECODE
+
 # Set by hand: ROADS=extract.osm.pbf (run), ARGS="-k name" (test, bench, soak).
 ROADS ?=
 ARGS ?=

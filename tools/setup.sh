@@ -199,11 +199,12 @@ make_venv() {
     finish "Python $version"
 }
 
+# Compiled here once: where PYTHONDONTWRITEBYTECODE is set, every process would compile seconds' worth of imports anew.
 install_packages() {
     begin "Python packages (hashes checked)" \
         "check that this machine reaches its Python package index; behind a mirror set UV_DEFAULT_INDEX"
     rm -f "$VENV/.giro-stamp"
-    "$UV" pip sync --quiet --python "$VENV/bin/python" --require-hashes requirements.txt >>"$LOG" 2>&1
+    "$UV" pip sync --quiet --compile-bytecode --python "$VENV/bin/python" --require-hashes requirements.txt >>"$LOG" 2>&1
     finish
     begin "Giro's own packages" "read $LOG"
     "$UV" pip install --quiet --python "$VENV/bin/python" --no-deps "${MEMBERS[@]/#/--editable=}" >>"$LOG" 2>&1

@@ -1,5 +1,6 @@
 """Progress of a start: live on a terminal, one plain line a finished step elsewhere."""
 
+import asyncio
 import sys
 import time
 from collections.abc import Iterator
@@ -41,6 +42,11 @@ class Silent:
         pass
 
 
+def _end(error: BaseException) -> str:
+    """A step that was given up because another failed, or by Ctrl-C, has not failed itself."""
+    return "given up" if isinstance(error, asyncio.CancelledError) else "FAILED"
+
+
 class _PlainStep:
     def __init__(self, title: str) -> None:
         self.title = title
@@ -59,8 +65,8 @@ class Plain:
         started = time.monotonic()
         try:
             yield running
-        except BaseException:
-            running.say("FAILED")
+        except BaseException as ended:
+            running.say(_end(ended))
             raise
         finally:
             self.note(f"  {title:<46} {running.words} ({time.monotonic() - started:.1f} s)")
@@ -95,8 +101,8 @@ class Live:
         self._enter()
         try:
             yield _LiveStep(self._live, task, title)
-        except BaseException:
-            self._live.update(task, description=f"[red]{title:<46} FAILED")
+        except BaseException as ended:
+            self._live.update(task, description=f"[red]{title:<46} {_end(ended)}")
             raise
         else:
             self._live.update(task, completed=1)

@@ -172,7 +172,7 @@ class Stack:
         if self.options.supervise:
             self._watch("nats")
 
-    # --- what the demo does to it -----------------------------------------------------------------------------
+    # --- what the demo does to it ---------------------------------------------------------------------------
 
     async def make_platform_user(self, email: str, password: str) -> None:
         """The platform's first user, who may make tenants; nothing to do when it is there."""
