@@ -14,9 +14,9 @@ import yaml
 
 from gateway.contract import public_services
 from gateway.descriptors import descriptor_set
-from gateway.filters import EDGE, http_filters
+from gateway.filters import http_filters
 from gateway.replies import Limits, local_reply_config
-from gateway.routes import routes
+from gateway.routes import EDGE, routes
 from gateway.settings import GatewaySettings
 from gateway.typed import BUFFER, Config, address, http2, named, url
 

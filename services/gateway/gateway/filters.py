@@ -4,13 +4,10 @@ from pathlib import Path
 from typing import Final
 
 from gateway.contract import PublicRpc, public_rpcs, public_services
-from gateway.routes import HEALTH_PATH, OPENAPI_PATH
+from gateway.routes import EDGE, HEALTH_PATH, OPENAPI_PATH
 from gateway.settings import GatewaySettings
 from gateway.typed import Config, header, http_filter
 from kit.rpc.tokens import AUDIENCE, USER_ISSUER
-
-EDGE: Final = "edge"
-"""Name of the JSON edge's cluster."""
 
 READ_FACTOR: Final = 8
 """How many times the longest body is read before the connection is broken off."""

@@ -11,6 +11,9 @@ OPENAPI_FILE: Final = Path(__file__).with_name("openapi.json")
 OPENAPI_PATH: Final = "/openapi.json"
 HEALTH_PATH: Final = "/healthz"
 
+EDGE: Final = "edge"
+"""Name of the JSON edge's cluster."""
+
 # what a caller could pretend to be; who calls is read from the token alone
 _IDENTITY_HEADERS: Final = ("x-forwarded-client-cert", "x-giro-tenant", "x-giro-caller", "x-giro-service")
 
@@ -24,8 +27,7 @@ def routes(settings: GatewaySettings) -> Config:
         "routes": [
             _page(HEALTH_PATH, {"inline_string": '{"status":"ok"}\n'}),
             _page(OPENAPI_PATH, {"filename": str(OPENAPI_FILE)}),
-            # where the edge and the transcoder find no RPC, nothing is there
-            {"match": {"prefix": "/v1/"}, "direct_response": {"status": 404}},
+            _json(),
             *(_service(settings, name, backend) for name, backend in sorted(public_services().items())),
         ],
     }
@@ -49,6 +51,15 @@ def _page(path: str, body: Config) -> Config:
             "envoy.filters.http.grpc_json_transcoder": off,
         },
     }
+
+
+def _json() -> Config:
+    """JSON paths, for the filters before the transcoder, which picks the gRPC route anew.
+
+    Nothing gets past the edge and the transcoder on this route. It is no direct response all the same, since
+    CORS does not work on those; should anything get past, the edge knows no such call.
+    """
+    return {"match": {"prefix": "/v1/"}, "route": {"cluster": EDGE, "timeout": "5s"}}
 
 
 def _service(settings: GatewaySettings, service: str, backend: str) -> Config:

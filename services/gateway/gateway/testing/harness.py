@@ -2,6 +2,7 @@
 
 import socket
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ class Harness:
         """Address for gRPC clients."""
         return f"127.0.0.1:{self.settings.port}"
 
-    @property
+    @cached_property
     def bearer(self) -> dict[str, str]:
         """Headers with a good token."""
         return {"authorization": f"Bearer {self.tokens.sign()}"}

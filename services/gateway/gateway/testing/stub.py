@@ -24,11 +24,12 @@ _FILES: Final = (identity_pb2, booking_pb2, geo_pb2, ledger_pb2)
 
 @dataclass
 class Call:
-    """One call that a stub saw."""
+    """One call that a stub saw; `seconds_left` of its deadline, None without one."""
 
     method: str
     request: Message
     metadata: dict[str, str]
+    seconds_left: float | None
 
 
 @dataclass
@@ -78,7 +79,7 @@ class Stub:
     def _answer(self, method: str, response: Descriptor) -> Callable[[Message, Any], Any]:
         async def answer(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
             metadata = {key: str(value) for key, value in context.invocation_metadata() or ()}
-            self.calls.append(Call(method, request, metadata))
+            self.calls.append(Call(method, request, metadata, context.time_remaining()))
             if self.delay_seconds:
                 await asyncio.sleep(self.delay_seconds)
             if self.error is not None:
