@@ -1,15 +1,23 @@
 """The composition root of identity: the only room that knows all others."""
 
+import asyncio
 from datetime import timedelta
+from typing import Final
 
 from giro.identity.v1 import identity_pb2 as contract
+from giro.identity.v1.identity_pb2_grpc import add_IdentityServiceServicer_to_server
 from identity.clients.passwords import Argon2Passwords
-from identity.clients.signing import SigningKey, load_public_keys
+from identity.clients.signing import SigningKey, check_published, load_public_keys
+from identity.domain.email import Email
+from identity.domain.tenants import check_time_zone
 from identity.domain.throttle import Throttle
+from identity.domain.users import User
 from identity.settings import IdentitySettings
+from identity.storage import logins
 from identity.storage.constraints import CONSTRAINTS
-from identity.transport.rpc import UseCases
+from identity.transport.rpc import IdentityServicer, UseCases
 from identity.usecases.advance_test_clock import AdvanceTestClock
+from identity.usecases.bootstrap_platform import BootstrapPlatform
 from identity.usecases.create_session import CreateSession
 from identity.usecases.create_tenant import CreateTenant
 from identity.usecases.create_user import CreateUser
@@ -19,9 +27,104 @@ from identity.usecases.get_user import GetUser
 from identity.usecases.list_users import ListUsers
 from identity.usecases.ports import Passwords, Signer
 from identity.usecases.set_user_grants import SetUserGrants
+from kit.bus.connect import Bus, ensure_stream
+from kit.bus.relay import Relay
 from kit.db.engine import Database
-from kit.rpc.tokens import TOKEN_ALG
-from kit.values.clock import Clock
+from kit.rpc.server import Server
+from kit.rpc.tokens import TOKEN_ALG, Authenticator
+from kit.runtime import Background
+from kit.telemetry import MetricsPage
+from kit.values.clock import Clock, SystemClock
+
+FORGET_EVERY_SECONDS: Final = 600
+"""How often failed sign-ins that no longer count are deleted."""
+
+
+class RelayApp:
+    """Sends identity's events, and nothing else."""
+
+    def __init__(self, settings: IdentitySettings) -> None:
+        settings.require("worker_database_url", "nats_url")
+        self.settings = settings
+        self.db = make_database(settings)
+        self.bus = Bus(settings.nats_url, f"giro-{settings.service}")
+        self.metrics = MetricsPage(settings.host, settings.metrics_port)
+        self.background = Background()
+
+    async def start(self) -> None:
+        """Checks the database's logins, connects to NATS when it is there, begins to send."""
+        await self.db.start()
+        self.metrics.start()
+        await self.bus.start()
+        await ensure_stream(self.bus, self.settings.service, self.settings.stream_replicas)
+        self.background.spawn("relay", Relay(self.db, self.bus, self.settings.service).run)
+
+    async def stop(self) -> None:
+        """Ends everything; what is in the outbox is sent by the next start."""
+        await self.background.stop()
+        await self.bus.stop()
+        await self.db.stop()
+        self.metrics.stop()
+
+
+class IdentityApp(RelayApp):
+    """Serves gRPC, sends events, forgets failed sign-ins that no longer count."""
+
+    def __init__(self, settings: IdentitySettings, clock: Clock | None = None) -> None:
+        """Raises SettingsError, naming the variables, for what it cannot start with."""
+        settings.require("signing_key_file", "jwks_file", "service_key")
+        super().__init__(settings)
+        signing = SigningKey.load(settings.signing_key_file)
+        check_published(signing, load_public_keys(settings.jwks_file))
+        self._clock = clock or SystemClock()
+        self._passwords = make_passwords(settings, signing)
+        use = make_use_cases(settings, self.db, self._passwords, signing, self._clock)
+        servicer = IdentityServicer(use, make_key_set(settings))
+        auth = Authenticator(settings.jwks_file, settings.service_key)
+        self.server = Server(settings, [(add_IdentityServiceServicer_to_server, servicer)], auth)
+
+    async def start(self) -> None:
+        """As the relay's, then serves."""
+        await super().start()
+        await asyncio.to_thread(check_time_zone, "UTC")  # reads the list of zones from disk, once
+        self.background.spawn("forget failed sign-ins", self._forget_failures)
+        await self.server.start()
+
+    async def stop(self) -> None:
+        """Ends calls first, then everything else."""
+        await self.server.stop()
+        await super().stop()
+        self._passwords.close()
+
+    async def _forget_failures(self) -> None:
+        throttle = make_throttle(self.settings)
+        while True:
+            async with self.db.worker() as tx:
+                await logins.forget_old_failures(tx, throttle.window_start(self._clock.now()))
+            await asyncio.sleep(FORGET_EVERY_SECONDS)
+
+
+def build(settings: IdentitySettings) -> IdentityApp:
+    """The service. Raises SettingsError, naming the variables, for what it cannot start with."""
+    return IdentityApp(settings)
+
+
+def build_relay(settings: IdentitySettings) -> RelayApp:
+    """The sender of events alone. Raises SettingsError like `build`."""
+    return RelayApp(settings)
+
+
+async def bootstrap_platform(settings: IdentitySettings, email: Email, password: str) -> User:
+    """The platform's first user, made unless it is there; needs the database and the signing key alone."""
+    settings.require("signing_key_file")
+    passwords = make_passwords(settings, SigningKey.load(settings.signing_key_file))
+    db = make_database(settings)
+    try:
+        await db.start()
+        return await BootstrapPlatform(db, passwords).run(email, password)
+    finally:
+        await db.stop()
+        passwords.close()
 
 
 def make_database(settings: IdentitySettings) -> Database:
