@@ -8,7 +8,7 @@ from allinone.ports import HOST, NAMES, Ports, variable
 from allinone.urls import StackUrls
 
 FOR_THE_STACK_ONLY = {"GIRO_DATABASE_URL", "GIRO_NATS_URL", "PYTHONDONTWRITEBYTECODE"}
-"""Not for the services: the first two name the administrator, the last would have each compile all it imports."""
+"""Not for the services: the first two name the administrator, the last makes each compile all it imports."""
 
 
 @dataclass(frozen=True)
