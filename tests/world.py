@@ -159,7 +159,7 @@ class World:
         self.tenant = made.tenant_id
 
     async def make_agent(
-        self, name: str, *, base: tuple[float, float] | None = None, shifts: Sequence[geo.Shift] = (), zone: str = "UTC"
+        self, name: str, *, base: tuple[float, float] | None = None, shifts: "Sequence[geo.Shift]" = (), zone: str = "UTC"
     ) -> str:
         """An agent, working around the clock unless shifts are given; gives the id."""
         around = [geo.Shift(weekday=day, start="00:00", end="24:00") for day in WEEKDAYS]
