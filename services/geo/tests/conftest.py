@@ -25,5 +25,3 @@ def _roads_as_usual(request: pytest.FixtureRequest) -> None:
         roads.seconds.clear()
         roads.asked.clear()
         roads.usual, roads.data, roads.closed = 1200, "test-1", False
-
-

@@ -104,7 +104,7 @@ def _shift(message: geo_pb2.Shift, field: str) -> WeeklyShift:
 def page_after(token: str) -> str:
     """The id that a page begins after. Raises InvalidInput for a token that no page had."""
     try:
-        return base64.urlsafe_b64decode(token.encode("ascii")).decode("utf-8")
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except (ValueError, binascii.Error):
         raise invalid("page_token", "is no token of a page") from None
 

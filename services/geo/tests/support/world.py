@@ -90,7 +90,9 @@ class World:
     ledger: Ledger
     roads: Roads
 
-    async def agent(self, weekly: Calendar | None = None, buffer: int = 0, skills: tuple[str, ...] = ()) -> str:
+    async def agent(
+        self, weekly: Calendar | None = None, buffer: int = 0, skills: tuple[str, ...] = ()
+    ) -> str:
         agent = Agent(new_id("agt"), "Ada", skills, buffer, weekly or week())
         await create_agent(self.ledger, TENANT, agent, Claim(new_id("req"), b""))
         return agent.agent_id

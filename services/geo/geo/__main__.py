@@ -1,0 +1,54 @@
+"""`python -m geo serve|relay|migrate`."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from geo import app
+from geo.settings import GeoSettings
+from kit import runtime
+from kit.db import migrate
+from kit.errors import GiroError
+from kit.settings import SettingsError
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Runs one verb. Exits with 2 and a sentence for what cannot start."""
+    chosen = _parser().parse_args(words)
+    try:
+        VERBS[chosen.verb]()
+    except (SettingsError, GiroError) as refused:
+        sys.stderr.write(f"geo: {refused}\n")
+        sys.exit(2)
+
+
+def serve() -> None:
+    """Serves gRPC and sends events until it is told to stop."""
+    runtime.run(app.build(GeoSettings()))
+
+
+def relay() -> None:
+    """Sends events only."""
+    runtime.run(app.build_relay(GeoSettings()))
+
+
+def migrate_schema() -> None:
+    """Brings the schema to its newest version."""
+    settings = GeoSettings()
+    settings.require("migrate_database_url")
+    migrate.upgrade(settings.migrate_database_url, settings.service)
+
+
+VERBS: Mapping[str, Callable[[], None]] = {"serve": serve, "relay": relay, "migrate": migrate_schema}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="geo", description="Agents, the itinerary ledger, slot search.")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    for name, verb in VERBS.items():
+        verbs.add_parser(name, help=verb.__doc__)
+    return parser
+
+
+if __name__ == "__main__":
+    main()
