@@ -38,7 +38,7 @@ def http_ok(port: int, path: str) -> Probe:
         except OSError:
             return False
         try:
-            writer.write(f"GET {path} HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode())
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
             status = await asyncio.wait_for(reader.readline(), timeout=2)
         except (OSError, TimeoutError):
             return False
