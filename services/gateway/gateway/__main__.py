@@ -61,7 +61,8 @@ def main() -> None:
     try:
         COMMANDS[arguments.command](arguments)
     except SettingsError as refused:
-        sys.exit(str(refused))
+        sys.stderr.write(f"gateway: {refused}\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -2,24 +2,35 @@
 
 from gateway.edge.server import Edge
 from gateway.settings import GatewaySettings
+from kit import telemetry
+from kit.settings import SettingsError
+
+_log = telemetry.logger(__name__)
 
 
 class GatewayApp:
-    """The edge with its settings; the shape that kit.runtime runs."""
+    """The edge and the page with its metrics."""
 
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
-        self._edge: Edge | None = None
+        self._edge = Edge(settings.max_body_bytes)
+        self._page = telemetry.MetricsPage(settings.host, settings.metrics_port)
 
     async def start(self) -> None:
-        """Listens; raises RuntimeError when the port is taken."""
-        self._edge = Edge(self._settings.max_body_bytes)  # here: a gRPC server belongs to the running loop
-        await self._edge.start(f"{self._settings.host}:{self._settings.edge_port}")
+        """Serves. Raises SettingsError, naming the variable, when a port is taken."""
+        settings = self._settings
+        telemetry.configure_logging(settings.service, settings.log_level)
+        try:
+            self._page.start()
+        except OSError:
+            raise SettingsError(f"GIRO_GATEWAY_METRICS_PORT: {settings.metrics_port} is taken") from None
+        port = await self._edge.start(f"{settings.host}:{settings.edge_port}")
+        _log.info("serving the JSON edge", port=port)
 
     async def stop(self) -> None:
         """Answers what is in hand and stops listening."""
-        if self._edge is not None:
-            await self._edge.stop()
+        await self._edge.stop()
+        self._page.stop()
 
 
 def build(settings: GatewaySettings) -> GatewayApp:

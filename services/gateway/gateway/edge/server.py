@@ -19,6 +19,7 @@ from gateway.edge.ext_authz_pb2 import (
 )
 from gateway.edge.judge import Judge, Refusal
 from gateway.filters import READ_FACTOR
+from kit.settings import SettingsError
 from kit.telemetry import Trace
 
 SERVICE: Final = "envoy.service.auth.v3.Authorization"
@@ -33,6 +34,10 @@ class Edge:
 
     def __init__(self, max_body_bytes: int, registry: CollectorRegistry = REGISTRY) -> None:
         self._judge = Judge(max_body_bytes)
+        self._options = [
+            ("grpc.max_receive_message_length", max_body_bytes * READ_FACTOR + _ROOM_FOR_HEADERS),
+            ("grpc.so_reuseport", 0),
+        ]
         self._answers = Counter(
             "giro_gateway_edge_requests",
             "JSON requests that the edge looked at, by the HTTP status it gave; 200 passed",
@@ -40,23 +45,25 @@ class Edge:
             registry=registry,
         )
         self._health = health_aio.HealthServicer()
-        self._server = grpc.aio.server(
-            options=[("grpc.max_receive_message_length", max_body_bytes * READ_FACTOR + _ROOM_FOR_HEADERS)]
-        )
-        self._server.add_generic_rpc_handlers((self._handler(),))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._server: grpc.aio.Server | None = None
 
     async def start(self, address: str) -> int:
-        """Listens on `address` (host:port, port 0 for any free one) and returns the port."""
-        port = int(self._server.add_insecure_port(address))
-        await self._server.start()
+        """Listens on `address` (port 0: any free one) and gives the port. Raises SettingsError if taken."""
+        server = grpc.aio.server(options=self._options)
+        server.add_generic_rpc_handlers((self._handler(),))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        port = _bind(server, address)
+        await server.start()
+        self._server = server
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         return port
 
     async def stop(self, grace_seconds: float = 5) -> None:
         """Stops taking questions, answers those in hand."""
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(grace_seconds)
+        if self._server is not None:
+            await self._server.stop(grace_seconds)
+            self._server = None
 
     def _handler(self) -> grpc.GenericRpcHandler:
         check = grpc.unary_unary_rpc_method_handler(
@@ -71,6 +78,13 @@ class Edge:
         refusal = self._judge.refusal(http.method, http.path, http.raw_body)
         self._answers.labels(refusal.status if refusal else 200).inc()
         return _denied(refusal) if refusal else _passed(http.headers.get("traceparent"))
+
+
+def _bind(server: grpc.aio.Server, address: str) -> int:
+    try:
+        return server.add_insecure_port(address)
+    except RuntimeError as refused:
+        raise SettingsError(f"GIRO_EDGE_PORT: cannot listen on {address}: {refused}") from None
 
 
 def _passed(traceparent: str | None) -> CheckResponse:

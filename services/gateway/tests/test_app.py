@@ -1,0 +1,90 @@
+"""The gateway's own process: it serves the edge, and says in words why it cannot."""
+
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from gateway.edge.ext_authz_pb2 import AttributeContext, CheckRequest, CheckResponse, HttpRequest, Request
+from gateway.edge.server import SERVICE
+from gateway.testing.harness import free_ports
+
+
+@contextmanager
+def command(*words: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "gateway", *words],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def said_by(process: subprocess.Popen[str]) -> str:
+    return process.communicate(timeout=20)[0]
+
+
+def check_service(port: int) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        answer = health.Check(health_pb2.HealthCheckRequest(), timeout=20, wait_for_ready=True)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        assert asked(channel, "/v1/me").WhichOneof("http_response") == "ok_response"
+        assert asked(channel, "/v1/nothing").denied_response.status.code == 404
+
+
+def asked(channel: grpc.Channel, target: str) -> CheckResponse:
+    check = channel.unary_unary(
+        f"/{SERVICE}/Check",
+        request_serializer=CheckRequest.SerializeToString,
+        response_deserializer=CheckResponse.FromString,
+    )
+    http = HttpRequest(
+        method="GET", path=target, headers={"traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01"}
+    )
+    answer: CheckResponse = check(
+        CheckRequest(attributes=AttributeContext(request=Request(http=http))), timeout=5
+    )
+    return answer
+
+
+def test_it_serves_until_it_is_told_to_stop() -> None:
+    port, metrics_port = free_ports(2)
+    with command("serve", GIRO_EDGE_PORT=str(port), GIRO_GATEWAY_METRICS_PORT=str(metrics_port)) as process:
+        check_service(port)
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=5) as page:
+            metrics = page.read().decode()
+        assert 'giro_gateway_edge_requests_total{status="200"} 1.0' in metrics
+        assert 'giro_gateway_edge_requests_total{status="404"} 1.0' in metrics
+        process.terminate()
+        assert "stopped" in said_by(process)
+    assert process.returncode == 0
+
+
+def test_a_taken_port_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with command("serve", GIRO_EDGE_PORT=port, GIRO_GATEWAY_METRICS_PORT="0") as process:
+            assert "GIRO_EDGE_PORT" in said_by(process)
+    assert process.returncode == 2
+
+
+@pytest.mark.parametrize("variable", ["GIRO_JWKS_FILE", "GIRO_GEO_TARGET"])
+def test_settings_that_do_not_fit_are_named(tmp_path: Path, variable: str) -> None:
+    with command("envoy-config", "--out", str(tmp_path / "envoy.yaml"), **{variable: ""}) as process:
+        assert variable in said_by(process)
+    assert process.returncode == 2
+    assert not list(tmp_path.iterdir())
