@@ -31,7 +31,10 @@ from allinone.readiness import grpc_health, http_ok
 from allinone.urls import StackUrls
 
 SERVICES = keys.SERVICES
-STOP_ORDER = ("envoy", "gateway", "booking", "geo", "identity", "nats", "postgres")
+STOP_ORDER = (("envoy",), ("gateway",), SERVICES, ("nats",), ("postgres",))
+"""The edge first, what everything stands on last; those of one row together."""
+
+NAMES = tuple(name for row in STOP_ORDER for name in row)
 PORT_PATIENCE_SECONDS = 5.0
 ENVOY_GRACE_SECONDS = 3.0
 
@@ -130,10 +133,9 @@ class Stack:
     async def stop(self) -> None:
         """Stops all that was started, the edge first and the database last. Safe to call twice."""
         await self._unwatch(*self._guards)
-        for name in STOP_ORDER:
-            child = self._children.pop(name, None)
-            if child is not None:
-                await child.stop()
+        for row in STOP_ORDER:
+            children = [self._children.pop(name) for name in row if name in self._children]
+            await asyncio.gather(*(child.stop() for child in children))
         if self._lock is not None:
             self._lock.close()
             self._lock = None

@@ -10,7 +10,7 @@ import pytest_asyncio
 from allinone import ports
 from allinone.errors import StartFailed
 from allinone.readiness import grpc_health, http_ok
-from allinone.stack import STOP_ORDER, Stack, StackOptions
+from allinone.stack import NAMES, Stack, StackOptions
 
 pytestmark = pytest.mark.asyncio
 
@@ -31,18 +31,18 @@ async def until_served_anew(stack: Stack, name: str, old: int | None) -> None:
 
 
 async def test_every_process_is_its_own_and_serves(stack: Stack) -> None:
-    assert len({stack.pid(name) for name in STOP_ORDER} - {None}) == len(STOP_ORDER)
+    assert len({stack.pid(name) for name in NAMES} - {None}) == len(NAMES)
     for target in stack.urls.targets.values():
         assert await grpc_health(target)()
     assert await http_ok(stack.options.ports.gateway_admin, "/ready")()
 
 
 async def test_a_killed_service_comes_back_and_the_others_stay(stack: Stack) -> None:
-    before = {name: stack.pid(name) for name in STOP_ORDER}
+    before = {name: stack.pid(name) for name in NAMES}
     await stack.kill("booking")
     await until_served_anew(stack, "booking", before["booking"])
-    after = {name: stack.pid(name) for name in STOP_ORDER}
-    assert {name for name in STOP_ORDER if after[name] != before[name]} == {"booking"}
+    after = {name: stack.pid(name) for name in NAMES}
+    assert {name for name in NAMES if after[name] != before[name]} == {"booking"}
 
 
 async def test_nats_goes_and_comes_back_without_the_services_dying(stack: Stack) -> None:
