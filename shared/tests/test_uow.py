@@ -78,10 +78,11 @@ async def test_a_row_for_another_tenant_is_refused(db: Database, tenant: str) ->
 async def test_the_tenant_does_not_stay_on_a_pooled_connection(make_db: Any, tenant: str) -> None:
     db = await make_db(pool_size=1)
     await add(db, tenant, "a")
-    async with db._engine.connect() as connection:
-        assert (await connection.execute(COUNT)).scalar_one() == 0
-        left = (await connection.execute(text("SELECT current_setting('giro.tenant', true)"))).scalar_one()
-    assert not left
+    connection = await db._pool.acquire()
+    assert await (await connection.execute("SELECT count(*) FROM probe.things")).fetchone() == (0,)
+    left = await (await connection.execute("SELECT current_setting('giro.tenant', true)")).fetchone()
+    await db._pool.release(connection)
+    assert left == ("",)
 
 
 @pytest.mark.parametrize("bad", ["", "a'b", "a b", "x" * 65])
@@ -255,7 +256,7 @@ async def test_the_callers_deadline_ends_a_statement(db: Database, tenant: str) 
 
 async def test_a_pool_in_use_is_unavailable(make_db: Any, tenant: str) -> None:
     db = await make_db(pool_size=1)
-    db._engine.pool._timeout = 0.05
+    db._pool.wait_seconds = 0.05
     async with db.uow(tenant):
         with pytest.raises(Unavailable):
             await count(db, tenant)

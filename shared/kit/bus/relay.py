@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-import psycopg
 from nats.errors import Error as NatsError
 from nats.js.errors import NoStreamResponseError
 from prometheus_client import Gauge
@@ -22,6 +21,8 @@ from kit.bus.connect import Bus
 from kit.db import failures
 from kit.db.claims import RETENTION_DAYS
 from kit.db.engine import Database
+from kit.db.pool import Connection
+from kit.errors import Unavailable
 from kit.failpoints import failpoint
 
 POLL_SECONDS: Final = 0.25
@@ -54,15 +55,13 @@ class Relay:
         """Leads whenever nobody else does, for ever. Survives the loss of NATS and of the database."""
         while True:
             try:
-                async with self._db.worker_engine.connect() as pooled:
-                    raw = (await pooled.get_raw_connection()).driver_connection
-                    await self._session(raw)
-            except failures.DRIVER_ERRORS as error:
-                _log.warning("relay lost the database", error=repr(failures.root(error)))
-                await self._db.worker_engine.dispose()
+                await self._session()
+            except (*failures.DRIVER_ERRORS, Unavailable) as error:
+                _log.warning("relay lost the database", error=repr(error))
                 await self._pause()
 
-    async def _session(self, connection: Any) -> None:
+    async def _session(self) -> None:
+        connection = await self._db.worker_pool.acquire()
         try:
             await self._take_lead(connection)
             while True:
@@ -70,11 +69,10 @@ class Relay:
                 if not await self._round(connection):
                     await self._rest()
         finally:
-            # the lock is the session's: it must not go back into the pool with its connection
-            with contextlib.suppress(psycopg.Error):
-                await connection.execute("SELECT pg_advisory_unlock_all()")
+            # the lock is the session's: it ends with the connection, which must not go back into the pool
+            await self._db.worker_pool.discard(connection)
 
-    async def _take_lead(self, connection: psycopg.AsyncConnection[Any]) -> None:
+    async def _take_lead(self, connection: Connection) -> None:
         lock = f"giro relay {self._db.schema}"
         while True:
             cursor = await connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (lock,))
@@ -84,7 +82,7 @@ class Relay:
                 return
             await asyncio.sleep(1)
 
-    async def _round(self, connection: psycopg.AsyncConnection[Any]) -> bool:
+    async def _round(self, connection: Connection) -> bool:
         """Sends one batch; True when there may be more to send at once."""
         await self._prune(connection)
         rows = await self._read(connection)
@@ -102,7 +100,7 @@ class Relay:
             self._failures = 0
         return True
 
-    async def _read(self, connection: psycopg.AsyncConnection[Any]) -> list[Any]:
+    async def _read(self, connection: Connection) -> list[Any]:
         cursor = connection.cursor(row_factory=namedtuple_row)
         await cursor.execute(self._statements.read, (BATCH,))
         return await cursor.fetchall()
@@ -131,7 +129,7 @@ class Relay:
             return False
         return True
 
-    async def _measure(self, connection: psycopg.AsyncConnection[Any]) -> None:
+    async def _measure(self, connection: Connection) -> None:
         found = await (await connection.execute(self._statements.measure)).fetchone()
         if found:
             self._count(found[0], float(found[1]))
@@ -140,7 +138,7 @@ class Relay:
         pending.labels(self._service).set(events)
         age.labels(self._service).set(oldest)
 
-    async def _prune(self, connection: psycopg.AsyncConnection[Any]) -> None:
+    async def _prune(self, connection: Connection) -> None:
         now = time.monotonic()
         if self._pruned and now - self._pruned < _PRUNE_SECONDS:
             return

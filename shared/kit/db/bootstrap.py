@@ -7,7 +7,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from kit.db.engine import driver_url
+from kit.db.pool import driver_url
 from kit.db.roles import TENANT_IS_MINE, roles_of
 
 _LOCK = 4_867_001

@@ -8,10 +8,8 @@ first statement; an equal key that is under way elsewhere waits for it, at most 
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
-import psycopg
-
+from kit.db.pool import Connection
 from kit.errors import InvalidInput, Reason
 
 RETENTION_DAYS = 30
@@ -57,7 +55,7 @@ class ClaimStatements:
 
 
 async def take(
-    connection: psycopg.AsyncConnection[Any], statements: ClaimStatements, tenant: str, claim: Claim
+    connection: Connection, statements: ClaimStatements, tenant: str, claim: Claim
 ) -> Earlier | None:
     """Claims the key; None when it is fresh.
 

@@ -3,22 +3,24 @@
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import event, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import text
 
 from kit.db import failures
 from kit.db.claims import Claim, ClaimStatements
+from kit.db.execution import execute
 from kit.db.failures import Constraints
 from kit.db.outbox import insert_statement
+from kit.db.pool import Pool
 from kit.db.uow import Source, Timeouts, UnitOfWork
 from kit.db.worker import WorkerTx, worker_transaction
 from kit.errors import Reason, Unavailable
 from kit.settings import SettingsError
 
 _SCHEMA: Final = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+
+_WORKER_POOL: Final = 3
 
 _LOGIN: Final = text(
     """
@@ -50,11 +52,11 @@ class Database:
             raise ValueError(f"{schema!r} is no name of a schema")
         self.service, self.schema, self.sandbox = service, schema, sandbox
         self.constraints = dict(constraints or {})
-        self._engine = make_engine(url, f"giro-{service}", pool_size)
-        self._worker = make_engine(worker_url, f"giro-{service}-worker", 3) if worker_url else None
+        self._pool = Pool(url, f"giro-{service}", pool_size)
+        self._worker = Pool(worker_url, f"giro-{service}-worker", _WORKER_POOL) if worker_url else None
         self._wakers: list[Callable[[], None]] = []
         self._source = Source(
-            engine=self._engine,
+            pool=self._pool,
             service=service,
             constraints=self.constraints,
             claims=ClaimStatements(schema),
@@ -68,15 +70,15 @@ class Database:
 
         Raises Unavailable when the database does not answer.
         """
-        await _check_login(self._engine, self.schema)
+        await _check_login(self._pool, self.schema)
         if self._worker is not None:
             await _check_login(self._worker, self.schema)
 
     async def stop(self) -> None:
         """Closes all connections."""
-        await self._engine.dispose()
+        await self._pool.close()
         if self._worker is not None:
-            await self._worker.dispose()
+            await self._worker.close()
 
     def uow(self, tenant_id: str, claim: Claim | None = None, timeouts: Timeouts | None = None) -> UnitOfWork:
         """`async with db.uow(tenant) as tx:` one transaction that sees this tenant alone.
@@ -92,11 +94,11 @@ class Database:
 
         It sees only what policies show to that role; acting on what it finds goes through `uow(tenant)`.
         """
-        async with worker_transaction(self.worker_engine, sandbox=self.sandbox) as tx:
+        async with worker_transaction(self.worker_pool, sandbox=self.sandbox) as tx:
             yield tx
 
     @property
-    def worker_engine(self) -> AsyncEngine:
+    def worker_pool(self) -> Pool:
         """The worker role's pool. Raises SettingsError when the service was given none."""
         if self._worker is None:
             raise SettingsError(f"GIRO_{self.service.upper()}_WORKER_DATABASE_URL is not set")
@@ -111,48 +113,11 @@ class Database:
             wake()
 
 
-def make_engine(url: str, application: str, pool_size: int) -> AsyncEngine:
-    """A pool whose transactions are begun by hand (see `kit.db.uow`), with prepared statements.
-
-    There is no ping per checkout: a connection that died is found by its first statement and replaced.
-    """
-    engine = create_async_engine(
-        driver_url(url),
-        isolation_level="AUTOCOMMIT",
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=2.0,
-        pool_use_lifo=True,
-        connect_args={
-            "application_name": application,
-            "connect_timeout": 3,
-            "options": "-c timezone=UTC",
-            "prepare_threshold": 2,
-        },
-    )
-    event.listen(engine.sync_engine, "connect", _keep_more_statements)
-    return engine
-
-
-def _keep_more_statements(connection: Any, _: object) -> None:
-    connection.driver_connection.prepared_max = 500
-
-
-def driver_url(url: str) -> URL:
-    """The URL with the driver's name. Raises SettingsError for what is no URL of PostgreSQL."""
+async def _check_login(pool: Pool, schema: str) -> None:
     try:
-        parsed = make_url(url)
-    except Exception as refused:
-        raise SettingsError("the database URL cannot be read") from refused
-    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
-        raise SettingsError("the database URL does not begin with postgresql://")
-    return parsed.set(drivername="postgresql+psycopg")
-
-
-async def _check_login(engine: AsyncEngine, schema: str) -> None:
-    try:
-        async with engine.connect() as connection:
-            login = (await connection.execute(_LOGIN, {"schema": schema})).one()
+        connection = await pool.acquire()
+        login = (await execute(connection, _LOGIN, {"schema": schema})).one()
+        await pool.release(connection)
     except failures.DRIVER_ERRORS as error:
         message = f"the database cannot be reached: {failures.root(error)}"
         raise Unavailable(Reason.DATABASE_UNAVAILABLE, message) from error

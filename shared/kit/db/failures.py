@@ -59,8 +59,8 @@ def outcome_unknown() -> Unavailable:
 def broke_connection(error: BaseException) -> bool:
     """Whether the connection that raised this cannot be used again."""
     cause = root(error)
-    if isinstance(cause, psycopg.InterfaceError | OSError):
-        return True
+    if isinstance(cause, psycopg.InterfaceError | OSError | pg.ReadOnlySqlTransaction):
+        return True  # read-only: this server was the primary once
     return isinstance(cause, psycopg.OperationalError) and (
         cause.sqlstate is None
         or (cause.sqlstate[:2] in {"08", "57"} and not isinstance(cause, pg.QueryCanceled))

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from kit.db.bootstrap import bootstrap
-from kit.db.engine import driver_url
+from kit.db.pool import driver_url
 from kit.settings import SettingsError
 
 __all__ = ["at_head", "bootstrap", "describe", "upgrade"]

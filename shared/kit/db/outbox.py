@@ -4,10 +4,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import psycopg
 from psycopg.types.json import Jsonb
+
+from kit.db.pool import Connection
 
 MAX_EVENT_BYTES = 512 * 1024
 """Largest payload of an event; NATS itself refuses 1 MiB."""
@@ -33,7 +33,7 @@ def insert_statement(schema: str) -> str:
 
 
 async def write(
-    connection: psycopg.AsyncConnection[Any],
+    connection: Connection,
     statement: str,
     tenant: str,
     events: Sequence[Outgoing],

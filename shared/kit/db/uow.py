@@ -13,17 +13,16 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, cast
 
-import psycopg
 from google.protobuf.message import Message
 from sqlalchemy import Executable
-from sqlalchemy.engine import Result
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kit import telemetry
 from kit.bus import subjects
 from kit.db import claims, failures, guard, outbox
 from kit.db.claims import Claim, ClaimStatements
+from kit.db.execution import Rows, execute
 from kit.db.outbox import Outgoing
+from kit.db.pool import Connection, Pool
 from kit.rpc.context import time_left
 from kit.values.ids import new_id
 
@@ -49,7 +48,7 @@ class Timeouts:
 class Source:
     """Where units of work come from; made by `Database`."""
 
-    engine: AsyncEngine
+    pool: Pool
     service: str
     constraints: failures.Constraints
     claims: ClaimStatements
@@ -61,7 +60,7 @@ class Source:
 class Tx:
     """An open transaction of one tenant."""
 
-    def __init__(self, source: Source, tenant: str, connection: AsyncConnection, raw: Any) -> None:
+    def __init__(self, source: Source, tenant: str, connection: Connection) -> None:
         self.tenant = tenant
         self.duplicate = False
         """True when a committed transaction took effect under this claim before; nothing is to be done
@@ -72,23 +71,23 @@ class Tx:
         """What that transaction referred to, if it did: the id of what it made."""
         self.is_open = True
         self.failure: BaseException | None = None
+        self.lost = False
         self.events: list[Outgoing] = []
         self.callbacks: list[Callable[[], None]] = []
         self.connection = connection
-        self.raw: psycopg.AsyncConnection[Any] = raw
         self.claim: Claim | None = None
         self._source = source
         self._answer: bytes | None = None
         self._ref: str | None = None
 
-    async def run(self, statement: Executable, params: Mapping[str, Any] | None = None) -> Result[Any]:
+    async def run(self, statement: Executable, params: Mapping[str, Any] | None = None) -> Rows:
         """Runs one SQLAlchemy Core statement or `text()`. Statements built once, at import, run fastest.
 
         Raises Conflict (CONTENTION) for a lock not had in time or a deadlock, Unavailable for a database that
         does not answer, and the error that the service's constraints name for a violation.
         """
         try:
-            return await self.connection.execute(statement, params)
+            return await execute(self.connection, statement, params)
         except failures.DRIVER_ERRORS as error:
             raise self.failed(error) from error
 
@@ -99,7 +98,7 @@ class Tx:
         """
         query = _SANDBOX_NOW if self._source.sandbox else _NOW
         try:
-            found = await (await self.raw.execute(query)).fetchone()
+            found = await (await self.connection.execute(query)).fetchone()
         except failures.DRIVER_ERRORS as error:
             raise self.failed(error) from error
         moment: datetime = cast(tuple[datetime], found)[0]
@@ -146,7 +145,7 @@ class Tx:
             return
         self.claim = claim
         try:
-            earlier = await claims.take(self.raw, self._source.claims, self.tenant, claim)
+            earlier = await claims.take(self.connection, self._source.claims, self.tenant, claim)
         except failures.DRIVER_ERRORS as error:
             raise self.failed(error) from error
         if earlier is not None:
@@ -157,19 +156,23 @@ class Tx:
         if self.claim is not None and (self._answer is not None or self._ref is not None):
             await self._settle(self.claim.key, self._answer, self._ref)
         if self.events:
-            await outbox.write(self.raw, self._source.insert_events, self.tenant, self.events)
+            await outbox.write(self.connection, self._source.insert_events, self.tenant, self.events)
 
     def failed(self, error: BaseException) -> BaseException:
         """Notes that the transaction cannot be committed any more; gives the error to raise."""
         self.failure = failures.translate(error, self._source.constraints) or error
+        self.lost = failures.broke_connection(error)
         return self.failure
 
     async def _settle(self, key: str, answer: bytes | None, ref: str | None) -> int:
         try:
-            settled = await self.raw.execute(self._source.claims.settle, (answer, ref, self.tenant, key))
+            cursor = await self.connection.execute(
+                self._source.claims.settle, (answer, ref, self.tenant, key)
+            )
         except failures.DRIVER_ERRORS as error:
             raise self.failed(error) from error
-        return settled.rowcount
+        changed: int = cursor.rowcount
+        return changed
 
     def _require_claim(self) -> None:
         if self.claim is None:
@@ -209,25 +212,24 @@ class UnitOfWork:
         await self._commit(tx)
 
     async def _begin(self) -> Tx:
-        for last in (False, True):
-            connection = await self._connect()
-            try:
-                raw = (await connection.get_raw_connection()).driver_connection
-                await cast(psycopg.AsyncConnection[Any], raw).execute(self._first_statement())
-            except failures.DRIVER_ERRORS as error:
-                await self._discard(connection)
-                if last or not failures.broke_connection(error):
-                    raise self._translated(error) from error
-                continue  # nothing has been done on it, so another connection may begin instead
-            return Tx(self._source, self._tenant, connection, raw)
-        raise AssertionError("unreachable")
-
-    async def _connect(self) -> AsyncConnection:
-        connection = self._source.engine.connect()
         try:
-            return await connection.start()
+            return await self._begun()
         except failures.DRIVER_ERRORS as error:
             raise self._translated(error) from error
+
+    async def _begun(self) -> Tx:
+        first = self._first_statement()
+        for last in (False, True):
+            connection = await self._source.pool.acquire()
+            try:
+                await connection.execute(first)
+            except BaseException as error:
+                await self._source.pool.discard(connection)
+                if last or not failures.broke_connection(error):
+                    raise
+                continue  # nothing has been done on it, so another connection may begin instead
+            return Tx(self._source, self._tenant, connection)
+        raise AssertionError("unreachable")
 
     def _first_statement(self) -> str:
         left = time_left()
@@ -235,13 +237,12 @@ class UnitOfWork:
         if left is not None:
             statement = max(0.001, min(left, statement))
         lock = min(self._timeouts.lock, statement)
-        # the tenant's characters were checked, so it can stand in one simple query: two round trips less
+        # the tenant's characters were checked, so all this can be one simple query: one round trip
         return (
-            "BEGIN; SELECT "
-            f"set_config('giro.tenant', '{self._tenant}', true), "
-            f"set_config('lock_timeout', '{lock * 1000:.0f}', true), "
-            f"set_config('statement_timeout', '{statement * 1000:.0f}', true), "
-            f"set_config('idle_in_transaction_session_timeout', '{self._timeouts.idle * 1000:.0f}', true)"
+            f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL giro.tenant = '{self._tenant}'; "
+            f"SET LOCAL lock_timeout = {lock * 1000:.0f}; "
+            f"SET LOCAL statement_timeout = {statement * 1000:.0f}; "
+            f"SET LOCAL idle_in_transaction_session_timeout = {self._timeouts.idle * 1000:.0f}"
         )
 
     async def _commit(self, tx: Tx) -> None:
@@ -252,7 +253,7 @@ class UnitOfWork:
             await self._roll_back(tx)
             raise
         self._close(tx)
-        await tx.connection.close()
+        await self._source.pool.release(tx.connection)
         if tx.events:
             self._source.events_committed()
         for callback in tx.callbacks:
@@ -260,7 +261,7 @@ class UnitOfWork:
 
     async def _send_commit(self, tx: Tx) -> None:
         try:
-            await tx.raw.commit()
+            await tx.connection.commit()
         except failures.DRIVER_ERRORS as error:
             if failures.broke_connection(error):
                 raise failures.outcome_unknown() from error
@@ -268,25 +269,23 @@ class UnitOfWork:
 
     async def _roll_back(self, tx: Tx) -> None:
         self._close(tx)
+        if tx.lost:
+            await self._source.pool.discard(tx.connection)
+            return
         try:
-            await tx.raw.rollback()
-            await tx.connection.close()
+            await tx.connection.rollback()
         except BaseException as error:
-            await self._discard(tx.connection)
+            await self._source.pool.discard(tx.connection)
             if not isinstance(error, failures.DRIVER_ERRORS):
                 raise
+        else:
+            await self._source.pool.release(tx.connection)
 
     def _close(self, tx: Tx) -> None:
         tx.is_open = False
         if self._token is not None:
             guard.transaction.reset(self._token)
             self._token = None
-
-    async def _discard(self, connection: AsyncConnection) -> None:
-        # the whole pool goes: what broke one connection (a restart, a failover) broke the idle ones too
-        await connection.invalidate()
-        await connection.close()
-        await self._source.engine.dispose()
 
     def _translated(self, error: BaseException) -> BaseException:
         return failures.translate(error, self._source.constraints) or error

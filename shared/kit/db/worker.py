@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Executable, text
-from sqlalchemy.engine import Result
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kit.db import failures
+from kit.db.execution import Rows, execute
+from kit.db.pool import Connection, Pool
 
-_BEGIN = text(
-    "SELECT set_config('lock_timeout', '2s', true), set_config('statement_timeout', '10s', true),"
-    " set_config('idle_in_transaction_session_timeout', '10s', true)"
+_BEGIN = (
+    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = 2000; "
+    "SET LOCAL statement_timeout = 10000; SET LOCAL idle_in_transaction_session_timeout = 10000"
 )
 _NOW = text("SELECT clock_timestamp()")
 _OFFSETS = text("SELECT tenant_id, offset_seconds FROM sandbox.test_clocks")
@@ -22,14 +22,14 @@ _OFFSETS = text("SELECT tenant_id, offset_seconds FROM sandbox.test_clocks")
 class WorkerTx:
     """A transaction without a tenant: it reads what policies show to the worker role."""
 
-    def __init__(self, connection: AsyncConnection, *, sandbox: bool) -> None:
+    def __init__(self, connection: Connection, *, sandbox: bool) -> None:
         self._connection = connection
         self._sandbox = sandbox
 
-    async def run(self, statement: Executable, params: Mapping[str, Any] | None = None) -> Result[Any]:
+    async def run(self, statement: Executable, params: Mapping[str, Any] | None = None) -> Rows:
         """Runs one statement. Driver errors come as `kit.errors`."""
         try:
-            return await self._connection.execute(statement, params)
+            return await execute(self._connection, statement, params)
         except failures.DRIVER_ERRORS as error:
             raise failures.translate(error, {}) or error from error
 
@@ -46,13 +46,38 @@ class WorkerTx:
 
 
 @asynccontextmanager
-async def worker_transaction(engine: AsyncEngine, *, sandbox: bool) -> AsyncIterator[WorkerTx]:
-    """One READ COMMITTED transaction on `engine`; commits on leaving normally."""
+async def worker_transaction(pool: Pool, *, sandbox: bool) -> AsyncIterator[WorkerTx]:
+    """One READ COMMITTED transaction; commits on leaving normally."""
     try:
-        async with engine.connect() as pooled:
-            connection = await pooled.execution_options(isolation_level="READ COMMITTED")
-            async with connection.begin():
-                await connection.execute(_BEGIN)
-                yield WorkerTx(connection, sandbox=sandbox)
+        connection = await _begun(pool)
+        try:
+            yield WorkerTx(connection, sandbox=sandbox)
+            await connection.commit()
+        except BaseException:
+            await _roll_back(connection)
+            raise
+        finally:
+            await pool.release(connection)
     except failures.DRIVER_ERRORS as error:
         raise failures.translate(error, {}) or error from error
+
+
+async def _begun(pool: Pool) -> Connection:
+    for last in (False, True):
+        connection = await pool.acquire()
+        try:
+            await connection.execute(_BEGIN)
+        except BaseException as error:
+            await pool.discard(connection)
+            if last or not failures.broke_connection(error):
+                raise
+            continue
+        return connection
+    raise AssertionError("unreachable")
+
+
+async def _roll_back(connection: Connection) -> None:
+    try:
+        await connection.rollback()
+    except failures.DRIVER_ERRORS:
+        await connection.close()

@@ -10,7 +10,7 @@ from sqlalchemy import MetaData, create_engine
 from sqlalchemy.pool import NullPool
 
 from kit.db import migrate
-from kit.db.engine import driver_url
+from kit.db.pool import driver_url
 from kit.db.roles import roles_of
 from kit.testing.cluster import Cluster
 
