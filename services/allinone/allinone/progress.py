@@ -12,6 +12,9 @@ from rich.progress import Progress as LiveProgress
 from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 
+TELL_EVERY_SECONDS = 5.0
+
+
 class Step(Protocol):
     """A running step; `say` replaces the few words that follow its title."""
 
@@ -51,13 +54,17 @@ class _PlainStep:
     def __init__(self, title: str) -> None:
         self.title = title
         self.words = "done"
+        self._told = time.monotonic()
 
     def say(self, words: str) -> None:
         self.words = words
+        if time.monotonic() - self._told > TELL_EVERY_SECONDS:
+            self._told = time.monotonic()
+            print(f"  {self.title:<46} ... {words}", flush=True)
 
 
 class Plain:
-    """One line when a step is done or failed."""
+    """One line when a step is done or failed, and one every few seconds of a long one."""
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
