@@ -3,36 +3,28 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, Row, Text, any_, bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, update
 
 from geo.domain.agent import Agent
 from geo.domain.calendar import Calendar
 from geo.storage.documents import calendar_document, calendar_of
+from geo.storage.sql import fetch, fetch_one
 from geo.storage.tables import agents
 from kit.db.uow import Tx
 
-_COLUMNS: Final = (
-    agents.c.agent_id,
-    agents.c.display_name,
-    agents.c.skills,
-    agents.c.buffer_seconds,
-    agents.c.time_zone,
-    agents.c.calendar,
-    agents.c.agenda_version,
-)
+_COLUMNS: Final = "agent_id, display_name, skills, buffer_seconds, time_zone, calendar, agenda_version"
 
-_READ: Final = select(*_COLUMNS).where(agents.c.agent_id == any_(bindparam("ids", type_=ARRAY(Text))))
+_READ: Final = (
+    f"SELECT {_COLUMNS} FROM geo.agents"  # noqa: S608 - put together from constants
+    " WHERE tenant_id = %(tenant)s AND agent_id = ANY(%(ids)s)"
+)
 _LOCK: Final = (
-    update(agents)
-    .where(agents.c.tenant_id == bindparam("tenant"), agents.c.agent_id == bindparam("agent"))
-    .values(agenda_version=agents.c.agenda_version + 1)
-    .returning(*_COLUMNS)
+    "UPDATE geo.agents SET agenda_version = agenda_version + 1"
+    f" WHERE tenant_id = %(tenant)s AND agent_id = %(agent)s RETURNING {_COLUMNS}"
 )
 _PAGE: Final = (
-    select(*_COLUMNS)
-    .where(agents.c.agent_id > bindparam("after"))
-    .order_by(agents.c.agent_id)
-    .limit(bindparam("rows"))
+    f"SELECT {_COLUMNS} FROM geo.agents"  # noqa: S608 - put together from constants
+    " WHERE tenant_id = %(tenant)s AND agent_id > %(after)s ORDER BY agent_id LIMIT %(rows)s"
 )
 _INSERT: Final = insert(agents)
 _SET_CALENDAR: Final = (
@@ -50,7 +42,7 @@ async def lock(tx: Tx, agent_ids: Collection[str]) -> dict[str, Agent]:
     """
     locked = {}
     for agent_id in sorted(set(agent_ids)):
-        row = (await tx.run(_LOCK, {"tenant": tx.tenant, "agent": agent_id})).one_or_none()
+        row = await fetch_one(tx, _LOCK, {"tenant": tx.tenant, "agent": agent_id})
         if row is not None:
             locked[agent_id] = _agent(row)
     return locked
@@ -58,13 +50,14 @@ async def lock(tx: Tx, agent_ids: Collection[str]) -> dict[str, Agent]:
 
 async def read(tx: Tx, agent_ids: Collection[str]) -> dict[str, Agent]:
     """The agents of these ids that there are, without a lock."""
-    rows = await tx.run(_READ, {"ids": sorted(set(agent_ids))})
+    rows = await fetch(tx, _READ, {"tenant": tx.tenant, "ids": sorted(set(agent_ids))})
     return {row.agent_id: _agent(row) for row in rows}
 
 
 async def page(tx: Tx, after: str, rows: int) -> Sequence[Agent]:
     """At most `rows` agents whose id is greater than `after`, by id."""
-    return [_agent(row) for row in await tx.run(_PAGE, {"after": after, "rows": rows})]
+    params = {"tenant": tx.tenant, "after": after, "rows": rows}
+    return [_agent(row) for row in await fetch(tx, _PAGE, params)]
 
 
 async def create(tx: Tx, agent: Agent) -> None:
@@ -96,7 +89,7 @@ async def set_calendar(tx: Tx, agent_id: str, calendar: Calendar) -> None:
     )
 
 
-def _agent(row: Row[Any]) -> Agent:
+def _agent(row: Any) -> Agent:
     return Agent(
         agent_id=row.agent_id,
         display_name=row.display_name,

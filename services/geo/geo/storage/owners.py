@@ -3,38 +3,39 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, Row, Text, any_, bindparam, select, text
-
 from geo.domain.owner import Ending, Move, Owner, OwnerKind
 from geo.storage.documents import plan_of
-from geo.storage.tables import moves, owners
+from geo.storage.sql import fetch, fetch_one
 from kit.db.uow import Tx
 
-_FIND: Final = select(owners).where(
-    owners.c.tenant_id == bindparam("tenant"), owners.c.owner_id == any_(bindparam("ids", type_=ARRAY(Text)))
+_COLUMNS: Final = "owner_id, kind, state, outcome, agent_id, request, plan, answer"
+
+_FIND: Final = (
+    f"SELECT {_COLUMNS} FROM geo.owners"  # noqa: S608 - put together from constants
+    " WHERE tenant_id = %(tenant)s AND owner_id = ANY(%(ids)s)"
 )
-_FIND_MOVE: Final = select(moves).where(
-    moves.c.tenant_id == bindparam("tenant"), moves.c.move_id == bindparam("move")
+_FIND_MOVE: Final = (
+    "SELECT move_id, appointment_id, outcome, request, answer FROM geo.moves"
+    " WHERE tenant_id = %(tenant)s AND move_id = %(move)s"
 )
-_BURY: Final = text(
+_BURY: Final = (
     "INSERT INTO geo.owners (tenant_id, owner_id, kind, state, outcome)"
-    " VALUES (:tenant, :owner, :kind, 'SETTLED', 'NEVER') ON CONFLICT DO NOTHING RETURNING 1"
+    " VALUES (%(tenant)s, %(owner)s, %(kind)s, 'SETTLED', 'NEVER') ON CONFLICT DO NOTHING RETURNING 1 AS made"
 )
-_ABANDON: Final = text(
+_ABANDON: Final = (
     "INSERT INTO geo.moves (tenant_id, move_id, outcome)"
-    " VALUES (:tenant, :move, 'ABANDONED') ON CONFLICT DO NOTHING RETURNING 1"
+    " VALUES (%(tenant)s, %(move)s, 'ABANDONED') ON CONFLICT DO NOTHING RETURNING 1 AS made"
 )
 _PAGE: Final = (
-    select(owners)
-    .where(owners.c.kind == "APPOINTMENT", owners.c.state == "ACTIVE", owners.c.owner_id > bindparam("after"))
-    .order_by(owners.c.owner_id)
-    .limit(bindparam("rows"))
+    f"SELECT {_COLUMNS} FROM geo.owners"  # noqa: S608 - put together from constants
+    " WHERE tenant_id = %(tenant)s AND kind = 'APPOINTMENT' AND state = 'ACTIVE' AND owner_id > %(after)s"
+    " ORDER BY owner_id LIMIT %(rows)s"
 )
 
 
 async def find(tx: Tx, *owner_ids: str) -> dict[str, Owner]:
     """The owners of these ids that were ever heard of."""
-    rows = await tx.run(_FIND, {"tenant": tx.tenant, "ids": list(owner_ids)})
+    rows = await fetch(tx, _FIND, {"tenant": tx.tenant, "ids": list(owner_ids)})
     return {row.owner_id: _owner(row) for row in rows}
 
 
@@ -43,18 +44,19 @@ async def bury(tx: Tx, owner_id: str, kind: OwnerKind) -> bool:
 
     Waits for a transaction that is just taking time under the same id.
     """
-    params = {"tenant": tx.tenant, "owner": owner_id, "kind": kind}
-    return (await tx.run(_BURY, params)).one_or_none() is not None
+    params = {"tenant": tx.tenant, "owner": owner_id, "kind": kind.value}
+    return await fetch_one(tx, _BURY, params) is not None
 
 
 async def reservations(tx: Tx, after: str, rows: int) -> Sequence[Owner]:
     """At most `rows` appointments with a stop whose id is greater than `after`, by id."""
-    return [_owner(row) for row in await tx.run(_PAGE, {"after": after, "rows": rows})]
+    params = {"tenant": tx.tenant, "after": after, "rows": rows}
+    return [_owner(row) for row in await fetch(tx, _PAGE, params)]
 
 
 async def find_move(tx: Tx, move_id: str) -> Move | None:
     """The move of this id, if it was made or abandoned."""
-    row = (await tx.run(_FIND_MOVE, {"tenant": tx.tenant, "move": move_id})).one_or_none()
+    row = await fetch_one(tx, _FIND_MOVE, {"tenant": tx.tenant, "move": move_id})
     if row is None:
         return None
     return Move(row.move_id, row.outcome == "APPLIED", row.appointment_id, row.request, row.answer)
@@ -62,10 +64,10 @@ async def find_move(tx: Tx, move_id: str) -> Move | None:
 
 async def abandon(tx: Tx, move_id: str) -> bool:
     """Refuses a move for ever; False when it was made or abandoned by now. Waits for one under way."""
-    return (await tx.run(_ABANDON, {"tenant": tx.tenant, "move": move_id})).one_or_none() is not None
+    return await fetch_one(tx, _ABANDON, {"tenant": tx.tenant, "move": move_id}) is not None
 
 
-def _owner(row: Row[Any]) -> Owner:
+def _owner(row: Any) -> Owner:
     return Owner(
         owner_id=row.owner_id,
         kind=OwnerKind(row.kind),

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB
+from psycopg.types.json import Jsonb
 
 from geo.domain.calendar import Calendar
 from geo.domain.chain import Link, Splice
@@ -16,6 +15,7 @@ from geo.domain.plan import Plan
 from geo.domain.stop import Leg, Stop
 from geo.storage import agents
 from geo.storage.documents import plan_document
+from geo.storage.sql import fetch
 from kit.db.uow import Tx
 from kit.errors import Conflict, Reason
 
@@ -53,76 +53,72 @@ class Changes:
     """Events, emitted with the same commit."""
 
 
-_PARTS: Final = ("legs", "removed", "relinked", "added", "booked", "taken", "ended", "replanned", "moved")
-
 _LINK: Final = (
     "place bigint, prev_id text, prev_ends_at timestamptz, prev_place bigint, leg_seconds integer,"
     " leg_version text, leg_via boolean"
 )
 
 # The parts see one snapshot and run in no order that matters: what could meet itself in passing is deferred.
-_WRITE: Final = text(
-    f"""
+_WRITE: Final = f"""
     WITH new_legs AS (
         INSERT INTO geo.legs (tenant_id, from_place, to_place, version, via, seconds, metres, source)
-        SELECT :tenant, r.* FROM jsonb_to_recordset(:legs) AS r(from_place bigint, to_place bigint,
+        SELECT %(tenant)s, r.* FROM jsonb_to_recordset(%(legs)s) AS r(from_place bigint, to_place bigint,
             version text, via boolean, seconds integer, metres integer, source text)
         ON CONFLICT DO NOTHING),
     removed AS (
-        DELETE FROM geo.stops s USING jsonb_to_recordset(:removed) AS r(agent_id text, stop_id text)
-        WHERE s.tenant_id = :tenant AND s.agent_id = r.agent_id AND s.stop_id = r.stop_id
+        DELETE FROM geo.stops s USING jsonb_to_recordset(%(removed)s) AS r(agent_id text, stop_id text)
+        WHERE s.tenant_id = %(tenant)s AND s.agent_id = r.agent_id AND s.stop_id = r.stop_id
         RETURNING 1),
     relinked AS (
         UPDATE geo.stops s SET place = r.place, prev_id = r.prev_id, prev_ends_at = r.prev_ends_at,
             prev_place = r.prev_place, leg_seconds = r.leg_seconds, leg_version = r.leg_version,
             leg_via = r.leg_via
-        FROM jsonb_to_recordset(:relinked) AS r(agent_id text, stop_id text, {_LINK})
-        WHERE s.tenant_id = :tenant AND s.agent_id = r.agent_id AND s.stop_id = r.stop_id
+        FROM jsonb_to_recordset(%(relinked)s) AS r(agent_id text, stop_id text, {_LINK})
+        WHERE s.tenant_id = %(tenant)s AND s.agent_id = r.agent_id AND s.stop_id = r.stop_id
         RETURNING 1),
     added AS (
         INSERT INTO geo.stops (tenant_id, agent_id, stop_id, kind, starts_at, ends_at, buffer_seconds,
             owner_id, expires_at, context, place, prev_id, prev_ends_at, prev_place, leg_seconds,
             leg_version, leg_via)
-        SELECT :tenant, r.* FROM jsonb_to_recordset(:added) AS r(agent_id text, stop_id text, kind text,
+        SELECT %(tenant)s, r.* FROM jsonb_to_recordset(%(added)s) AS r(agent_id text, stop_id text, kind text,
             starts_at timestamptz, ends_at timestamptz, buffer_seconds integer, owner_id text,
             expires_at timestamptz, context text, {_LINK})
         RETURNING 1),
     booked AS (
         UPDATE geo.stops s SET kind = 'APPOINTMENT', owner_id = r.appointment_id, expires_at = NULL,
             context = ''
-        FROM jsonb_to_recordset(:booked) AS r(agent_id text, stop_id text, hold_id text,
+        FROM jsonb_to_recordset(%(booked)s) AS r(agent_id text, stop_id text, hold_id text,
             appointment_id text)
-        WHERE s.tenant_id = :tenant AND s.agent_id = r.agent_id AND s.stop_id = r.stop_id
+        WHERE s.tenant_id = %(tenant)s AND s.agent_id = r.agent_id AND s.stop_id = r.stop_id
           AND s.kind = 'HOLD' AND s.owner_id = r.hold_id
         RETURNING 1),
     taken AS (
         INSERT INTO geo.owners (tenant_id, owner_id, kind, state, outcome, agent_id, request, plan, answer)
-        SELECT :tenant, r.* FROM jsonb_to_recordset(:taken) AS r(owner_id text, kind text, state text,
+        SELECT %(tenant)s, r.* FROM jsonb_to_recordset(%(taken)s) AS r(owner_id text, kind text, state text,
             outcome text, agent_id text, request jsonb, plan jsonb, answer jsonb)
         ON CONFLICT DO NOTHING RETURNING 1),
     ended AS (
         UPDATE geo.owners o SET state = 'SETTLED', outcome = r.outcome
-        FROM jsonb_to_recordset(:ended) AS r(owner_id text, outcome text)
-        WHERE o.tenant_id = :tenant AND o.owner_id = r.owner_id AND o.state = 'ACTIVE'
+        FROM jsonb_to_recordset(%(ended)s) AS r(owner_id text, outcome text)
+        WHERE o.tenant_id = %(tenant)s AND o.owner_id = r.owner_id AND o.state = 'ACTIVE'
         RETURNING 1),
     replanned AS (
         UPDATE geo.owners o SET agent_id = r.plan ->> 'agent_id', plan = r.plan
-        FROM jsonb_to_recordset(:replanned) AS r(owner_id text, plan jsonb)
-        WHERE o.tenant_id = :tenant AND o.owner_id = r.owner_id AND o.state = 'ACTIVE'
+        FROM jsonb_to_recordset(%(replanned)s) AS r(owner_id text, plan jsonb)
+        WHERE o.tenant_id = %(tenant)s AND o.owner_id = r.owner_id AND o.state = 'ACTIVE'
         RETURNING 1),
     moved AS (
         INSERT INTO geo.moves (tenant_id, move_id, appointment_id, outcome, request, answer)
-        SELECT :tenant, r.* FROM jsonb_to_recordset(:moved) AS r(move_id text, appointment_id text,
+        SELECT %(tenant)s, r.* FROM jsonb_to_recordset(%(moved)s) AS r(move_id text, appointment_id text,
             outcome text, request jsonb, answer jsonb)
         ON CONFLICT DO NOTHING RETURNING 1),
-    told AS (SELECT pg_notify('{CHANNEL}', note) FROM jsonb_array_elements_text(:notes) AS note)
+    told AS (SELECT pg_notify('{CHANNEL}', note) FROM jsonb_array_elements_text(%(notes)s) AS note)
     SELECT (SELECT count(*) FROM removed) AS removed, (SELECT count(*) FROM relinked) AS relinked,
         (SELECT count(*) FROM added) AS added, (SELECT count(*) FROM booked) AS booked,
         (SELECT count(*) FROM taken) AS taken, (SELECT count(*) FROM ended) AS ended,
         (SELECT count(*) FROM replanned) AS replanned, (SELECT count(*) FROM moved) AS moved,
         (SELECT count(*) FROM told) AS notes
     """  # noqa: S608 - put together from constants
-).bindparams(*(bindparam(name, type_=JSONB) for name in (*_PARTS, "notes")))
 
 
 async def write(tx: Tx, changes: Changes, versions: Mapping[str, int]) -> None:
@@ -132,7 +128,9 @@ async def write(tx: Tx, changes: Changes, versions: Mapping[str, int]) -> None:
     """
     rows = _rows(changes)
     rows["notes"] = [f"{tx.tenant}:{agent}:{version}" for agent, version in versions.items()]
-    written = (await tx.run(_WRITE, {"tenant": tx.tenant, **rows})).one()._asdict()
+    documents = {name: Jsonb(part) for name, part in rows.items()}
+    (counts,) = await fetch(tx, _WRITE, {"tenant": tx.tenant, **documents})
+    written = counts._asdict()
     for name in ("taken", "ended", "replanned", "moved"):
         if written[name] != len(rows[name]):
             raise StartAgain

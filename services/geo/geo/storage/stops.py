@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, text
-
 from geo.domain.chain import Segment
 from geo.domain.stop import Leg, LinkedStop, Stop, StopKind, TravelSource
+from geo.storage.sql import fetch
 from kit.db.uow import Tx
 
 _COLUMNS: Final = """
@@ -24,45 +23,39 @@ _WITH_LEG: Final = """
 """
 
 # One statement, so that the neighbours and what lies between them are of one moment.
-_SEGMENT: Final = text(
-    f"""
+_SEGMENT: Final = f"""
     WITH span AS (SELECT
         coalesce((SELECT b.starts_at FROM geo.stops b
-            WHERE b.tenant_id = :tenant AND b.agent_id = :agent AND b.starts_at < :lo
-              AND (b.expires_at IS NULL OR b.expires_at > :now)
+            WHERE b.tenant_id = %(tenant)s AND b.agent_id = %(agent)s AND b.starts_at < %(lo)s
+              AND (b.expires_at IS NULL OR b.expires_at > %(now)s)
             ORDER BY b.starts_at DESC LIMIT 1), '-infinity') AS first,
         coalesce((SELECT a.starts_at FROM geo.stops a
-            WHERE a.tenant_id = :tenant AND a.agent_id = :agent AND a.starts_at >= :hi
-              AND a.kind NOT IN ('BREAK', 'ABSENCE') AND (a.expires_at IS NULL OR a.expires_at > :now)
+            WHERE a.tenant_id = %(tenant)s AND a.agent_id = %(agent)s AND a.starts_at >= %(hi)s
+              AND a.kind NOT IN ('BREAK', 'ABSENCE') AND (a.expires_at IS NULL OR a.expires_at > %(now)s)
             ORDER BY a.starts_at LIMIT 1), 'infinity') AS last)
     SELECT {_COLUMNS}
     FROM geo.stops s {_WITH_LEG}
-    WHERE s.tenant_id = :tenant AND s.agent_id = :agent
+    WHERE s.tenant_id = %(tenant)s AND s.agent_id = %(agent)s
       AND s.starts_at >= (SELECT first FROM span) AND s.starts_at <= (SELECT last FROM span)
     ORDER BY s.starts_at
     """  # noqa: S608 - put together from constants
-)
 
-_OF_OWNER: Final = text(
-    f"""
-    SELECT {_COLUMNS}, s.owner_id = :owner AS own
+_OF_OWNER: Final = f"""
+    SELECT {_COLUMNS}, s.owner_id = %(owner)s AS own
     FROM geo.stops o
     JOIN geo.stops s ON s.tenant_id = o.tenant_id AND s.agent_id = o.agent_id
         AND (s.stop_id = o.stop_id OR s.prev_id = o.stop_id)
     {_WITH_LEG}
-    WHERE o.tenant_id = :tenant AND o.owner_id = :owner
+    WHERE o.tenant_id = %(tenant)s AND o.owner_id = %(owner)s
     ORDER BY s.starts_at
     """  # noqa: S608 - put together from constants
-)
 
-_BETWEEN: Final = text(
-    f"""
+_BETWEEN: Final = f"""
     SELECT {_COLUMNS} FROM geo.stops s {_WITH_LEG}
-    WHERE s.tenant_id = :tenant AND s.agent_id = :agent AND s.ends_at > :start AND s.starts_at < :end
-      AND (s.expires_at IS NULL OR s.expires_at > :now)
+    WHERE s.tenant_id = %(tenant)s AND s.agent_id = %(agent)s AND s.ends_at > %(start)s AND s.starts_at < %(end)s
+      AND (s.expires_at IS NULL OR s.expires_at > %(now)s)
     ORDER BY s.starts_at
     """  # noqa: S608 - put together from constants
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +73,9 @@ async def segment(tx: Tx, agent_id: str, lo: datetime, hi: datetime, now: dateti
 
     Holds that expired by `now` are among the stops and never bound the segment.
     """
-    found = await tx.run(_SEGMENT, {"tenant": tx.tenant, "agent": agent_id, "lo": lo, "hi": hi, "now": now})
+    found = await fetch(
+        tx, _SEGMENT, {"tenant": tx.tenant, "agent": agent_id, "lo": lo, "hi": hi, "now": now}
+    )
     linked = [linked_stop(row) for row in found]
     if linked and linked[0].stop.starts_at < lo and not _has_expired(linked[0].stop, now):
         return Segment(linked[0], tuple(linked[1:]))
@@ -89,7 +84,7 @@ async def segment(tx: Tx, agent_id: str, lo: datetime, hi: datetime, now: dateti
 
 async def of_owner(tx: Tx, owner_id: str) -> Taken | None:
     """The stop of one owner, with the one after it; None when it has none."""
-    rows = (await tx.run(_OF_OWNER, {"tenant": tx.tenant, "owner": owner_id})).all()
+    rows = await fetch(tx, _OF_OWNER, {"tenant": tx.tenant, "owner": owner_id})
     if not rows:
         return None
     after = linked_stop(rows[1]) if len(rows) > 1 else None
@@ -101,10 +96,10 @@ async def between(
 ) -> Sequence[LinkedStop]:
     """The stops that touch `[start, end)`, in order; without holds that expired by `now`."""
     params = {"tenant": tx.tenant, "agent": agent_id, "start": start, "end": end, "now": now}
-    return [linked_stop(row) for row in await tx.run(_BETWEEN, params)]
+    return [linked_stop(row) for row in await fetch(tx, _BETWEEN, params)]
 
 
-def linked_stop(row: Row[Any]) -> LinkedStop:
+def linked_stop(row: Any) -> LinkedStop:
     """A stop from its row, with its leg."""
     stop = Stop(
         stop_id=row.stop_id,
@@ -119,7 +114,7 @@ def linked_stop(row: Row[Any]) -> LinkedStop:
     return LinkedStop(stop, row.prev_id, _leg(row))
 
 
-def _leg(row: Row[Any]) -> Leg | None:
+def _leg(row: Any) -> Leg | None:
     if row.prev_id is None:
         return None
     return Leg(
