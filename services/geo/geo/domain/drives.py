@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from geo.domain.legs import NO_TRAVEL
 from geo.domain.stop import NOWHERE, Leg, TravelSource
 
 Ints = npt.NDArray[np.int64]
@@ -47,8 +48,9 @@ class Drives:
         if seconds == UNREACHABLE:
             return None
         source = SOURCES[int(self.sources[index])]
+        version = NO_TRAVEL if source is TravelSource.NONE else self.version
         places = int(self.froms[index]), int(self.tos[index])
-        return Leg(*places, seconds, int(self.metres[index]), source, self.version)
+        return Leg(*places, seconds, int(self.metres[index]), source, version)
 
     def __iter__(self) -> Iterator[Leg | None]:
         return (self.leg(index) for index in range(len(self.seconds)))

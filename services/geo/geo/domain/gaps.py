@@ -13,11 +13,15 @@ from typing import Final
 import numpy as np
 
 from geo.domain.drives import Ints
+from kit.errors import Reason
 
 NEVER: Final = -(2**60)
 """An instant before all others: nothing comes before the gap."""
 FOREVER: Final = 2**60
 """An instant after all others, or seconds without limit: nothing comes after the gap."""
+
+FAULTS: Final = (None, Reason.TRAVEL_IN, Reason.TRAVEL_OUT, Reason.UNREACHABLE)
+"""Why the frame of a shift does not fit, by the code in `Gaps.fault`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +30,16 @@ class Gaps:
 
     `agent` counts along whatever list of agents the arrays were made for. `ready` is when the stop before
     ends (NEVER without one) and `origin` where (NOWHERE without a place). `target` is the place of the next
-    stop that has one. `direct` is 1 where the drive out begins at the visit's end, else 0. `replaced` are the
-    seconds of the drive origin → target that a visit in between would replace. `fault` is a code of
-    `geo.domain.slot_search.FAULTS` when the whole shift cannot be worked, with the seconds missing in
-    `fault_seconds`; 0 otherwise.
+    stop that has one, and `target_buffer` the buffer kept before it. `direct` is 1 where the drive out begins
+    at the visit's end, else 0. `replaced` are the seconds of the drive origin → target that a visit in between
+    would replace.
+
+    `kept_place` is where a break or absence right after the gap stands, with a stored drive of `kept` seconds
+    behind it: a visit at that very place leaves both as they are. NOWHERE without one; `kept_detour` is 1 where
+    the stored drive leads over a removed place.
+
+    `fault` is a code of FAULTS when something else in the shift's frame does not fit (the base is too far from
+    yesterday's last stop), with the seconds missing in `fault_seconds`; 0 otherwise.
     """
 
     agent: Ints
@@ -41,7 +51,11 @@ class Gaps:
     direct: Ints
     budget: Ints
     target: Ints
+    target_buffer: Ints
     replaced: Ints
+    kept_place: Ints
+    kept: Ints
+    kept_detour: Ints
     fault: Ints
     fault_seconds: Ints
 

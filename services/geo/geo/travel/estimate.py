@@ -1,4 +1,4 @@
-"""The straight-line estimate: a bound that real roads keep in 99.9 % of pairs, always flagged as an estimate."""
+"""The straight-line estimate: a bound that real roads keep in 99.9 % of pairs, always flagged as such."""
 
 from typing import Final
 

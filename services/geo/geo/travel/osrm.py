@@ -23,10 +23,10 @@ from kit.settings import SettingsError
 from kit.values.latlng import haversine_m_many
 
 SUFFIXES: Final = (
-    "cnbg", "cnbg_to_ebg", "datasource_names", "ebg", "ebg_nodes", "edges", "enw", "fileIndex", "geometry", "hsgr",
-    "icd", "maneuver_overrides", "names", "nbg_nodes", "properties", "ramIndex", "restrictions", "timestamp", "tld",
-    "tls", "turn_duration_penalties", "turn_penalties_index", "turn_weight_penalties",
-)  # fmt: skip
+    *("cnbg", "cnbg_to_ebg", "datasource_names", "ebg", "ebg_nodes", "edges", "enw", "fileIndex", "geometry"),
+    *("hsgr", "icd", "maneuver_overrides", "names", "nbg_nodes", "properties", "ramIndex", "restrictions"),
+    *("timestamp", "tld", "tls", "turn_duration_penalties", "turn_penalties_index", "turn_weight_penalties"),
+)
 """What a prepared graph consists of: files `<base>.osrm.<suffix>`."""
 
 NEEDED: Final = ("hsgr", "geometry", "properties", "ramIndex", "fileIndex", "nbg_nodes", "ebg_nodes")

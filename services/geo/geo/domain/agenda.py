@@ -1,0 +1,24 @@
+"""An agent's agenda as slot search reads it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from geo.domain.calendar import Calendar
+from geo.domain.stop import LinkedStop
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Agenda:
+    """One version of an agent's agenda; compared by identity.
+
+    `stops` are in time order: every stop that ends after `since`, and before those as many as it takes to
+    begin with one that has a place and no expiry, or with the agent's first.
+    """
+
+    agent_id: str
+    version: int
+    skills: frozenset[str]
+    buffer: int
+    calendar: Calendar
+    stops: tuple[LinkedStop, ...]
+    since: datetime

@@ -1,0 +1,109 @@
+"""Why the gaps that do not fit do not fit, and by how many seconds (GEO-10).
+
+One reason a gap: the one that a later or longer gap, a nearer stop or a wider window would lift first. The
+windows come last: a gap that would fit at another time says OUTSIDE_WINDOWS or LEAD_TIME.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from geo.domain.drives import UNREACHABLE, Ints
+from geo.domain.gaps import FOREVER, Gaps
+from geo.domain.slot_search import Bools, Candidates, Question, Round, earliest, latest_end, on_grid
+from kit.errors import Reason
+
+_REASONS: Final = (
+    Reason.UNREACHABLE,
+    Reason.TRAVEL_IN,
+    Reason.TRAVEL_OUT,
+    Reason.GAP_TOO_SHORT,
+    Reason.LEAD_TIME,
+    Reason.OUTSIDE_WINDOWS,
+)
+_NO_WAY, _IN, _OUT, _SHORT, _LEAD, _WINDOWS = range(len(_REASONS))
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A gap `[start, end)` that does not fit; `short_seconds` is None where the reason has no amount."""
+
+    agent_id: str
+    start: int
+    end: int
+    reason: Reason
+    short_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """The reason of each gap, as a code, and the seconds missing (0 where there is no amount)."""
+
+    code: Ints
+    short: Ints
+
+    def reason(self, at: int) -> Reason:
+        """The reason of one gap."""
+        return _REASONS[int(self.code[at])]
+
+    def short_seconds(self, at: int) -> int | None:
+        """The seconds missing in one gap; None where the reason has no amount."""
+        return int(self.short[at]) or None
+
+
+def verdicts(gaps: Gaps, buffers: Ints, question: Question, travel: Round, meets: Candidates) -> Verdicts:
+    """Judges gaps none of whose starts fits. `meets` pairs them with the windows, the lead time left out."""
+    code, short = _in_itself(gaps, buffers, question, travel)
+    fine = code < 0
+    lead = _lead_time(gaps, buffers, question, travel, meets)
+    code = np.where(fine, np.where(lead > 0, _LEAD, _WINDOWS), code)
+    return Verdicts(code, np.where(fine, lead, short))
+
+
+def _in_itself(gaps: Gaps, buffers: Ints, question: Question, travel: Round) -> tuple[Ints, Ints]:
+    """Reason and seconds of each gap whatever the windows; code -1 where the visit fits in it."""
+    inward, outward = travel.inward.seconds, travel.outward.seconds
+    start = on_grid(earliest(gaps, buffers, inward), question.granularity)
+    end = start + question.duration
+    late = end - latest_end(gaps, outward)
+    too_small = question.duration - (gaps.closes - gaps.opens)
+    driven = (end > gaps.closes) & (gaps.ready + inward + buffers > gaps.opens)
+    grid = (end > gaps.closes) & ~driven
+    fault = np.array([0, _IN, _OUT, _NO_WAY])[gaps.fault]
+    conditions: list[tuple[Bools, Ints | int, Ints | int]] = [
+        ((inward == UNREACHABLE) | (outward == UNREACHABLE), _NO_WAY, 0),
+        (gaps.fault != 0, fault, gaps.fault_seconds),
+        (too_small > 0, _SHORT, too_small),
+        (driven, _IN, late),
+        (grid, _SHORT, late),
+        (late > 0, _OUT, late),
+        (outward > gaps.budget, _OUT, outward - gaps.budget),
+    ]
+    where = [condition for condition, _, _ in conditions]
+    code = np.select(where, [code for _, code, _ in conditions], -1)
+    short = np.select(where, [seconds for _, _, seconds in conditions], 0)
+    return code.astype(np.int64), short.astype(np.int64)
+
+
+def _lead_time(gaps: Gaps, buffers: Ints, question: Question, travel: Round, meets: Candidates) -> Ints:
+    """Seconds by which the latest start that fits in some window comes too early; 0 where there is none."""
+    start = np.maximum(earliest(gaps, buffers, travel.inward.seconds)[meets.gap], meets.span_start)
+    start = on_grid(start, question.granularity)
+    end = np.minimum(latest_end(gaps, travel.outward.seconds)[meets.gap], meets.span_end)
+    latest = end - question.duration
+    early = question.not_before - latest
+    early = np.where((start <= latest) & (early > 0), early, FOREVER)
+    least = np.full(len(gaps), FOREVER, dtype=np.int64)
+    np.minimum.at(least, meets.gap, early)
+    return np.where(least == FOREVER, 0, least)
+
+
+def of_gaps(gaps: Gaps, agent_ids: list[str], found: Verdicts, refused: Ints) -> Iterator[Refused]:
+    """The gaps at the positions `refused`, in order; `agent_ids` by the gaps' agent."""
+    for at in refused.tolist():
+        agent_id = agent_ids[int(gaps.agent[at])]
+        yield Refused(
+            agent_id, int(gaps.opens[at]), int(gaps.closes[at]), found.reason(at), found.short_seconds(at)
+        )

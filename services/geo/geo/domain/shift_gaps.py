@@ -1,0 +1,262 @@
+"""From an agenda to its gaps: the shifts with their bases and breaks, and what lies free between the stops.
+
+A shift whose frame (bases, breaks) is not in the ledger yet gets it here, as its first visit would bring it.
+Whether that frame fits between the stops around it is part of each gap: where it does not, the gap has a
+fault. Only the drive that the visit itself would replace is left out of that, since a visit may make possible
+what the direct road does not.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from typing import NamedTuple
+
+from geo.domain.agenda import Agenda
+from geo.domain.calendar import ConcreteShift, frame_to_add
+from geo.domain.chain import Segment, splice
+from geo.domain.drives import UNREACHABLE
+from geo.domain.gaps import FAULTS, FOREVER, NEVER, Gaps, of_rows
+from geo.domain.legs import LegBook, Pair, free_leg
+from geo.domain.stop import NOWHERE, PLACELESS, LinkedStop, Stop
+from kit.errors import Reason
+
+_IN, _OUT, _NO_WAY = (FAULTS.index(r) for r in (Reason.TRAVEL_IN, Reason.TRAVEL_OUT, Reason.UNREACHABLE))
+
+_NO_TARGET = (NOWHERE, 0, 0, NOWHERE, 0, 0)
+
+
+@dataclass(slots=True)
+class Known:
+    """The legs that were asked for so far; collects the pairs that are missing."""
+
+    book: LegBook
+    missing: set[Pair] = field(default_factory=set)
+
+    def drive(self, from_place: int, to_place: int) -> int:
+        """Seconds of a drive, UNREACHABLE where there is no way; 0 for now where it has to be asked first."""
+        pair = from_place, to_place
+        if free_leg(*pair) is not None:
+            return 0
+        if not self.book.knows(pair):
+            self.missing.add(pair)
+            return 0
+        leg = self.book.leg(pair)
+        return UNREACHABLE if leg is None else leg.seconds
+
+
+class Item(NamedTuple):
+    """A stop in Unix seconds. `place` is where the agent is then; `drive` are the stored seconds to it, or
+    None when the stop before it is not the stored one; a `detour` is a stored way over a removed place."""
+
+    start: int
+    end: int
+    place: int
+    buffer: int
+    placeless: bool
+    framed: bool = False
+    drive: int | None = None
+    detour: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStops:
+    """The stops that count at some instant, in time order.
+
+    Expired holds are taken out as the ledger's sweeper does it. A booking that comes before the sweeper may
+    find a little more room around a break that the hold had moved; it never finds less.
+
+    Valid for instants in `[expired_by, expires_at)`.
+    """
+
+    stops: tuple[Stop, ...]
+    items: tuple[Item, ...]
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+    expired_by: int
+    expires_at: int
+
+
+def live_stops(agenda: Agenda, as_of: int, known: Known) -> LiveStops:
+    """The agenda without the holds that expired by `as_of`."""
+    expiries = [(_expiry(link.stop), link.stop.stop_id) for link in agenda.stops]
+    gone = {stop_id: expiry for expiry, stop_id in expiries if expiry <= as_of}
+    links = _without(agenda.stops, set(gone), known) if gone else agenda.stops
+    items = tuple(_item(link) for link in links)
+    return LiveStops(
+        stops=tuple(link.stop for link in links),
+        items=items,
+        starts=tuple(item.start for item in items),
+        ends=tuple(item.end for item in items),
+        expired_by=max(gone.values(), default=NEVER),
+        expires_at=min((expiry for expiry, _ in expiries if expiry > as_of), default=FOREVER),
+    )
+
+
+def gaps_of(live: LiveStops, shifts: Sequence[ConcreteShift], known: Known) -> Gaps:
+    """The gaps of these shifts, in order. When `known` misses pairs, fetch them and ask again."""
+    rows: list[tuple[int, ...]] = []
+    for shift in shifts:
+        rows.extend(_shift_rows(_day(live, shift, known)))
+    return of_rows(rows)
+
+
+class _Day(NamedTuple):
+    """A shift's line of items: all that touches it, and on to the next stop with a place.
+
+    `drives` are the seconds to each item; `broken` are faults by position in the line.
+    """
+
+    opens: int
+    closes: int
+    before: Item | None
+    line: list[Item]
+    drives: list[int]
+    broken: dict[int, tuple[int, int]]
+
+
+def _day(live: LiveStops, shift: ConcreteShift, known: Known) -> _Day:
+    opens, closes = int(shift.start.timestamp()), int(shift.end.timestamp())
+    first, last = bisect_left(live.ends, opens), bisect_right(live.starts, closes)
+    before = live.items[first - 1] if first else None
+    end = _past_placed(live.items, last)
+    frame = frame_to_add(shift, live.stops[first:last])
+    line = _with_frame(before, live.items[first:end], frame) if frame else list(live.items[first:end])
+    drives = _drives(before, line, known)
+    broken = _broken(before, line, drives) if frame else {}
+    return _Day(opens, closes, before, line, drives, broken)
+
+
+def _shift_rows(day: _Day) -> list[tuple[int, ...]]:
+    rows = []
+    before = day.before
+    for at in range(len(day.line) + 1):
+        opens = day.opens if before is None else max(day.opens, before.end)
+        closes = day.closes if at == len(day.line) else min(day.closes, day.line[at].start)
+        if opens < closes:
+            rows.append((0, opens, closes, *_sides(day, at, before), *_fault(day, at)))
+        if at < len(day.line):
+            before = day.line[at]
+    return rows
+
+
+def _sides(day: _Day, at: int, before: Item | None) -> tuple[int, ...]:
+    """From `ready` to `kept_detour`, in the order of `Gaps`, for the gap before position `at`."""
+    ready, origin = (NEVER, NOWHERE) if before is None else (before.end, before.place)
+    if at == len(day.line):
+        return ready, origin, FOREVER, 1, FOREVER, *_NO_TARGET
+    after, where = day.line[at], _placed_from(day.line, at)
+    deadline = after.start - after.buffer
+    if where == len(day.line):
+        return ready, origin, deadline, 0, FOREVER, *_NO_TARGET
+    target = day.line[where]
+    budget = FOREVER if where == at else target.start - target.buffer - day.line[where - 1].end
+    replaced = max(0, day.drives[where])
+    drive_out = deadline, int(where == at), budget, target.place, target.buffer
+    return ready, origin, *drive_out, replaced, *_kept(after, target)
+
+
+def _kept(after: Item, target: Item) -> tuple[int, int, int]:
+    """Where a visit leaves the break after it, and the drive behind that, as they are."""
+    if not after.placeless or after.framed or target.drive is None:
+        return NOWHERE, 0, 0
+    return after.place, target.drive, int(target.detour)
+
+
+def _fault(day: _Day, at: int) -> tuple[int, int]:
+    """The first fault that a visit in the gap before position `at` does not lift."""
+    if not day.broken:
+        return 0, 0
+    lifted = _placed_from(day.line, at)
+    return next((fault for where, fault in day.broken.items() if where != lifted), (0, 0))
+
+
+def _with_frame(before: Item | None, items: Sequence[Item], frame: Sequence[Stop]) -> list[Item]:
+    """The line with the frame's stops in it; what has no place of its own moves to the stop before.
+
+    A stored drive stays in force as long as no base and no move came in between.
+    """
+    place = NOWHERE if before is None else before.place
+    touched, kept = False, True
+    merged: list[Item] = []
+    for item in sorted([*items, *map(_framed, frame)], key=lambda item: (item.start, item.end)):
+        if item.placeless and (touched or item.framed):
+            kept = kept and (item.framed or item.place == place)
+            merged.append(item._replace(place=place, drive=None))
+        else:
+            merged.append(item if kept and not item.framed else item._replace(drive=None))
+            kept = not item.framed
+        place, touched = merged[-1].place, item.framed or (touched and item.placeless)
+    return merged
+
+
+def _drives(before: Item | None, line: Sequence[Item], known: Known) -> list[int]:
+    """Seconds of the drive to each item of the line from the item before it."""
+    drives = []
+    for item in line:
+        drives.append(0 if before is None else _drive(before, item, known))
+        before = item
+    return drives
+
+
+def _drive(before: Item, item: Item, known: Known) -> int:
+    if item.drive is None:
+        return known.drive(before.place, item.place)
+    if not (item.detour and before.framed):
+        return item.drive
+    direct = known.drive(before.place, item.place)
+    return item.drive if direct == UNREACHABLE else min(direct, item.drive)
+
+
+def _broken(before: Item | None, line: Sequence[Item], drives: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Faults by position in the line: what does not fit once the frame is there."""
+    faults: dict[int, tuple[int, int]] = {}
+    for at, item in enumerate(line):
+        short = 0 if before is None else before.end + drives[at] + item.buffer - item.start
+        if drives[at] == UNREACHABLE:
+            faults[at] = (_NO_WAY, 0)
+        elif short > 0:
+            faults[at] = (_IN if item.framed else _OUT, short)
+        before = item
+    return faults
+
+
+def _placed_from(line: Sequence[Item], at: int) -> int:
+    """Position of the next item with a place of its own, from `at` on; the line's length without one."""
+    return next((i for i in range(at, len(line)) if not line[i].placeless), len(line))
+
+
+def _past_placed(items: Sequence[Item], start: int) -> int:
+    """Position after the first item from `start` on that has a place of its own."""
+    return min(_placed_from(items, start) + 1, len(items))
+
+
+def _without(links: Sequence[LinkedStop], gone: set[str], known: Known) -> Sequence[LinkedStop]:
+    before, rest = _anchor(links, gone)
+    spliced = splice(Segment(before, tuple(rest)), known.book, remove=gone)
+    known.missing |= {pair for pair in spliced.wanted if not known.book.knows(pair)}
+    return spliced.chain if before is None else (before, *spliced.chain)
+
+
+def _anchor(links: Sequence[LinkedStop], gone: set[str]) -> tuple[LinkedStop | None, Sequence[LinkedStop]]:
+    """The first stop as the fixed one before all others, unless it is the agent's first or goes itself."""
+    if links[0].previous_id is None or links[0].stop.stop_id in gone:
+        return None, links
+    return links[0], links[1:]
+
+
+def _item(link: LinkedStop) -> Item:
+    stop, leg = link.stop, link.leg
+    start, end = int(stop.starts_at.timestamp()), int(stop.ends_at.timestamp())
+    drive, detour = (None, False) if leg is None else (leg.seconds, leg.via)
+    placeless = stop.kind in PLACELESS
+    return Item(start, end, stop.place, stop.buffer, placeless=placeless, drive=drive, detour=detour)
+
+
+def _framed(stop: Stop) -> Item:
+    start, end = int(stop.starts_at.timestamp()), int(stop.ends_at.timestamp())
+    return Item(start, end, stop.place, stop.buffer, placeless=stop.kind in PLACELESS, framed=True)
+
+
+def _expiry(stop: Stop) -> int:
+    return FOREVER if stop.expires_at is None else ceil(stop.expires_at.timestamp())

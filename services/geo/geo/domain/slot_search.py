@@ -1,0 +1,241 @@
+"""Slot search: insertion, exact. For every gap and every window asked, the earliest start that fits.
+
+The start found is the earliest instant on the grid at which the agent has come from the stop before, with the
+buffer kept, inside shift, gap and window; it fits when the visit then ends early enough for the drive out.
+Added travel is drive in plus drive out less the drive they replace (with the shift's bases and breaks in
+place). Slots are ordered by added travel, then start, then agent id. Instants are Unix seconds.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from geo.domain.drives import UNREACHABLE, Drives, Ints
+from geo.domain.gaps import NEVER, Gaps
+from geo.domain.stop import NOWHERE, Leg
+
+HOUR: Final = 3600
+
+_START_BITS: Final = 27
+_AGENT_BITS: Final = 14
+_FAR: Final = 1 << 20
+
+MOST_AGENTS: Final = 1 << _AGENT_BITS
+LONGEST_SECONDS: Final = 1 << _START_BITS
+"""Bounds within which one integer can hold what slots are ordered by: four years, 16,384 agents."""
+
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked for. Seconds and Unix seconds.
+
+    `windows` are (start, end): the visit starts and ends inside one of them. `not_before` is the earliest
+    start. Starts lie on multiples of `granularity` after the full hour (UTC); 0 means any second.
+    """
+
+    place: int
+    duration: int
+    windows: tuple[tuple[int, int], ...]
+    not_before: int
+    granularity: int = 0
+    limit: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A start that the agent can really keep, with its anatomy.
+
+    A leg is None where nothing comes before or after; `idle` is None where nothing comes before.
+    `buffer_after` is the buffer kept before the stop that `leg_after` leads to.
+    """
+
+    agent_id: str
+    start: int
+    end: int
+    leg_before: Leg | None
+    leg_after: Leg | None
+    buffer: int
+    buffer_after: int
+    leave_at: int
+    idle: int | None
+    added_travel: int
+    slack: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Gaps paired with windows: `gap` counts along the gaps; a span is the window from `not_before` on."""
+
+    gap: Ints
+    span_start: Ints
+    span_end: Ints
+
+    def __len__(self) -> int:
+        return len(self.gap)
+
+    def take(self, which: Ints | Bools) -> "Candidates":
+        """The candidates at these positions."""
+        return Candidates(self.gap[which], self.span_start[which], self.span_end[which])
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """The drives to the visit and from it, for gaps at the same positions of both."""
+
+    inward: Drives
+    outward: Drives
+
+
+@dataclass(frozen=True, slots=True)
+class Fits:
+    """For each candidate the earliest start, the latest one, the travel added, and whether it fits."""
+
+    start: Ints
+    latest: Ints
+    added: Ints
+    good: Bools
+
+
+def candidates(gaps: Gaps, question: Question) -> Candidates:
+    """Every gap with every window that shares an instant with it."""
+    spans = np.array(question.windows, dtype=np.int64).reshape(-1, 2)
+    starts = np.maximum(spans[:, 0], question.not_before)
+    meets = (gaps.opens[:, None] < spans[:, 1]) & (gaps.closes[:, None] > starts)
+    gap, window = np.nonzero(meets)
+    return Candidates(gap.astype(np.int64), starts[window], spans[window, 1])
+
+
+def roomy(gaps: Gaps, found: Candidates, duration: int) -> Candidates:
+    """Those in which the visit has room before any travel is counted."""
+    opens, closes = gaps.opens[found.gap], gaps.closes[found.gap]
+    room = np.minimum(closes, found.span_end) - np.maximum(opens, found.span_start)
+    return found.take((room >= duration) & (gaps.fault[found.gap] == 0))
+
+
+def settled(gaps: Gaps, travel: Round, place: int) -> Round:
+    """The drives as a booking would have them: behind a break at the visit's place the stored one stays."""
+    same = np.nonzero(gaps.kept_place == place)[0]
+    if not len(same):
+        return travel
+    seconds = travel.outward.seconds.copy()
+    for at in same.tolist():
+        kept, direct = int(gaps.kept[at]), int(seconds[at])
+        if not gaps.kept_detour[at] or direct == UNREACHABLE or kept < direct:
+            seconds[at] = kept
+    return Round(travel.inward, replace(travel.outward, seconds=seconds))
+
+
+def fits(gaps: Gaps, found: Candidates, buffers: Ints, question: Question, travel: Round) -> Fits:
+    """The earliest start of each candidate. `gaps`, `buffers` and `travel` are parallel to each other."""
+    start = earliest(gaps, buffers, travel.inward.seconds)[found.gap]
+    start = on_grid(np.maximum(start, found.span_start), question.granularity)
+    end = np.minimum(latest_end(gaps, travel.outward.seconds)[found.gap], found.span_end)
+    latest = end - question.duration
+    good = (start <= latest) & _reached(gaps, travel)[found.gap]
+    return Fits(start, latest, _added(gaps, travel)[found.gap], good)
+
+
+def best(found: Candidates, fit: Fits, ranks: Ints, limit: int) -> list[int]:
+    """Positions of the first `limit` candidates that fit, in the documented order.
+
+    `ranks` gives each gap's agent its place in the order of agent ids. Windows that overlap can find one
+    start twice; it is given once.
+    """
+    which = np.nonzero(fit.good)[0]
+    if not len(which):
+        return []
+    base = int(np.min(fit.start[which]))
+    key = ((fit.added[which] + _FAR) << _START_BITS) + fit.start[which] - base
+    key = (key << _AGENT_BITS) + ranks[found.gap[which]]
+    chosen: list[int] = which[_first_distinct(key, fit.latest[which], limit)].tolist()
+    return chosen
+
+
+def on_grid(instants: Ints, granularity: int) -> Ints:
+    """Each instant, or the next one that is a multiple of `granularity` seconds after its full hour."""
+    if granularity <= 1:
+        return instants
+    into = instants % HOUR
+    aligned: Ints = instants - into + np.minimum(-(-into // granularity) * granularity, HOUR)
+    return aligned
+
+
+def slot(gaps: Gaps, at: int, fit: tuple[int, int, int], travel: Round, visit: "Visit") -> Slot:
+    """The anatomy of one start in the gap at position `at`; `fit` is (start, latest start, added travel)."""
+    start, latest, added = fit
+    leg_in = None if gaps.ready[at] == NEVER else travel.inward.leg(at)
+    leg_out = None if gaps.target[at] == NOWHERE else travel.outward.leg(at)
+    leave_at = start - (leg_in.seconds if leg_in else 0) - visit.buffer
+    return Slot(
+        agent_id=visit.agent_id,
+        start=start,
+        end=start + visit.duration,
+        leg_before=leg_in,
+        leg_after=leg_out,
+        buffer=visit.buffer,
+        buffer_after=int(gaps.target_buffer[at]),
+        leave_at=leave_at,
+        idle=None if leg_in is None else leave_at - int(gaps.ready[at]),
+        added_travel=added,
+        slack=latest - start,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """The visit in one agent's day: its buffer is the longer of the agent's and the service's."""
+
+    agent_id: str
+    duration: int
+    buffer: int
+
+
+def earliest(gaps: Gaps, buffers: Ints, drive_in: Ints) -> Ints:
+    """When the visit could begin in each gap, by the gap and the drive in alone."""
+    start: Ints = np.maximum(gaps.opens, gaps.ready + drive_in + buffers)
+    return start
+
+
+def latest_end(gaps: Gaps, drive_out: Ints) -> Ints:
+    """When the visit has to be over in each gap, by the gap and the drive out alone."""
+    latest: Ints = np.minimum(gaps.closes, gaps.deadline - drive_out * gaps.direct)
+    return latest
+
+
+def _reached(gaps: Gaps, travel: Round) -> Bools:
+    inward, outward = travel.inward.seconds, travel.outward.seconds
+    reached: Bools = (
+        (gaps.fault == 0) & (inward != UNREACHABLE) & (outward != UNREACHABLE) & (outward <= gaps.budget)
+    )
+    return reached
+
+
+def _added(gaps: Gaps, travel: Round) -> Ints:
+    added: Ints = travel.inward.seconds + travel.outward.seconds - gaps.replaced
+    bounded: Ints = np.minimum(np.maximum(added, 1 - _FAR), _FAR - 1)
+    return bounded
+
+
+def _first_distinct(keys: Ints, latest: Ints, limit: int) -> list[int]:
+    """Positions of the `limit` smallest keys in order, one of each: the one with the latest `latest`."""
+    wanted = limit
+    while True:
+        few = _smallest(keys, wanted)
+        order = few[np.lexsort((-latest[few], keys[few]))]
+        fresh = np.append(True, np.diff(keys[order]) != 0)
+        if len(few) == len(keys) or fresh.sum() >= limit:
+            chosen: list[int] = order[fresh][:limit].tolist()
+            return chosen
+        wanted *= 4
+
+
+def _smallest(keys: Ints, wanted: int) -> Ints:
+    """Positions of all keys that are no larger than the `wanted`-th smallest."""
+    if wanted >= len(keys):
+        return np.arange(len(keys))
+    few: Ints = np.nonzero(keys <= np.partition(keys, wanted)[wanted])[0]
+    return few

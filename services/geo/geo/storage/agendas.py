@@ -1,0 +1,166 @@
+"""Agendas in memory, for slot search: every version of an agenda is read once.
+
+An agenda is re-read when something says that it changed: this process right after its own commit
+(`mark_dirty`), or the database's notification of another's (see `geo.storage.agenda_feed`). A stale agenda
+can cost a caller a retry and never a wrong booking, since the commit checks again under the lock.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ARRAY, Text, bindparam, text
+
+from geo.domain.agenda import Agenda
+from geo.domain.agent import Agent
+from geo.domain.stop import LinkedStop
+from geo.storage import agents
+from geo.storage.stops import linked_stop
+from kit.db.engine import Database
+from kit.db.uow import Tx
+from kit.errors import NotFound, Reason
+
+LOOK_BACK: Final = timedelta(days=1)
+"""How far before the present instant an agenda begins: test clocks and other processes' clocks differ."""
+
+_STOPS: Final = text(
+    """
+    SELECT s.agent_id, s.stop_id, s.kind, s.starts_at, s.ends_at, s.place, s.buffer_seconds, s.owner_id,
+           s.expires_at, s.prev_id, s.prev_place, s.leg_seconds, s.leg_version, s.leg_via, l.metres, l.source
+    FROM geo.stops s
+    LEFT JOIN geo.legs l ON l.tenant_id = s.tenant_id AND l.from_place = s.prev_place AND l.to_place = s.place
+        AND l.version = s.leg_version AND l.via = s.leg_via AND l.seconds = s.leg_seconds
+    WHERE s.agent_id = ANY(:ids) AND s.starts_at >= coalesce(
+        (SELECT max(b.starts_at) FROM geo.stops b
+         WHERE b.agent_id = s.agent_id AND b.ends_at <= :since
+           AND b.kind NOT IN ('HOLD', 'BREAK', 'ABSENCE')), '-infinity')
+    ORDER BY s.agent_id, s.starts_at
+    """
+).bindparams(bindparam("ids", type_=ARRAY(Text)))
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """A tenant's agendas, and which of them are known to be out of date."""
+
+    agendas: dict[str, Agenda] = field(default_factory=dict)
+    dirty: set[str] = field(default_factory=set)
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def lacks(self, agent_ids: Collection[str], since: datetime) -> list[str]:
+        """Those that have to be read before they can be answered from."""
+        return [
+            agent_id
+            for agent_id in agent_ids
+            if agent_id in self.dirty or (found := self.agendas.get(agent_id)) is None or found.since > since
+        ]
+
+
+class Agendas:
+    """The agendas of the tenants that searched last; at most `capacity` agents in all."""
+
+    def __init__(self, db: Database, *, capacity: int = 20_000) -> None:
+        self._db = db
+        self._capacity = capacity
+        self._shelves: OrderedDict[str, _Shelf] = OrderedDict()
+
+    async def of(self, tenant: str, agent_ids: Sequence[str], as_of: datetime) -> list[Agenda]:
+        """The agendas of these agents, in the order asked, as of the last change that is known here.
+
+        Raises NotFound for an agent that the tenant does not have.
+        """
+        shelf = self._shelf(tenant)
+        if shelf.lacks(agent_ids, as_of):
+            await self._refresh(tenant, shelf, agent_ids, as_of)
+        try:
+            return [shelf.agendas[agent_id] for agent_id in agent_ids]
+        except KeyError as unknown:
+            raise _no_agent(str(unknown.args[0])) from None
+
+    def mark_dirty(self, tenant: str, agent_id: str) -> None:
+        """This agent's agenda has changed: it is read again before the next answer."""
+        shelf = self._shelves.get(tenant)
+        if shelf is not None:
+            shelf.dirty.add(agent_id)
+
+    def mark_all_dirty(self) -> None:
+        """Nothing that is known here can be relied on: notifications may have been missed."""
+        for shelf in self._shelves.values():
+            shelf.dirty.update(shelf.agendas)
+
+    def tenants(self) -> list[str]:
+        """The tenants that have agendas here."""
+        return list(self._shelves)
+
+    def compare(self, tenant: str, versions: Mapping[str, int]) -> None:
+        """Marks the agendas whose version is another than the present one in `versions`."""
+        shelf = self._shelves.get(tenant)
+        for agent_id, agenda in (shelf.agendas if shelf else {}).items():
+            if versions.get(agent_id) != agenda.version:
+                self.mark_dirty(tenant, agent_id)
+
+    def _shelf(self, tenant: str) -> _Shelf:
+        shelf = self._shelves.get(tenant)
+        if shelf is None:
+            shelf = self._shelves[tenant] = _Shelf()
+        self._shelves.move_to_end(tenant)
+        return shelf
+
+    async def _refresh(self, tenant: str, shelf: _Shelf, agent_ids: Sequence[str], as_of: datetime) -> None:
+        async with shelf.reading:
+            wanted = shelf.lacks(agent_ids, as_of)
+            if not wanted:
+                return
+            # unmarked before the reading begins: a change in between marks it again
+            shelf.dirty.difference_update(wanted)
+            try:
+                read = await self._read(tenant, wanted, as_of - LOOK_BACK)
+            except BaseException:
+                shelf.dirty.update(wanted)
+                raise
+            shelf.agendas.update(read)
+            for agent_id in set(wanted) - read.keys():
+                shelf.agendas.pop(agent_id, None)
+        self._make_room(tenant)
+
+    async def _read(self, tenant: str, agent_ids: Sequence[str], since: datetime) -> dict[str, Agenda]:
+        async with self._db.uow(tenant) as tx:
+            return await read_agendas(tx, agent_ids, since)
+
+    def _make_room(self, keep: str) -> None:
+        held = sum(len(shelf.agendas) for shelf in self._shelves.values())
+        for tenant in list(self._shelves):
+            if held <= self._capacity or tenant == keep:
+                return
+            held -= len(self._shelves.pop(tenant).agendas)
+
+
+async def read_agendas(tx: Tx, agent_ids: Collection[str], since: datetime) -> dict[str, Agenda]:
+    """The agendas of the agents that there are, from `since` on. Two statements for all of them."""
+    # versions first: a change between the two statements shows as a version that is behind, never ahead
+    found = await agents.read(tx, agent_ids)
+    rows = await tx.run(_STOPS, {"ids": sorted(found), "since": since})
+    stops: dict[str, list[LinkedStop]] = {agent_id: [] for agent_id in found}
+    for row in rows:
+        stops[row.agent_id].append(linked_stop(row))
+    return {agent_id: _agenda(agent, stops[agent_id], since) for agent_id, agent in found.items()}
+
+
+def _agenda(agent: Agent, stops: Iterable[LinkedStop], since: datetime) -> Agenda:
+    return Agenda(
+        agent_id=agent.agent_id,
+        version=agent.agenda_version,
+        skills=frozenset(agent.skills),
+        buffer=agent.buffer,
+        calendar=agent.calendar,
+        stops=tuple(stops),
+        since=since,
+    )
+
+
+def _no_agent(agent_id: str) -> NotFound:
+    message = f"there is no agent {agent_id}"
+    return NotFound(Reason.NOT_FOUND, message, metadata={"resource": "agent"}, field="agent_ids")

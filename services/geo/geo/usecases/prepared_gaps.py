@@ -1,0 +1,143 @@
+"""Gaps ready to be searched: made once per version of an agenda, joined once per set of agents."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from operator import is_
+from typing import Final
+
+import numpy as np
+
+from geo.domain import gaps, shift_gaps
+from geo.domain.agenda import Agenda
+from geo.domain.calendar import Calendar, ConcreteShift, shifts_between
+from geo.domain.drives import Ints
+from geo.domain.gaps import Gaps
+from geo.domain.legs import LegBook
+from geo.domain.shift_gaps import Known, LiveStops
+from geo.usecases.search_ports import DriveTables
+
+_PERIOD: Final = 28 * 24 * 3600
+_JOINS: Final = 16
+_TENANTS: Final = 64
+_MOST_LEGS: Final = 200_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AgentGaps:
+    """One agent's gaps between two instants, and what they were made from."""
+
+    agenda: Agenda
+    shifts: tuple[ConcreteShift, ...]
+    live: LiveStops
+    gaps: Gaps
+
+    def counts(self, agenda: Agenda, as_of: int) -> bool:
+        """Whether it still says what this agenda holds at this instant."""
+        return self.agenda is agenda and self.live.expired_by <= as_of < self.live.expires_at
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """The gaps of several agents. `ranks` is each agent's place in the order of ids."""
+
+    version: str
+    agents: tuple[AgentGaps, ...]
+    gaps: Gaps
+    buffers: Ints
+    ranks: Ints
+
+    @property
+    def agent_ids(self) -> list[str]:
+        """The agents, as `gaps.agent` counts them."""
+        return [part.agenda.agent_id for part in self.agents]
+
+
+@dataclass(slots=True)
+class _Tenant:
+    """What is prepared for a tenant, up to the instant `until`, with one version of the travel data."""
+
+    version: str
+    until: int
+    book: LegBook
+    agents: dict[str, AgentGaps] = field(default_factory=dict)
+    joins: "OrderedDict[tuple[str, ...], Prepared]" = field(default_factory=OrderedDict)
+
+    def joined(self, parts: Sequence[AgentGaps]) -> Prepared:
+        """These agents' gaps as one; the same as last time when none of them has changed."""
+        key = tuple(part.agenda.agent_id for part in parts)
+        found = self.joins.get(key)
+        if found is None or not all(map(is_, found.agents, parts)):
+            found = self.joins[key] = _joined(self.version, parts)
+        self.joins.move_to_end(key)
+        if len(self.joins) > _JOINS:
+            self.joins.popitem(last=False)
+        return found
+
+
+class PreparedGaps:
+    """Keeps gaps of the tenants that searched last."""
+
+    def __init__(self, travel: DriveTables) -> None:
+        self._travel = travel
+        self._tenants: OrderedDict[str, _Tenant] = OrderedDict()
+
+    async def of(self, tenant: str, agendas: Sequence[Agenda], as_of: int, until: int) -> Prepared:
+        """The gaps of these agendas for the shifts that begin before `until`, at the instant `as_of`."""
+        held = self._held(tenant, await self._travel.version_at_hand(tenant), until)
+        parts = []
+        for agenda in agendas:
+            made = held.agents.get(agenda.agent_id)
+            if made is None or not made.counts(agenda, as_of):
+                made = held.agents[agenda.agent_id] = await self._made(tenant, held, agenda, as_of)
+            parts.append(made)
+        return held.joined(parts)
+
+    def _held(self, tenant: str, version: str, until: int) -> _Tenant:
+        held = self._tenants.get(tenant)
+        if held is None or held.version != version or held.until < until or len(held.book.legs) > _MOST_LEGS:
+            # whole periods, so that the next day's search finds the same gaps still good
+            held = self._tenants[tenant] = _Tenant(
+                version, (until // _PERIOD + 1) * _PERIOD, LegBook(version)
+            )
+        self._tenants.move_to_end(tenant)
+        if len(self._tenants) > _TENANTS:
+            self._tenants.popitem(last=False)
+        return held
+
+    async def _made(self, tenant: str, held: _Tenant, agenda: Agenda, as_of: int) -> AgentGaps:
+        shifts = self._shifts(held, agenda)
+        while True:
+            known = Known(held.book)
+            live = shift_gaps.live_stops(agenda, as_of, known)
+            made = shift_gaps.gaps_of(live, shifts, known)
+            if not known.missing:
+                return AgentGaps(agenda, shifts, live, made)
+            held.book = held.book.extended(await self._travel.legs_at_hand(tenant, known.missing))
+
+    def _shifts(self, held: _Tenant, agenda: Agenda) -> tuple[ConcreteShift, ...]:
+        before = held.agents.get(agenda.agent_id)
+        if before is not None and _same_times(before.agenda, agenda):
+            return before.shifts
+        return _shifts(agenda.calendar, agenda.since, held.until)
+
+
+def _same_times(before: Agenda, agenda: Agenda) -> bool:
+    return before.calendar == agenda.calendar and before.since <= agenda.since
+
+
+def _shifts(calendar: Calendar, since: datetime, until: int) -> tuple[ConcreteShift, ...]:
+    return tuple(shifts_between(calendar, since - timedelta(days=1), datetime.fromtimestamp(until, UTC)))
+
+
+def _joined(version: str, parts: Sequence[AgentGaps]) -> Prepared:
+    ranks = np.empty(len(parts), dtype=np.int64)
+    ranks[np.argsort(np.array([part.agenda.agent_id for part in parts]))] = np.arange(len(parts))
+    return Prepared(
+        version=version,
+        agents=tuple(parts),
+        gaps=gaps.joined([part.gaps for part in parts], range(len(parts))),
+        buffers=np.array([part.agenda.buffer for part in parts], dtype=np.int64),
+        ranks=ranks,
+    )

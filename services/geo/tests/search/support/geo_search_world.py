@@ -1,0 +1,261 @@
+"""Small random worlds for slot search, and the exhaustive check it is held against.
+
+The ledger here is the real chain (`geo.domain.chain.splice`) kept in memory: what the exhaustive check finds
+feasible is by definition what a booking would be granted.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from geo.domain.agenda import Agenda
+from geo.domain.calendar import Calendar, ConcreteShift, frame_to_add, shift_of, shifts_between
+from geo.domain.chain import Segment, Splice, splice
+from geo.domain.drives import UNREACHABLE, Drives, Ints, source_code, standing
+from geo.domain.legs import LegBook, Pair
+from geo.domain.stop import NOWHERE, PLACELESS, Leg, LinkedStop, Stop, StopKind, TravelSource
+from kit.errors import NotFound, Reason
+from kit.values.window import Window
+
+VERSION = "table-1"
+SECOND = timedelta(seconds=1)
+
+
+@dataclass
+class TableTravel:
+    """Drives from a table (seconds, None without a way); pairs that it does not name take `default`."""
+
+    table: dict[Pair, int | None]
+    default: int = 600
+    version: str = VERSION
+    instant: bool = True
+    asked: list[int] = field(default_factory=list)
+
+    def seconds(self, pair: Pair) -> int | None:
+        return self.table.get(pair, self.default)
+
+    def book(self, places: Collection[int]) -> LegBook:
+        return LegBook(self.version, {(a, b): self.leg((a, b)) for a in places for b in places if a != b})
+
+    def leg(self, pair: Pair) -> Leg | None:
+        seconds = self.seconds(pair)
+        if seconds is None:
+            return None
+        return Leg(*pair, seconds, seconds * 10, TravelSource.MATRIX, self.version)
+
+    async def version_at_hand(self, tenant: str) -> str:
+        return self.version
+
+    async def legs_at_hand(self, tenant: str, pairs: Collection[Pair]) -> LegBook:
+        return LegBook(self.version, {pair: self.leg(pair) for pair in pairs})
+
+    async def drives(self, tenant: str, froms: Ints, tos: Ints) -> Drives:
+        self.asked.append(len(froms))
+        return self._drives(froms, tos, 1)
+
+    async def floor(self, tenant: str, froms: Ints, tos: Ints) -> Drives:
+        return self._drives(froms, tos, 2)
+
+    def _drives(self, froms: Ints, tos: Ints, divisor: int) -> Drives:
+        still = standing(froms, tos)
+        found = [
+            0 if still[i] else self.seconds((int(a), int(b)))
+            for i, (a, b) in enumerate(zip(froms, tos, strict=True))
+        ]
+        seconds = np.array([UNREACHABLE if s is None else s // divisor for s in found], dtype=np.int64)
+        sources = np.where(still, source_code(TravelSource.NONE), source_code(TravelSource.MATRIX))
+        return Drives(froms, tos, seconds, np.maximum(seconds, 0) * 10, sources, self.version)
+
+
+@dataclass
+class Diary:
+    """One agent's calendar and chain."""
+
+    agent_id: str
+    calendar: Calendar
+    book: LegBook
+    buffer: int = 0
+    skills: frozenset[str] = frozenset()
+    chain: tuple[LinkedStop, ...] = ()
+
+    def agenda(self, since: datetime, version: int = 0) -> Agenda:
+        return Agenda(self.agent_id, version, self.skills, self.buffer, self.calendar, self.chain, since)
+
+    def book_visit(self, visit: Stop, now: datetime) -> bool:
+        found = self.tried(visit, now)
+        if found is None or found.refusals:
+            return False
+        self.chain = found.chain
+        return True
+
+    def block(self, absence: Stop) -> bool:
+        found = splice(Segment(None, self.chain), self.book, insert=[absence])
+        if not found.refusals:
+            self.chain = found.chain
+        return not found.refusals
+
+    def cancel(self, stop_id: str) -> None:
+        self.chain = splice(Segment(None, self.chain), self.book, remove=[stop_id]).chain
+
+    def tried(self, visit: Stop, now: datetime) -> Splice | None:
+        """What a booking would do; None outside any shift."""
+        shift = shift_of(self.calendar, Window(visit.starts_at, visit.ends_at))
+        if shift is None:
+            return None
+        return splice(
+            Segment(None, self.chain),
+            self.book,
+            remove=self._gone(now),
+            insert=[visit, *self._frame(shift, now)],
+        )
+
+    def swept(self, now: datetime) -> "Diary":
+        """The same with the expired holds taken out."""
+        chain = splice(Segment(None, self.chain), self.book, remove=self._gone(now)).chain
+        return replace(self, chain=chain)
+
+    def without(self, shift: ConcreteShift, now: datetime) -> Splice:
+        """The chain with the shift's frame and no visit put in."""
+        return splice(
+            Segment(None, self.chain), self.book, remove=self._gone(now), insert=self._frame(shift, now)
+        )
+
+    def _gone(self, now: datetime) -> set[str]:
+        return {
+            linked.stop.stop_id
+            for linked in self.chain
+            if linked.stop.expires_at is not None and linked.stop.expires_at <= now
+        }
+
+    def _frame(self, shift: ConcreteShift, now: datetime) -> list[Stop]:
+        gone = self._gone(now)
+        touching = [
+            linked.stop
+            for linked in self.chain
+            if linked.stop.stop_id not in gone
+            and linked.stop.ends_at > shift.start - SECOND
+            and linked.stop.starts_at < shift.end + SECOND
+        ]
+        return frame_to_add(shift, touching)
+
+
+@dataclass
+class DiaryShelf:
+    """Stands in for the agendas in memory."""
+
+    diaries: dict[str, Diary]
+    since: datetime
+    kept: dict[str, tuple[tuple[LinkedStop, ...], Agenda]] = field(default_factory=dict)
+
+    async def of(self, tenant: str, agent_ids: Sequence[str], as_of: datetime) -> list[Agenda]:
+        return [self._agenda(agent_id) for agent_id in agent_ids]
+
+    def _agenda(self, agent_id: str) -> Agenda:
+        if agent_id not in self.diaries:
+            raise NotFound(Reason.NOT_FOUND, agent_id)
+        diary = self.diaries[agent_id]
+        kept = self.kept.get(agent_id)
+        if kept is None or kept[0] is not diary.chain:
+            kept = self.kept[agent_id] = diary.chain, diary.agenda(self.since)
+        return kept[1]
+
+
+@dataclass(frozen=True)
+class Start:
+    """A feasible start that the exhaustive check found: the earliest of its gap and window."""
+
+    agent_id: str
+    start: int
+    leg_in: int
+    leg_out: int
+    added: int
+
+
+@dataclass(frozen=True)
+class Wish:
+    place: int
+    duration: int
+    windows: tuple[Window, ...]
+    as_of: datetime
+    not_before: datetime | None
+    buffer: int
+    step: int
+
+
+def exhaustive(diary: Diary, wish: Wish) -> list[Start]:
+    """Every grid instant of every window, tried on the chain itself; the earliest of each gap and window."""
+    diary = diary.swept(wish.as_of)
+    found: dict[tuple[object, ...], Start] = {}
+    for number, window in enumerate(wish.windows):
+        for start in _instants(window, wish):
+            visit = _visit(diary, wish, start)
+            tried = diary.tried(visit, wish.as_of)
+            if tried is None or tried.refusals:
+                continue
+            key = (number, *_neighbours(tried.chain, visit.stop_id, diary, start))
+            if key not in found:
+                found[key] = _start(diary, wish, tried, visit)
+    return list({(s.agent_id, s.start): s for s in found.values()}.values())
+
+
+def _instants(window: Window, wish: Wish) -> Iterator[datetime]:
+    earliest = max(window.start, wish.as_of, wish.not_before or window.start)
+    at = int(earliest.timestamp())
+    at += -at % wish.step
+    while at + wish.duration <= window.end.timestamp():
+        yield datetime.fromtimestamp(at, UTC)
+        at += wish.step
+
+
+def _visit(diary: Diary, wish: Wish, start: datetime) -> Stop:
+    return Stop(
+        "visit",
+        StopKind.APPOINTMENT,
+        start,
+        start + timedelta(seconds=wish.duration),
+        wish.place,
+        max(diary.buffer, wish.buffer),
+        "apt",
+    )
+
+
+def _neighbours(
+    chain: Sequence[LinkedStop], stop_id: str, diary: Diary, start: datetime
+) -> tuple[object, ...]:
+    index = next(i for i, linked in enumerate(chain) if linked.stop.stop_id == stop_id)
+    after = chain[index + 1].stop.stop_id if index + 1 < len(chain) else None
+    shift = shifts_between(diary.calendar, start, start + SECOND)[0]
+    return chain[index].previous_id, after, shift.start
+
+
+def _start(diary: Diary, wish: Wish, tried: Splice, visit: Stop) -> Start:
+    index = next(i for i, linked in enumerate(tried.chain) if linked.stop.stop_id == visit.stop_id)
+    leg = tried.chain[index].leg
+    leg_in = 0 if leg is None else leg.seconds
+    leg_out = _next_drive(tried.chain, index)
+    shift = shift_of(diary.calendar, Window(visit.starts_at, visit.ends_at))
+    assert shift is not None
+    without = diary.without(shift, wish.as_of).chain
+    at = next((i for i, linked in enumerate(without) if linked.stop.starts_at >= visit.ends_at), len(without))
+    replaced = _next_drive(without, at - 1) if at else 0
+    return Start(
+        diary.agent_id, int(visit.starts_at.timestamp()), leg_in, leg_out, leg_in + leg_out - replaced
+    )
+
+
+def _next_drive(chain: Sequence[LinkedStop], index: int) -> int:
+    """Seconds driven from the stop at `index` to the next one with a place of its own."""
+    for linked in chain[index + 1 :]:
+        if linked.stop.kind not in PLACELESS:
+            return 0 if linked.leg is None else linked.leg.seconds
+    return 0
+
+
+def minutes(day: datetime, wall: str) -> datetime:
+    hours, mins = wall.split(":")
+    return day + timedelta(hours=int(hours), minutes=int(mins))
+
+
+__all__ = ["NOWHERE"]
