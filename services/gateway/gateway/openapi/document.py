@@ -199,7 +199,7 @@ def _violation() -> Schema:
 
 def _reasons(comments: Comments) -> Schema:
     enum = errors_pb2.DESCRIPTOR.enum_types_by_name["ErrorReason"]
-    named = {value.name.removeprefix("ERROR_REASON_"): value.name for value in enum.values}
+    named = {value.name.removeprefix("ERROR_REASON_"): value.name for value in enum.values if value.number}
     lines = [f"- `{short}`: {comments.get(f'giro.common.v1.{full}', '')}" for short, full in named.items()]
     return {"type": "string", "enum": list(named), "description": "\n".join(lines)}
 

@@ -149,10 +149,11 @@ def _example(text: str, comes_in: bool) -> Schema:
 
 
 def _choice_of_names(field: FieldDescriptor) -> Schema:
+    schema: Schema = {"$ref": f"#/components/schemas/{field.enum_type.name}"}
     refused = excluded_numbers(rules_of(field))
-    if not refused:
-        return {"$ref": f"#/components/schemas/{field.enum_type.name}"}
-    return {"type": "string", "enum": [v.name for v in field.enum_type.values if v.number not in refused]}
+    if refused:
+        schema["enum"] = [value.name for value in field.enum_type.values if value.number not in refused]
+    return schema
 
 
 def _choices(message: Descriptor) -> Schema:
