@@ -19,6 +19,7 @@ from kit.bus.dead_letters import dead_letters
 from kit.bus.events import Event
 from kit.db.engine import Database
 from kit.errors import Unavailable
+from kit.testing.databases import Databases, DatabaseUrls
 from kit.testing.nats import NatsServer
 from kit.values.ids import new_id
 
@@ -95,25 +96,26 @@ class World:
         return set(await self.effects(tenant)) >= set(values)
 
 
+@pytest.fixture(scope="session")
+def bus_urls(make_database: Databases) -> DatabaseUrls:
+    """A database of these tests' own: a relay sends the events of all tenants."""
+    return make_database(["probe"])
+
+
 @pytest_asyncio.fixture
-async def world(make_database: Any, make_nats_server: Callable[[], NatsServer]) -> AsyncIterator[World]:
-    # a database of its own: a relay sends the events of all tenants
-    urls = make_database(["probe"])
-    db = Database(
-        urls.app("probe"), service="probe", schema="probe", sandbox=False, worker_url=urls.worker("probe")
-    )
+async def world(bus_urls: DatabaseUrls, nats_server: NatsServer) -> AsyncIterator[World]:
+    url, worker_url = bus_urls.app("probe"), bus_urls.worker("probe")
+    db = Database(url, service="probe", schema="probe", sandbox=False, worker_url=worker_url)
     await db.start()
-    nats = make_nats_server()
-    bus = await connect(nats.url)
+    bus = await connect(nats_server.url)
     await ensure_stream(bus, "probe")
-    made = World(db, bus, nats)
+    made = World(db, bus, nats_server)
     yield made
     for task in made.tasks:
         task.cancel()
     await asyncio.gather(*made.tasks, return_exceptions=True)
     await bus.stop()
     await db.stop()
-    nats.kill()
 
 
 @pytest.fixture
@@ -257,6 +259,7 @@ async def test_a_message_stored_twice_has_one_effect(world: World, tenant: str) 
 
     await until(stored_anew)
     await until(stored_anew)
+    await ensure_stream(world.bus, "probe")
     world.consume(tenant)
     await until(lambda: len(world.seen) == 2)
     await until(lambda: world.has_effects(tenant, "a"))
@@ -300,8 +303,8 @@ async def test_poison_is_buried_with_its_bytes_and_delays_nobody(world: World, t
         world.durable,
     )
     assert "ZeroDivisionError" in found.reason
-    stream = await world.bus.jetstream.stream_info("GIRO_DLQ")
-    assert stream.state.messages == 1
+    last = await world.bus.jetstream.get_last_msg("GIRO_DLQ", subjects.dlq(tenant, "probe", world.durable))
+    assert last.data == bytes(found.payload)
 
 
 async def _buried(world: World, tenant: str, letters: int) -> bool:

@@ -46,7 +46,7 @@ class Prepared:
     def bind(
         self, params: Params, extracted: Any = None, collected: Any = None
     ) -> tuple[str, dict[str, Any]]:
-        """Text and values for the driver. Raises SQLAlchemy's StatementError for a value that is missing."""
+        """Text and values for the driver. Raises InvalidRequestError of SQLAlchemy for a missing value."""
         values = self._compiled.construct_params(
             params, extracted, escape_names=not self._expands, _collected_params=collected
         )

@@ -33,6 +33,7 @@ class Pool:
         self._application = application
         self._free = asyncio.Semaphore(size)
         self._idle: list[Connection] = []
+        self._closed = False
         self.wait_seconds = WAIT_SECONDS
 
     async def acquire(self) -> Connection:
@@ -53,7 +54,7 @@ class Pool:
 
     async def release(self, connection: Connection) -> None:
         """Takes a connection back; one that is broken or in a transaction is closed instead of kept."""
-        if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+        if not self._closed and connection.pgconn.transaction_status == TransactionStatus.IDLE:
             self._idle.append(connection)
             self._free.release()
         else:
@@ -67,7 +68,8 @@ class Pool:
         await self._close(connection)
 
     async def close(self) -> None:
-        """Closes the idle connections; those in use are closed when they come back and nobody needs them."""
+        """Closes the idle connections, and those in use when they come back."""
+        self._closed = True
         idle, self._idle = self._idle, []
         for connection in idle:
             await connection.close()
