@@ -4,6 +4,7 @@ Everything goes through the gateway with generated clients, as a partner's progr
 the stack's own key, so that a test can be anybody.
 """
 
+import json
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -100,7 +101,7 @@ class World:
 
     def token(self, role: str = "ADMINISTRATOR", scope: str = "", tenant: str | None = None) -> str:
         """A token of this tenant with one role."""
-        key = OKPKey.import_key(self.signing_key.read_text())
+        key = OKPKey.import_key(json.loads(self.signing_key.read_text()))
         now = int(time.time())
         claims = {
             "iss": "giro-identity",

@@ -6,7 +6,7 @@ must find everything as it was; and the same request with an id of one's own mus
 """
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -179,9 +179,8 @@ async def _move(party: Party) -> str:
     return move
 
 
-def _names(cases: list[tuple[str, str]]) -> Iterator[Any]:
-    for path, field in cases:
-        yield pytest.param(path, field, id=f"{path.rpartition('/')[2]} {field}")
+def _names(cases: list[tuple[str, str]]) -> list[Any]:
+    return [pytest.param(path, field, id=f"{path.rpartition('/')[2]} {field}") for path, field in cases]
 
 
 @pytest.mark.asyncio

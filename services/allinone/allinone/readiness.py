@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -33,20 +33,39 @@ def http_ok(port: int, path: str) -> Probe:
     """A probe of an HTTP page on the loopback: ready when it answers 200."""
 
     async def serves() -> bool:
-        try:
-            reader, writer = await asyncio.open_connection(HOST, port)
-        except OSError:
-            return False
-        try:
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
-            status = await asyncio.wait_for(reader.readline(), timeout=2)
-        except (OSError, TimeoutError):
-            return False
-        finally:
-            writer.close()
-        return b" 200 " in status
+        return b" 200 " in (await _get(port, path)).partition(b"\r\n")[0]
 
     return serves
+
+
+def routed(admin_port: int, services: Collection[str]) -> Probe:
+    """A probe of Envoy's admin page: ready when its health checks have passed all these services."""
+
+    async def sees() -> bool:
+        page = (await _get(admin_port, "/clusters")).decode(errors="replace")
+        flags = {
+            line.split("::")[0]: line.endswith("::healthy")
+            for line in page.splitlines()
+            if "::health_flags::" in line
+        }
+        return all(flags.get(service, False) for service in services)
+
+    return sees
+
+
+async def _get(port: int, path: str) -> bytes:
+    """The whole answer to one GET on the loopback, empty when there is none."""
+    try:
+        reader, writer = await asyncio.open_connection(HOST, port)
+    except OSError:
+        return b""
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
+        return await asyncio.wait_for(reader.read(), timeout=2)
+    except (OSError, TimeoutError):
+        return b""
+    finally:
+        writer.close()
 
 
 async def until_ready(process: Process, probe: Probe, *, seconds: float) -> None:

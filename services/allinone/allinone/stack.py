@@ -27,7 +27,7 @@ from allinone.ports import Ports
 from allinone.postgres import PrivateCluster, require_existing
 from allinone.process import Process, run_once
 from allinone.progress import Progress, Silent
-from allinone.readiness import grpc_health, http_ok
+from allinone.readiness import grpc_health, http_ok, routed, until_ready
 from allinone.urls import StackUrls
 
 SERVICES = keys.SERVICES
@@ -37,6 +37,7 @@ STOP_ORDER = (("envoy",), ("gateway",), SERVICES, ("nats",), ("postgres",))
 NAMES = tuple(name for row in STOP_ORDER for name in row)
 PORT_PATIENCE_SECONDS = 5.0
 ENVOY_GRACE_SECONDS = 3.0
+ROUTED_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,7 @@ class Stack:
         self._installation = made
         await _together(self._prepare_databases(made), self._make_keys())
         await _together(*(self._start_service(name) for name in (*SERVICES, "gateway")), self._start_envoy())
+        await self._gateway_sees(*SERVICES)
         if self.options.supervise:
             for name in self._children:
                 self._watch(name)
@@ -160,6 +162,8 @@ class Stack:
         await self._unwatch(name)
         await self._children[name].stop()
         await self._start_service(name, overrides)
+        if name in SERVICES:
+            await self._gateway_sees(name)
         if self.options.supervise:
             self._watch(name)
 
@@ -233,23 +237,23 @@ class Stack:
         with self._progress.step("PostgreSQL with PostGIS") as step:
             if given:
                 await require_existing(given)
-                step.say("using GIRO_DATABASE_URL")
+                step.result("using GIRO_DATABASE_URL")
                 return given
             cluster = PrivateCluster(self._state, self.options.ports.pg, durable=self.options.durable)
             self._children["postgres"] = cluster
             await cluster.start()
-            step.say(f"port {self.options.ports.pg}")
+            step.result(f"port {self.options.ports.pg}")
             return cluster.url
 
     async def _start_nats(self) -> str:
         with self._progress.step("NATS with JetStream") as step:
             if self.options.nats_url:
-                step.say("using GIRO_NATS_URL")
+                step.result("using GIRO_NATS_URL")
                 return self.options.nats_url
             server = NatsServer(self._state, self.options.ports.nats, self.options.ports.nats_monitor)
             self._children["nats"] = server
             await server.start()
-            step.say(f"port {self.options.ports.nats}")
+            step.result(f"port {self.options.ports.nats}")
             return server.url
 
     async def _prepare_databases(self, made: Installation) -> None:
@@ -286,7 +290,7 @@ class Stack:
             )
             self._children[name] = Served(process, grpc_health(target))
             await self._children[name].start()
-            step.say(target)
+            step.result(target)
 
     async def _start_envoy(self) -> None:
         config = self._state / "envoy.yaml"
@@ -308,7 +312,14 @@ class Stack:
             )
             self._children["envoy"] = Served(process, http_ok(self.options.ports.gateway_admin, "/ready"))
             await self._children["envoy"].start()
-            step.say(self.urls.gateway)
+            step.result(self.urls.gateway)
+
+    async def _gateway_sees(self, *services: str) -> None:
+        """Waits until Envoy's own health checks found these services: it sends them nothing before."""
+        process = self._children["envoy"].process
+        if process is not None:
+            probe = routed(self.options.ports.gateway_admin, services)
+            await until_ready(process, probe, seconds=ROUTED_SECONDS)
 
     # --- supervision ----------------------------------------------------------------------------------------
 

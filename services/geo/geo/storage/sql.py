@@ -15,7 +15,7 @@ from kit.db.uow import Tx
 async def fetch(tx: Tx, query: str, params: Mapping[str, Any]) -> list[Any]:
     """The rows of a statement with `%(name)s` in it, as named tuples. It is prepared when it comes again."""
     try:
-        async with tx.raw.cursor(row_factory=namedtuple_row, binary=True) as cursor:
+        async with tx.connection.cursor(row_factory=namedtuple_row, binary=True) as cursor:
             await cursor.execute(query, params)
             return await cursor.fetchall()
     except DRIVER_ERRORS as error:
