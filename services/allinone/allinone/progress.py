@@ -11,14 +11,15 @@ from rich.console import Console
 from rich.progress import Progress as LiveProgress
 from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-
 TELL_EVERY_SECONDS = 5.0
 
 
 class Step(Protocol):
-    """A running step; `say` replaces the few words that follow its title."""
+    """A running step: `say` tells how far it is, `result` what stands behind its title when it is done."""
 
     def say(self, words: str) -> None: ...
+
+    def result(self, words: str) -> None: ...
 
 
 class Progress(Protocol):
@@ -31,6 +32,9 @@ class Progress(Protocol):
 
 class _Quiet:
     def say(self, words: str) -> None:
+        pass
+
+    def result(self, words: str) -> None:
         pass
 
 
@@ -56,8 +60,10 @@ class _PlainStep:
         self.words = "done"
         self._told = time.monotonic()
 
-    def say(self, words: str) -> None:
+    def result(self, words: str) -> None:
         self.words = words
+
+    def say(self, words: str) -> None:
         if time.monotonic() - self._told > TELL_EVERY_SECONDS:
             self._told = time.monotonic()
             print(f"  {self.title:<46} ... {words}", flush=True)
@@ -73,7 +79,7 @@ class Plain:
         try:
             yield running
         except BaseException as ended:
-            running.say(_end(ended))
+            running.result(_end(ended))
             raise
         finally:
             self.note(f"  {title:<46} {running.words} ({time.monotonic() - started:.1f} s)")
@@ -88,6 +94,8 @@ class _LiveStep:
 
     def say(self, words: str) -> None:
         self._live.update(self._task, description=f"{self._title:<46} {words}")
+
+    result = say
 
 
 class Live:

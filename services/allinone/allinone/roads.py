@@ -26,11 +26,11 @@ async def prepare(extract: Path, state: Path, progress: Progress) -> str:
         folder = state.resolve() / "roads" / digest
         base = folder / "roads"
         if (folder / "ready").exists():
-            step.say("prepared earlier")
+            step.result("prepared earlier")
             return str(base)
         _require_plain_path(folder)
         await _build(extract, folder, profile, progress)
-        step.say("prepared")
+        step.result("prepared")
     return str(base)
 
 

@@ -54,7 +54,7 @@ async def _serve(options: RunOptions, progress: Progress) -> None:
                 platform = demo.platform_user()
                 await stack.make_platform_user(platform.email, platform.password)
             loaded = await demo.load(stack, file=file, extract=options.extract, roads=graph, say=step.say)
-            step.say(f"{loaded.booked} visits booked in {loaded.region}")
+            step.result(f"{loaded.booked} visits booked in {loaded.region}")
         await transcript.play(stack.urls.gateway, loaded)
         progress.note(listing.where(stack.urls, options.state))
         progress.note(listing.who(loaded))
