@@ -69,10 +69,9 @@ class BookingApp:
     async def start(self) -> None:
         """Connects, begins the background tasks, and serves last."""
         settings = self._settings
-        background = Background()
-        self._open.push_async_callback(background.stop)
         db, bus = await _connect(settings, self._open)
         desk = make_desk(settings, db, self._client())
+        background = _background(self._open)
         background.spawn("relay", Relay(db, bus, settings.service).run)
         background.spawn("recent changes", _recent_changes(settings, db, bus).run)
         background.spawn("settle changes", lambda: settle_for_ever(desk, settings))
@@ -105,10 +104,8 @@ class RelayApp:
 
     async def start(self) -> None:
         """Connects and begins to send."""
-        background = Background()
-        self._open.push_async_callback(background.stop)
         db, bus = await _connect(self._settings, self._open)
-        background.spawn("relay", Relay(db, bus, self._settings.service).run)
+        _background(self._open).spawn("relay", Relay(db, bus, self._settings.service).run)
 
     async def stop(self) -> None:
         """Stops sending and closes everything."""
@@ -137,6 +134,13 @@ async def _connect(settings: Settings, opened: AsyncExitStack) -> tuple[Database
     await bus.start()
     await ensure_stream(bus, settings.service, settings.stream_replicas)
     return db, bus
+
+
+def _background(opened: AsyncExitStack) -> Background:
+    """Background tasks that end before what was opened earlier is closed."""
+    background = Background()
+    opened.push_async_callback(background.stop)
+    return background
 
 
 def _recent_changes(settings: Settings, db: Database, bus: Bus) -> Consumer:

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ledger_double import LedgerDouble
+from sqlalchemy import text
+
 from booking.domain.appointment import Appointment, Card
 from booking.domain.campaign import Campaign
 from booking.domain.contact import Contact
@@ -24,8 +27,6 @@ from kit.rpc.context import Caller, Grant, become
 from kit.values.ids import new_id
 from kit.values.latlng import LatLng
 from kit.values.window import Window
-from ledger_double import LedgerDouble
-from sqlalchemy import text
 
 HOUR = timedelta(hours=1)
 VISIT = timedelta(minutes=45)
@@ -139,7 +140,8 @@ class House:
         """Moves the tenant's test clock on."""
         statement = text(
             "INSERT INTO sandbox.test_clocks AS c (tenant_id, offset_seconds) VALUES (:t, :s)"
-            " ON CONFLICT (tenant_id) DO UPDATE SET offset_seconds = c.offset_seconds + excluded.offset_seconds"
+            " ON CONFLICT (tenant_id) DO UPDATE"
+            " SET offset_seconds = c.offset_seconds + excluded.offset_seconds"
         )
         async with self.desk.db.uow(self.tenant) as tx:
             await tx.run(statement, {"t": self.tenant, "s": int(by.total_seconds())})

@@ -66,7 +66,7 @@ class LedgerDouble:
 
     async def known(self, tenant: str) -> frozenset[str]:
         """All agents, of whatever tenant."""
-        return await self._answered("known", lambda: self._known())
+        return await self._answered("known", self._known)
 
     async def search(self, tenant: str, query: SlotQuery) -> FoundSlots:
         """The slots that the test has put there."""

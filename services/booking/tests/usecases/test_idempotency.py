@@ -1,0 +1,133 @@
+"""One request, one effect, one answer (BK-38, I4)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from booking_house import House, claim, soon
+from ledger_double import Lost
+
+from booking.domain.appointment import Card
+from booking.transport import messages
+from kit.errors import AlreadyExists, Conflict, GiroError, InvalidInput, Reason, Unavailable
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def wire(card: Card) -> bytes:
+    return messages.card(card).SerializeToString(deterministic=True)
+
+
+async def test_a_repeated_booking_gets_the_same_bytes(house: House) -> None:
+    campaign = await house.campaign()
+    contact = await house.contact(campaign)
+    key, start = claim(), soon()
+    first = await house.book(campaign, contact, start, key=key)
+    await house.postpone(first, soon(60))  # whatever became of it since
+    again = await house.book(campaign, contact, start, key=key)
+    assert wire(again) == wire(first)
+    assert len(await house.all_stored()) == 1
+
+
+async def test_the_same_id_with_another_body_is_refused(house: House) -> None:
+    campaign = await house.campaign()
+    contact = await house.contact(campaign)
+    key = claim("one body")
+    card = await house.book(campaign, contact, soon(), key=key)
+    other = claim("another body", key.key.removeprefix("req:"))
+    for again in (
+        lambda: house.book(campaign, contact, soon(60), key=other),
+        lambda: house.postpone(card, soon(60), key=other),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            await again()
+        assert refused.value.reason is Reason.REQUEST_ID_REUSED
+        assert [violation.field for violation in refused.value.violations] == ["request_id"]
+
+
+async def parallel(times: int, work: Callable[[], Awaitable[Card]]) -> list[Card | BaseException]:
+    return await asyncio.gather(*(work() for _ in range(times)), return_exceptions=True)
+
+
+async def until_answered(work: Callable[[], Awaitable[Card]]) -> Card:
+    """Repeats as a client does that is told that its request is being worked on."""
+    while True:
+        try:
+            return await work()
+        except Conflict as busy:
+            if busy.reason not in {Reason.REQUEST_IN_FLIGHT, Reason.CONTENTION}:
+                raise
+
+
+async def test_sixteen_equal_bookings_at_once_are_one(house: House) -> None:
+    campaign = await house.campaign()
+    contact = await house.contact(campaign)
+    key, start = claim(), soon()
+    answers = await parallel(
+        16, lambda: until_answered(lambda: house.book(campaign, contact, start, key=key))
+    )
+    assert {wire(card) for card in answers if isinstance(card, Card)} == {wire(answers[0])}  # type: ignore[arg-type]
+    assert len(answers) == len([card for card in answers if isinstance(card, Card)])
+    assert len(await house.all_stored()) == 1
+    assert (await house.package(campaign)).taken == 1
+    assert [event for event, _ in await house.events()] == ["appointment_booked"]
+    await house.require_sound()
+
+
+async def test_sixteen_equal_postponements_at_once_are_one(house: House) -> None:
+    card = await house.booked()
+    key, start = claim(), soon(60)
+    answers = await parallel(16, lambda: until_answered(lambda: house.postpone(card, start, key=key)))
+    cards = [answer for answer in answers if isinstance(answer, Card)]
+    assert len(cards) == 16
+    assert len({wire(found) for found in cards}) == 1
+    assert cards[0].appointment.version == 2
+    assert [event for event, _ in await house.events()] == ["appointment_booked", "appointment_postponed"]
+    await house.require_sound()
+
+
+@pytest.mark.parametrize("lost", [Lost.REQUEST, Lost.ANSWER])
+async def test_a_booking_without_an_answer_is_finished_by_repeating_it(house: House, lost: Lost) -> None:
+    campaign = await house.campaign()
+    contact = await house.contact(campaign)
+    key, start = claim(), soon()
+    house.ledger.lose("reserve", lost)
+    with pytest.raises(Unavailable) as unknown:
+        await house.book(campaign, contact, start, key=key)
+    assert "same request_id" in unknown.value.message
+    assert unknown.value.metadata["service"] == "geo"
+    card = await house.book(campaign, contact, start, key=key)
+    assert wire(await house.book(campaign, contact, start, key=key)) == wire(card)
+    await house.require_sound()
+
+
+@pytest.mark.parametrize("lost", [Lost.REQUEST, Lost.ANSWER])
+async def test_a_postponement_without_an_answer_is_finished_by_repeating_it(house: House, lost: Lost) -> None:
+    card = await house.booked()
+    key, start = claim(), soon(60)
+    house.ledger.lose("move", lost)
+    with pytest.raises(Unavailable):
+        await house.postpone(card, start, key=key)
+    moved = await house.postpone(card, start, key=key)
+    assert moved.appointment.window.start == start
+    await house.require_sound()
+
+
+async def test_a_refused_postponement_stays_refused(house: House) -> None:
+    card = await house.booked()
+    campaign = await house.campaign()
+    await house.book(campaign, await house.contact(campaign), soon(60))
+    key = claim()
+    with pytest.raises(AlreadyExists) as refused:
+        await house.postpone(card, soon(60), key=key)
+    house.ledger.stops = {
+        owner: stop
+        for owner, stop in house.ledger.stops.items()
+        if owner[1] == card.appointment.appointment_id
+    }
+    with pytest.raises(GiroError) as again:
+        await house.postpone(card, soon(60), key=key)
+    assert str(again.value) == str(refused.value)
+    assert (await house.stored(card.appointment.appointment_id)).move_id is None
+    later = await house.postpone(card, soon(60))  # under another id it may
+    assert later.appointment.version == 2

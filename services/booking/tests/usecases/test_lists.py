@@ -1,0 +1,315 @@
+"""Folders, pages, campaigns, contacts, parameters, recent changes, ownership (R-001 to R-005, BK-12)."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from booking_house import PLACE, VISIT, House, claim, soon
+from sqlalchemy import text
+
+from booking.domain.appointment import Card
+from booking.domain.contact import Contact
+from booking.transport.consumers import RecentChanges
+from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
+from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_appointment
+from booking.usecases.create_campaign import CreateCampaign, create_campaign
+from booking.usecases.import_contacts import ImportContacts, import_contacts
+from booking.usecases.list_appointments import ListAppointments, list_appointments
+from booking.usecases.list_campaigns import get_campaign, list_campaigns
+from booking.usecases.list_contacts import get_contact, list_contacts
+from booking.usecases.list_recent_changes import list_recent_changes
+from booking.usecases.release_hold import release_hold
+from booking.usecases.set_parameter import get_effective_parameter, set_parameter
+from booking.usecases.verify_ownership import verify_ownership
+from kit.bus.events import Event
+from kit.errors import GiroError, InvalidInput, NotAllowed, NotFound, Reason, Unavailable
+from kit.parameters import Scope
+from kit.rpc.context import Grant
+from kit.values.ids import new_id
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def folder(**changes: Any) -> ListAppointments:
+    asked = {"upcoming": True, "campaign_id": "", "agent_id": "", "page_size": 0, "page_token": ""}
+    return ListAppointments(**{**asked, **changes})
+
+
+async def ids(house: House, **changes: Any) -> list[str]:
+    page = await list_appointments(house.desk, folder(**changes))
+    return [appointment.appointment_id for appointment in page.appointments]
+
+
+async def cancel(house: House, card: Card) -> None:
+    await cancel_appointment(house.desk, CancelAppointment(card.appointment.appointment_id, 0, ""))
+
+
+async def test_upcoming_and_all(house: House) -> None:
+    campaign, other = await house.campaign(), await house.campaign()
+    contact, else_contact = await house.contact(campaign), await house.contact(other)
+    third = await house.book(campaign, contact, soon(70), house.agents[0])
+    first = await house.book(campaign, contact, soon(48), house.agents[0])
+    second = await house.book(campaign, contact, soon(50), house.agents[1])
+    elsewhere = await house.book(other, else_contact, soon(60), house.agents[2])
+    await cancel(house, second)
+    a, b, c, d = (card.appointment.appointment_id for card in (first, second, elsewhere, third))
+    assert await ids(house) == [a, c, d]
+    assert await ids(house, upcoming=False) == [a, b, c, d]
+    assert await ids(house, campaign_id=campaign.campaign_id) == [a, d]
+    assert await ids(house, campaign_id=campaign.campaign_id, upcoming=False) == [a, b, d]
+    assert await ids(house, agent_id=house.agents[0]) == [a, d]
+    await house.advance(timedelta(hours=48) + VISIT - timedelta(minutes=5))
+    assert await ids(house) == [a, c, d]  # begun, not ended
+    await house.advance(timedelta(minutes=10))
+    assert await ids(house) == [c, d]
+    assert await ids(house, upcoming=False) == [a, b, c, d]
+
+
+async def test_bookings_under_way_and_failed_ones_are_never_listed(house: House) -> None:
+    campaign = await house.campaign()
+    contact = await house.contact(campaign)
+    house.ledger.down = True
+    with pytest.raises(GiroError):
+        await house.book(campaign, contact, soon())
+    assert await ids(house, upcoming=False) == []
+    house.ledger.down = False
+    await house.settle()
+    assert await ids(house, upcoming=False) == []
+
+
+async def test_pages_show_each_appointment_once_in_order(house: House) -> None:
+    campaign = await house.campaign()
+    contact = await house.contact(campaign)
+    start = soon()
+    for number in range(7):  # several at the same start: the id decides
+        await house.book(campaign, contact, start + timedelta(hours=number // 4), house.agents[number % 4])
+    whole = await ids(house, page_size=200)
+    found: list[str] = []
+    token = ""
+    while True:
+        page = await list_appointments(house.desk, folder(page_size=3, page_token=token))
+        found += [appointment.appointment_id for appointment in page.appointments]
+        token = page.next_page_token
+        if not token:
+            break
+        assert len(page.appointments) == 3
+    assert found == whole
+    assert len(set(found)) == 7
+
+
+async def test_a_page_token_is_bound_to_its_list_and_tenant(house: House) -> None:
+    campaign = await house.campaign()
+    contact = await house.contact(campaign)
+    for hours in (48, 50):
+        await house.book(campaign, contact, soon(hours))
+    token = (await list_appointments(house.desk, folder(page_size=1))).next_page_token
+    stranger = House(house.desk, house.ledger, house.agents)
+    attempts: list[Callable[[], Awaitable[Any]]] = [
+        lambda: list_appointments(house.desk, folder(page_token=token[:-1])),
+        lambda: list_appointments(house.desk, folder(page_token="x")),
+        lambda: list_appointments(house.desk, folder(page_token=token, upcoming=False)),
+        lambda: list_appointments(house.desk, folder(page_token=token, agent_id=house.agents[0])),
+        lambda: list_campaigns(house.desk, 0, token),
+        lambda: list_contacts(house.desk, campaign.campaign_id, 0, token),
+        lambda: list_recent_changes(house.desk, "", 0, token),
+    ]
+    for attempt in attempts:
+        await refused_page(attempt)
+    stranger.enter()
+    await refused_page(lambda: list_appointments(stranger.desk, folder(page_token=token)))
+
+
+async def refused_page(attempt: Callable[[], Awaitable[Any]]) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await attempt()
+    assert [violation.field for violation in refused.value.violations] == ["page_token"]
+
+
+async def test_lists_are_limited_to_the_callers_reach(house: House) -> None:
+    mine, other = await house.campaign(), await house.campaign()
+    card = await house.book(mine, await house.contact(mine), soon())
+    strange = await house.book(other, await house.contact(other), soon(), house.agents[1])
+    house.enter(Grant("CUSTOMER", "campaign", mine.campaign_id))
+    assert await ids(house) == [card.appointment.appointment_id]
+    assert [c.campaign_id for c in (await list_campaigns(house.desk, 0, "")).campaigns] == [mine.campaign_id]
+    for attempt in (
+        lambda: ids(house, campaign_id=other.campaign_id),
+        lambda: get_campaign(house.desk, other.campaign_id),
+        lambda: list_recent_changes(house.desk, other.campaign_id, 0, ""),
+        lambda: verify_ownership(house.desk),
+        lambda: set_parameter(house.desk, "lead_time", "", "0s"),
+        lambda: set_parameter(house.desk, "lead_time", other.campaign_id, "0s"),
+    ):
+        with pytest.raises(NotAllowed) as refused:
+            await attempt()
+        assert refused.value.reason is Reason.OUT_OF_SCOPE
+    house.enter(Grant("AGENT", "agent", house.agents[1]))
+    assert await ids(house) == [strange.appointment.appointment_id]
+    with pytest.raises(NotAllowed):
+        await ids(house, agent_id=house.agents[0])
+
+
+async def test_campaigns_come_in_pages_with_their_agents(house: House) -> None:
+    made = sorted([(await house.campaign()).campaign_id for _ in range(3)])
+    first = await list_campaigns(house.desk, 2, "")
+    second = await list_campaigns(house.desk, 2, first.next_page_token)
+    assert [c.campaign_id for c in [*first.campaigns, *second.campaigns]] == made
+    assert list(first.campaigns[0].agent_ids) == house.agents
+    assert second.next_page_token == ""
+
+
+async def test_a_campaign_needs_agents_that_exist_and_a_zone(house: House) -> None:
+    stranger = new_id("agt")
+
+    def command(agents: list[str], zone: str = "Europe/Rome") -> CreateCampaign:
+        return CreateCampaign("Roofs", 5, agents, (), zone, timedelta(0), claim())
+
+    with pytest.raises(NotFound) as missing:
+        await create_campaign(house.desk, command([house.agents[0], stranger]))
+    assert [violation.field for violation in missing.value.violations] == ["agent_ids[1]"]
+    with pytest.raises(InvalidInput) as bad:
+        await create_campaign(house.desk, command(house.agents, "Mars/Olympus"))
+    assert [violation.field for violation in bad.value.violations] == ["time_zone"]
+    house.ledger.down = True
+    with pytest.raises(Unavailable):
+        await create_campaign(house.desk, command(house.agents))
+    house.ledger.down = False
+    once = command(house.agents)
+    assert await create_campaign(house.desk, once) == await create_campaign(house.desk, once)
+    assert len((await list_campaigns(house.desk, 0, "")).campaigns) == 1
+
+
+async def test_contacts_are_imported_once_all_or_none(house: House) -> None:
+    campaign = await house.campaign()
+    people = [Contact("", campaign.campaign_id, f"Person {n}", "", "", PLACE) for n in range(5)]
+    command = ImportContacts(campaign.campaign_id, people, claim())
+    made = await import_contacts(house.desk, command)
+    assert await import_contacts(house.desk, command) == made
+    page = await list_contacts(house.desk, campaign.campaign_id, 3, "")
+    rest = await list_contacts(house.desk, campaign.campaign_id, 3, page.next_page_token)
+    assert sorted(c.contact_id for c in [*page.contacts, *rest.contacts]) == sorted(made)
+    assert (await get_contact(house.desk, made[2])).display_name == "Person 2"
+    with pytest.raises(NotFound) as missing:
+        await import_contacts(house.desk, ImportContacts(new_id("cmp"), people, claim()))
+    assert [violation.field for violation in missing.value.violations] == ["campaign_id"]
+    with pytest.raises(NotFound):
+        await get_contact(house.desk, new_id("cnt"))
+
+
+async def test_the_nearest_parameter_counts_and_tells_its_source(house: House) -> None:
+    campaign = await house.campaign()
+
+    async def seen() -> tuple[str, Scope]:
+        shown = await get_effective_parameter(house.desk, "lead_time", campaign.campaign_id)
+        return shown.value, shown.source
+
+    assert await seen() == ("129600s", Scope.SYSTEM)
+    await set_parameter(house.desk, "lead_time", "", "7200s")
+    assert await seen() == ("7200s", Scope.TENANT)
+    await set_parameter(house.desk, "lead_time", campaign.campaign_id, "3600s")
+    await set_parameter(house.desk, "lead_time", campaign.campaign_id, "1800s")
+    assert await seen() == ("1800s", Scope.CAMPAIGN)
+    tenant_wide = await get_effective_parameter(house.desk, "lead_time", "")
+    assert (tenant_wide.value, tenant_wide.source) == ("7200s", Scope.TENANT)
+    await set_parameter(house.desk, "lead_time", campaign.campaign_id, "")
+    assert await seen() == ("7200s", Scope.TENANT)
+    with pytest.raises(NotFound):
+        await set_parameter(house.desk, "lead_time", new_id("cmp"), "3600s")
+
+
+async def test_a_contradiction_between_parameters_is_refused_when_saved(house: House) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await set_parameter(house.desk, "grade_ideal_up_to", "", "3600s")
+    assert [violation.field for violation in refused.value.violations] == ["value"]
+    assert (await get_effective_parameter(house.desk, "grade_ideal_up_to", "")).source is Scope.SYSTEM
+
+
+async def deliver(house: House, times: int = 1, backwards: bool = False) -> None:
+    """What the relay and the bus do, with repetitions and in another order where asked."""
+    async with house.desk.db.uow(house.tenant) as tx:
+        query = text("SELECT * FROM booking.outbox WHERE tenant_id = :t ORDER BY id")
+        rows = list(await tx.run(query, {"t": house.tenant}))
+    handler = RecentChanges(house.desk.db)
+    for row in (rows[::-1] if backwards else rows) * times:
+        event = Event(
+            id=row.event_id,
+            tenant=row.tenant_id,
+            subject=row.subject,
+            entity_id=row.entity_id,
+            data=bytes(row.payload),
+            traceparent="",
+            request_id="",
+            durable="booking-recent-changes",
+        )
+        await handler(event)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_every_change_is_fed_once_newest_first(house: House, backwards: bool) -> None:
+    card = await house.booked()
+    command = ConfirmAppointment(card.appointment.appointment_id, 0)
+    await confirm_appointment(house.desk, command)
+    await house.postpone(card, soon(60))
+    await house.reassign(card, house.agents[1])
+    await cancel(house, card)
+    before = await get_campaign(house.desk, card.appointment.campaign_id)
+    await deliver(house, times=3, backwards=backwards)
+    page = await list_recent_changes(house.desk, "", 3, "")
+    rest = await list_recent_changes(house.desk, "", 3, page.next_page_token)
+    changes = [*page.changes, *rest.changes]
+    verbs = ["cancelled", "reassigned", "postponed", "confirmed", "booked"]
+    assert [change.change for change in changes] == verbs
+    assert [change.version for change in changes] == [5, 4, 3, 2, 1]
+    assert changes[0].agent_id == house.agents[1]
+    assert await get_campaign(house.desk, card.appointment.campaign_id) == before  # BK-12
+    narrowed = await list_recent_changes(house.desk, card.appointment.campaign_id, 0, "")
+    assert len(narrowed.changes) == 5
+
+
+async def test_a_failed_booking_and_a_strange_event_are_no_changes(house: House) -> None:
+    campaign = await house.campaign()
+    contact = await house.contact(campaign)
+    house.ledger.lose("reserve", NotFound(Reason.NOT_FOUND, "no such agent"))
+    with pytest.raises(NotFound):
+        await house.book(campaign, contact, soon())
+    await deliver(house)
+    assert (await list_recent_changes(house.desk, "", 0, "")).changes == []
+    subject = f"giro.evt.{house.tenant}.booking.v1.appointment_booked"
+    for data in (b"\xff\xff", b""):
+        event = Event("evt_1", house.tenant, subject, "apt_1", data, "", "", "booking-recent-changes")
+        with pytest.raises(Exception, match=r"names no appointment|parsing"):
+            await RecentChanges(house.desk.db)(event)
+
+
+async def test_ownership_holds_and_a_loss_is_told(house: House) -> None:
+    cards = [await house.booked(soon(hours)) for hours in (48, 50, 52)]
+    found = await verify_ownership(house.desk)
+    assert (found.appointments, found.stops) == (3, 3)
+    assert found.without_stop == found.without_appointment == []
+    keys = [(house.tenant, card.appointment.appointment_id) for card in cards]
+    stops = house.ledger.stops
+    stops[house.tenant, "apt_nobody"] = replace(stops.pop(keys[0]), appointment_id="apt_nobody")
+    elsewhere = replace(stops[keys[1]].plan, agent_id=house.agents[3])
+    stops[keys[1]] = replace(stops[keys[1]], plan=elsewhere)
+    found = await verify_ownership(house.desk)
+    assert list(found.without_stop) == sorted([keys[0][1], keys[1][1]])
+    assert list(found.without_appointment) == ["apt_nobody"]
+
+
+async def test_a_hold_is_released_within_reach(house: House) -> None:
+    mine, other = await house.campaign(), await house.campaign()
+    from booking.domain.itinerary import Hold, StopPlan
+    from kit.values.window import Window
+
+    plan = StopPlan(house.agents[0], Window(soon(), soon() + VISIT), PLACE)
+    hold = Hold("hld_1", mine.campaign_id, plan, soon(), None, None)
+    house.ledger.holds[house.tenant, "hld_1"] = hold
+    house.enter(Grant("OPERATOR", "campaign", other.campaign_id))
+    with pytest.raises(NotAllowed):
+        await release_hold(house.desk, "hld_1")
+    await release_hold(house.desk, "hld_gone")
+    house.enter(Grant("OPERATOR", "campaign", mine.campaign_id))
+    await release_hold(house.desk, "hld_1")
+    assert house.ledger.holds == {}
