@@ -24,7 +24,7 @@ DURATIONS = tuple(timedelta(minutes=minutes) for minutes in (30, 40, 45, 60))
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (0, 0, 0, 10, 20, 45))
 NEAREST = 6
 """The next visit is one of this many nearest people not visited yet."""
-CONFIRMED_DAYS = 3
+CONFIRMED_DAYS = 2
 CONFIRMED_SHARE = 0.4
 ELLIPSOID = 1.006
 """Great-circle metres are at most 0.6 % less than the ellipsoid's."""

@@ -127,7 +127,7 @@ def _agent(seed: int, region: Region, number: int, snap: Snap) -> DemoAgent:
         skills=_skills(number),
         buffer=timedelta(minutes=rng.choice((0, 5, 5, 10))),
         shifts=_shifts(rng, number),
-        visits_a_day=(2, 3) if number == PART_TIME_AGENT else (4, 6),
+        visits_a_day=(2, 3) if number == PART_TIME_AGENT else (4, 5),
         returns_to_base=number != FREE_ENDING_AGENT,
     )
 
