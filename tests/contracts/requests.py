@@ -139,7 +139,7 @@ SAMPLES: Mapping[str, Callable[[], Any]] = {
     "time_zone": lambda: "Europe/Rome",
     "name": lambda: "lead_time",
     "limit": lambda: 1,
-    "value": lambda: "129600",
+    "value": lambda: "129600s",
     "role": lambda: access_pb2.ROLE_OPERATOR,
 }
 

@@ -123,6 +123,22 @@ async def test_nothing_is_there(gateway: Harness, api: httpx2.AsyncClient, path:
     assert not gateway.stub.calls
 
 
+async def test_grpc_on_a_json_path_leads_nowhere(gateway: Harness, api: httpx2.AsyncClient) -> None:
+    for content in (b"", b"\0\0\0\0\0"):
+        answer = await api.post("/v1/me", headers={"content-type": "application/grpc"}, content=content)
+        assert answer.headers["grpc-status"] != "0"
+        path = "/v1/appointments/apt_1:confirm"
+        answer = await api.post(path, headers={"content-type": "application/grpc"}, content=content)
+        assert answer.headers["grpc-status"] != "0"
+    assert not gateway.stub.calls
+
+
+async def test_json_on_a_grpc_path_leads_nowhere(gateway: Harness, api: httpx2.AsyncClient) -> None:
+    answer = await api.post("/giro.identity.v1.IdentityService/GetMe", json={})
+    check(answer, 404, 5, Reason.NOT_FOUND)
+    assert not gateway.stub.calls
+
+
 def raw(gateway: Harness, target: str) -> tuple[int, bytes]:
     """GET of a target that HTTP clients would tidy up."""
     connection = http.client.HTTPConnection("127.0.0.1", gateway.settings.port, timeout=5)

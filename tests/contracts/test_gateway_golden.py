@@ -135,3 +135,21 @@ async def test_grpc_web_is_served(gateway: Harness, anybody: httpx2.AsyncClient)
     # one message frame, then the trailers as a frame of their own
     assert answer.content[0] == 0
     assert b"grpc-status:0" in answer.content
+
+
+async def test_long_requests_and_answers_pass(
+    gateway: Harness, api: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Far longer than the buffers of connections, short of the limits."""
+    rpc = next(rpc for rpc in RPCS if rpc.name == "ImportContacts")
+    request = sample(rpc.request)
+    contact = request.contacts[0]  # type: ignore[attr-defined]
+    contact.address = "x" * 450
+    request.contacts.extend([contact] * 1499)  # type: ignore[attr-defined]
+    ids = message_factory.GetMessageClass(rpc.response)(contact_ids=[f"cnt_{n:032x}" for n in range(100_000)])
+    monkeypatch.setattr("gateway.testing.stub.sample", lambda _: ids)
+    answer = await over_json(api, rpc, request)
+    assert len(answer.request.content) > 900_000
+    assert answer.status_code == 200, answer.text[:500]
+    assert len(answer.content) > 3_000_000
+    assert gateway.stub.calls[0].request == request

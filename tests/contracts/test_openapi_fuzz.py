@@ -48,7 +48,7 @@ async def test_the_api_does_what_its_page_says(stack: Stack, world: World, tmp_p
         str(schemathesis),
         *("--config-file", str(tmp_path / "schemathesis.toml"), "--no-color"),
         *("run", f"{stack.urls.gateway}/openapi.json"),
-        *("--header", f"authorization: Bearer {world.token()}"),
+        *("--header", f"Authorization: Bearer {world.token()}"),
         *("--checks", ",".join(CHECKS)),
         *("--phases", "examples,coverage,fuzzing", "--max-examples", "6", "--seed", "20261122"),
         *("--max-time", str(SECONDS), "--workers", "2", "--continue-on-failure"),
