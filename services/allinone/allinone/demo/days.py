@@ -22,7 +22,7 @@ DAYS = 14
 GRID = timedelta(minutes=5)
 DURATIONS = tuple(timedelta(minutes=minutes) for minutes in (30, 40, 45, 60))
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (0, 0, 0, 10, 20, 45))
-NEAREST = 6
+NEAREST = 80
 """The next visit is one of this many nearest people not visited yet."""
 CONFIRMED_DAYS = 2
 CONFIRMED_SHARE = 0.4

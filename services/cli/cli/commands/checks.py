@@ -143,7 +143,7 @@ def _parameter(answer: dict[str, str], form: Format) -> None:
         output.as_json(answer)
         return
     rows = [("name", answer["name"]), ("value", answer["value"]), ("from", answer["source"].lower())]
-    output.table("", ("", ""), [*rows, ("meaning", answer["description"])])
+    output.card([*rows, ("meaning", answer["description"])])
 
 
 def _promise(answer: Json) -> None:

@@ -83,4 +83,4 @@ def _show_user(user: Json) -> None:
         ("user", user["userId"]),
         *([("agent", user["agentId"])] if user.get("agentId") else []),
     ]
-    output.table("", ("", ""), rows)
+    output.card(rows)

@@ -136,5 +136,5 @@ def _show_hold(lookup: Lookup, held: Json) -> None:
         ("drive on", words.drive(held.get("legAfter"))),
         ("kept until", f"{until:%H:%M:%S}"),
     ]
-    output.table("", ("", ""), rows)
+    output.card(rows)
     output.note("next: giro appointments book   or   giro holds release")

@@ -51,7 +51,7 @@ def card(appointment: Json, lookup: Lookup) -> None:
     ]
     if appointment.get("note"):
         rows.append(("note", appointment["note"]))
-    output.table("", ("", ""), rows)
+    output.card(rows)
 
 
 def _state(appointment: Json) -> Text:

@@ -52,6 +52,16 @@ def table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str | Text]]
         say(f"{title}: nothing to show" if title else "nothing to show")
 
 
+def card(rows: Iterable[tuple[str, str | Text]]) -> None:
+    """Names and values, one a line."""
+    made = Table(box=None, pad_edge=False, show_header=False, padding=(0, 3, 0, 0))
+    made.add_column(no_wrap=True, style="dim")
+    made.add_column(overflow="fold")
+    for row in rows:
+        made.add_row(*row)
+    console().print(made)
+
+
 def say(words_: str, style: str = "") -> None:
     """A line for people beside the answer."""
     console().print(Text(words_, style=style))
