@@ -66,7 +66,7 @@ class _PlainStep:
     def say(self, words: str) -> None:
         if time.monotonic() - self._told > TELL_EVERY_SECONDS:
             self._told = time.monotonic()
-            print(f"  {self.title:<46} ... {words}", flush=True)
+            print(f"  {self.title:<34} ... {words}", flush=True)
 
 
 class Plain:
@@ -82,7 +82,7 @@ class Plain:
             running.result(_end(ended))
             raise
         finally:
-            self.note(f"  {title:<46} {running.words} ({time.monotonic() - started:.1f} s)")
+            self.note(f"  {title:<34} {running.words} ({time.monotonic() - started:.1f} s)")
 
     def note(self, words: str) -> None:
         print(words, flush=True)
@@ -93,7 +93,7 @@ class _LiveStep:
         self._live, self._task, self._title = live, task, title
 
     def say(self, words: str) -> None:
-        self._live.update(self._task, description=f"{self._title:<46} {words}")
+        self._live.update(self._task, description=f"{self._title:<34} {words}")
 
     result = say
 
@@ -117,7 +117,7 @@ class Live:
         try:
             yield _LiveStep(self._live, task, title)
         except BaseException as ended:
-            self._live.update(task, description=f"[red]{title:<46} {_end(ended)}")
+            self._live.update(task, description=f"[red]{title:<34} {_end(ended)}")
             raise
         else:
             self._live.update(task, completed=1)
