@@ -43,7 +43,7 @@ ADVICE: Mapping[str, str] = {
     "BAD_CREDENTIALS": "check e-mail and password; for the demo: giro sign-in --as operator",
     "ROLE_REQUIRED": "sign in as somebody whose role may do this: giro sign-in --as administrator",
     "OUT_OF_SCOPE": "your role is limited to other campaigns: giro whoami shows which",
-    "NOT_FOUND": "check the id; other tenants' things are not found either: giro whoami shows your tenant",
+    "NOT_FOUND": "check the id or the name; other tenants' things are not found either (giro whoami)",
     "REQUEST_IN_FLIGHT": "the same request is being worked on: look in a moment with giro appointments list",
     "STALE_VERSION": "somebody changed it since: look again with giro appointments show, then repeat",
     "CONTENTION": "others write the same agenda at this moment: repeat the command",

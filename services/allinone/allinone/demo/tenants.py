@@ -56,7 +56,7 @@ def first_tenant(seed: int, region: Region, snap: Snap) -> DemoTenant:
             contacts=contacts(stream(seed, "heating"), region, "h", HEATING_CONTACTS, snap),
         ),
     )
-    return DemoTenant("voce", "Voce Call Centre", region.time_zone, _users(), agents, campaigns)
+    return DemoTenant("voce", "Voce Call Centre", region.time_zone, _users(agents[0]), agents, campaigns)
 
 
 def second_tenant(seed: int, region: Region, snap: Snap) -> DemoTenant:
@@ -95,13 +95,13 @@ def all_contacts(tenant: DemoTenant) -> tuple[DemoContact, ...]:
     return tuple(contact for campaign in tenant.campaigns for contact in campaign.contacts)
 
 
-def _users() -> tuple[DemoUser, ...]:
+def _users(first_agent: DemoAgent) -> tuple[DemoUser, ...]:
     return (
         _user("administrator", "ADMINISTRATOR", "Ada Rossi"),
         _user("project_manager", "PROJECT_MANAGER", "Paolo Manera"),
         _user("operator", "OPERATOR", "Olga Ferri"),
         _user("operator_solar", "OPERATOR", "Oscar Sala", campaign="solar"),
-        _user("agent", "AGENT", "Agent of the road", agent="a01"),
+        _user("agent", "AGENT", first_agent.name, agent=first_agent.key),
         _user("agent_supervisor", "AGENT_SUPERVISOR", "Sandra Villa"),
         _user("customer", "CUSTOMER", "Carlo Sole", campaign="solar"),
         _user("sre", "SRE", "Rita Serra"),

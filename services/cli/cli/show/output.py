@@ -91,7 +91,8 @@ def _refusal(out: Console, refused: Refused) -> None:
     reason = refused.reason or f"HTTP {refused.status}"
     out.print(Text.assemble(("refused: ", "bold red"), refused.message, "  ", (reason, "bold")))
     for name, description in refused.violations:
-        out.print(Text.assemble(("  field ", "bold"), name, ": ", description))
+        said = "" if description in refused.message else f": {description}"
+        out.print(Text.assemble(("  field ", "bold"), name, said))
     for key, value in sorted(refused.metadata.items()):
         seconds = key.endswith("_seconds") and value.lstrip("-").isdecimal()
         out.print(Text(f"  {key} {value}" + (f" ({words.length(int(value))})" if seconds else "")))
