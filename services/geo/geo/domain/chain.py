@@ -186,7 +186,8 @@ class _Weaver:
                 run.extend(self._best(self._last(run), group))
                 group = []
         run.extend(self._best(self._last(run), group))
-        if run.missing:
+        unsure = bool(run.refusals and run.wanted and self._coming)
+        if run.missing or unsure:  # what comes is not refused before the shorter ways were looked up
             raise MissingLegs(run.missing | run.wanted)
         return self._splice(run, {linked.stop.stop_id for linked in kept})
 

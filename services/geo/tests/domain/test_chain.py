@@ -120,7 +120,7 @@ def shortest_walk(start: int, end: int, matrix: Matrix) -> int:
     return best[end]
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(histories())
 def test_every_chain_keeps_the_promise(history: tuple[Matrix, list[Stop | int]]) -> None:
     matrix, steps = history
@@ -130,7 +130,7 @@ def test_every_chain_keeps_the_promise(history: tuple[Matrix, list[Stop | int]])
             assert_kept(found.chain, matrix)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(histories())
 def test_a_removal_always_succeeds_and_needs_no_engine(history: tuple[Matrix, list[Stop | int]]) -> None:
     matrix, steps = history
@@ -178,13 +178,12 @@ def fits(chain: Sequence[LinkedStop], new: Stop, matrix: Matrix) -> bool:
 def drive(a: int, b: int, old: LinkedStop | None, matrix: Matrix) -> int | None:
     if a == b or NOWHERE in (a, b):
         return 0
-    if old is not None and old.leg is not None and not old.leg.via:
-        if (old.leg.from_place, old.leg.to_place) == (a, b):
-            return old.leg.seconds
-    return matrix[a, b]
+    known = old.leg if old is not None else None
+    same = known is not None and (known.from_place, known.to_place) == (a, b)
+    return known.seconds if same and known is not None else matrix[a, b]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(histories())
 def test_an_insertion_is_refused_exactly_when_it_does_not_fit(
     history: tuple[Matrix, list[Stop | int]],
@@ -195,16 +194,13 @@ def test_an_insertion_is_refused_exactly_when_it_does_not_fit(
         assert (not found.refusals) == fits(chain, step, matrix)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(histories(), st.integers(0, 50), st.integers(0, 50))
 def test_a_segment_is_enough(history: tuple[Matrix, list[Stop | int]], low: int, size: int) -> None:
     """What the whole chain says, a segment says that reaches to the stop before and to the next place."""
     matrix, steps = history
     for chain, step, found in play(matrix, steps):
-        if isinstance(step, int):
-            changed = chain[step % len(chain)].stop
-        else:
-            changed = step
+        changed = chain[step % len(chain)].stop if isinstance(step, int) else step
         segment = part(chain, changed.starts_at, changed.ends_at)
         if isinstance(step, int):
             partial = splice(segment, LegBook(), remove={changed.stop_id})
@@ -231,7 +227,9 @@ def part(chain: Sequence[LinkedStop], low: datetime, high: datetime) -> Segment:
 # --- cases that a reader should know
 
 
-def stop(name: str, kind: StopKind, start: int, end: int, place: int = NOWHERE, buffer: int = 0) -> Stop:
+def stop(  # noqa: PLR0917 - read best in a row
+    name: str, kind: StopKind, start: int, end: int, place: int = NOWHERE, buffer: int = 0
+) -> Stop:
     """Minutes after T0."""
     return Stop(name, kind, T0 + start * MINUTE, T0 + end * MINUTE, place, buffer, owner_id=name)
 
@@ -354,3 +352,15 @@ def test_a_swap_in_one_splice_frees_and_takes_the_same_time() -> None:
     found = splice(whole(chain), book(LINE), remove={"k"}, insert=[late])
     assert [linked.stop.stop_id for linked in found.chain] == ["a", "k2"]
     assert [gone.stop_id for gone in found.removed] == ["k"]
+
+
+def test_a_shorter_way_is_looked_up_before_something_is_refused() -> None:
+    """A hold that leaves with the same splice is no reason to count the way over it."""
+    chain = built(
+        LINE, stop("a", VISIT, 0, 10, 0), stop("e", VISIT, 50, 55, 4), stop("c", VISIT, 120, 130, 1)
+    )
+    off = stop("off", StopKind.ABSENCE, 20, 105)
+    with pytest.raises(MissingLegs) as missing:
+        splice(whole(chain), LegBook(), remove={"e"}, insert=[off])
+    assert missing.value.pairs == {(0, 1)}
+    assert not splice(whole(chain), book(LINE), remove={"e"}, insert=[off]).refusals

@@ -70,7 +70,7 @@ def window(start: float, end: float, day: int = 0) -> Window:
     return Window(at(start, day), at(end, day))
 
 
-def plan(agent: str, start: float, end: float, place: int, day: int = 0, buffer: int = 0) -> Plan:
+def plan(agent: str, start: float, end: float, place: int, *, day: int = 0, buffer: int = 0) -> Plan:
     return Plan(agent, window(start, end, day), place, buffer)
 
 
