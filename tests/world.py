@@ -311,4 +311,4 @@ class World:
 
 
 def _scope_kind(scope: str) -> str:
-    return {"": "TENANT", "cmp": "CAMPAIGN", "brn": "BRANCH", "agt": "AGENT"}[scope.partition("_")[0]]
+    return {"": "tenant", "cmp": "campaign", "brn": "branch"}[scope.partition("_")[0]]
