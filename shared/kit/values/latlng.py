@@ -2,10 +2,11 @@
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 EARTH_RADIUS_M: Final = 6_371_008.8
 
@@ -48,9 +49,11 @@ def haversine_m(a: LatLng, b: LatLng) -> float:
 
 
 def haversine_m_many(
-    lat1: npt.ArrayLike, lng1: npt.ArrayLike, lat2s: npt.ArrayLike, lng2s: npt.ArrayLike
-) -> npt.NDArray[np.float64]:
+    lat1: "npt.ArrayLike", lng1: "npt.ArrayLike", lat2s: "npt.ArrayLike", lng2s: "npt.ArrayLike"
+) -> "npt.NDArray[np.float64]":
     """Metres from one place (or many) to many, in degrees; numpy broadcasting decides the shape."""
+    import numpy as np  # a fifth of a second, which processes that compute nothing need not spend
+
     phi1, phi2 = np.radians(lat1), np.radians(lat2s)
     half_lat = np.sin((phi2 - phi1) / 2)
     half_lng = np.sin(np.radians(np.subtract(lng2s, lng1)) / 2)
