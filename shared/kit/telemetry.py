@@ -1,8 +1,10 @@
 """What a process says about itself: JSON logs, Prometheus metrics, and the W3C trace that ties hops
 together."""
 
+import json
 import logging
 import os
+import re
 import sys
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
@@ -13,8 +15,10 @@ from prometheus_client import start_http_server
 
 from kit.values.ids import uuid7_hex
 
-_VERSION: Final = "00"
 _SAMPLED: Final = "01"
+_TRACEPARENT: Final = re.compile("[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
+
+_encode: Final = json.JSONEncoder(default=repr, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,8 @@ class Trace:
     @classmethod
     def parse(cls, header: str | None) -> "Trace | None":
         """The span a `traceparent` header names, or None when there is none or it is malformed."""
-        parts = (header or "").split("-")
-        if len(parts) != 4 or [len(part) for part in parts] != [2, 32, 16, 2]:
-            return None
-        if not all(_is_hex(part) for part in parts) or not int(parts[1], 16) or not int(parts[2], 16):
-            return None
-        return cls(parts[1], parts[2], parts[3])
+        found = _TRACEPARENT.fullmatch(header) if header else None
+        return cls(*found.groups()) if found else None
 
     def child(self) -> "Trace":
         """A new span of the same trace."""
@@ -47,7 +47,7 @@ class Trace:
     @property
     def header(self) -> str:
         """As a `traceparent` header."""
-        return f"{_VERSION}-{self.trace_id}-{self.span_id}-{self.flags}"
+        return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,34 +100,39 @@ def request_id() -> str:
 
 def configure_logging(service: str, level: str = "INFO") -> None:
     """Sends structlog and the standard library's logs to stdout, one JSON object a line."""
+
+    def add_service(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event["service"] = service
+        return event
+
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        add_service,
         _add_work,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer()],
+        processors=[*shared, _render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service=service)
     _redirect_standard_logging(shared, level)
 
 
 def _redirect_standard_logging(shared: list[Any], level: str) -> None:
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render],
     )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=level, force=True)
+
+
+def _render(_: Any, __: str, event: structlog.typing.EventDict) -> str:
+    return _encode(event)
 
 
 def logger(name: str) -> structlog.typing.FilteringBoundLogger:
@@ -167,7 +172,3 @@ def _add_work(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.t
         if work.tenant:
             event["tenant"] = work.tenant
     return event
-
-
-def _is_hex(text: str) -> bool:
-    return not text.strip("0123456789abcdef")

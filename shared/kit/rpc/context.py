@@ -2,7 +2,7 @@
 
 import time
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from kit.errors import NotAllowed, Reason, Unauthenticated
@@ -54,7 +54,7 @@ class Caller:
 
     def with_request_id(self, request_id: str) -> "Caller":
         """The same caller in this request."""
-        return replace(self, request_id=request_id)
+        return Caller(self.subject, self.tenant, self.grants, request_id, self.service)
 
 
 _caller: ContextVar[Caller | None] = ContextVar("giro_caller", default=None)

@@ -40,9 +40,12 @@ class Chain:
         """One request, one response."""
         call = Call(self, context)
         try:
-            async with asyncio.timeout(call.frame.seconds):
-                call.admit()
-                return await self.behavior(self.decode(data), context)
+            call.admit()
+            request = self.decode(data)
+            if call.frame.cap is None:
+                return await self.behavior(request, context)
+            async with asyncio.timeout(call.frame.cap):
+                return await self.behavior(request, context)
         except BaseException as error:
             await call.failed(error)
             raise
@@ -128,7 +131,7 @@ class Call:
         self.frame.leave()
 
     async def _timed_out(self, error: TimeoutError) -> None:
-        if time.perf_counter() - self._started < self.frame.seconds:
+        if self.frame.cap is None or time.perf_counter() - self._started < self.frame.cap:
             self._code = "INTERNAL"  # some other clock inside the use case
             await errors.answer(self._context, error, self._chain.rpc.path)
         self._code = "DEADLINE_EXCEEDED"
@@ -136,11 +139,11 @@ class Call:
 
 
 def wrap(handler: Any, rpc: Rpc, auth: Authenticator, metrics: RpcMetrics) -> Any:
-    """The method handler with the interceptors around it. Raises TypeError for a method that is not async."""
+    """The method handler with the interceptors around it. Raises TypeError without an async method."""
     kind, method, make = _SHAPES[handler.request_streaming, handler.response_streaming]
     behavior = getattr(handler, method)
     if not (inspect.iscoroutinefunction(behavior) or inspect.isasyncgenfunction(behavior)):
-        raise TypeError(f"{rpc.path} must be async")
+        raise TypeError(f"{rpc.path} is not implemented, or its method is not async")
     decode = Decoder(handler.request_deserializer, rpc.request)
     chain = Chain(rpc, behavior, decode, metrics.of(kind, rpc.service, rpc.method), auth)
     return make(getattr(chain, method), None, handler.response_serializer)

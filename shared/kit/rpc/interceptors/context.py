@@ -18,7 +18,7 @@ _REQUEST_ID: Final = re.compile(r"^[A-Za-z0-9._:-]{1,128}$")
 class Frame:
     """Entered before and left after each call, on the same task."""
 
-    __slots__ = ("_caller", "_deadline", "_work", "request_id", "seconds")
+    __slots__ = ("_caller", "_deadline", "_work", "cap", "request_id")
 
     def __init__(self, metadata: Mapping[str, Any], time_remaining: float | None) -> None:
         given = metadata.get("x-request-id")
@@ -26,8 +26,9 @@ class Frame:
         traceparent = metadata.get("traceparent")
         self._work = telemetry.enter(traceparent if isinstance(traceparent, str) else None, usable)
         self.request_id = telemetry.request_id()
-        self.seconds = MAX_SECONDS if time_remaining is None else min(time_remaining, MAX_SECONDS)
-        self._deadline = context.set_time_left(self.seconds)
+        # grpc itself ends a call at its client's deadline; a later one, or none, is ended here
+        self.cap = None if time_remaining is not None and time_remaining <= MAX_SECONDS else MAX_SECONDS
+        self._deadline = context.set_time_left(time_remaining if self.cap is None else self.cap)
         self._caller: Token[Caller | None] = context.become(None)
 
     def belongs_to(self, caller: Caller | None) -> None:
