@@ -1,6 +1,7 @@
 """Hooks that schemathesis loads: real ids in place of most made-up ones, so that calls get far.
 
-GIRO_FUZZ_IDS is a JSON object: a field's name in either spelling, and ids that exist.
+GIRO_FUZZ_VALUES is a JSON object: a field's name, as it stands in a path, a query or a body, and values that
+make sense there. Cases that are meant to be wrong are left as they are.
 """
 
 import json
@@ -9,38 +10,29 @@ import zlib
 from typing import Any
 
 import schemathesis
+from hypothesis import strategies as st
+from schemathesis.generation import GenerationMode
 
-IDS: dict[str, list[str]] = json.loads(os.environ.get("GIRO_FUZZ_IDS", "{}"))
+VALUES: dict[str, list[Any]] = json.loads(os.environ.get("GIRO_FUZZ_VALUES", "{}"))
+
+# whole seconds, as the page says; a pattern could not say it without lying about the rest
+schemathesis.openapi.format(
+    "date-time", st.datetimes().map(lambda moment: moment.replace(microsecond=0).isoformat() + "Z")
+)
 
 
-def _real(name: str, value: object) -> object:
-    """A real id three times out of four, chosen by the made-up one, so that a run can be repeated."""
-    known = IDS.get(name)
+def _sensible(name: str, value: object) -> object:
+    """A sensible value three times out of four, chosen by the made-up one, so that a run can be repeated."""
+    known = VALUES.get(name)
     dice = zlib.crc32(repr(value).encode())
-    if not known or not isinstance(value, str) or dice % 4 == 0:
-        return value
-    return known[dice % len(known)]
-
-
-def _with_real_ids(values: Any) -> Any:
-    if isinstance(values, dict):
-        return {name: _real(name, value) for name, value in values.items()}
-    return values
+    return value if not known or dice % 4 == 0 else known[dice % len(known)]
 
 
 @schemathesis.hook
-def map_path_parameters(_: Any, path_parameters: Any) -> Any:
-    """Ids in the path."""
-    return _with_real_ids(path_parameters)
-
-
-@schemathesis.hook
-def map_query(_: Any, query: Any) -> Any:
-    """Ids in the query."""
-    return _with_real_ids(query)
-
-
-@schemathesis.hook
-def map_body(_: Any, body: Any) -> Any:
-    """Ids at the top of a body."""
-    return _with_real_ids(body)
+def before_call(_: Any, case: Any, __: Any) -> None:
+    """Puts sensible values where the case has some."""
+    if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE:
+        return
+    for values in (case.path_parameters, case.query, case.body):
+        if isinstance(values, dict):
+            values.update({name: _sensible(name, value) for name, value in values.items()})

@@ -33,16 +33,42 @@ unexpected-methods = ["GET", "PUT", "POST", "DELETE", "OPTIONS", "PATCH"]
 """
 
 
-def real_ids(world: World) -> dict[str, list[str]]:
-    ids = {"campaign_id": [world.campaign], "agent_id": world.agents, "contact_id": world.contacts}
-    in_json = {name.replace("_id", "Id"): found for name, found in ids.items()}
-    return {**ids, **in_json, "name": ["lead_time"]}
+async def sensible_values(world: World) -> dict[str, list[str]]:
+    """Ids that exist and values that make sense, by the name of their field in either spelling."""
+    booked = [await world.book(world.day(5, hour), contact=hour) for hour in (8, 10)]
+    suggested = (await world.suggest()).slots
+    held = await world.hold(suggested[0].slot_token)
+    ids = {
+        "campaign_id": [world.campaign],
+        "agent_id": world.agents,
+        "contact_id": world.contacts,
+        "appointment_id": [one.appointment_id for one in booked],
+        "hold_id": [held.hold_id],
+        "slot_token": [slot.slot_token for slot in suggested],
+        "time_zone": ["Europe/Rome", "America/New_York"],
+        "first_day": [world.day(4).date().isoformat()],
+        "last_day": [world.day(9).date().isoformat()],
+    }
+    others = {
+        "name": ["lead_time"],
+        "value": ["3600s"],
+        "duration": ["1800s", "3600s"],
+        "ttl": ["60s"],
+        "by": ["60s"],
+    }
+    return {**ids, **{camel(name): found for name, found in ids.items()}, **others}
+
+
+def camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_the_api_does_what_its_page_says(stack: Stack, world: World, tmp_path: Path) -> None:
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
+    values = json.dumps(await sensible_values(world))
     schemathesis = Path(sys.executable).with_name("schemathesis")
     process = await asyncio.create_subprocess_exec(
         str(schemathesis),
@@ -54,7 +80,7 @@ async def test_the_api_does_what_its_page_says(stack: Stack, world: World, tmp_p
         *("--max-time", str(SECONDS), "--workers", "2", "--continue-on-failure"),
         *("--generation-database", "none"),
         cwd=tmp_path,
-        env={**os.environ, "GIRO_FUZZ_IDS": json.dumps(real_ids(world))},
+        env={**os.environ, "GIRO_FUZZ_VALUES": values},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
