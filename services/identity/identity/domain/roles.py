@@ -40,9 +40,10 @@ class ScopeKind(StrEnum):
     TENANT = "tenant"
     BRANCH = "branch"
     CAMPAIGN = "campaign"
+    AGENT = "agent"
 
 
-_KIND_OF_PREFIX = {"brn": ScopeKind.BRANCH, "cmp": ScopeKind.CAMPAIGN}
+_KIND_OF_PREFIX = {"brn": ScopeKind.BRANCH, "cmp": ScopeKind.CAMPAIGN, "agt": ScopeKind.AGENT}
 
 UNLIMITED_ROLES = frozenset({Role.ADMINISTRATOR, Role.PLATFORM, Role.SRE})
 """Roles that run a whole tenant: an administrator of one campaign could make itself one of all."""
@@ -50,7 +51,10 @@ UNLIMITED_ROLES = frozenset({Role.ADMINISTRATOR, Role.PLATFORM, Role.SRE})
 
 @dataclass(frozen=True, slots=True, order=True)
 class RoleGrant:
-    """A role in the whole tenant (empty `scope_id`), in one branch (`brn_…`) or one campaign (`cmp_…`)."""
+    """A role in the whole tenant (empty `scope_id`), one branch (`brn_…`), one campaign (`cmp_…`).
+
+    AGENT may also be limited to the agent that the user is (`agt_…`).
+    """
 
     role: Role
     scope_id: str = ""
@@ -97,6 +101,15 @@ def check_grants(grants: Sequence[RoleGrant], tenant_id: str, field: str = "gran
     return tuple(sorted(grants))
 
 
+def as_agent(grants: Sequence[RoleGrant], agent_id: str) -> tuple[RoleGrant, ...]:
+    """The grants of a user who is this agent: AGENT without a scope reaches that agent alone (R-181)."""
+    narrowed = (
+        RoleGrant(grant.role, agent_id) if grant.role is Role.AGENT and not grant.scope_id else grant
+        for grant in grants
+    )
+    return tuple(sorted(set(narrowed)))
+
+
 def limits(grants: Sequence[Granted], roles: frozenset[Role]) -> frozenset[str] | None:
     """The scopes to which those of `grants` with one of `roles` are limited; None when one is not limited."""
     scopes = {grant.scope_id for grant in grants if grant.role in roles}
@@ -109,7 +122,9 @@ def _check_scope(grant: RoleGrant, field: str) -> None:
     if grant.role in UNLIMITED_ROLES:
         raise _refused(f"{grant.role} holds for the whole tenant: leave scope_id empty", field)
     if not any(is_id(grant.scope_id, prefix) for prefix in _KIND_OF_PREFIX):
-        raise _refused("must be the id of a branch (brn_…) or a campaign (cmp_…), or empty", field)
+        raise _refused("must be the id of a branch (brn_…), a campaign (cmp_…) or an agent (agt_…)", field)
+    if grant.scope_kind is ScopeKind.AGENT and grant.role is not Role.AGENT:
+        raise _refused("AGENT alone is limited to an agent", field)
 
 
 def _check_platform(grant: RoleGrant, tenant_id: str, field: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from identity import events
-from identity.domain.roles import RoleGrant, check_grants
+from identity.domain.roles import RoleGrant, as_agent, check_grants
 from identity.domain.users import User, check_an_administrator_remains, not_found
 from identity.storage import tenants, users
 from kit.db.engine import Database
@@ -18,12 +18,13 @@ class SetUserGrants:
 
     async def run(self, tenant_id: str, user_id: str, new: Sequence[RoleGrant]) -> User:
         """Raises NotFound, InvalidInput naming the grant, RuleViolated for the last administrator."""
-        grants = check_grants(new, tenant_id)
+        asked = check_grants(new, tenant_id)
         async with self.db.uow(tenant_id) as tx:
             await tenants.lock(tx)
             user = await users.find(tx, user_id)
             if user is None:
                 raise not_found(user_id)
+            grants = as_agent(asked, user.agent_id)
             check_an_administrator_remains(user, grants, await users.other_administrators(tx, user_id))
             if grants != user.grants:
                 await users.replace_grants(tx, user_id, grants)

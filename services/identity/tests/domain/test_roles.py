@@ -3,13 +3,14 @@
 import pytest
 
 from giro.common.v1 import access_pb2
-from identity.domain.roles import Role, RoleGrant, ScopeKind, check_grants, limits
+from identity.domain.roles import Role, RoleGrant, ScopeKind, as_agent, check_grants, limits
 from identity.domain.tenants import PLATFORM_TENANT_ID
 from kit.errors import GiroError, InvalidInput, NotAllowed
 
 TENANT = "ten_" + "a" * 32
 BRANCH = "brn_" + "b" * 32
 CAMPAIGN = "cmp_" + "c" * 32
+AGENT = "agt_" + "a" * 32
 
 
 def test_every_role_of_the_contract_but_service_can_be_granted() -> None:
@@ -21,6 +22,7 @@ def test_the_scope_says_how_far_a_grant_reaches() -> None:
     assert RoleGrant(Role.OPERATOR).scope_kind is ScopeKind.TENANT
     assert RoleGrant(Role.OPERATOR, CAMPAIGN).scope_kind is ScopeKind.CAMPAIGN
     assert RoleGrant(Role.BRANCH_MANAGER, BRANCH).scope_kind is ScopeKind.BRANCH
+    assert RoleGrant(Role.AGENT, AGENT).scope_kind is ScopeKind.AGENT
 
 
 @pytest.mark.parametrize(
@@ -32,6 +34,7 @@ def test_the_scope_says_how_far_a_grant_reaches() -> None:
         ([RoleGrant(Role.OPERATOR), RoleGrant(Role.OPERATOR, "anything")], "grants[1].scope_id"),
         ([RoleGrant(Role.OPERATOR, "cmp_")], "grants[0].scope_id"),
         ([RoleGrant(Role.OPERATOR, "agt_" + "a" * 32)], "grants[0].scope_id"),
+        ([RoleGrant(Role.AGENT, AGENT), RoleGrant(Role.CUSTOMER, AGENT)], "grants[1].scope_id"),
         ([RoleGrant(Role.ADMINISTRATOR, CAMPAIGN)], "grants[0].scope_id"),
         ([RoleGrant(Role.SRE, BRANCH)], "grants[0].scope_id"),
     ],
@@ -51,6 +54,14 @@ def test_limits_are_the_scopes_of_the_roles_asked_for() -> None:
     assert limits(both, frozenset({Role.PROJECT_MANAGER})) == {CAMPAIGN}
     assert limits(both, frozenset({Role.PROJECT_MANAGER, Role.OPERATOR})) is None
     assert limits(both, frozenset({Role.SRE})) == frozenset()
+
+
+def test_a_user_who_is_an_agent_is_one_as_that_agent_alone() -> None:
+    asked = [RoleGrant(Role.AGENT), RoleGrant(Role.AGENT, CAMPAIGN), RoleGrant(Role.OPERATOR)]
+    own = RoleGrant(Role.AGENT, AGENT)
+    assert set(as_agent(asked, AGENT)) == {own, RoleGrant(Role.AGENT, CAMPAIGN), RoleGrant(Role.OPERATOR)}
+    assert as_agent([own, RoleGrant(Role.AGENT)], AGENT) == (own,)
+    assert as_agent([RoleGrant(Role.AGENT)], "") == (RoleGrant(Role.AGENT),)
 
 
 def _refusal(grants: list[RoleGrant], kind: type[GiroError]) -> list[str]:

@@ -184,6 +184,17 @@ async def test_grants_are_replaced_and_told_once(house: House) -> None:
 
 
 @pytest.mark.asyncio
+async def test_an_agent_reaches_itself_alone_whoever_sets_its_role(house: House) -> None:
+    tenant, _ = await house.tenant()
+    agent_id = "agt_" + "a" * 32
+    new = NewUser(Email.parse(fresh_email("agent")), PASSWORD, "Agent", (RoleGrant(Role.AGENT),), agent_id)
+    user = await house.use.create_user.run(tenant.tenant_id, new, fresh_request_id(), b"body")
+    assert user.grants == (RoleGrant(Role.AGENT, agent_id),)
+    again = await house.use.set_user_grants.run(tenant.tenant_id, user.user_id, [RoleGrant(Role.AGENT)])
+    assert again == user
+
+
+@pytest.mark.asyncio
 async def test_an_administrator_remains(house: House) -> None:
     tenant, _ = await house.tenant()
     boss = await house.administrator(tenant)

@@ -192,7 +192,10 @@ class RoleGrant(_message.Message):
     role: _access_pb2.Role.ValueType
     """The role. Required; SERVICE is never granted."""
     scope_id: _builtins.str
-    """The branch or campaign that the role is limited to (`brn_…`, `cmp_…`); empty for the whole tenant."""
+    """The branch or campaign that the role is limited to (`brn_…`, `cmp_…`), for AGENT also the agent
+    (`agt_…`); empty for the whole tenant. AGENT without it is limited to the user's own `agent_id`, if any.
+    ADMINISTRATOR, PLATFORM and SRE hold for the whole tenant alone.
+    """
     def __init__(
         self,
         *,
