@@ -1,25 +1,25 @@
 """The composition root of geo: the only room that knows all others."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import numpy as np
-
-from geo.domain.drives import UNREACHABLE
-from geo.domain.legs import LegBook, Pair, free_leg
-from geo.domain.stop import Leg
 from geo.settings import GeoSettings
+from geo.storage.agenda_feed import AgendaFeed
+from geo.storage.agendas import Agendas
 from geo.storage.constraints import CONSTRAINTS
+from geo.storage.matrices import Matrices
 from geo.transport import consumers
 from geo.transport.geo_rpc import GeoServicer
 from geo.transport.ledger_rpc import LedgerServicer
-from geo.travel.engine import Engine
-from geo.travel.estimate import Estimate
+from geo.transport.search_rpc import SearchRpc
+from geo.travel.factory import make_engine
+from geo.travel.tenant import TenantTravel
 from geo.usecases.expire_holds import expire_holds
+from geo.usecases.import_matrix import TravelData
 from geo.usecases.ledger import Ledger
+from geo.usecases.search_slots import SlotSearch
 from geo.usecases.watch_invariants import watch_invariants
-from giro.geo.v1 import geo_pb2, ledger_pb2
 from giro.geo.v1.geo_pb2_grpc import add_GeoServiceServicer_to_server
 from giro.geo.v1.ledger_pb2_grpc import add_LedgerServiceServicer_to_server
 from kit import telemetry
@@ -27,7 +27,6 @@ from kit.bus.connect import Bus, ensure_stream
 from kit.bus.consumer import Consumer
 from kit.bus.relay import Relay
 from kit.db.engine import Database
-from kit.errors import Reason, Unavailable
 from kit.rpc.server import Add, Server
 from kit.rpc.tokens import Authenticator
 from kit.runtime import Background
@@ -69,8 +68,12 @@ class GeoApp(RelayApp):
         """Raises SettingsError, naming the variables, for what it cannot start with."""
         settings.require("jwks_file", "service_key")
         super().__init__(settings)
-        self.ledger = Ledger(self.db, EngineTravel(Estimate()))
-        search = _Search()
+        engine = make_engine(settings.roads, snap_limit_m=settings.snap_limit_m)
+        agendas, matrices = Agendas(self.db), Matrices(self.db)
+        travel = TenantTravel(engine, matrices)
+        self.ledger = Ledger(self.db, travel, agendas.mark_dirty)
+        self.feed = AgendaFeed(self.db, settings.database_url, agendas, matrices)
+        search = SearchRpc(SlotSearch(agendas, travel), TravelData(self.db, travel, engine.version))
         auth = Authenticator(settings.jwks_file, settings.service_key)
         servicers: list[tuple[Add, Any]] = [
             (add_GeoServiceServicer_to_server, GeoServicer(self.ledger, search)),
@@ -82,6 +85,7 @@ class GeoApp(RelayApp):
         """As the relay's, then serves."""
         await super().start()
         self.background.spawn("settle booking", self._consumer().run)
+        self.background.spawn("feed agendas", self.feed.run)
         self.background.spawn("sweep holds", self._every(self.settings.sweep_seconds, expire_holds))
         self.background.spawn("watch invariants", self._every(self.settings.verify_seconds, watch_invariants))
         await self.server.start()
@@ -129,37 +133,3 @@ def make_database(settings: GeoSettings) -> Database:
         pool_size=settings.database_pool,
         constraints=CONSTRAINTS,
     )
-
-
-class EngineTravel:
-    """An engine as the ledger's port."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    async def version(self, tenant: str) -> str:
-        """The engine's."""
-        return self._engine.version
-
-    async def legs(self, tenant: str, pairs: Collection[Pair]) -> LegBook:
-        """As measured now."""
-        asked = [pair for pair in pairs if free_leg(*pair) is None]
-        book: dict[Pair, Leg | None] = {pair: free_leg(*pair) for pair in pairs}
-        froms, tos = (np.array([pair[end] for pair in asked], dtype=np.int64) for end in (0, 1))
-        for pair, seconds, metres in zip(asked, *await self._engine.measure(froms, tos), strict=True):
-            known = Leg(*pair, int(seconds), int(metres), self._engine.source, self._engine.version)
-            book[pair] = None if seconds == UNREACHABLE else known
-        return LegBook(self._engine.version, book)
-
-
-class _Search:
-    async def search_slots(self, request: ledger_pb2.SearchSlotsRequest) -> ledger_pb2.SearchSlotsResponse:
-        raise Unavailable(Reason.SERVICE_UNAVAILABLE, "slot search is being wired")
-
-    async def import_matrix(self, request: geo_pb2.ImportMatrixRequest) -> geo_pb2.ImportMatrixResponse:
-        raise Unavailable(Reason.SERVICE_UNAVAILABLE, "slot search is being wired")
-
-    async def list_now_infeasible(
-        self, request: geo_pb2.ListNowInfeasibleRequest
-    ) -> geo_pb2.ListNowInfeasibleResponse:
-        raise Unavailable(Reason.SERVICE_UNAVAILABLE, "slot search is being wired")

@@ -2,6 +2,7 @@
 
 from geo.domain.owner import Ending
 from geo.domain.plan import Held
+from geo.domain.promise import InfeasiblePair
 from giro.geo.v1 import geo_events_pb2 as pb
 from kit.db.uow import Tx
 
@@ -24,3 +25,15 @@ def stop_released(tx: Tx, appointment_id: str, agent_id: str) -> None:
     tx.emit(
         "stop_released", appointment_id, pb.StopReleased(appointment_id=appointment_id, agent_id=agent_id)
     )
+
+
+def at_risk(tx: Tx, pair: InfeasiblePair, travel_version: str) -> None:
+    """Present travel data would not allow a promised pair."""
+    event = pb.AtRisk(
+        agent_id=pair.promise.agent_id,
+        earlier_owner_id=pair.promise.earlier_owner_id,
+        later_owner_id=pair.promise.later_owner_id,
+        short_seconds=pair.short_seconds,
+        travel_version=travel_version,
+    )
+    tx.emit("at_risk", pair.promise.agent_id, event)

@@ -14,6 +14,8 @@ class GeoSettings(ServiceSettings):
 
     roads: str = ""
     """Path of a prepared OSRM road graph, without its suffixes; empty: the flagged straight-line estimate."""
+    snap_limit_m: float = Field(1000.0, gt=0, le=50_000)
+    """Metres to the nearest road of the graph beyond which a place counts as unreachable."""
     database_pool: int = Field(20, ge=2, le=200)
     """Connections to the database at most."""
     sweep_seconds: float = Field(1.0, gt=0, le=60)

@@ -1,9 +1,6 @@
-"""Many drives at once, as parallel arrays: the form in which travel times are computed and searched.
+"""Many drives at once, as parallel arrays: the form in which travel times are computed and searched."""
 
-A place is its key (see `geo.domain.stop`). All arrays of one `Drives` have the same length.
-"""
-
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,11 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from geo.domain.legs import NO_TRAVEL
+from geo.domain.places import Ints, Places
 from geo.domain.stop import NOWHERE, Leg, TravelSource
-
-Ints = npt.NDArray[np.int64]
-"""Places, seconds or metres."""
-Floats = npt.NDArray[np.float64]
 
 UNREACHABLE: Final = -1
 """Seconds of a drive that no road makes possible."""
@@ -23,16 +17,13 @@ UNREACHABLE: Final = -1
 SOURCES: Final = (TravelSource.NONE, TravelSource.ESTIMATE, TravelSource.ROAD, TravelSource.MATRIX)
 """Sources by the code that `Drives.sources` holds."""
 
-_LAT_SHIFT: Final = 90_000_000
-_LNG_SHIFT: Final = 180_000_000
-_LOW: Final = 0xFFFF_FFFF
-
 
 @dataclass(frozen=True, slots=True)
 class Drives:
-    """Drives from `froms[i]` to `tos[i]`, with one version of the travel data.
+    """Drives from place to place, pair by pair, with one version of the travel data.
 
-    `seconds[i]` is UNREACHABLE where there is no way; `metres[i]` is 0 there. `sources` are codes of SOURCES.
+    One side may be a single place, which all pairs share. `seconds` are UNREACHABLE where there is no way;
+    `metres` are 0 there. `sources` are codes of SOURCES.
     """
 
     froms: Ints
@@ -42,18 +33,20 @@ class Drives:
     sources: Ints
     version: str
 
-    def leg(self, index: int) -> Leg | None:
-        """One drive; None where there is no way."""
-        seconds = int(self.seconds[index])
-        if seconds == UNREACHABLE:
-            return None
-        source = SOURCES[int(self.sources[index])]
-        version = NO_TRAVEL if source is TravelSource.NONE else self.version
-        places = int(self.froms[index]), int(self.tos[index])
-        return Leg(*places, seconds, int(self.metres[index]), source, version)
+    def legs(self, which: Ints | slice = slice(None)) -> list[Leg | None]:
+        """The drives at these positions; None where there is no way."""
+        size = self.seconds.shape
+        columns = (
+            np.broadcast_to(self.froms, size),
+            np.broadcast_to(self.tos, size),
+            self.seconds,
+            self.metres,
+        )
+        rows = zip(*(column[which].tolist() for column in (*columns, self.sources)), strict=True)
+        return [_leg(row, self.version) for row in rows]
 
     def __iter__(self) -> Iterator[Leg | None]:
-        return (self.leg(index) for index in range(len(self.seconds)))
+        return iter(self.legs())
 
 
 def source_code(source: TravelSource) -> int:
@@ -61,12 +54,15 @@ def source_code(source: TravelSource) -> int:
     return SOURCES.index(source)
 
 
-def degrees_of(places: Ints) -> tuple[Floats, Floats]:
-    """Latitudes and longitudes, in degrees, of places by their keys."""
-    return ((places >> 32) - _LAT_SHIFT) / 1e6, ((places & _LOW) - _LNG_SHIFT) / 1e6
-
-
-def standing(froms: Ints, tos: Ints) -> npt.NDArray[np.bool_]:
+def standing(froms: Places, tos: Places) -> npt.NDArray[np.bool_]:
     """Which pairs are no drive at all: both ends the same, or one of them no place."""
-    still: npt.NDArray[np.bool_] = (froms == tos) | (froms == NOWHERE) | (tos == NOWHERE)
+    still: npt.NDArray[np.bool_] = (froms.keys == tos.keys) | (froms.keys == NOWHERE) | (tos.keys == NOWHERE)
     return still
+
+
+def _leg(row: Sequence[int], version: str) -> Leg | None:
+    from_place, to_place, seconds, metres, code = row
+    if seconds == UNREACHABLE:
+        return None
+    source = SOURCES[code]
+    return Leg(from_place, to_place, seconds, metres, source, version if code else NO_TRAVEL)

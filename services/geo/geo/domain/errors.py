@@ -21,6 +21,10 @@ class StartAgain(Exception):
     """Somebody else changed what this attempt had read: nothing is written, and it is tried again."""
 
 
+class StaleLegs(StartAgain):
+    """The tenant's travel matrix was replaced since the legs were measured: they are measured again."""
+
+
 def refused(agent_id: str, refusals: Iterable[Refusal]) -> GiroError:
     """The error of the first refusal; SLOT_TAKEN is ALREADY_EXISTS, the others FAILED_PRECONDITION."""
     first = next(iter(refusals))

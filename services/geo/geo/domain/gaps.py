@@ -7,12 +7,12 @@ come first (they are taken where the visit is), within the `budget` of seconds t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from geo.domain.drives import Ints
+from geo.domain.places import Ints
 from kit.errors import Reason
 
 NEVER: Final = -(2**60)
@@ -24,62 +24,70 @@ FAULTS: Final = (None, Reason.TRAVEL_IN, Reason.TRAVEL_OUT, Reason.UNREACHABLE)
 """Why the frame of a shift does not fit, by the code in `Gaps.fault`."""
 
 
-@dataclass(frozen=True, slots=True)
+def _column(number: int) -> property:
+    return property(lambda gaps: gaps.table[number])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Gaps:
-    """Parallel arrays, ordered by agent and time.
+    """Parallel columns, ordered by agent and time.
 
     `agent` counts along whatever list of agents the arrays were made for. `ready` is when the stop before
     ends (NEVER without one) and `origin` where (NOWHERE without a place). `target` is the place of the next
     stop that has one, and `target_buffer` the buffer kept before it. `direct` is 1 where the drive out begins
-    at the visit's end, else 0. `replaced` are the seconds of the drive origin → target that a visit in between
-    would replace.
+    at the visit's end, else 0. `replaced` are the seconds of the drive origin → target that a visit in
+    between would replace.
 
     `kept_place` is where a break or absence right after the gap stands, with a stored drive of `kept` seconds
-    behind it: a visit at that very place leaves both as they are. NOWHERE without one; `kept_detour` is 1 where
-    the stored drive leads over a removed place.
+    behind it: a visit at that very place leaves both as they are. NOWHERE without one; `kept_detour` is 1
+    where the stored drive leads over a removed place.
 
-    `fault` is a code of FAULTS when something else in the shift's frame does not fit (the base is too far from
-    yesterday's last stop), with the seconds missing in `fault_seconds`; 0 otherwise.
+    `fault` is a code of FAULTS when something else in the shift's frame does not fit (the base is too far
+    from yesterday's last stop), with the seconds missing in `fault_seconds`; 0 otherwise.
     """
 
-    agent: Ints
-    opens: Ints
-    closes: Ints
-    ready: Ints
-    origin: Ints
-    deadline: Ints
-    direct: Ints
-    budget: Ints
-    target: Ints
-    target_buffer: Ints
-    replaced: Ints
-    kept_place: Ints
-    kept: Ints
-    kept_detour: Ints
-    fault: Ints
-    fault_seconds: Ints
+    table: Ints
+    """The columns, one a row."""
+
+    agent = _column(0)
+    opens = _column(1)
+    closes = _column(2)
+    ready = _column(3)
+    origin = _column(4)
+    deadline = _column(5)
+    direct = _column(6)
+    budget = _column(7)
+    target = _column(8)
+    target_buffer = _column(9)
+    replaced = _column(10)
+    kept_place = _column(11)
+    kept = _column(12)
+    kept_detour = _column(13)
+    fault = _column(14)
+    fault_seconds = _column(15)
 
     def __len__(self) -> int:
-        return len(self.agent)
+        return int(self.table.shape[1])
 
     def take(self, which: Ints) -> "Gaps":
         """The gaps at these positions."""
-        return Gaps(*(getattr(self, name).take(which) for name in NAMES))
+        return Gaps(self.table.take(which, axis=1))
 
 
-NAMES: Final = tuple(field.name for field in fields(Gaps))
+WIDTH: Final = 16
+"""Number of columns."""
 
 
 def of_rows(rows: Sequence[tuple[int, ...]]) -> Gaps:
-    """Gaps from rows in the order of the fields of `Gaps`."""
-    table = np.array(rows, dtype=np.int64).reshape(-1, len(NAMES))
-    return Gaps(*np.ascontiguousarray(table.T))
+    """Gaps from rows, each with the columns in their order."""
+    table = np.array(rows, dtype=np.int64).reshape(-1, WIDTH)
+    return Gaps(np.ascontiguousarray(table.T))
 
 
 def joined(parts: Sequence[Gaps], agents: Sequence[int]) -> Gaps:
     """Gaps of several agents as one, the n-th part's `agent` set to the n-th of `agents`."""
     if not parts:
         return of_rows(())
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in NAMES}
-    columns["agent"] = np.repeat(np.array(agents, dtype=np.int64), [len(part) for part in parts])
-    return Gaps(**columns)
+    table = np.concatenate([part.table for part in parts], axis=1)
+    table[0] = np.repeat(np.array(agents, dtype=np.int64), [len(part) for part in parts])
+    return Gaps(table)

@@ -4,14 +4,15 @@ One reason a gap: the one that a later or longer gap, a nearer stop or a wider w
 windows come last: a gap that would fit at another time says OUTSIDE_WINDOWS or LEAD_TIME.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from geo.domain.drives import UNREACHABLE, Ints
+from geo.domain.drives import UNREACHABLE
 from geo.domain.gaps import FOREVER, Gaps
+from geo.domain.places import Ints
 from geo.domain.slot_search import Bools, Candidates, Question, Round, earliest, latest_end, on_grid
 from kit.errors import Reason
 
@@ -43,14 +44,6 @@ class Verdicts:
 
     code: Ints
     short: Ints
-
-    def reason(self, at: int) -> Reason:
-        """The reason of one gap."""
-        return _REASONS[int(self.code[at])]
-
-    def short_seconds(self, at: int) -> int | None:
-        """The seconds missing in one gap; None where the reason has no amount."""
-        return int(self.short[at]) or None
 
 
 def verdicts(gaps: Gaps, buffers: Ints, question: Question, travel: Round, meets: Candidates) -> Verdicts:
@@ -100,10 +93,11 @@ def _lead_time(gaps: Gaps, buffers: Ints, question: Question, travel: Round, mee
     return np.where(least == FOREVER, 0, least)
 
 
-def of_gaps(gaps: Gaps, agent_ids: list[str], found: Verdicts, refused: Ints) -> Iterator[Refused]:
-    """The gaps at the positions `refused`, in order; `agent_ids` by the gaps' agent."""
-    for at in refused.tolist():
-        agent_id = agent_ids[int(gaps.agent[at])]
-        yield Refused(
-            agent_id, int(gaps.opens[at]), int(gaps.closes[at]), found.reason(at), found.short_seconds(at)
-        )
+def of_gaps(gaps: Gaps, agent_ids: Sequence[str], found: Verdicts, which: Ints) -> list[Refused]:
+    """The gaps at these positions; `agent_ids` by the gaps' agent."""
+    columns = gaps.agent, gaps.opens, gaps.closes, found.code, found.short
+    rows = zip(*(column[which].tolist() for column in columns), strict=True)
+    return [
+        Refused(agent_ids[agent], opens, closes, _REASONS[code], short or None)
+        for agent, opens, closes, code, short in rows
+    ]

@@ -6,14 +6,16 @@ Added travel is drive in plus drive out less the drive they replace (with the sh
 place). Slots are ordered by added travel, then start, then agent id. Instants are Unix seconds.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from geo.domain.drives import UNREACHABLE, Drives, Ints
+from geo.domain.drives import UNREACHABLE, Drives
 from geo.domain.gaps import NEVER, Gaps
+from geo.domain.places import Ints
 from geo.domain.stop import NOWHERE, Leg
 
 HOUR: Final = 3600
@@ -100,13 +102,30 @@ class Fits:
     good: Bools
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The gaps that were looked at, with the candidates along them, and what was found for each.
+
+    `positions` are the gaps' among all; `buffers` and `travel` are parallel to the gaps, `fit` to `meets`.
+    """
+
+    positions: Ints
+    gaps: Gaps
+    buffers: Ints
+    meets: Candidates
+    travel: Round
+    fit: Fits
+
+
 def candidates(gaps: Gaps, question: Question) -> Candidates:
     """Every gap with every window that shares an instant with it."""
     spans = np.array(question.windows, dtype=np.int64).reshape(-1, 2)
-    starts = np.maximum(spans[:, 0], question.not_before)
-    meets = (gaps.opens[:, None] < spans[:, 1]) & (gaps.closes[:, None] > starts)
-    gap, window = np.nonzero(meets)
-    return Candidates(gap.astype(np.int64), starts[window], spans[window, 1])
+    starts, ends = np.maximum(spans[:, 0], question.not_before), spans[:, 1]
+    if len(spans) == 1:
+        gap = np.nonzero((gaps.opens < ends[0]) & (gaps.closes > starts[0]))[0]
+        return Candidates(gap, np.broadcast_to(starts, gap.shape), np.broadcast_to(ends, gap.shape))
+    gap, window = np.nonzero((gaps.opens[:, None] < ends) & (gaps.closes[:, None] > starts))
+    return Candidates(gap, starts[window], ends[window])
 
 
 def roomy(gaps: Gaps, found: Candidates, duration: int) -> Candidates:
@@ -139,7 +158,7 @@ def fits(gaps: Gaps, found: Candidates, buffers: Ints, question: Question, trave
     return Fits(start, latest, _added(gaps, travel)[found.gap], good)
 
 
-def best(found: Candidates, fit: Fits, ranks: Ints, limit: int) -> list[int]:
+def best(found: Candidates, fit: Fits, ranks: Ints, limit: int) -> Ints:
     """Positions of the first `limit` candidates that fit, in the documented order.
 
     `ranks` gives each gap's agent its place in the order of agent ids. Windows that overlap can find one
@@ -147,12 +166,11 @@ def best(found: Candidates, fit: Fits, ranks: Ints, limit: int) -> list[int]:
     """
     which = np.nonzero(fit.good)[0]
     if not len(which):
-        return []
+        return which
     base = int(np.min(fit.start[which]))
     key = ((fit.added[which] + _FAR) << _START_BITS) + fit.start[which] - base
     key = (key << _AGENT_BITS) + ranks[found.gap[which]]
-    chosen: list[int] = which[_first_distinct(key, fit.latest[which], limit)].tolist()
-    return chosen
+    return which[_first_distinct(key, fit.latest[which], limit)]
 
 
 def on_grid(instants: Ints, granularity: int) -> Ints:
@@ -164,34 +182,39 @@ def on_grid(instants: Ints, granularity: int) -> Ints:
     return aligned
 
 
-def slot(gaps: Gaps, at: int, fit: tuple[int, int, int], travel: Round, visit: "Visit") -> Slot:
-    """The anatomy of one start in the gap at position `at`; `fit` is (start, latest start, added travel)."""
-    start, latest, added = fit
-    leg_in = None if gaps.ready[at] == NEVER else travel.inward.leg(at)
-    leg_out = None if gaps.target[at] == NOWHERE else travel.outward.leg(at)
-    leave_at = start - (leg_in.seconds if leg_in else 0) - visit.buffer
+def slots(looked: "Looked", chosen: Ints, agent_ids: Sequence[str], duration: int) -> list[Slot]:
+    """The anatomies of the candidates at these positions; `agent_ids` by the gaps' agent."""
+    gaps, fit = looked.gaps, looked.fit
+    gap = looked.meets.gap[chosen]
+    legs_in, legs_out = looked.travel.inward.legs(gap), looked.travel.outward.legs(gap)
+    columns = (
+        *(gaps.agent[gap], looked.buffers[gap], gaps.target_buffer[gap], gaps.ready[gap], gaps.target[gap]),
+        *(fit.start[chosen], fit.latest[chosen], fit.added[chosen]),
+    )
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [
+        _slot(agent_ids[agent], duration, figures, (leg_in, leg_out))
+        for (agent, *figures), leg_in, leg_out in zip(rows, legs_in, legs_out, strict=True)
+    ]
+
+
+def _slot(agent_id: str, duration: int, figures: Sequence[int], legs: tuple[Leg | None, Leg | None]) -> Slot:
+    buffer, buffer_after, ready, target, start, latest, added = figures
+    leg_in, leg_out = None if ready == NEVER else legs[0], None if target == NOWHERE else legs[1]
+    leave_at = start - (leg_in.seconds if leg_in else 0) - buffer
     return Slot(
-        agent_id=visit.agent_id,
+        agent_id=agent_id,
         start=start,
-        end=start + visit.duration,
+        end=start + duration,
         leg_before=leg_in,
         leg_after=leg_out,
-        buffer=visit.buffer,
-        buffer_after=int(gaps.target_buffer[at]),
+        buffer=buffer,
+        buffer_after=buffer_after,
         leave_at=leave_at,
-        idle=None if leg_in is None else leave_at - int(gaps.ready[at]),
+        idle=None if leg_in is None else leave_at - ready,
         added_travel=added,
         slack=latest - start,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """The visit in one agent's day: its buffer is the longer of the agent's and the service's."""
-
-    agent_id: str
-    duration: int
-    buffer: int
 
 
 def earliest(gaps: Gaps, buffers: Ints, drive_in: Ints) -> Ints:
@@ -220,7 +243,7 @@ def _added(gaps: Gaps, travel: Round) -> Ints:
     return bounded
 
 
-def _first_distinct(keys: Ints, latest: Ints, limit: int) -> list[int]:
+def _first_distinct(keys: Ints, latest: Ints, limit: int) -> Ints:
     """Positions of the `limit` smallest keys in order, one of each: the one with the latest `latest`."""
     wanted = limit
     while True:
@@ -228,7 +251,7 @@ def _first_distinct(keys: Ints, latest: Ints, limit: int) -> list[int]:
         order = few[np.lexsort((-latest[few], keys[few]))]
         fresh = np.append(True, np.diff(keys[order]) != 0)
         if len(few) == len(keys) or fresh.sum() >= limit:
-            chosen: list[int] = order[fresh][:limit].tolist()
+            chosen: Ints = order[fresh][:limit]
             return chosen
         wanted *= 4
 

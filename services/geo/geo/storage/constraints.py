@@ -33,7 +33,13 @@ def _refused() -> GiroError:
     return Conflict(Reason.LEDGER_REFUSED, "the ledger refused this change; nothing was written")
 
 
-CONSTRAINTS: Final[Mapping[str, Callable[[], GiroError]]] = dict.fromkeys(
+def _other_import() -> GiroError:
+    return Conflict(Reason.CONTENTION, "another matrix is being imported; try again")
+
+
+CONSTRAINTS: Final[Mapping[str, Callable[[], GiroError]]] = {
+    "matrix_versions_pkey": _other_import,
+} | dict.fromkeys(
     (*CHAIN, "legs_amounts", "agents_buffer", "owners_state", "owners_kind", "owners_agent", "moves_outcome"),
     _refused,
 )

@@ -2,12 +2,13 @@
 
 from typing import Protocol
 
-from geo.domain.drives import Ints
+from geo.domain.places import Ints, Places
 from geo.domain.stop import TravelSource
 
 
 class Engine(Protocol):
-    """Computes drives between real, pairwise different places."""
+    """Computes drives, pair by pair; one side may be a single place. Pairs that are no drive at all (the same
+    place twice, no place) may get any answer: callers know better."""
 
     @property
     def version(self) -> str:
@@ -24,13 +25,13 @@ class Engine(Protocol):
         """Whether `measure` costs next to nothing, so that a lower bound saves nothing."""
         ...
 
-    async def measure(self, froms: Ints, tos: Ints) -> tuple[Ints, Ints]:
+    async def measure(self, froms: Places, tos: Places) -> tuple[Ints, Ints]:
         """Seconds and metres of each drive; UNREACHABLE and 0 where there is no way.
 
         Raises Unavailable (TRAVEL_UNAVAILABLE) when the engine cannot answer.
         """
         ...
 
-    def floor(self, froms: Ints, tos: Ints) -> Ints:
+    def floor(self, froms: Places, tos: Places) -> Ints:
         """Seconds that `measure` never goes below; 0 where nothing is known."""
         ...

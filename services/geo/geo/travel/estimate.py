@@ -4,9 +4,8 @@ from typing import Final
 
 import numpy as np
 
-from geo.domain.drives import Ints, degrees_of
+from geo.domain.places import Ints, Places, great_circle_m
 from geo.domain.stop import TravelSource
-from kit.values.latlng import haversine_m_many
 
 BASE_SECONDS: Final = 600
 SECONDS_PER_KM: Final = 120
@@ -22,12 +21,12 @@ class Estimate:
     source: Final = TravelSource.ESTIMATE
     instant: Final = True
 
-    async def measure(self, froms: Ints, tos: Ints) -> tuple[Ints, Ints]:
+    async def measure(self, froms: Places, tos: Places) -> tuple[Ints, Ints]:
         """Seconds and great-circle metres of each drive."""
-        metres = haversine_m_many(*degrees_of(froms), *degrees_of(tos))
+        metres = great_circle_m(froms, tos)
         seconds = np.ceil(BASE_SECONDS + SECONDS_PER_KM / 1000 * metres)
         return seconds.astype(np.int64), np.rint(metres).astype(np.int64)
 
-    def floor(self, froms: Ints, tos: Ints) -> Ints:
+    def floor(self, froms: Places, tos: Places) -> Ints:
         """What every drive costs at least."""
-        return np.full(np.broadcast(froms, tos).shape, BASE_SECONDS, dtype=np.int64)
+        return np.full(max(len(froms), len(tos)), BASE_SECONDS, dtype=np.int64)

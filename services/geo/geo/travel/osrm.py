@@ -16,11 +16,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from geo.domain.drives import UNREACHABLE, Ints, degrees_of
+from geo.domain.drives import UNREACHABLE, standing
+from geo.domain.places import Ints, Places, degrees_of, great_circle_m
 from geo.domain.stop import TravelSource
 from kit.errors import Reason, Unavailable
 from kit.settings import SettingsError
-from kit.values.latlng import haversine_m_many
 
 SUFFIXES: Final = (
     *("cnbg", "cnbg_to_ebg", "datasource_names", "ebg", "ebg_nodes", "edges", "enw", "fileIndex", "geometry"),
@@ -42,6 +42,8 @@ _PIECE: Final = 128
 _Pair = tuple[int, int]
 _Drive = tuple[int, int]
 _NO_WAY: Final[_Drive] = (UNREACHABLE, 0)
+_NOWHERE: Final[_Pair] = (0, 0)
+_NO_DRIVE: Final[_Drive] = (0, 0)
 
 
 class Osrm:
@@ -61,18 +63,19 @@ class Osrm:
         self._capacity = cache_pairs
         self._known: OrderedDict[_Pair, _Drive] = OrderedDict()
 
-    async def measure(self, froms: Ints, tos: Ints) -> tuple[Ints, Ints]:
+    async def measure(self, froms: Places, tos: Places) -> tuple[Ints, Ints]:
         """Seconds, rounded up, and metres of each drive by car at free flow."""
-        pairs = list(zip(froms.tolist(), tos.tolist(), strict=True))
+        pairs = _pairs(froms, tos)
         found = {pair: self._known[pair] for pair in pairs if pair in self._known}
+        found[_NOWHERE] = _NO_DRIVE
         await self._ask([pair for pair in dict.fromkeys(pairs) if pair not in found], found)
         self._remember(found)
         answers = np.array([found[pair] for pair in pairs], dtype=np.int64).reshape(-1, 2)
         return answers[:, 0], answers[:, 1]
 
-    def floor(self, froms: Ints, tos: Ints) -> Ints:
+    def floor(self, froms: Places, tos: Places) -> Ints:
         """The straight line between the closest roads at the top speed."""
-        metres = haversine_m_many(*degrees_of(froms), *degrees_of(tos)) * GEODESIC_ERROR
+        metres = great_circle_m(froms, tos) * GEODESIC_ERROR
         return (np.maximum(0.0, metres - 2 * self._snap_limit) / TOP_SPEED_M_S).astype(np.int64)
 
     async def _ask(self, pairs: list[_Pair], found: dict[_Pair, _Drive]) -> None:
@@ -170,6 +173,13 @@ def _drive(seconds: float | None, metres: float | None) -> _Drive:
     if seconds is None or metres is None:
         return _NO_WAY
     return ceil(seconds), round(metres)
+
+
+def _pairs(froms: Places, tos: Places) -> list[_Pair]:
+    """The pairs, with `_NOWHERE` for those that are no drive."""
+    still = standing(froms, tos)
+    ends = (np.where(still, 0, side.keys).tolist() for side in (froms, tos))
+    return list(zip(*ends, strict=True))
 
 
 def _pieces(pairs: list[_Pair]) -> Iterator[list[_Pair]]:

@@ -12,9 +12,9 @@ import numpy as np
 from geo.domain import gaps, shift_gaps
 from geo.domain.agenda import Agenda
 from geo.domain.calendar import Calendar, ConcreteShift, shifts_between
-from geo.domain.drives import Ints
 from geo.domain.gaps import Gaps
 from geo.domain.legs import LegBook
+from geo.domain.places import Ints, Places
 from geo.domain.shift_gaps import Known, LiveStops
 from geo.usecases.search_ports import DriveTables
 
@@ -40,18 +40,19 @@ class AgentGaps:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """The gaps of several agents. `ranks` is each agent's place in the order of ids."""
+    """The gaps of several agents, as `gaps.agent` counts them; `ranks` is their place in the order of ids.
+
+    `origins` and `targets` are the places of the gaps' columns of those names.
+    """
 
     version: str
     agents: tuple[AgentGaps, ...]
+    agent_ids: tuple[str, ...]
     gaps: Gaps
+    origins: Places
+    targets: Places
     buffers: Ints
     ranks: Ints
-
-    @property
-    def agent_ids(self) -> list[str]:
-        """The agents, as `gaps.agent` counts them."""
-        return [part.agenda.agent_id for part in self.agents]
 
 
 @dataclass(slots=True)
@@ -132,12 +133,17 @@ def _shifts(calendar: Calendar, since: datetime, until: int) -> tuple[ConcreteSh
 
 
 def _joined(version: str, parts: Sequence[AgentGaps]) -> Prepared:
+    agent_ids = tuple(part.agenda.agent_id for part in parts)
     ranks = np.empty(len(parts), dtype=np.int64)
-    ranks[np.argsort(np.array([part.agenda.agent_id for part in parts]))] = np.arange(len(parts))
+    ranks[np.argsort(np.array(agent_ids))] = np.arange(len(parts))
+    together = gaps.joined([part.gaps for part in parts], range(len(parts)))
     return Prepared(
         version=version,
         agents=tuple(parts),
-        gaps=gaps.joined([part.gaps for part in parts], range(len(parts))),
+        agent_ids=agent_ids,
+        gaps=together,
+        origins=Places.of(together.origin),
+        targets=Places.of(together.target),
         buffers=np.array([part.agenda.buffer for part in parts], dtype=np.int64),
         ranks=ranks,
     )

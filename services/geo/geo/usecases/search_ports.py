@@ -3,8 +3,9 @@
 from collections.abc import Collection
 from typing import Protocol
 
-from geo.domain.drives import Drives, Ints
+from geo.domain.drives import Drives
 from geo.domain.legs import LegBook, Pair
+from geo.domain.places import Places
 
 
 class DriveTables(Protocol):
@@ -27,10 +28,10 @@ class DriveTables(Protocol):
         """These pairs; None in the book for a pair without a way."""
         ...
 
-    async def drives(self, tenant: str, froms: Ints, tos: Ints) -> Drives:
-        """The drives `froms[i]` → `tos[i]`; places may be equal or no place."""
+    async def drives(self, tenant: str, froms: Places, tos: Places) -> Drives:
+        """The drives pair by pair; one side may be a single place. Places may be equal or no place."""
         ...
 
-    async def floor(self, tenant: str, froms: Ints, tos: Ints) -> Drives:
+    async def floor(self, tenant: str, froms: Places, tos: Places) -> Drives:
         """Drives whose seconds never exceed those of `drives`; only their seconds count."""
         ...

@@ -3,22 +3,24 @@
 No database is asked while agendas are clean, and no solver ever (GEO-20).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
 
 from geo.domain import refusals, slot_search
 from geo.domain.agenda import Agenda
-from geo.domain.drives import Ints
+from geo.domain.drives import Drives
 from geo.domain.gaps import NEVER, Gaps
 from geo.domain.grades import Grade, Thresholds
 from geo.domain.idle_days import idle_days
+from geo.domain.places import Ints, Places
 from geo.domain.refusals import Refused
-from geo.domain.slot_search import Candidates, Fits, Question, Round, Slot, Visit
+from geo.domain.slot_search import Candidates, Looked, Question, Round, Slot
 from geo.storage.agendas import Agendas
 from geo.usecases.prepared_gaps import Prepared, PreparedGaps
 from geo.usecases.search_ports import DriveTables
@@ -77,31 +79,26 @@ class SlotSearch:
         unable = [agenda for agenda in agendas if not asked.skills <= agenda.skills]
         return _found(task, looked, unable)
 
-    async def _look(self, task: "_Task") -> "_Looked":
-        question = task.question
-        if task.asked.explain:
-            meets = slot_search.candidates(task.prepared.gaps, _without_lead(question))
-            meets = _from(meets, question.not_before)
-        else:
-            meets = slot_search.candidates(task.prepared.gaps, question)
-            meets = slot_search.roomy(task.prepared.gaps, meets, question.duration)
-        look = _narrowed(task, meets)
+    async def _look(self, task: "_Task") -> Looked:
+        look = _Look.at(task, _first_candidates(task))
         if not (task.asked.explain or self._travel.instant):
-            look = _narrowed(task, await self._possible(task, look))
-        drives = self._travel.drives
-        travel = Round(*[await drives(task.tenant, *ends) for ends in look.ends(question.place)])
-        travel = slot_search.settled(look.gaps, travel, question.place)
-        fit = slot_search.fits(look.gaps, look.meets, look.buffers, question, travel)
-        return _Looked(look, travel, fit)
+            least = await self._judged(task, look, self._travel.floor)
+            kept = least.meets.take(least.fit.good)
+            kept = Candidates(least.positions[kept.gap], kept.span_start, kept.span_end)
+            look = _Look.at(task, kept)
+        return await self._judged(task, look, self._travel.drives)
 
-    async def _possible(self, task: "_Task", look: "_Look") -> Candidates:
-        """What is left when every drive is as short as it could possibly be."""
-        floor = self._travel.floor
-        least = Round(*[await floor(task.tenant, *ends) for ends in look.ends(task.question.place)])
-        least = slot_search.settled(look.gaps, least, task.question.place)
-        fit = slot_search.fits(look.gaps, look.meets, look.buffers, task.question, least)
-        kept = look.meets.take(fit.good)
-        return Candidates(look.positions[kept.gap], kept.span_start, kept.span_end)
+    async def _judged(self, task: "_Task", look: "_Look", drives: "_Drives") -> Looked:
+        question, there = task.question, Places.of(np.array([task.question.place]))
+        inward = await drives(task.tenant, task.prepared.origins.take(look.positions), there)
+        outward = await drives(task.tenant, there, task.prepared.targets.take(look.positions))
+        travel = slot_search.settled(look.gaps, Round(inward, outward), question.place)
+        buffers = np.maximum(task.prepared.buffers, task.asked.buffer)[look.gaps.agent]
+        fit = slot_search.fits(look.gaps, look.meets, buffers, question, travel)
+        return Looked(look.positions, look.gaps, buffers, look.meets, travel, fit)
+
+
+_Drives = Callable[[str, Places, Places], Awaitable[Drives]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,24 +111,31 @@ class _Task:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """The gaps that are looked at: their positions among all, and the candidates along them."""
+    """The gaps that some candidate is about: their positions among all, and the candidates along them."""
 
     positions: Ints
     gaps: Gaps
-    buffers: Ints
     meets: Candidates
 
-    def ends(self, place: int) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
-        """From and to of the drives in, and of the drives out."""
-        there = np.full(len(self.gaps), place, dtype=np.int64)
-        return (self.gaps.origin, there), (there, self.gaps.target)
+    @classmethod
+    def at(cls, task: _Task, meets: Candidates) -> "_Look":
+        everything = task.prepared.gaps
+        if len(task.question.windows) == 1:  # each gap once, in order
+            along = np.arange(len(meets))
+            return cls(meets.gap, everything.take(meets.gap), replace(meets, gap=along))
+        about = np.zeros(len(everything), dtype=bool)
+        about[meets.gap] = True
+        positions = np.nonzero(about)[0]
+        along = np.cumsum(about)[meets.gap] - 1
+        return cls(positions, everything.take(positions), replace(meets, gap=along))
 
 
-@dataclass(frozen=True, slots=True)
-class _Looked:
-    look: _Look
-    travel: Round
-    fit: Fits
+def _first_candidates(task: _Task) -> Candidates:
+    question, gaps = task.question, task.prepared.gaps
+    if not task.asked.explain:
+        return slot_search.roomy(gaps, slot_search.candidates(gaps, question), question.duration)
+    meets = slot_search.candidates(gaps, _without_lead(question))
+    return replace(meets, span_start=np.maximum(meets.span_start, question.not_before))
 
 
 def _question(asked: SearchSlots) -> Question:
@@ -152,30 +156,11 @@ def _question(asked: SearchSlots) -> Question:
 
 
 def _without_lead(question: Question) -> Question:
-    limits = question.granularity, question.limit
-    return Question(question.place, question.duration, question.windows, NEVER, *limits)
+    return replace(question, not_before=NEVER)
 
 
-def _from(meets: Candidates, not_before: int) -> Candidates:
-    return Candidates(meets.gap, np.maximum(meets.span_start, not_before), meets.span_end)
-
-
-def _narrowed(task: _Task, meets: Candidates) -> _Look:
-    """Only the gaps that some candidate is about, and the candidates counted along those."""
-    everything = task.prepared.gaps
-    about = np.zeros(len(everything), dtype=bool)
-    about[meets.gap] = True
-    positions = np.nonzero(about)[0]
-    renumbered = np.cumsum(about)[meets.gap] - 1
-    gaps = everything.take(positions)
-    buffers = np.maximum(task.prepared.buffers, task.asked.buffer)[gaps.agent]
-    return _Look(positions, gaps, buffers, Candidates(renumbered, meets.span_start, meets.span_end))
-
-
-def _found(task: _Task, looked: _Looked, unable: Sequence[Agenda]) -> Found:
-    refused: list[Refused] = []
-    if task.asked.explain:
-        refused = sorted(_refusals(task, looked, unable), key=lambda gap: (gap.agent_id, gap.start, gap.end))
+def _found(task: _Task, looked: Looked, unable: Sequence[Agenda]) -> Found:
+    refused = _refusals(task, looked, unable) if task.asked.explain else []
     return Found(
         slots=tuple(_slots(task, looked)),
         refused=tuple(refused[:MOST_REFUSALS]),
@@ -184,39 +169,25 @@ def _found(task: _Task, looked: _Looked, unable: Sequence[Agenda]) -> Found:
     )
 
 
-def _slots(task: _Task, looked: _Looked) -> list[tuple[Slot, Grade | None]]:
-    gaps, fit, meets = looked.look.gaps, looked.fit, looked.look.meets
-    ranks = task.prepared.ranks[gaps.agent]
-    chosen = slot_search.best(meets, fit, ranks, task.question.limit)
-    slots = []
-    for at in chosen:
-        gap = int(meets.gap[at])
-        agenda = task.prepared.agents[int(gaps.agent[gap])].agenda
-        visit = Visit(agenda.agent_id, task.question.duration, int(looked.look.buffers[gap]))
-        times = int(fit.start[at]), int(fit.latest[at]), int(fit.added[at])
-        slot = slot_search.slot(gaps, gap, times, looked.travel, visit)
-        slots.append((slot, _grade(task.asked.thresholds, slot)))
-    return slots
+def _slots(task: _Task, looked: Looked) -> list[tuple[Slot, Grade | None]]:
+    ranks = task.prepared.ranks[looked.gaps.agent]
+    chosen = slot_search.best(looked.meets, looked.fit, ranks, task.question.limit)
+    found = slot_search.slots(looked, chosen, task.prepared.agent_ids, task.question.duration)
+    limits = task.asked.thresholds
+    return [(slot, limits.grade(slot.added_travel) if limits else None) for slot in found]
 
 
-def _grade(thresholds: Thresholds | None, slot: Slot) -> Grade | None:
-    return None if thresholds is None else thresholds.grade(slot.added_travel)
-
-
-def _refusals(task: _Task, looked: _Looked, unable: Sequence[Agenda]) -> list[Refused]:
-    look, question = looked.look, task.question
-    fitting = np.zeros(len(look.gaps), dtype=bool)
-    fitting[look.meets.gap[looked.fit.good]] = True
-    verdicts = refusals.verdicts(look.gaps, look.buffers, question, looked.travel, _spans(task, look))
-    of_gaps = refusals.of_gaps(look.gaps, task.prepared.agent_ids, verdicts, np.nonzero(~fitting)[0])
+def _refusals(task: _Task, looked: Looked, unable: Sequence[Agenda]) -> list[Refused]:
+    """Every gap that offers nothing, by agent id and time."""
+    question, ids = task.question, task.prepared.agent_ids
+    fitting = np.zeros(len(looked.gaps), dtype=bool)
+    fitting[looked.meets.gap[looked.fit.good]] = True
+    spans = slot_search.candidates(looked.gaps, _without_lead(question))
+    verdicts = refusals.verdicts(looked.gaps, looked.buffers, question, looked.travel, spans)
+    of_gaps = refusals.of_gaps(looked.gaps, ids, verdicts, np.nonzero(~fitting)[0])
     days = [
         idle_days(part.agenda.agent_id, part.live, part.shifts, question) for part in task.prepared.agents
     ]
     whole = min(start for start, _ in question.windows), max(end for _, end in question.windows)
     unskilled = [Refused(agenda.agent_id, *whole, Reason.NO_SKILL) for agenda in unable]
-    return [*of_gaps, *chain.from_iterable(days), *unskilled]
-
-
-def _spans(task: _Task, look: _Look) -> Candidates:
-    """The gaps paired with the windows as they were asked, the lead time left out."""
-    return slot_search.candidates(look.gaps, _without_lead(task.question))
+    return sorted(chain(of_gaps, *days, unskilled), key=attrgetter("agent_id", "start", "end"))

@@ -4,7 +4,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,8 +11,7 @@ from geo.domain.calendar import Calendar, WeeklyBreak, WeeklyShift, blocked_time
 from geo.domain.stop import Stop, StopKind
 from geo.usecases.search_slots import SearchSlots, SlotSearch
 from kit.values.window import Window
-
-from geo_search_world import Diary, DiaryShelf, Start, TableTravel, Wish, exhaustive
+from services.geo.tests.support.search_world import Diary, DiaryShelf, Start, TableTravel, Wish, exhaustive
 
 STEP = 900
 PLACES = range(6)

@@ -13,8 +13,9 @@ import numpy as np
 from geo.domain.agenda import Agenda
 from geo.domain.calendar import Calendar, ConcreteShift, frame_to_add, shift_of, shifts_between
 from geo.domain.chain import Segment, Splice, splice
-from geo.domain.drives import UNREACHABLE, Drives, Ints, source_code, standing
+from geo.domain.drives import UNREACHABLE, Drives, source_code, standing
 from geo.domain.legs import LegBook, Pair
+from geo.domain.places import Places
 from geo.domain.stop import NOWHERE, PLACELESS, Leg, LinkedStop, Stop, StopKind, TravelSource
 from kit.errors import NotFound, Reason
 from kit.values.window import Window
@@ -51,22 +52,22 @@ class TableTravel:
     async def legs_at_hand(self, tenant: str, pairs: Collection[Pair]) -> LegBook:
         return LegBook(self.version, {pair: self.leg(pair) for pair in pairs})
 
-    async def drives(self, tenant: str, froms: Ints, tos: Ints) -> Drives:
-        self.asked.append(len(froms))
+    async def drives(self, tenant: str, froms: Places, tos: Places) -> Drives:
+        self.asked.append(max(len(froms), len(tos)))
         return self._drives(froms, tos, 1)
 
-    async def floor(self, tenant: str, froms: Ints, tos: Ints) -> Drives:
+    async def floor(self, tenant: str, froms: Places, tos: Places) -> Drives:
         return self._drives(froms, tos, 2)
 
-    def _drives(self, froms: Ints, tos: Ints, divisor: int) -> Drives:
+    def _drives(self, froms: Places, tos: Places, divisor: int) -> Drives:
         still = standing(froms, tos)
         found = [
             0 if still[i] else self.seconds((int(a), int(b)))
-            for i, (a, b) in enumerate(zip(froms, tos, strict=True))
+            for i, (a, b) in enumerate(np.broadcast(froms.keys, tos.keys))
         ]
         seconds = np.array([UNREACHABLE if s is None else s // divisor for s in found], dtype=np.int64)
         sources = np.where(still, source_code(TravelSource.NONE), source_code(TravelSource.MATRIX))
-        return Drives(froms, tos, seconds, np.maximum(seconds, 0) * 10, sources, self.version)
+        return Drives(froms.keys, tos.keys, seconds, np.maximum(seconds, 0) * 10, sources, self.version)
 
 
 @dataclass

@@ -1,0 +1,50 @@
+"""A tenant's own travel matrix, which comes before whatever the engine says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from geo.domain.legs import Pair
+from geo.domain.places import Ints
+
+Entry = tuple[int, int]
+"""Seconds (`geo.domain.drives.UNREACHABLE` where there is no way) and metres of one drive."""
+
+_SEPARATOR = "+m"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matrix:
+    """Version 0 is no matrix. Each direction of a pair is an entry of its own."""
+
+    version: int = 0
+    entries: Mapping[Pair, Entry] = field(default_factory=dict)
+    froms: Ints = field(init=False)
+    tos: Ints = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name, end in (("froms", 0), ("tos", 1)):
+            keys = np.array(sorted({pair[end] for pair in self.entries}), dtype=np.int64)
+            object.__setattr__(self, name, keys)
+
+    def named(self, froms: Ints, tos: Ints) -> list[tuple[int, Entry]]:
+        """Positions of the pairs that it has an entry for, with the entries; a single place broadcasts."""
+        if not self.entries:
+            return []
+        likely = np.nonzero(np.isin(froms, self.froms) & np.isin(tos, self.tos))[0]
+        size = np.broadcast_shapes(froms.shape, tos.shape)
+        columns = np.broadcast_to(froms, size)[likely].tolist(), np.broadcast_to(tos, size)[likely].tolist()
+        pairs = zip(likely.tolist(), *columns, strict=True)
+        return [(at, self.entries[a, b]) for at, a, b in pairs if (a, b) in self.entries]
+
+
+def travel_version(engine: str, matrix: int) -> str:
+    """The version that legs carry: the engine's, and the matrix's when there is one."""
+    return f"{engine}{_SEPARATOR}{matrix}" if matrix else engine
+
+
+def matrix_of(version: str) -> int:
+    """The version of the matrix in the version of the travel data; 0 without one."""
+    _, separator, number = version.rpartition(_SEPARATOR)
+    return int(number) if separator else 0

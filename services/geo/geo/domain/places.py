@@ -1,0 +1,50 @@
+"""Many places at once, by their keys, with their positions on the globe worked out once."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from kit.values.latlng import EARTH_RADIUS_M
+
+Ints = npt.NDArray[np.int64]
+"""Places, seconds or metres."""
+Floats = npt.NDArray[np.float64]
+
+_LAT_SHIFT: Final = 90_000_000
+_LNG_SHIFT: Final = 180_000_000
+_LOW: Final = 0xFFFF_FFFF
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Places as keys, and as unit vectors from the earth's centre (three rows)."""
+
+    keys: Ints
+    units: Floats
+
+    @classmethod
+    def of(cls, keys: Ints) -> "Places":
+        """Places by their keys; what stands for no place gets some position or other."""
+        lat, lng = (np.radians(degrees) for degrees in degrees_of(keys))
+        return cls(keys, np.stack([np.cos(lat) * np.cos(lng), np.cos(lat) * np.sin(lng), np.sin(lat)]))
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def take(self, which: Ints) -> "Places":
+        """The places at these positions."""
+        return Places(self.keys.take(which), self.units.take(which, axis=1))
+
+
+def degrees_of(places: Ints) -> tuple[Floats, Floats]:
+    """Latitudes and longitudes, in degrees, of places by their keys."""
+    return ((places >> 32) - _LAT_SHIFT) / 1e6, ((places & _LOW) - _LNG_SHIFT) / 1e6
+
+
+def great_circle_m(froms: Places, tos: Places) -> Floats:
+    """Metres along the great circle, pair by pair; one side may be a single place."""
+    chord = np.sqrt(np.square(froms.units - tos.units).sum(axis=0))
+    metres: Floats = 2 * EARTH_RADIUS_M * np.arcsin(np.minimum(1.0, chord / 2))
+    return metres

@@ -1,0 +1,57 @@
+"""A promised drive, and whether present travel data would still allow it (R-089)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from geo.domain.legs import Pair
+from geo.domain.stop import Leg, TravelSource
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """Two consecutive stops with the leg that was promised; owners are empty for bases and breaks."""
+
+    agent_id: str
+    earlier_stop_id: str
+    later_stop_id: str
+    earlier_owner_id: str
+    later_owner_id: str
+    earlier_ends_at: datetime
+    later_starts_at: datetime
+    buffer: int
+    leg: Leg
+
+    @property
+    def pair(self) -> Pair:
+        """The places driven between."""
+        return self.leg.from_place, self.leg.to_place
+
+
+@dataclass(frozen=True, slots=True)
+class InfeasiblePair:
+    """A promise that no longer fits; `present` is None, and 0 seconds are missing, where there is no way."""
+
+    promise: Promise
+    present: Leg | None
+    short_seconds: int
+
+
+def doubtful(promise: Promise, engine: str, present: Leg | None) -> bool:
+    """Whether present data can differ from what was promised.
+
+    A leg of the engine that is in use still, where the matrix has no entry, says what it said. That leaves a
+    way over a removed place alone as well: it can be driven as it was.
+    """
+    leg = promise.leg
+    same_engine = leg.version.split("+m")[0] == engine
+    matrix = TravelSource.MATRIX in (leg.source, present.source if present else TravelSource.MATRIX)
+    return matrix or not same_engine
+
+
+def judged(promise: Promise, present: Leg | None) -> InfeasiblePair | None:
+    """What is missing with the present leg; None where the promise still fits."""
+    if present is None:
+        return InfeasiblePair(promise, None, 0)
+    gap = int((promise.later_starts_at - promise.earlier_ends_at).total_seconds())
+    short = present.seconds + promise.buffer - gap
+    return InfeasiblePair(promise, present, short) if short > 0 else None

@@ -1,0 +1,143 @@
+"""Promised pairs of stops, and those that present travel data would no longer allow (R-089)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import insert
+
+from geo.domain.promise import InfeasiblePair, Promise
+from geo.domain.stop import Leg, TravelSource
+from geo.storage.sql import fetch
+from geo.storage.stops import linked_stop
+from geo.storage.travel_tables import at_risk
+from kit.db.uow import Tx
+
+_PAIR: Final = """
+    s.agent_id, s.stop_id, s.kind, s.starts_at, s.ends_at, s.place, s.buffer_seconds, s.owner_id,
+    s.expires_at, s.prev_id, s.prev_ends_at, s.prev_place, s.leg_seconds, s.leg_version, s.leg_via,
+    l.metres, l.source, p.owner_id AS earlier_owner_id
+"""
+
+_JOINED: Final = """
+    JOIN geo.stops p ON p.tenant_id = s.tenant_id AND p.agent_id = s.agent_id AND p.stop_id = s.prev_id
+    JOIN geo.legs l ON l.tenant_id = s.tenant_id AND l.from_place = s.prev_place AND l.to_place = s.place
+        AND l.version = s.leg_version AND l.via = s.leg_via AND l.seconds = s.leg_seconds
+"""
+
+_AGENTS: Final = """
+    SELECT agent_id FROM geo.agents WHERE tenant_id = %(tenant)s AND agent_id > %(after)s
+    ORDER BY agent_id LIMIT %(rows)s
+"""
+
+_LOCK_AGENTS: Final = """
+    SELECT count(*) AS agents FROM
+        (SELECT FROM geo.agents WHERE tenant_id = %(tenant)s ORDER BY agent_id FOR NO KEY UPDATE) AS locked
+"""
+
+_PROMISES: Final = f"""
+    SELECT {_PAIR} FROM geo.stops s {_JOINED}
+    WHERE s.tenant_id = %(tenant)s AND s.agent_id = ANY(%(agents)s) AND s.starts_at > %(now)s
+      AND s.prev_place <> s.place AND s.prev_place >= 0 AND s.place >= 0
+"""  # noqa: S608 - put together from constants
+
+_PAGE: Final = f"""
+    SELECT {_PAIR}, r.seconds AS present_seconds, r.metres AS present_metres, r.source AS present_source,
+           r.short_seconds
+    FROM geo.at_risk r
+    JOIN geo.stops s ON s.tenant_id = r.tenant_id AND s.agent_id = r.agent_id AND s.stop_id = r.later_stop_id
+        AND s.prev_id = r.earlier_stop_id
+    {_JOINED}
+    WHERE r.tenant_id = %(tenant)s AND r.travel_version = %(version)s AND s.starts_at > %(now)s
+      AND (s.agent_id, s.starts_at) > (%(agent)s, %(at)s)
+    ORDER BY s.agent_id, s.starts_at LIMIT %(rows)s
+"""  # noqa: S608 - put together from constants
+
+_COUNT: Final = text(
+    "SELECT count(*) FROM geo.at_risk WHERE tenant_id = :tenant AND travel_version = :version"
+).bindparams(bindparam("tenant"), bindparam("version"))
+
+_NOTE: Final = insert(at_risk).on_conflict_do_nothing().returning(at_risk.c.later_stop_id)
+
+
+@dataclass(frozen=True, slots=True)
+class PageStart:
+    """The pair that a page begins after: its agent and its later stop's start."""
+
+    agent_id: str
+    starts_at: datetime
+
+
+async def lock_all_agents(tx: Tx) -> None:
+    """Waits until nobody writes any agenda of the tenant, and keeps it so until the commit."""
+    await fetch(tx, _LOCK_AGENTS, {"tenant": tx.tenant})
+
+
+async def agents_after(tx: Tx, after: str, rows: int) -> list[str]:
+    """Ids of the next agents, in order."""
+    found = await fetch(tx, _AGENTS, {"tenant": tx.tenant, "after": after, "rows": rows})
+    return [row.agent_id for row in found]
+
+
+async def promises(tx: Tx, agent_ids: Sequence[str], now: datetime) -> list[Promise]:
+    """The drives of these agents to stops that start after `now`."""
+    params = {"tenant": tx.tenant, "agents": list(agent_ids), "now": now}
+    return [_promise(row) for row in await fetch(tx, _PROMISES, params)]
+
+
+async def note(tx: Tx, travel_version: str, pair: InfeasiblePair) -> bool:
+    """Keeps the pair; False when this version's is noted already."""
+    present = pair.present
+    values = {
+        "tenant_id": tx.tenant,
+        "travel_version": travel_version,
+        "agent_id": pair.promise.agent_id,
+        "earlier_stop_id": pair.promise.earlier_stop_id,
+        "later_stop_id": pair.promise.later_stop_id,
+        "seconds": present.seconds if present else None,
+        "metres": present.metres if present else None,
+        "source": present.source if present else None,
+        "short_seconds": pair.short_seconds,
+    }
+    return (await tx.run(_NOTE, values)).first() is not None
+
+
+async def count(tx: Tx, travel_version: str) -> int:
+    """How many pairs this version put at risk."""
+    found: int = (await tx.run(_COUNT, {"tenant": tx.tenant, "version": travel_version})).scalar_one()
+    return found
+
+
+async def page(
+    tx: Tx, travel_version: str, now: datetime, after: PageStart, rows: int
+) -> list[InfeasiblePair]:
+    """Pairs at risk that are still on the agenda and still to come, by agent and time."""
+    params = {"tenant": tx.tenant, "version": travel_version, "now": now, "rows": rows}
+    params |= {"agent": after.agent_id, "at": after.starts_at}
+    return [_infeasible(row, travel_version) for row in await fetch(tx, _PAGE, params)]
+
+
+def _promise(row: Any) -> Promise:
+    linked = linked_stop(row)
+    assert linked.leg is not None
+    return Promise(
+        agent_id=row.agent_id,
+        earlier_stop_id=row.prev_id,
+        later_stop_id=row.stop_id,
+        earlier_owner_id=row.earlier_owner_id or "",
+        later_owner_id=row.owner_id or "",
+        earlier_ends_at=row.prev_ends_at,
+        later_starts_at=row.starts_at,
+        buffer=row.buffer_seconds,
+        leg=linked.leg,
+    )
+
+
+def _infeasible(row: Any, travel_version: str) -> InfeasiblePair:
+    present = None
+    if row.present_seconds is not None:
+        figures = row.present_seconds, row.present_metres, TravelSource(row.present_source)
+        present = Leg(row.prev_place, row.place, *figures, travel_version)
+    return InfeasiblePair(_promise(row), present, row.short_seconds)

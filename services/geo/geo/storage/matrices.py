@@ -1,0 +1,135 @@
+"""The tenants' own travel matrices: rows, and the ones in force in memory."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import delete, insert, text, update
+
+from geo.domain.drives import UNREACHABLE
+from geo.domain.legs import Pair
+from geo.domain.matrix import Entry, Matrix
+from geo.storage.sql import fetch, fetch_one
+from geo.storage.travel_tables import matrix_entries, matrix_versions
+from kit.db.engine import Database
+from kit.db.uow import Tx
+
+_TENANTS: Final = 256
+
+_CURRENT: Final = "SELECT max(version) AS version FROM geo.matrix_versions WHERE tenant_id = %(tenant)s"
+
+# One statement, so that a version never comes with the entries of another.
+_LOAD: Final = """
+    SELECT v.version, e.from_place, e.to_place, e.seconds, e.metres
+    FROM geo.matrix_versions v
+    LEFT JOIN geo.matrix_entries e ON e.tenant_id = v.tenant_id AND e.version = v.version
+    WHERE v.tenant_id = %(tenant)s
+      AND v.version = (SELECT max(version) FROM geo.matrix_versions WHERE tenant_id = %(tenant)s)
+"""
+
+_UNCHECKED: Final = """
+    SELECT EXISTS (SELECT FROM geo.matrix_versions WHERE tenant_id = %(tenant)s AND version = %(version)s
+                   AND NOT checked) AS unchecked
+"""
+
+_NOTIFY: Final = text("SELECT pg_notify(:channel, :payload)")
+
+
+async def current_version(tx: Tx) -> int:
+    """Version of the matrix in force, 0 without one: what a commit compares its legs with."""
+    row = await fetch_one(tx, _CURRENT, {"tenant": tx.tenant})
+    return (row.version if row else None) or 0
+
+
+async def is_unchecked(tx: Tx, version: int) -> bool:
+    """Whether this version is in force without its at-risk pairs written yet."""
+    row = await fetch_one(tx, _UNCHECKED, {"tenant": tx.tenant, "version": version})
+    return bool(row and row.unchecked)
+
+
+async def put_in_force(tx: Tx, entries: Mapping[Pair, Entry], channel: str) -> int:
+    """A new version with these entries, and none of the old ones; gives its number.
+
+    The caller holds the locks of all of the tenant's agents.
+    """
+    version = await current_version(tx) + 1
+    await tx.run(delete(matrix_entries).where(matrix_entries.c.tenant_id == tx.tenant))
+    values = {"tenant_id": tx.tenant, "version": version, "entries": len(entries)}
+    await tx.run(insert(matrix_versions), values)
+    if entries:
+        await tx.run(
+            insert(matrix_entries).values([_row(tx.tenant, version, item) for item in entries.items()])
+        )
+    await tx.run(_NOTIFY, {"channel": channel, "payload": f"{tx.tenant}:*:{version}"})
+    return version
+
+
+async def mark_checked(tx: Tx, version: int) -> None:
+    """The at-risk pairs of this version are written."""
+    of_version = (matrix_versions.c.tenant_id == tx.tenant, matrix_versions.c.version == version)
+    await tx.run(update(matrix_versions).where(*of_version).values(checked=True))
+
+
+async def load(tx: Tx) -> Matrix:
+    """The matrix in force."""
+    rows = await fetch(tx, _LOAD, {"tenant": tx.tenant})
+    if not rows:
+        return Matrix()
+    entries = {
+        (row.from_place, row.to_place): (UNREACHABLE if row.seconds is None else row.seconds, row.metres)
+        for row in rows
+        if row.from_place is not None
+    }
+    return Matrix(rows[0].version, entries)
+
+
+class Matrices:
+    """Matrices in memory, of the tenants that asked last."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._held: OrderedDict[str, Matrix] = OrderedDict()
+
+    async def at_hand(self, tenant: str) -> Matrix:
+        """The matrix as it was read last; a change elsewhere shows once `forget` was told of it."""
+        held = self._held.get(tenant)
+        if held is None:
+            async with self._db.uow(tenant) as tx:
+                held = await load(tx)
+            self._hold(tenant, held)
+        return held
+
+    async def up_to_date(self, tenant: str) -> Matrix:
+        """The matrix in force at this moment."""
+        async with self._db.uow(tenant) as tx:
+            held = self._held.get(tenant)
+            if held is None or held.version != await current_version(tx):
+                held = await load(tx)
+                self._hold(tenant, held)
+        return held
+
+    def forget(self, tenant: str) -> None:
+        """The tenant's matrix may have changed."""
+        self._held.pop(tenant, None)
+
+    def forget_all(self) -> None:
+        """Any matrix may have changed."""
+        self._held.clear()
+
+    def _hold(self, tenant: str, matrix: Matrix) -> None:
+        self._held[tenant] = matrix
+        self._held.move_to_end(tenant)
+        while len(self._held) > _TENANTS:
+            self._held.popitem(last=False)
+
+
+def _row(tenant: str, version: int, item: tuple[Pair, Entry]) -> dict[str, Any]:
+    (from_place, to_place), (seconds, metres) = item
+    return {
+        "tenant_id": tenant,
+        "version": version,
+        "from_place": from_place,
+        "to_place": to_place,
+        "seconds": None if seconds == UNREACHABLE else seconds,
+        "metres": metres,
+    }
