@@ -15,7 +15,7 @@ from allinone.stack import Stack
 from tests.eventually import eventually
 from tests.world import Refusal, World, request_id
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow, pytest.mark.timeout(180)]
 
 LEDGER = ("before_lock", "after_lock", "after_read", "before_commit", "after_commit")
 POINTS = [

@@ -10,7 +10,7 @@ from giro.identity.v1 import identity_pb2 as identity
 from tests.eventually import eventually
 from tests.world import World, stamp
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 async def test_bookings_go_on_without_nats_and_every_event_has_one_effect(world: World, stack: Stack) -> None:

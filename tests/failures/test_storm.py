@@ -31,7 +31,7 @@ NAMED = {
     "NOT_FOUND",
 }
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest_asyncio.fixture

@@ -1,0 +1,114 @@
+"""The demo loaded into a running stack, and the operator's flow played against it, as `make run` does."""
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from allinone import demo, transcript
+from allinone.demo import days
+from allinone.demo.calls import Services
+from allinone.demo.ids import DemoIds
+from allinone.stack import Stack
+from giro.booking.v1 import booking_pb2
+from giro.geo.v1 import geo_pb2
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow, pytest.mark.timeout(300)]
+
+FEWER_DAYS = 4
+"""Enough for an agenda with gaps; the whole fortnight takes longer to load."""
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo") / demo.FILE_NAME
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def loaded(stack: Stack, file: Path) -> AsyncIterator[DemoIds]:
+    """The demo with a few booked days."""
+    platform = demo.platform_user()
+    await stack.make_platform_user(platform.email, platform.password)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(days, "DAYS", FEWER_DAYS)
+        yield await demo.load(stack, file=file)
+
+
+async def test_the_ledger_holds_the_booked_days(stack: Stack, loaded: DemoIds) -> None:
+    """What was booked is there, each visit with its stop, and the promise holds."""
+    supervisor = loaded.users["agent_supervisor"]
+    async with Services(stack.urls.targets) as services:
+        user = await services.sign_in(supervisor.email, supervisor.password)
+        promise = await user.call(services.geo.VerifyInvariants, geo_pb2.VerifyInvariantsRequest())
+        owned = await user.call(services.booking.VerifyOwnership, booking_pb2.VerifyOwnershipRequest())
+
+    assert loaded.booked == owned.appointments == owned.stops > 0
+    assert promise.agents == 20
+    assert not promise.violations
+
+
+async def test_a_second_start_only_looks(stack: Stack, loaded: DemoIds, file: Path) -> None:
+    began = time.monotonic()
+    again = await demo.load(stack, file=file)
+
+    assert again == loaded
+    assert time.monotonic() - began < 5  # under 1 s on a quiet machine; a load takes far longer
+
+
+async def test_a_load_that_was_cut_off_goes_on_where_it_was(
+    stack: Stack, loaded: DemoIds, file: Path
+) -> None:
+    """Without the file everything is asked for again, and nothing is doubled."""
+    file.unlink()
+    again = await demo.load(stack, file=file)
+
+    assert again.tenants == loaded.tenants
+    assert await _owned(stack, loaded) == loaded.booked
+
+
+async def test_the_lead_time_holds_again_after_the_load(stack: Stack, loaded: DemoIds) -> None:
+    administrator = loaded.users["administrator"]
+    async with Services(stack.urls.targets) as services:
+        user = await services.sign_in(administrator.email, administrator.password)
+        for campaign_id in loaded.tenants["voce"].campaigns.values():
+            request = booking_pb2.GetEffectiveParameterRequest(name="lead_time", campaign_id=campaign_id)
+            parameter = await user.call(services.booking.GetEffectiveParameter, request)
+            assert parameter.source == "SYSTEM"
+
+
+async def test_every_demo_user_signs_in(stack: Stack, loaded: DemoIds) -> None:
+    async with Services(stack.urls.targets) as services:
+        for each in loaded.users.values():
+            await services.sign_in(each.email, each.password)
+
+
+async def test_the_flow_plays_and_plays_again(
+    stack: Stack, loaded: DemoIds, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Raises where an answer is not what it has to be; leaves nothing booked behind."""
+    for _ in range(2):
+        await transcript.play(stack.urls.gateway, loaded)
+        told = capsys.readouterr().out
+
+        for words in (
+            "401 BAD_CREDENTIALS",
+            "409 SLOT_TAKEN",
+            "LEAD_TIME",
+            "404 NOT_FOUND",
+            "newest first: cancelled",
+            "0 violations",
+            "0 without the other",
+        ):
+            assert words in told
+    assert await _owned(stack, loaded) == loaded.booked
+
+
+async def _owned(stack: Stack, loaded: DemoIds) -> int:
+    """How many appointments there are that are not cancelled."""
+    supervisor = loaded.users["agent_supervisor"]
+    async with Services(stack.urls.targets) as services:
+        user = await services.sign_in(supervisor.email, supervisor.password)
+        owned = await user.call(services.booking.VerifyOwnership, booking_pb2.VerifyOwnershipRequest())
+    return int(owned.appointments)
