@@ -157,6 +157,20 @@ async def test_a_repeated_claim_gets_the_first_answer(db: Database, tenant: str)
         assert (tx.duplicate, tx.first_answer, tx.claim_ref) == (True, b"yes", "apt_1")
 
 
+@pytest.mark.parametrize("events", [0, 1, 3])
+async def test_answer_and_events_are_written_together(db: Database, tenant: str, events: int) -> None:
+    async with db.uow(tenant, Claim("k", b"body")) as tx:
+        tx.answer(b"yes")
+        told = [tx.emit("thing.made", f"e{n}", StringValue(value=str(n))) for n in range(events)]
+    async with db.uow(tenant, Claim("k", b"body")) as tx:
+        assert tx.first_answer == b"yes"
+        query = text("SELECT event_id, headers, payload FROM probe.outbox ORDER BY id")
+        rows = (await tx.run(query)).all()
+    assert [row.event_id for row in rows] == told
+    assert [StringValue.FromString(row.payload).value for row in rows] == [str(n) for n in range(events)]
+    assert all(set(row.headers) == {"traceparent", "x-request-id"} for row in rows)
+
+
 async def test_a_claim_with_another_body_is_refused(db: Database, tenant: str) -> None:
     await add(db, tenant, "a", claim=Claim("k", b"body"))
     with pytest.raises(InvalidInput) as refused:
@@ -203,9 +217,20 @@ async def test_a_key_has_a_sane_length(key: str) -> None:
 
 async def test_a_claim_under_way_elsewhere_is_a_conflict(db: Database, tenant: str) -> None:
     async with db.uow(tenant, Claim("k", b"")):
-        with pytest.raises(Conflict):
+        with pytest.raises(Conflict) as refused:
             async with db.uow(tenant, Claim("k", b""), timeouts=Timeouts(lock=0.05)):
                 pass
+    assert refused.value.reason is Reason.REQUEST_IN_FLIGHT
+
+
+async def test_the_first_answer_stays(db: Database, tenant: str) -> None:
+    async with db.uow(tenant, Claim("k", b"")) as tx:
+        tx.answer(b"first")
+    async with db.uow(tenant, Claim("k", b"")) as tx:
+        tx.answer(b"second")
+        await tx.answer_claim("k", b"third")
+    async with db.uow(tenant, Claim("k", b"")) as tx:
+        assert tx.first_answer == b"first"
 
 
 # --- time and contention ----------------------------------------------------------------------------------
@@ -288,6 +313,26 @@ async def test_a_connection_lost_at_commit_leaves_the_outcome_open(
             await tx.run(ADD, {"tenant_id": tenant, "id": "a"})
             _end_connections(urls)
     assert await count(db, tenant) == 0
+
+
+async def test_a_connection_lost_before_the_events_are_written_is_unavailable(
+    make_db: Any, urls: DatabaseUrls, tenant: str
+) -> None:
+    db = await make_db(pool_size=1)
+    with pytest.raises(Unavailable, match="did not answer"):
+        async with db.uow(tenant, Claim("k", b"")) as tx:
+            tx.answer(b"yes")
+            tx.emit("thing.made", "a", StringValue(value="a"))
+            _end_connections(urls)
+    async with db.uow(tenant, Claim("k", b"")) as tx:
+        assert not tx.duplicate
+
+
+async def test_a_callback_that_fails_does_not_undo_the_commit(db: Database, tenant: str) -> None:
+    async with db.uow(tenant) as tx:
+        await tx.run(ADD, {"tenant_id": tenant, "id": "a"})
+        tx.on_commit(lambda: {}["nothing"])
+    assert await count(db, tenant) == 1
 
 
 def _end_connections(urls: DatabaseUrls) -> None:

@@ -49,7 +49,7 @@ class ClaimStatements:
         )
         self.read = f"SELECT body_hash, answer, ref FROM {schema}.claims WHERE tenant_id = %s AND key = %s"
         self.settle = (
-            f"UPDATE {schema}.claims SET answer = coalesce(%s, answer), ref = coalesce(%s, ref)"
+            f"UPDATE {schema}.claims SET answer = coalesce(answer, %s), ref = coalesce(ref, %s)"
             " WHERE tenant_id = %s AND key = %s"
         )
 

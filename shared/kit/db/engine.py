@@ -11,7 +11,7 @@ from kit.db import failures
 from kit.db.claims import Claim, ClaimStatements
 from kit.db.execution import execute
 from kit.db.failures import Constraints
-from kit.db.outbox import insert_statement
+from kit.db.outbox import OutboxStatements
 from kit.db.pool import Pool
 from kit.db.uow import Source, Timeouts, UnitOfWork
 from kit.db.worker import WorkerTx, worker_transaction
@@ -55,12 +55,13 @@ class Database:
         self._pool = Pool(url, f"giro-{service}", pool_size)
         self._worker = Pool(worker_url, f"giro-{service}-worker", _WORKER_POOL) if worker_url else None
         self._wakers: list[Callable[[], None]] = []
+        statements = ClaimStatements(schema)
         self._source = Source(
             pool=self._pool,
             service=service,
             constraints=self.constraints,
-            claims=ClaimStatements(schema),
-            insert_events=insert_statement(schema),
+            claims=statements,
+            outbox=OutboxStatements(schema, statements.settle),
             sandbox=sandbox,
             events_committed=self._wake,
         )

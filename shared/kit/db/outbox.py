@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 - what is put in is the schema's name, which Database has checked
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,21 +25,25 @@ class Outgoing:
     payload: bytes
 
 
-def insert_statement(schema: str) -> str:
-    """One statement for any number of events; they are numbered in the order given."""
-    return (
-        f"INSERT INTO {schema}.outbox (tenant_id, event_id, subject, entity_id, headers, payload)"
-        " SELECT %s, * FROM unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[], %s::bytea[])"
-    )
+class OutboxStatements:
+    """The SQL on one schema's outbox; any number of events is one statement, numbered in the order given."""
+
+    def __init__(self, schema: str, settle_claim: str) -> None:
+        insert = f"INSERT INTO {schema}.outbox (tenant_id, event_id, subject, entity_id, headers, payload)"
+        self.one = f"{insert} VALUES (%s, %s, %s, %s, %s::jsonb, %s)"
+        self.many = (
+            f"{insert} SELECT %s, * FROM unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[], %s::bytea[])"
+        )
+        self.settle_and_one = f"WITH settled AS ({settle_claim}) {self.one}"
 
 
 async def write(
-    connection: Connection,
-    statement: str,
-    tenant: str,
-    events: Sequence[Outgoing],
+    connection: Connection, statements: OutboxStatements, tenant: str, events: Sequence[Outgoing]
 ) -> None:
     """Writes the events of one transaction."""
+    if len(events) == 1:
+        await connection.execute(statements.one, values(tenant, events[0]))
+        return
     columns = (
         [event.event_id for event in events],
         [event.subject for event in events],
@@ -46,4 +51,10 @@ async def write(
         [Jsonb(event.headers) for event in events],
         [event.payload for event in events],
     )
-    await connection.execute(statement, (tenant, *columns))
+    await connection.execute(statements.many, (tenant, *columns))
+
+
+def values(tenant: str, event: Outgoing) -> tuple[object, ...]:
+    """What `OutboxStatements.one` takes."""
+    headers = json.dumps(event.headers)
+    return tenant, event.event_id, event.subject, event.entity_id, headers, event.payload

@@ -67,6 +67,10 @@ class Pool:
             await other.close()
         await self._close(connection)
 
+    async def drop(self, connection: Connection) -> None:
+        """Closes one connection whose state is not known, and no other."""
+        await self._close(connection)
+
     async def close(self) -> None:
         """Closes the idle connections, and those in use when they come back."""
         self._closed = True

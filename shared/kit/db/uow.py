@@ -7,7 +7,6 @@ others up.
 
 import re
 from collections.abc import Callable, Mapping
-from contextvars import Token
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -21,10 +20,13 @@ from kit.bus import subjects
 from kit.db import claims, failures, guard, outbox
 from kit.db.claims import Claim, ClaimStatements
 from kit.db.execution import Rows, execute
-from kit.db.outbox import Outgoing
+from kit.db.outbox import OutboxStatements, Outgoing
 from kit.db.pool import Connection, Pool
+from kit.errors import Conflict, Reason
 from kit.rpc.context import time_left
 from kit.values.ids import new_id
+
+_log = telemetry.logger("kit.db")
 
 _TENANT: Final = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
 _NOW: Final = "SELECT clock_timestamp()"
@@ -52,7 +54,7 @@ class Source:
     service: str
     constraints: failures.Constraints
     claims: ClaimStatements
-    insert_events: str
+    outbox: OutboxStatements
     sandbox: bool
     events_committed: Callable[[], None]
 
@@ -63,8 +65,7 @@ class Tx:
     def __init__(self, source: Source, tenant: str, connection: Connection) -> None:
         self.tenant = tenant
         self.duplicate = False
-        """True when a committed transaction took effect under this claim before; nothing is to be done
-        again."""
+        """True when a committed transaction took effect under this claim before: do nothing again."""
         self.first_answer: bytes | None = None
         """What that transaction answered, if it did."""
         self.claim_ref: str | None = None
@@ -147,16 +148,31 @@ class Tx:
         try:
             earlier = await claims.take(self.connection, self._source.claims, self.tenant, claim)
         except failures.DRIVER_ERRORS as error:
-            raise self.failed(error) from error
+            if isinstance(self.failed(error), Conflict):  # the same key is under way elsewhere
+                message = "this request_id is being worked on; ask again with the same one"
+                self.failure = Conflict(Reason.REQUEST_IN_FLIGHT, message, field="request_id")
+            raise cast(BaseException, self.failure) from error
         if earlier is not None:
             self.duplicate, self.first_answer, self.claim_ref = True, earlier.answer, earlier.ref
 
     async def flush(self) -> None:
         """Writes the events and the claim's answer. For the unit of work."""
-        if self.claim is not None and (self._answer is not None or self._ref is not None):
+        try:
+            await self._flush()
+        except failures.DRIVER_ERRORS as error:
+            raise self.failed(error) from error
+
+    async def _flush(self) -> None:
+        settles = self.claim is not None and (self._answer is not None or self._ref is not None)
+        if self.claim is not None and settles and len(self.events) == 1:
+            settling = (self._answer, self._ref, self.tenant, self.claim.key)
+            told = outbox.values(self.tenant, self.events[0])
+            await self.connection.execute(self._source.outbox.settle_and_one, (*settling, *told))
+            return
+        if self.claim is not None and settles:
             await self._settle(self.claim.key, self._answer, self._ref)
         if self.events:
-            await outbox.write(self.connection, self._source.insert_events, self.tenant, self.events)
+            await outbox.write(self.connection, self._source.outbox, self.tenant, self.events)
 
     def failed(self, error: BaseException) -> BaseException:
         """Notes that the transaction cannot be committed any more; gives the error to raise."""
@@ -188,11 +204,12 @@ class UnitOfWork:
         self._source, self._tenant, self._claim = source, tenant, claim
         self._timeouts = timeouts
         self._tx: Tx | None = None
-        self._token: Token[guard.Open | None] | None = None
+        self._outer: guard.Open | None = None
 
     async def __aenter__(self) -> Tx:
         tx = self._tx = await self._begin()
-        self._token = guard.transaction.set(tx)
+        self._outer = guard.transaction.get()
+        guard.transaction.set(tx)
         try:
             await tx.begin(self._claim)
         except BaseException:
@@ -224,8 +241,9 @@ class UnitOfWork:
             try:
                 await connection.execute(first)
             except BaseException as error:
-                await self._source.pool.discard(connection)
-                if last or not failures.broke_connection(error):
+                broken = failures.broke_connection(error)
+                await (self._source.pool.discard if broken else self._source.pool.drop)(connection)
+                if last or not broken:
                     raise
                 continue  # nothing has been done on it, so another connection may begin instead
             return Tx(self._source, self._tenant, connection)
@@ -257,7 +275,7 @@ class UnitOfWork:
         if tx.events:
             self._source.events_committed()
         for callback in tx.callbacks:
-            callback()
+            _call(callback)
 
     async def _send_commit(self, tx: Tx) -> None:
         try:
@@ -274,18 +292,24 @@ class UnitOfWork:
             return
         try:
             await tx.connection.rollback()
-        except BaseException as error:
+        except failures.DRIVER_ERRORS:
             await self._source.pool.discard(tx.connection)
-            if not isinstance(error, failures.DRIVER_ERRORS):
-                raise
+        except BaseException:
+            await self._source.pool.drop(tx.connection)
+            raise
         else:
             await self._source.pool.release(tx.connection)
 
     def _close(self, tx: Tx) -> None:
         tx.is_open = False
-        if self._token is not None:
-            guard.transaction.reset(self._token)
-            self._token = None
+        guard.transaction.set(self._outer)
 
     def _translated(self, error: BaseException) -> BaseException:
         return failures.translate(error, self._source.constraints) or error
+
+
+def _call(callback: Callable[[], None]) -> None:
+    try:
+        callback()
+    except Exception as error:
+        _log.error("callback after a commit failed", exc_info=error)

@@ -68,8 +68,9 @@ async def _begun(pool: Pool) -> Connection:
         try:
             await connection.execute(_BEGIN)
         except BaseException as error:
-            await pool.discard(connection)
-            if last or not failures.broke_connection(error):
+            broken = failures.broke_connection(error)
+            await (pool.discard if broken else pool.drop)(connection)
+            if last or not broken:
                 raise
             continue
         return connection
