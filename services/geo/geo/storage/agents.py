@@ -19,7 +19,7 @@ _READ: Final = (
     " WHERE tenant_id = %(tenant)s AND agent_id = ANY(%(ids)s)"
 )
 _LOCK: Final = (
-    "UPDATE geo.agents SET agenda_version = agenda_version + 1"
+    "UPDATE geo.agents SET agenda_version = agenda_version + 1"  # noqa: S608 - put together from constants
     f" WHERE tenant_id = %(tenant)s AND agent_id = %(agent)s RETURNING {_COLUMNS}"
 )
 _PAGE: Final = (

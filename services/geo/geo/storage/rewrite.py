@@ -9,7 +9,9 @@ from psycopg.types.json import Jsonb
 
 from geo.domain.calendar import Calendar
 from geo.domain.chain import Link, Splice
-from geo.domain.errors import StartAgain
+from geo.domain.errors import StaleLegs, StartAgain
+from geo.domain.legs import LegBook
+from geo.domain.matrix import matrix_of
 from geo.domain.owner import Ending, Move, Owner
 from geo.domain.plan import Plan
 from geo.domain.stop import Leg, Stop
@@ -117,20 +119,24 @@ _WRITE: Final = f"""
         (SELECT count(*) FROM added) AS added, (SELECT count(*) FROM booked) AS booked,
         (SELECT count(*) FROM taken) AS taken, (SELECT count(*) FROM ended) AS ended,
         (SELECT count(*) FROM replanned) AS replanned, (SELECT count(*) FROM moved) AS moved,
-        (SELECT count(*) FROM told) AS notes
+        (SELECT count(*) FROM told) AS notes,
+        (SELECT max(version) FROM geo.matrix_versions WHERE tenant_id = %(tenant)s) AS matrix
     """  # noqa: S608 - put together from constants
 
 
-async def write(tx: Tx, changes: Changes, versions: Mapping[str, int]) -> None:
-    """Writes it all; `versions` are the agenda versions of the locked agents.
+async def write(tx: Tx, changes: Changes, versions: Mapping[str, int], book: LegBook) -> None:
+    """Writes it all; `versions` are the agenda versions of the locked agents, `book` has the legs used.
 
-    Raises StartAgain when another transaction took or settled one of the ids meanwhile.
+    Raises StartAgain when another transaction took or settled one of the ids meanwhile, and StaleLegs when
+    another matrix is in force than the legs are of (R-089): an import waits for the agents' locks.
     """
     rows = _rows(changes)
     rows["notes"] = [f"{tx.tenant}:{agent}:{version}" for agent, version in versions.items()]
     documents = {name: Jsonb(part) for name, part in rows.items()}
     (counts,) = await fetch(tx, _WRITE, {"tenant": tx.tenant, **documents})
     written = counts._asdict()
+    if book.version and matrix_of(book.version) != (written["matrix"] or 0):
+        raise StaleLegs
     for name in ("taken", "ended", "replanned", "moved"):
         if written[name] != len(rows[name]):
             raise StartAgain

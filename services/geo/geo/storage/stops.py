@@ -52,7 +52,8 @@ _OF_OWNER: Final = f"""
 
 _BETWEEN: Final = f"""
     SELECT {_COLUMNS} FROM geo.stops s {_WITH_LEG}
-    WHERE s.tenant_id = %(tenant)s AND s.agent_id = %(agent)s AND s.ends_at > %(start)s AND s.starts_at < %(end)s
+    WHERE s.tenant_id = %(tenant)s AND s.agent_id = %(agent)s
+      AND s.ends_at > %(start)s AND s.starts_at < %(end)s
       AND (s.expires_at IS NULL OR s.expires_at > %(now)s)
     ORDER BY s.starts_at
     """  # noqa: S608 - put together from constants

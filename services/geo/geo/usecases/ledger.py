@@ -17,8 +17,7 @@ from geo.domain.agent import Agent
 from geo.domain.chain import Segment
 from geo.domain.errors import StaleLegs, StartAgain
 from geo.domain.legs import LegBook, MissingLegs, Pair
-from geo.domain.matrix import matrix_of
-from geo.storage import agents, matrices, rewrite, stops
+from geo.storage import agents, rewrite, stops
 from geo.storage.rewrite import Changes
 from geo.usecases.ports import TravelTimes
 from kit.db.engine import Database
@@ -149,20 +148,13 @@ async def _lock_and_write(
         draft = await decide(Desk(tx, asked, locked, book, await tx.now()))
         await failpoint(f"geo.{name}.after_read")
         if draft.changes is not None:
-            await _require_present_data(tx, book)
             versions = {agent_id: agent.agenda_version for agent_id, agent in locked.items()}
-            await rewrite.write(tx, draft.changes, versions)
+            await rewrite.write(tx, draft.changes, versions, book)
             for agent_id in locked:
                 tx.on_commit(partial(ledger.changed, tenant, agent_id))
         await failpoint(f"geo.{name}.before_commit")
     await failpoint(f"geo.{name}.after_commit")
     return draft.answer
-
-
-async def _require_present_data(tx: Tx, book: LegBook) -> None:
-    """The promise is on the matrix in force at the commit (R-089); an import waits for the agents' locks."""
-    if book.version and matrix_of(book.version) != await matrices.current_version(tx):
-        raise StaleLegs
 
 
 def whole_second_after(moment: datetime) -> datetime:
