@@ -77,6 +77,7 @@ class Consumer:
         self._lanes: dict[str, deque[Msg]] = {}
         self._held: dict[int, Msg] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._trouble = ""
 
     async def run(self) -> None:
         """Consumes for ever. Survives the loss of NATS, and of all that NATS stored."""
@@ -92,7 +93,9 @@ class Consumer:
         try:
             await self._consume()
         except (NatsError, OSError, TimeoutError) as error:
-            _log.info("consumer starts over", durable=self._durable, error=repr(error))
+            if repr(error) != self._trouble:  # the same again every half second helps nobody
+                _log.info("consumer starts over", durable=self._durable, error=repr(error))
+            self._trouble = repr(error)
             await self._bus.ensure_streams()
             await asyncio.sleep(0.5)
 

@@ -49,6 +49,7 @@ class Relay:
         self._statements = _Statements(db.schema)
         self._failures = 0
         self._pruned = 0.0
+        self._trouble = ""
         db.when_events_commit(self._wake.set)
 
     async def run(self) -> None:
@@ -94,6 +95,7 @@ class Relay:
         if sent:
             await connection.execute(self._statements.delete, (sent,))
         if len(sent) < len(rows):
+            _log.warning("events not sent", count=len(rows) - len(sent), error=self._trouble)
             await self._measure(connection)
             await self._pause()
         else:
@@ -125,7 +127,7 @@ class Relay:
             await self._bus.ensure_streams()
             return False
         except (NatsError, OSError, TimeoutError) as error:
-            _log.warning("event not sent", subject=row.subject, event_id=row.event_id, error=repr(error))
+            self._trouble = repr(error)
             return False
         return True
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kit.testing.cluster import Cluster
+from kit.testing.ports import listening
 
 
 class SharedCluster:
@@ -34,6 +35,7 @@ class SharedCluster:
             state = self._read()
             cluster = Cluster(self._directory / "pg", state.get("port"))
             if not state:
+                cluster.remove()
                 cluster.create()
                 cluster.start()
                 cluster.stop_when_gone(self._pid)
@@ -56,7 +58,8 @@ class SharedCluster:
         if not self._state.exists():
             return {}
         state: dict[str, int] = json.loads(self._state.read_text())
-        return state
+        # a run that was killed may have left its state behind for a process that has its number now
+        return state if listening(state["port"]) else {}
 
     def _write(self, port: int, users: int) -> None:
         self._state.write_text(json.dumps({"port": port, "users": users}))
