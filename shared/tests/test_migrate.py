@@ -36,7 +36,8 @@ def test_every_table_of_a_tenant_has_forced_row_security(make_database: Database
     urls = make_database(["probe"])
     query = (
         "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
-        " WHERE a.attname = 'tenant_id' AND c.relkind = 'r' AND c.relnamespace IN ('probe'::regnamespace, 'sandbox'::regnamespace)"
+        " WHERE a.attname = 'tenant_id' AND c.relkind = 'r'"
+        " AND c.relnamespace IN ('probe'::regnamespace, 'sandbox'::regnamespace)"
         " AND NOT (c.relrowsecurity AND c.relforcerowsecurity)"
     )
     with psycopg.connect(urls.admin) as connection:
