@@ -12,6 +12,7 @@ from cli.show import output
 
 Json = dict[str, Any]
 LONGEST_TEXT = 44
+LONGEST_LIST = 2
 SECONDS = 20.0
 WELL = range(200, 300)
 
@@ -75,11 +76,11 @@ class Caller:
         return answer
 
     def _tell_request(self, method: str, path: str, body: Json | None) -> None:
-        line = Text.assemble((f"  {self.name:<10}", "dim"), (f"{method} ", "bold cyan"), (path, "cyan"))
+        line = Text.assemble((f"  {self.name:<12}", "dim"), (f"{method} ", "bold cyan"), (path, "cyan"))
         self._console.print(line)
         if body is not None:
             self._console.print(
-                Text(f"            {json.dumps(shortened(body), ensure_ascii=False)}", style="dim")
+                Text(f"              {json.dumps(shortened(body), ensure_ascii=False)}", style="dim")
             )
 
 
@@ -91,7 +92,7 @@ def heading(number: int, words: str) -> None:
 
 def answer(words: str) -> None:
     """What came back, in a sentence."""
-    output.console().print(Text.assemble(("            => ", "green"), words))
+    output.console().print(Text.assemble(("              => ", "green"), words))
 
 
 def refused(console: Console, status: int, body: Json) -> None:
@@ -99,8 +100,8 @@ def refused(console: Console, status: int, body: Json) -> None:
     info = reason_of(body)
     data = " ".join(f"{key}={value}" for key, value in sorted(info.get("metadata", {}).items()))
     said = f"{info.get('reason', '')} {data}".strip()
-    console.print(Text.assemble((f"            => {status} ", "yellow"), (said, "bold yellow")))
-    console.print(Text(f"               {body.get('message', '')}", style="dim"))
+    console.print(Text.assemble((f"              => {status} ", "yellow"), (said, "bold yellow")))
+    console.print(Text(f"                 {body.get('message', '')}", style="dim"))
 
 
 def reason_of(body: Json) -> Json:
@@ -114,7 +115,8 @@ def shortened(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: "..." if key == "password" else shortened(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [shortened(each) for each in value]
+        shown = [shortened(each) for each in value[:LONGEST_LIST]]
+        return [*shown, f"... {len(value)} in all"] if len(value) > LONGEST_LIST else shown
     if isinstance(value, str) and len(value) > LONGEST_TEXT:
         return f"{value[:18]}...({len(value)} characters)"
     return value

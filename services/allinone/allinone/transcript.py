@@ -19,8 +19,10 @@ from cli.show import slots as shown_slots
 
 DURATION = "2700s"
 HOLD_FOR = "300s"
-SLOTS_SHOWN = 5
+SLOTS_ASKED, SLOTS_SHOWN = 20, 8
 ROOM_TO_MOVE = 900
+TOO_LATE = 300
+VISIT = "STOP_KIND_APPOINTMENT"
 LEAD = timedelta(hours=36)
 PATIENCE_SECONDS = 15.0
 
@@ -101,11 +103,11 @@ class _Flow:
 
     async def _ask(self) -> None:
         """Ask: when can somebody be with this customer for 45 minutes?"""
-        output.say(f"            {self._contact.name}, {self._contact.address}")
-        found = await self._suggest(self._operator, explain=True, limit=SLOTS_SHOWN)
-        shown_slots.show(found, self._home.time_zone, self._agent_name)
-        roomy = [slot for slot in found["slots"] if self._room(slot) >= ROOM_TO_MOVE]
-        self._slot = (roomy or self._found(found))[0]
+        output.say(f"              {self._contact.name}, {self._contact.address}")
+        found = await self._suggest(self._operator, explain=True, limit=SLOTS_ASKED)
+        shown = {**found, "slots": found["slots"][:SLOTS_SHOWN]}
+        shown_slots.show(shown, self._home.time_zone, self._agent_name)
+        self._slot = await self._movable(self._found(found))
 
     async def _hold(self) -> None:
         """Hold: while the customer thinks, the slot vanishes for everybody else."""
@@ -135,10 +137,7 @@ class _Flow:
     async def _see(self) -> None:
         """See: the agent's day around it, each drive accounted for."""
         start = words.local(self._appointment["start"], self._home.time_zone)
-        midnight = start.replace(hour=0, minute=0, second=0)
-        span = f"from={reading.rfc3339(midnight)}&to={reading.rfc3339(midnight + timedelta(days=1))}"
-        path = f"/v1/agents/{self._appointment['agentId']}/itinerary?{span}"
-        itinerary = await self._operator.asks(path)
+        itinerary = await self._operator.asks(self._day_of(self._appointment))
         answer(f"{self._agent_name(itinerary['agentId'])}, {start:%A %d %B}")
         shown_day.show(itinerary, with_map=True)
 
@@ -149,7 +148,7 @@ class _Flow:
     async def _postpone(self) -> None:
         """Postpone: checked like a booking; what does not fit moves nothing and says what is missing."""
         room, start = self._room(self._slot), reading.instant(self._appointment["start"])
-        too_late = start + timedelta(seconds=room + 660)
+        too_late = start + timedelta(seconds=room + TOO_LATE)
         path = f"{self._path}:postpone"
         await self._operator.is_refused("POST", path, _new(start=reading.rfc3339(too_late), version="0"))
         later = min(room, 1_800) // 300 * 300
@@ -159,16 +158,17 @@ class _Flow:
             answer("the day leaves no room to postpone it")
 
     async def _reassign(self) -> None:
-        """Reassign: another agent who can be there at the same time."""
+        """Reassign: another agent, who has to be able to reach it as well."""
         window = {"start": self._appointment["start"], "end": self._appointment["end"]}
-        others = [each for each in self._home.agents.values() if each != self._appointment["agentId"]]
         campaign = await self._operator.asks(f"/v1/campaigns/{self._campaign_id}", told=False)
-        others = [each for each in others if each in campaign["agentIds"]]
+        others = [each for each in campaign["agentIds"] if each != self._appointment["agentId"]]
         found = await self._suggest(self._operator, windows=[window], agentIds=others, limit=1)
-        if not found["slots"]:
-            answer("nobody else is free at that time, so it stays")
+        if found["slots"]:
+            await self._change("reassign", _new(agentId=found["slots"][0]["anatomy"]["agentId"]))
             return
-        await self._change("reassign", _new(agentId=found["slots"][0]["anatomy"]["agentId"]))
+        answer("nobody else is free at that very time, so the start moves too")
+        best = self._found(await self._suggest(self._operator, agentIds=others, limit=1))[0]["anatomy"]
+        await self._change("reassign", _new(agentId=best["agentId"], start=best["start"]))
 
     async def _cancel(self) -> None:
         """Cancel: the time is free at once, the unit of the package stays used until the step ends."""
@@ -253,6 +253,21 @@ class _Flow:
     def _choose_contact(self) -> FreeContact:
         free = [each for each in self._home.free_contacts if each.campaign_id == self._campaign_id]
         return free[datetime.now(UTC).minute % len(free)]
+
+    async def _movable(self, slots: list[Json]) -> Json:
+        """The first slot with room to move before another visit: both ways to postpone can be shown."""
+        roomy = [slot for slot in slots if self._room(slot) >= ROOM_TO_MOVE]
+        for slot in roomy:
+            itinerary = await self._operator.asks(self._day_of(slot["anatomy"]), told=False)
+            after = [stop for stop in itinerary["stops"] if stop["start"] >= slot["anatomy"]["end"]]
+            if after and after[0]["kind"] == VISIT:
+                return slot
+        return (roomy or slots)[0]
+
+    def _day_of(self, what: Json) -> str:
+        midnight = words.local(what["start"], self._home.time_zone).replace(hour=0, minute=0, second=0)
+        span = f"from={reading.rfc3339(midnight)}&to={reading.rfc3339(midnight + timedelta(days=1))}"
+        return f"/v1/agents/{what['agentId']}/itinerary?{span}"
 
     async def _suggest(self, caller: Caller, **more: Any) -> Json:
         body = {"contactId": self._contact.contact_id, "duration": DURATION, **more}

@@ -70,7 +70,7 @@ def second_tenant(seed: int, region: Region, snap: Snap) -> DemoTenant:
             skills=("windows",),
             buffer=timedelta(minutes=5),
             shifts=_office_shifts(OFFICE_DAYS[number - 1]),
-            visits_a_day=(1, 1),
+            visits_a_day=(0, 1),
         )
         for number in (1, 2)
     )
