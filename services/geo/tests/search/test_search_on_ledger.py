@@ -1,0 +1,209 @@
+"""Slot search beside the ledger it reads, on a real database."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import pytest_asyncio
+
+from geo.domain.calendar import Calendar, WeeklyBreak, WeeklyShift, calendar
+from geo.domain.plan import Plan
+from geo.storage.agenda_feed import AgendaFeed
+from geo.storage.agendas import Agendas
+from geo.storage.matrices import Matrices
+from geo.travel.estimate import Estimate
+from geo.travel.tenant import TenantTravel
+from geo.usecases.add_absence import AddAbsence, add_absence
+from geo.usecases.hold_stop import HoldStop, hold_stop
+from geo.usecases.ledger import Ledger
+from geo.usecases.release_hold import release_hold
+from geo.usecases.reserve_stop import ReserveStop, reserve_stop
+from geo.usecases.search_slots import Found, SearchSlots, SlotSearch
+from geo.usecases.set_calendar import set_calendar
+from kit.errors import NotFound, Reason
+from kit.testing.databases import Databases
+from kit.values.ids import new_id
+from kit.values.latlng import LatLng
+from kit.values.window import Window
+from services.geo.tests.support.world import HOME, NORTH, SOUTH, TENANT, World, at, open_world
+
+pytestmark = pytest.mark.asyncio
+
+
+@dataclass
+class House:
+    """A ledger with slot search in the same process, as the service wires them."""
+
+    world: World
+    ledger: Ledger
+    agendas: Agendas
+    matrices: Matrices
+    travel: TenantTravel
+    search: SlotSearch
+
+    @classmethod
+    def on(cls, world: World) -> "House":
+        agendas, matrices = Agendas(world.db), Matrices(world.db)
+        travel = TenantTravel(Estimate(), matrices)
+        ledger = Ledger(world.db, travel, agendas.mark_dirty)
+        return cls(world, ledger, agendas, matrices, travel, SlotSearch(agendas, travel))
+
+    def feed(self) -> AgendaFeed:
+        return AgendaFeed(self.world.db, self.world.urls.app("geo"), self.agendas, self.matrices)
+
+    async def slots(self, *agents: str, **changes: object) -> Found:
+        asked = {
+            "place": NORTH,
+            "duration": 1800,
+            "windows": (Window(at(0), at(24)),),
+            "as_of": datetime.now(UTC).replace(microsecond=0),
+            "agent_ids": agents,
+            "limit": 200,
+            **changes,
+        }
+        return await self.search.search(TENANT, SearchSlots(**asked))  # type: ignore[arg-type]
+
+    async def starts(self, *agents: str, **changes: object) -> list[float]:
+        """Hours of the starts, in time order."""
+        found = await self.slots(*agents, **changes)
+        return sorted((slot.start - at(0).timestamp()) / 3600 for slot, _ in found.slots)
+
+    async def book(self, agent: str, start: float, end: float, place: int = NORTH) -> str:
+        appointment = new_id("apt")
+        await reserve_stop(
+            self.ledger, TENANT, ReserveStop(appointment, Plan(agent, Window(at(start), at(end)), place, 0))
+        )
+        return appointment
+
+
+@pytest_asyncio.fixture(scope="module")
+async def house(make_database: Databases) -> AsyncIterator[House]:
+    world = await open_world(make_database(["geo"]))
+    yield House.on(world)
+    await world.db.stop()
+
+
+def noon_break() -> Calendar:
+    shifts = [WeeklyShift(day, 8 * 60, 18 * 60, HOME, HOME) for day in range(1, 8)]
+    return calendar("UTC", shifts, [WeeklyBreak(day, 720, 780) for day in range(1, 8)])
+
+
+async def test_an_empty_day_offers_a_start_before_and_after_the_break(house: House) -> None:
+    agent = await house.world.agent(noon_break())
+    found = await house.slots(agent, granularity=900)
+    assert await house.starts(agent, granularity=900) == [8.75, 13.75]
+    first, _ = found.slots[0]
+    drive = 600 + 1335  # 11.1 km
+    assert first.leg_before is not None
+    assert first.leg_after is not None
+    assert first.leg_before.seconds == first.leg_after.seconds == drive
+    assert first.added_travel == 2 * drive
+    assert first.leave_at == first.start - drive
+    assert first.idle == first.leave_at - at(8).timestamp()
+    assert first.slack == at(12).timestamp() - first.start - 1800
+    assert found.travel_version == "estimate-1"
+
+
+async def test_every_slot_offered_can_be_booked(house: House) -> None:
+    """Books at random what is offered, until nothing is, over three days of two agents."""
+    picked = random.Random(4)  # noqa: S311
+    agents = [await house.world.agent(noon_break(), buffer=120) for _ in range(2)]
+    booked = 0
+    while True:
+        place = LatLng(45 + picked.uniform(-0.1, 0.1), 7 + picked.uniform(-0.1, 0.1)).key
+        windows = (Window(at(0), at(36)), Window(at(30), at(72)))
+        asked = {"place": place, "duration": 5400, "windows": windows, "granularity": 300, "buffer": 60}
+        found = await house.slots(*agents, **asked)
+        if not found.slots:
+            break
+        slot, _ = picked.choice(found.slots)
+        start = at(0) + timedelta(seconds=slot.start - at(0).timestamp())
+        plan = Plan(slot.agent_id, Window(start, start + timedelta(seconds=5400)), place, 60)
+        made = await reserve_stop(house.ledger, TENANT, ReserveStop(new_id("apt"), plan))
+        assert (made.before.leg if made.before else None) == slot.leg_before
+        booked += 1
+    assert booked > 10
+    await house.world.sound()
+
+
+async def test_own_commits_show_in_the_next_search(house: House) -> None:
+    agent = await house.world.agent(noon_break())
+    assert len(await house.starts(agent)) == 2
+    hold = new_id("hld")
+    plan = Plan(agent, Window(at(9), at(11)), SOUTH, 0)
+    await hold_stop(house.ledger, TENANT, HoldStop(hold, plan, timedelta(seconds=60), ""))
+    held = await house.starts(agent)
+    await release_hold(house.ledger, TENANT, hold)
+    assert len(await house.starts(agent)) == 2
+    assert held != await house.starts(agent)
+    await house.book(agent, 9, 11, SOUTH)
+    assert held == await house.starts(agent)
+    await add_absence(house.ledger, TENANT, AddAbsence(agent, Window(at(13), at(15)), "", new_id("req")))
+    assert max(await house.starts(agent)) > 15 > max(held)
+    other = await house.world.agent(noon_break())
+    await set_calendar(house.ledger, TENANT, other, calendar("UTC", [], []))
+    assert await house.starts(other) == []
+
+
+async def test_a_hold_counts_until_it_expires(house: House) -> None:
+    agent = await house.world.agent(noon_break())
+    plan = Plan(agent, Window(at(9), at(11.5)), NORTH, 0)
+    held = await hold_stop(house.ledger, TENANT, HoldStop(new_id("hld"), plan, timedelta(seconds=60), ""))
+    windows = (Window(at(8), at(11.75)),)
+    before, after = held.expires_at - timedelta(seconds=1), held.expires_at
+    assert await house.starts(agent, as_of=before, windows=windows) == []
+    assert len(await house.starts(agent, as_of=after, windows=windows)) == 1
+    assert await house.starts(agent, as_of=before, windows=windows) == []
+
+
+async def test_an_agent_of_nobody_is_not_found(house: House) -> None:
+    mine = await house.world.agent(noon_break())
+    with pytest.raises(NotFound) as refused:
+        await house.slots(mine, "agt_of_somebody_else")
+    assert refused.value.reason is Reason.NOT_FOUND
+    asked = SearchSlots(NORTH, 1800, (Window(at(0), at(24)),), at(0), (mine,))
+    with pytest.raises(NotFound):
+        await house.search.search("ten_2", asked)
+
+
+# --- other processes
+
+
+async def test_a_commit_elsewhere_shows_after_its_notification(house: House) -> None:
+    elsewhere = House.on(house.world)
+    agent = await house.world.agent(noon_break())
+    feed = asyncio.create_task(house.feed().run())
+    try:
+        assert len(await house.starts(agent)) == 2
+        await _until(lambda: _listens(house))
+        await elsewhere.book(agent, 8.75, 11.75)
+        await _until(lambda: _has(house, agent, 1))
+    finally:
+        feed.cancel()
+        await asyncio.gather(feed, return_exceptions=True)
+
+
+async def test_without_notifications_versions_are_polled(house: House) -> None:
+    agent = await house.world.agent(noon_break())
+    assert len(await house.starts(agent)) == 2
+    await House.on(house.world).book(agent, 8.75, 11.75)
+    assert len(await house.starts(agent)) == 2, "nobody told this process yet"
+    await house.feed()._poll_once()
+    assert len(await house.starts(agent)) == 1
+
+
+async def _has(house: House, agent: str, starts: int) -> bool:
+    return len(await house.starts(agent)) == starts
+
+
+async def _listens(house: House) -> bool:
+    return not any(shelf.agendas.keys() - shelf.dirty for shelf in house.agendas._shelves.values())
+
+
+async def _until(true: object, seconds: float = 5.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not await true():  # type: ignore[operator]
+            await asyncio.sleep(0.01)

@@ -1,0 +1,69 @@
+"""The road engine on a real country: what slot search relies on holds for real places."""
+
+import csv
+import random
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from geo.domain.drives import UNREACHABLE
+from geo.domain.places import Ints, Places
+from geo.travel.estimate import Estimate
+from geo.travel.osrm import Osrm
+from kit.values.latlng import LatLng
+from services.geo.tests.support import tiny_roads
+
+pytestmark = pytest.mark.asyncio
+
+DATA = Path(__file__).resolve().parents[4].parent / "shared" / "data" / "roads"
+EXTRACT = DATA / "liechtenstein.osm.pbf"
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Osrm:
+    if not EXTRACT.is_file():
+        pytest.skip("no real road extract beside the repository (../shared/data/roads)")
+    if not tiny_roads.has_osrm():
+        pytest.skip("the road engine has no wheel for this Python")
+    copy = tmp_path_factory.mktemp("roads") / EXTRACT.name
+    shutil.copy(EXTRACT, copy)
+    return Osrm(tiny_roads.prepare(copy))
+
+
+@pytest.fixture(scope="module")
+def places() -> Ints:
+    with (DATA / "liechtenstein-places.csv").open(encoding="utf-8") as opened:
+        rows = random.Random(7).sample(list(csv.DictReader(opened)), 200)  # noqa: S311
+    return np.unique([LatLng(float(row["lat"]), float(row["lon"])).key for row in rows])
+
+
+async def test_floor_and_safe_bound_hold_around_real_drives(engine: Osrm, places: Ints) -> None:
+    everywhere = Places.of(places)
+    within = total = 0
+    for place in places[::20]:
+        hub = Places.of(np.array([place]))
+        seconds, _ = await engine.measure(hub, everywhere)
+        there = seconds != UNREACHABLE
+        assert (engine.floor(hub, everywhere) <= seconds)[there].all()
+        bound, _ = await Estimate().measure(hub, everywhere)
+        within, total = within + int((seconds <= bound)[there].sum()), total + int(there.sum())
+    assert total > 1500
+    assert within / total > 0.99
+
+
+async def test_a_pair_alone_and_a_pair_among_many_agree(engine: Osrm, places: Ints) -> None:
+    hub, many = places[:1], places[1:]
+    seconds, metres = await engine.measure(Places.of(hub), Places.of(many))
+    alone = Osrm.__new__(Osrm)
+    alone.__dict__.update(engine.__dict__, _known=type(engine._known)())
+    for at in range(0, len(many), 25):
+        one, far = await alone.measure(Places.of(hub), Places.of(many[at : at + 1]))
+        assert (one[0], far[0]) == (seconds[at], metres[at])
+
+
+async def test_real_roads_are_asymmetric(engine: Osrm, places: Ints) -> None:
+    hub, many = Places.of(places[:1]), Places.of(places[1:])
+    (there, _), (back, _) = await engine.measure(hub, many), await engine.measure(many, hub)
+    assert (there != back).mean() > 0.5
