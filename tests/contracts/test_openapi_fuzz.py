@@ -78,6 +78,7 @@ async def test_the_api_does_what_its_page_says(stack: Stack, world: World, tmp_p
         *("--checks", ",".join(CHECKS)),
         *("--phases", "examples,coverage,fuzzing", "--max-examples", "6", "--seed", "20261122"),
         *("--max-time", str(SECONDS), "--workers", "2", "--continue-on-failure"),
+        *("--request-timeout", "20"),
         *("--generation-database", "none"),
         cwd=tmp_path,
         env={**os.environ, "GIRO_FUZZ_VALUES": values},

@@ -151,7 +151,7 @@ def _access_log() -> Config:
         "path": "%PATH(NQ:ORIG_OR_PATH)%",
         "status": "%RESPONSE_CODE%",
         "why": "%RESPONSE_CODE_DETAILS%",
-        "grpc_status": "%GRPC_STATUS%",
+        "grpc_status": "%RESP(GRPC-STATUS)%%TRAILER(GRPC-STATUS)%",
         "milliseconds": "%DURATION%",
         "bytes_in": "%BYTES_RECEIVED%",
         "bytes_out": "%BYTES_SENT%",
@@ -162,7 +162,7 @@ def _access_log() -> Config:
     return named(
         "envoy.access_loggers.stdout",
         "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
-        log_format={"json_format": line},
+        log_format={"json_format": line, "omit_empty_values": True},
     )
 
 
