@@ -12,6 +12,7 @@ from booking.storage.constraints import CONSTRAINTS
 from booking.transport.consumers import RECENT_CHANGES, RecentChanges
 from booking.transport.rpc import BookingServicer
 from booking.usecases.desk import Desk
+from booking.usecases.grounds_reads import GroundsReads
 from booking.usecases.settle_changes import settle_changes
 from giro.booking.v1.booking_pb2_grpc import add_BookingServiceServicer_to_server
 from kit import telemetry
@@ -53,7 +54,7 @@ def make_desk(settings: Settings, db: Database, geo: Client) -> Desk:
         seals = SlotTokens(key), PageTokens(key)
     except ValueError as refused:
         raise SettingsError(f"GIRO_SLOT_TOKEN_KEY: {refused}") from None
-    return Desk(db, GeoLedger(geo, settings.ledger_timeout), GeoAgents(geo), *seals)
+    return Desk(db, GroundsReads(db), GeoLedger(geo, settings.ledger_timeout), GeoAgents(geo), *seals)
 
 
 class BookingApp:

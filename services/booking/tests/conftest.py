@@ -12,6 +12,7 @@ from booking.domain.pages import PageTokens
 from booking.domain.slot_token import SlotTokens
 from booking.storage.constraints import CONSTRAINTS
 from booking.usecases.desk import Desk
+from booking.usecases.grounds_reads import GroundsReads
 from kit.db.engine import Database
 from kit.rpc import context
 from kit.values.ids import new_id
@@ -60,7 +61,11 @@ def ledger() -> LedgerDouble:
 def house(db: Database, ledger: LedgerDouble) -> Iterator[House]:
     """A tenant whose administrator is the caller."""
     token = context.become(None)
-    made = House(Desk(db, ledger, ledger, SlotTokens(KEY), PageTokens(KEY)), ledger, sorted(ledger.agents))
+    made = House(
+        Desk(db, GroundsReads(db), ledger, ledger, SlotTokens(KEY), PageTokens(KEY)),
+        ledger,
+        sorted(ledger.agents),
+    )
     made.enter()
     yield made
     context.unbecome(token)

@@ -1,6 +1,7 @@
 """What a decision about a slot stands on, read in one statement."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from booking.domain import errors
 from booking.domain.campaign import Campaign
@@ -13,13 +14,15 @@ from kit.values.window import Window
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """A campaign with the parameters that count in it, and where the contact that was asked for is, if any.
+    """A campaign, the parameters that count in it, and the business clock when they were read.
 
-    `agent_works` tells whether the agent that was asked about works for the campaign.
+    `contact_point` is where the contact that was asked for is, if the campaign has it; `agent_works` tells
+    whether the agent that was asked about works for the campaign.
     """
 
     campaign: Campaign
     parameters: Parameters
+    now: datetime
     contact_point: LatLng | None = None
     agent_works: bool = False
 

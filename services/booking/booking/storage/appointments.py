@@ -1,6 +1,6 @@
 """Appointments."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from sqlalchemy import text
 from booking.domain import errors
 from booking.domain.appointment import Appointment, Change
 from booking.domain.package import Count
+from booking.domain.reach import Reach
 from booking.storage import rows
 from kit.db.uow import Tx
 
@@ -58,8 +59,9 @@ _LIST = text(
       AND a.state IN ('TO_CONFIRM', 'CONFIRMED', 'CANCELLED')
       AND (CAST(:not_ended_by AS timestamptz) IS NULL
            OR (a.ends_at > :not_ended_by AND a.state <> 'CANCELLED'))
-      AND (CAST(:campaigns AS text[]) IS NULL OR a.campaign_id = ANY (CAST(:campaigns AS text[])))
-      AND (CAST(:agents AS text[]) IS NULL OR a.agent_id = ANY (CAST(:agents AS text[])))
+      AND (:campaign = '' OR a.campaign_id = :campaign) AND (:agent = '' OR a.agent_id = :agent)
+      AND (:whole OR a.campaign_id = ANY (CAST(:campaigns AS text[]))
+           OR a.agent_id = ANY (CAST(:agents AS text[])))
     ORDER BY a.starts_at, a.appointment_id LIMIT :rows
     """  # noqa: S608 - constants
 )
@@ -79,11 +81,12 @@ START_OF_TIME = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which appointments to list; None leaves that side open."""
+    """Which appointments to list: within this reach; None and empty ids leave their side open."""
 
+    reach: Reach
     not_ended_by: datetime | None
-    campaigns: Collection[str] | None
-    agents: Collection[str] | None
+    campaign_id: str
+    agent_id: str
 
 
 async def get(tx: Tx, appointment_id: str) -> Appointment:
@@ -117,8 +120,11 @@ async def page(tx: Tx, wanted: Filter, after: tuple[datetime, str], count: int) 
     params = {
         "tenant": tx.tenant,
         "not_ended_by": wanted.not_ended_by,
-        "campaigns": None if wanted.campaigns is None else list(wanted.campaigns),
-        "agents": None if wanted.agents is None else list(wanted.agents),
+        "campaign": wanted.campaign_id,
+        "agent": wanted.agent_id,
+        "whole": wanted.reach.whole,
+        "campaigns": list(wanted.reach.campaigns),
+        "agents": list(wanted.reach.agents),
         "after_start": after[0],
         "after_id": after[1],
         "rows": count,

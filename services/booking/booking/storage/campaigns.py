@@ -1,6 +1,6 @@
 """Campaigns, their agents and their counters."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import text
@@ -9,6 +9,7 @@ from booking.domain import errors
 from booking.domain.campaign import Campaign
 from booking.domain.grounds import Grounds
 from booking.storage import parameters, rows
+from booking.storage.clock import NOW
 from kit.db.uow import Tx
 from kit.values.latlng import LatLng
 
@@ -20,11 +21,6 @@ _COLUMNS = """
 _AGENTS = """
     ARRAY(SELECT a.agent_id FROM booking.campaign_agents a
           WHERE a.tenant_id = c.tenant_id AND a.campaign_id = c.campaign_id ORDER BY a.agent_id) AS agent_ids
-"""
-
-_CONTACT_PLACE = """
-    (SELECT k.place FROM booking.contacts k
-     WHERE k.tenant_id = c.tenant_id AND k.campaign_id = c.campaign_id AND k.contact_id = :contact) AS place
 """
 
 _INSERT = text(
@@ -59,26 +55,36 @@ _LIST = text(
     """  # noqa: S608 - constants
 )
 
-_GROUNDS_TO_SUGGEST = text(
-    f"""
-    SELECT {_COLUMNS}, {_AGENTS}, {parameters.OF_CAMPAIGN} AS parameters,
-           {_CONTACT_PLACE}
-    FROM booking.campaigns c
-    WHERE c.tenant_id = :tenant AND c.campaign_id = :campaign
-    """  # noqa: S608 - constants
-)
+_TO_SUGGEST = {
+    sandbox: text(
+        f"""
+        SELECT {_COLUMNS}, {_AGENTS}, {parameters.OF_CAMPAIGN} AS parameters, {now} AS now,
+               (SELECT json_object_agg(k.contact_id, k.place) FROM booking.contacts k
+                WHERE k.tenant_id = c.tenant_id AND k.campaign_id = c.campaign_id
+                  AND k.contact_id = ANY (CAST(:contacts AS text[]))) AS places
+        FROM booking.campaigns c
+        WHERE c.tenant_id = :tenant AND c.campaign_id = :campaign
+        """  # noqa: S608 - constants
+    )
+    for sandbox, now in NOW.items()
+}
 
-_GROUNDS_TO_BOOK = text(
-    f"""
-    SELECT {_COLUMNS}, {parameters.OF_CAMPAIGN} AS parameters,
-           EXISTS (SELECT FROM booking.campaign_agents a
-                   WHERE a.tenant_id = c.tenant_id AND a.campaign_id = c.campaign_id
-                     AND a.agent_id = :agent) AS agent_works,
-           {_CONTACT_PLACE}
-    FROM booking.campaigns c
-    WHERE c.tenant_id = :tenant AND c.campaign_id = :campaign
-    """  # noqa: S608 - constants
-)
+_TO_BOOK = {
+    sandbox: text(
+        f"""
+        SELECT {_COLUMNS}, {parameters.OF_CAMPAIGN} AS parameters, {now} AS now,
+               EXISTS (SELECT FROM booking.campaign_agents a
+                       WHERE a.tenant_id = c.tenant_id AND a.campaign_id = c.campaign_id
+                         AND a.agent_id = :agent) AS agent_works,
+               (SELECT k.place FROM booking.contacts k
+                WHERE k.tenant_id = c.tenant_id AND k.campaign_id = c.campaign_id
+                  AND k.contact_id = :contact) AS place
+        FROM booking.campaigns c
+        WHERE c.tenant_id = :tenant AND c.campaign_id = :campaign
+        """  # noqa: S608 - constants
+    )
+    for sandbox, now in NOW.items()
+}
 
 
 async def insert(tx: Tx, campaign: Campaign) -> None:
@@ -122,24 +128,33 @@ async def page(tx: Tx, only: Collection[str] | None, after: str, count: int) -> 
     return [rows.campaign(row) for row in await tx.run(_LIST, params)]
 
 
-async def grounds_to_suggest(tx: Tx, campaign_id: str, contact_id: str) -> Grounds | None:
-    """The campaign with all its agents, and where the contact is; None when there is no such campaign."""
-    params = {"tenant": tx.tenant, "campaign": campaign_id, "contact": contact_id}
-    return _grounds((await tx.run(_GROUNDS_TO_SUGGEST, params)).one_or_none())
+async def grounds_to_suggest(
+    tx: Tx, campaign_id: str, contact_ids: Collection[str], *, sandbox: bool
+) -> tuple[Grounds, Mapping[str, LatLng]] | None:
+    """The campaign with all its agents, and where those of the contacts are that it has.
+
+    None when there is no such campaign. One statement, the clock included.
+    """
+    params = {"tenant": tx.tenant, "campaign": campaign_id, "contacts": list(contact_ids)}
+    row = (await tx.run(_TO_SUGGEST[sandbox], params)).one_or_none()
+    if row is None:
+        return None
+    places = {contact: LatLng.from_key(place) for contact, place in (row.places or {}).items()}
+    return Grounds(rows.campaign(row), rows.parameters(row.parameters), row.now), places
 
 
-async def grounds_to_book(tx: Tx, campaign_id: str, agent_id: str, contact_id: str) -> Grounds | None:
+async def grounds_to_book(
+    tx: Tx, campaign_id: str, agent_id: str, contact_id: str, *, sandbox: bool
+) -> Grounds | None:
     """What a booking, a hold or a move is judged by; None when there is no such campaign."""
     params = {"tenant": tx.tenant, "campaign": campaign_id, "agent": agent_id, "contact": contact_id}
-    return _grounds((await tx.run(_GROUNDS_TO_BOOK, params)).one_or_none())
-
-
-def _grounds(row: Any) -> Grounds | None:
+    row = (await tx.run(_TO_BOOK[sandbox], params)).one_or_none()
     if row is None:
         return None
     return Grounds(
         campaign=rows.campaign(row),
         parameters=rows.parameters(row.parameters),
+        now=row.now,
         contact_point=None if row.place is None else LatLng.from_key(row.place),
-        agent_works=getattr(row, "agent_works", False),
+        agent_works=row.agent_works,
     )

@@ -1,10 +1,12 @@
 """The feed of recent changes; a table of its own, that no list or counter of appointments reads (R-002)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
 
+from booking.domain.reach import Reach
 from booking.domain.recent_change import RecentChange
 from kit.db.uow import Tx
 
@@ -22,10 +24,20 @@ _LIST = text(
     FROM booking.recent_changes
     WHERE tenant_id = :tenant
       AND (CAST(:before AS timestamptz) IS NULL OR (happened_at, event_id) < (:before, :before_id))
-      AND (CAST(:campaigns AS text[]) IS NULL OR campaign_id = ANY (CAST(:campaigns AS text[])))
+      AND (:campaign = '' OR campaign_id = :campaign)
+      AND (:whole OR campaign_id = ANY (CAST(:campaigns AS text[]))
+           OR agent_id = ANY (CAST(:agents AS text[])))
     ORDER BY happened_at DESC, event_id DESC LIMIT :rows
     """
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which changes to list: within this reach, of this campaign (empty: all)."""
+
+    reach: Reach
+    campaign_id: str
 
 
 async def insert(tx: Tx, change: RecentChange) -> None:
@@ -45,12 +57,15 @@ async def insert(tx: Tx, change: RecentChange) -> None:
 
 
 async def page(
-    tx: Tx, campaigns: Collection[str] | None, before: tuple[datetime, str] | None, count: int
+    tx: Tx, wanted: Filter, before: tuple[datetime, str] | None, count: int
 ) -> Sequence[RecentChange]:
     """Changes, the newest first, from before one on."""
     params = {
         "tenant": tx.tenant,
-        "campaigns": None if campaigns is None else list(campaigns),
+        "campaign": wanted.campaign_id,
+        "whole": wanted.reach.whole,
+        "campaigns": list(wanted.reach.campaigns),
+        "agents": list(wanted.reach.agents),
         "before": before[0] if before else None,
         "before_id": before[1] if before else "",
         "rows": count,

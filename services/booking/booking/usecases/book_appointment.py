@@ -7,7 +7,6 @@ reconciler (`settle_changes`) settles what nobody repeats.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from booking import events
 from booking.domain import errors
@@ -21,6 +20,7 @@ from booking.storage.bookings import Booking
 from booking.usecases import claimed
 from booking.usecases.desk import Desk
 from booking.usecases.ports import REFUSALS
+from booking.usecases.reach import reach
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.errors import Conflict, GiroError, Reason, Unavailable
@@ -119,23 +119,21 @@ async def _begin(desk: Desk, command: BookAppointment, wanted: _Wanted | GiroErr
             return await _earlier(tx, command.claim)
         if isinstance(wanted, GiroError):
             raise wanted
-        caller().require_campaign(wanted.campaign_id)
-        grounds = await _grounds(tx, wanted, command.contact_id)
+        reach().require_campaign(wanted.campaign_id)
+        grounds = await campaigns.grounds_to_book(
+            tx, wanted.campaign_id, wanted.agent_id, command.contact_id, sandbox=desk.db.sandbox
+        )
+        if grounds is None:
+            raise errors.not_found("campaign", wanted.campaign_field)
         await failpoint("booking.book.before_decide")
-        booking = _decide(command, wanted, grounds, await tx.now())
+        booking = _decide(command, wanted, grounds)
         if not await bookings.begin(tx, booking):
             raise await _last_unit_gone(tx, wanted)
     return booking
 
 
-async def _grounds(tx: Tx, wanted: _Wanted, contact_id: str) -> Grounds:
-    found = await campaigns.grounds_to_book(tx, wanted.campaign_id, wanted.agent_id, contact_id)
-    if found is None:
-        raise errors.not_found("campaign", wanted.campaign_field)
-    return found
-
-
-def _decide(command: BookAppointment, wanted: _Wanted, grounds: Grounds, now: datetime) -> Booking:
+def _decide(command: BookAppointment, wanted: _Wanted, grounds: Grounds) -> Booking:
+    now = grounds.now
     if wanted.suggested is not None:
         wanted.suggested.require_fresh(now, grounds.parameters.slot_token_ttl)
     if wanted.point is not None:

@@ -6,6 +6,7 @@ from booking import events
 from booking.domain.appointment import Card, cancel
 from booking.storage import appointments
 from booking.usecases.desk import Desk
+from booking.usecases.reach import reach
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
 
@@ -27,7 +28,7 @@ async def cancel_appointment(desk: Desk, command: CancelAppointment) -> Card:
     """
     async with desk.db.uow(caller().tenant) as tx:
         appointment = await appointments.lock(tx, command.appointment_id)
-        caller().require_campaign(appointment.campaign_id)
+        reach().require_campaign(appointment.campaign_id)
         await failpoint("booking.cancel.before_decide")
         change = cancel(appointment, command.version, command.note, await tx.now())
         if change is None:

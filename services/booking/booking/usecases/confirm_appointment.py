@@ -7,6 +7,7 @@ from booking.domain.appointment import Appointment, Card, confirm
 from booking.storage import appointments
 from booking.usecases.desk import Desk
 from booking.usecases.get_appointment import with_legs_if_known
+from booking.usecases.reach import reach
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
 
@@ -33,7 +34,7 @@ async def confirm_appointment(desk: Desk, command: ConfirmAppointment) -> Card:
 async def _confirm(desk: Desk, command: ConfirmAppointment) -> Appointment:
     async with desk.db.uow(caller().tenant) as tx:
         appointment = await appointments.lock(tx, command.appointment_id)
-        caller().require_campaign(appointment.campaign_id)
+        reach().require_campaign(appointment.campaign_id)
         await failpoint("booking.confirm.before_decide")
         change = confirm(appointment, command.version, await tx.now())
         if change is None:

@@ -8,8 +8,8 @@ from booking.domain import errors
 from booking.domain.campaign import Campaign, zone
 from booking.domain.package import Package
 from booking.storage import answers, campaigns
-from booking.usecases import reach
 from booking.usecases.desk import Desk
+from booking.usecases.reach import reach
 from kit.db.claims import Claim
 from kit.rpc.context import caller
 from kit.values.ids import new_id
@@ -33,7 +33,7 @@ async def create_campaign(desk: Desk, command: CreateCampaign) -> Campaign:
 
     Raises InvalidInput naming `time_zone`, NotFound naming the first of `agent_ids` that is nobody.
     """
-    reach.require_whole_tenant()
+    reach().require_whole()
     tenant = caller().tenant
     zone(command.time_zone)
     await _require_agents(desk, tenant, command.agent_ids)

@@ -4,15 +4,17 @@ from dataclasses import dataclass
 
 from booking.domain.pages import PageTokens
 from booking.domain.slot_token import SlotTokens
+from booking.usecases.grounds_reads import GroundsReads
 from booking.usecases.ports import Agents, Ledger
 from kit.db.engine import Database
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The database, the ledger, the agents, and the seals; made by the composition root."""
+    """The database, what is read from it together, geo, and the seals; made by the composition root."""
 
     db: Database
+    grounds: GroundsReads
     ledger: Ledger
     agents: Agents
     slot_tokens: SlotTokens

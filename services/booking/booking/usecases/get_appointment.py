@@ -2,8 +2,8 @@
 
 from booking.domain.appointment import LIVE, Appointment, Card
 from booking.storage import appointments
-from booking.usecases import reach
 from booking.usecases.desk import Desk
+from booking.usecases.reach import reach
 from kit import telemetry
 from kit.errors import NotFound, Unavailable
 from kit.rpc.context import caller
@@ -15,8 +15,7 @@ async def get_appointment(desk: Desk, appointment_id: str) -> Card:
     """One appointment. Raises NotFound; Unavailable when geo cannot tell the legs."""
     async with desk.db.uow(caller().tenant) as tx:
         appointment = await appointments.get(tx, appointment_id)
-    caller().require_campaign(appointment.campaign_id)
-    reach.require_agent(appointment.agent_id)
+    reach().require_sight(appointment.campaign_id, appointment.agent_id)
     return await _with_legs(desk, appointment)
 
 

@@ -1,7 +1,7 @@
 """Keeps a suggested slot while the customer is on the line (BK-37)."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from booking.domain import errors
 from booking.domain.grounds import Grounds
@@ -11,6 +11,7 @@ from booking.domain.slot_token import SuggestedSlot
 from booking.storage import answers, campaigns
 from booking.usecases.desk import Desk
 from booking.usecases.ports import NewHold
+from booking.usecases.reach import reach
 from kit.db.claims import Claim
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
@@ -33,7 +34,7 @@ async def hold_slot(desk: Desk, command: HoldSlot) -> Hold:
     ledger's refusals (SLOT_TAKEN, TRAVEL_IN, …). A hold whose outcome is not known ends by itself.
     """
     slot = desk.slot_tokens.read(caller().tenant, command.slot_token)
-    caller().require_campaign(slot.campaign_id)
+    reach().require_campaign(slot.campaign_id)
     begun = await _begin(desk, command, slot)
     if isinstance(begun, Hold):
         return begun
@@ -51,18 +52,21 @@ async def _begin(desk: Desk, command: HoldSlot, slot: SuggestedSlot) -> NewHold 
     async with desk.db.uow(caller().tenant, command.claim) as tx:
         if tx.first_answer is not None:
             return answers.hold(tx.first_answer)
-        grounds = await campaigns.grounds_to_book(tx, slot.campaign_id, slot.agent_id, "")
+        grounds = await campaigns.grounds_to_book(
+            tx, slot.campaign_id, slot.agent_id, "", sandbox=desk.db.sandbox
+        )
         if grounds is None:
             raise errors.not_found("campaign", "slot_token")
         await failpoint("booking.hold.before_decide")
         hold_id = tx.claim_ref or new_id("hld")
-        new = _decide(command, slot, grounds, hold_id, await tx.now())
+        new = _decide(command, slot, grounds, hold_id)
         if not tx.duplicate:
             tx.refer(hold_id)
     return new
 
 
-def _decide(command: HoldSlot, slot: SuggestedSlot, grounds: Grounds, hold_id: str, now: datetime) -> NewHold:
+def _decide(command: HoldSlot, slot: SuggestedSlot, grounds: Grounds, hold_id: str) -> NewHold:
+    now = grounds.now
     slot.require_fresh(now, grounds.parameters.slot_token_ttl)
     require_allowed(now, slot.window.start, grounds.terms)
     return NewHold(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from booking.domain.contact import Contact
 from booking.storage import answers, campaigns, contacts
 from booking.usecases.desk import Desk
+from booking.usecases.reach import reach
 from kit.db.claims import Claim
 from kit.rpc.context import caller
 from kit.values.ids import new_id
@@ -22,7 +23,7 @@ class ImportContacts:
 
 async def import_contacts(desk: Desk, command: ImportContacts) -> Sequence[str]:
     """Their ids, in the order given; the same again for the same claim. Raises NotFound."""
-    caller().require_campaign(command.campaign_id)
+    reach().require_campaign(command.campaign_id)
     async with desk.db.uow(caller().tenant, command.claim) as tx:
         if tx.first_answer is not None:
             return answers.ids(tx.first_answer)

@@ -8,8 +8,8 @@ from booking.domain.appointment import Appointment
 from booking.domain.pages import DEFAULT_SIZE
 from booking.storage import appointments
 from booking.storage.appointments import Filter
-from booking.usecases import reach
 from booking.usecases.desk import Desk
+from booking.usecases.reach import reach
 from kit.rpc.context import caller
 
 
@@ -37,11 +37,12 @@ async def list_appointments(desk: Desk, query: ListAppointments) -> AppointmentP
     who = caller()
     shape = ("appointments", str(query.upcoming), query.campaign_id, query.agent_id)
     position = desk.page_tokens.read(who.tenant, shape, query.page_token)
-    campaigns = reach.narrowed(who.campaigns(), query.campaign_id)
-    agents = reach.narrowed(reach.agents_of(who), query.agent_id)
+    mine = reach()
+    mine.require_sight(query.campaign_id, query.agent_id)
     size = query.page_size or DEFAULT_SIZE
     async with desk.db.uow(who.tenant) as tx:
-        wanted = Filter(await tx.now() if query.upcoming else None, campaigns, agents)
+        present = await tx.now() if query.upcoming else None
+        wanted = Filter(mine, present, query.campaign_id, query.agent_id)
         found = await appointments.page(tx, wanted, _after(position), size + 1)
     if len(found) <= size:
         return AppointmentPage(found, "")

@@ -7,6 +7,7 @@ from booking.domain.campaign import Campaign
 from booking.domain.pages import DEFAULT_SIZE
 from booking.storage import campaigns
 from booking.usecases.desk import Desk
+from booking.usecases.reach import reach
 from kit.rpc.context import caller
 
 
@@ -20,18 +21,19 @@ class CampaignPage:
 
 async def get_campaign(desk: Desk, campaign_id: str) -> Campaign:
     """One campaign. Raises NotFound."""
-    caller().require_campaign(campaign_id)
+    reach().require_campaign(campaign_id)
     async with desk.db.uow(caller().tenant) as tx:
         return await campaigns.get(tx, campaign_id)
 
 
 async def list_campaigns(desk: Desk, page_size: int, page_token: str) -> CampaignPage:
     """One page of those within the caller's reach. Raises InvalidInput naming `page_token`."""
-    who = caller()
+    who, mine = caller(), reach()
+    only = None if mine.whole else mine.campaigns
     position = desk.page_tokens.read(who.tenant, ("campaigns",), page_token)
     size = page_size or DEFAULT_SIZE
     async with desk.db.uow(who.tenant) as tx:
-        found = await campaigns.page(tx, who.campaigns(), str(position[0]) if position else "", size + 1)
+        found = await campaigns.page(tx, only, str(position[0]) if position else "", size + 1)
     if len(found) <= size:
         return CampaignPage(found, "")
     token = desk.page_tokens.write(who.tenant, ("campaigns",), (found[size - 1].campaign_id,))

@@ -7,6 +7,7 @@ from booking.domain.contact import Contact
 from booking.domain.pages import DEFAULT_SIZE
 from booking.storage import campaigns, contacts
 from booking.usecases.desk import Desk
+from booking.usecases.reach import reach
 from kit.rpc.context import caller
 
 
@@ -22,14 +23,14 @@ async def get_contact(desk: Desk, contact_id: str) -> Contact:
     """One person. Raises NotFound."""
     async with desk.db.uow(caller().tenant) as tx:
         contact = await contacts.get(tx, contact_id)
-    caller().require_campaign(contact.campaign_id)
+    reach().require_campaign(contact.campaign_id)
     return contact
 
 
 async def list_contacts(desk: Desk, campaign_id: str, page_size: int, page_token: str) -> ContactPage:
     """One page of a campaign's people. Raises NotFound, InvalidInput naming `page_token`."""
     tenant = caller().tenant
-    caller().require_campaign(campaign_id)
+    reach().require_campaign(campaign_id)
     shape = ("contacts", campaign_id)
     position = desk.page_tokens.read(tenant, shape, page_token)
     size = page_size or DEFAULT_SIZE

@@ -7,8 +7,9 @@ from datetime import datetime
 from booking.domain.pages import DEFAULT_SIZE, Position
 from booking.domain.recent_change import RecentChange
 from booking.storage import recent_changes
-from booking.usecases import reach
+from booking.storage.recent_changes import Filter
 from booking.usecases.desk import Desk
+from booking.usecases.reach import reach
 from kit.rpc.context import caller
 
 
@@ -25,10 +26,11 @@ async def list_recent_changes(desk: Desk, campaign_id: str, page_size: int, page
     who = caller()
     shape = ("recent changes", campaign_id)
     position = desk.page_tokens.read(who.tenant, shape, page_token)
-    campaigns = reach.narrowed(who.campaigns(), campaign_id)
+    mine = reach()
+    mine.require_sight(campaign_id, "")
     size = page_size or DEFAULT_SIZE
     async with desk.db.uow(who.tenant) as tx:
-        found = await recent_changes.page(tx, campaigns, _before(position), size + 1)
+        found = await recent_changes.page(tx, Filter(mine, campaign_id), _before(position), size + 1)
     if len(found) <= size:
         return ChangePage(found, "")
     last = found[size - 1]

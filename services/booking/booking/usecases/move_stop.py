@@ -5,9 +5,11 @@ or has promised, under the move's id, that it never will.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from booking import events
 from booking.domain.appointment import Appointment, Card, Move, MoveKind, moved
+from booking.domain.grounds import Grounds
 from booking.domain.itinerary import Reservation, StopPlan
 from booking.domain.refusal import Refusal
 from booking.storage import answers, appointments, campaigns, moves
@@ -41,7 +43,7 @@ async def begin(
     return PendingMove(move, plan)
 
 
-async def earlier(tx: Tx) -> PendingMove | Card:
+async def earlier(desk: Desk, tx: Tx) -> PendingMove | Card:
     """The first answer to this transaction's claim, or else the move that it began."""
     if tx.first_answer is not None:
         return answers.card(tx.first_answer)
@@ -49,12 +51,24 @@ async def earlier(tx: Tx) -> PendingMove | Card:
     if move is None:
         raise claimed.in_flight()
     appointment = await appointments.get(tx, move.appointment_id)
-    return PendingMove(move, await plan_of(tx, appointment, move.agent_id, move.window))
+    grounds = await grounds_of(desk, tx, appointment, move.agent_id)
+    return PendingMove(move, plan_of(grounds, appointment, move.agent_id, move.window.start))
 
 
-async def plan_of(tx: Tx, appointment: Appointment, agent_id: str, window: Window) -> StopPlan:
-    """The stop of an appointment's visit with this agent at this time."""
-    campaign = await campaigns.get(tx, appointment.campaign_id)
+async def grounds_of(desk: Desk, tx: Tx, appointment: Appointment, agent_id: str) -> Grounds:
+    """What a move of this appointment to this agent is judged by."""
+    found = await campaigns.grounds_to_book(
+        tx, appointment.campaign_id, agent_id, appointment.contact_id, sandbox=desk.db.sandbox
+    )
+    if found is None:
+        raise RuntimeError(f"{appointment.appointment_id} has no campaign")
+    return found
+
+
+def plan_of(grounds: Grounds, appointment: Appointment, agent_id: str, start: datetime) -> StopPlan:
+    """The stop of an appointment's visit with this agent from this start on; its length stays."""
+    window = Window(start, start + appointment.window.duration)
+    campaign = grounds.campaign
     return StopPlan(agent_id, window, appointment.point, campaign.buffer, campaign.skills)
 
 

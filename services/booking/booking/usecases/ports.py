@@ -18,6 +18,7 @@ REFUSALS = (RuleViolated, AlreadyExists, NotFound, InvalidInput)
 class SlotQuery:
     """A search for slots over agents and windows; `not_before` is the first start that policy allows."""
 
+    campaign_id: str
     point: LatLng
     duration: timedelta
     windows: Sequence[Window]

@@ -4,16 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from booking.domain.appointment import Appointment, Card, MoveKind, require_movable
+from booking.domain.itinerary import StopPlan
 from booking.domain.policies import require_postponable
-from booking.storage import appointments, parameters
+from booking.storage import appointments
 from booking.usecases import move_stop
 from booking.usecases.desk import Desk
 from booking.usecases.move_stop import PendingMove
+from booking.usecases.reach import reach
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
-from kit.values.window import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +40,16 @@ async def postpone_appointment(desk: Desk, command: PostponeAppointment) -> Card
 async def _begin(desk: Desk, command: PostponeAppointment) -> PendingMove | Card:
     async with desk.db.uow(caller().tenant, command.claim) as tx:
         if tx.duplicate:
-            return await move_stop.earlier(tx)
+            return await move_stop.earlier(desk, tx)
         appointment = await appointments.lock(tx, command.appointment_id)
-        caller().require_campaign(appointment.campaign_id)
+        reach().require_campaign(appointment.campaign_id)
         await failpoint("booking.postpone.before_decide")
         require_movable(appointment, command.version)
-        await _require_later(tx, appointment, command.start)
-        window = Window(command.start, command.start + appointment.window.duration)
-        plan = await move_stop.plan_of(tx, appointment, appointment.agent_id, window)
+        plan = await _plan(desk, tx, appointment, command.start)
         return await move_stop.begin(tx, MoveKind.POSTPONE, appointment, plan, command.claim)
 
 
-async def _require_later(tx: Tx, appointment: Appointment, start: datetime) -> None:
-    counts = await parameters.effective(tx, appointment.campaign_id)
-    require_postponable(await tx.now(), appointment, start, counts.lead_time_of_postponement)
+async def _plan(desk: Desk, tx: Tx, appointment: Appointment, start: datetime) -> StopPlan:
+    grounds = await move_stop.grounds_of(desk, tx, appointment, appointment.agent_id)
+    require_postponable(grounds.now, appointment, start, grounds.parameters.lead_time_of_postponement)
+    return move_stop.plan_of(grounds, appointment, appointment.agent_id, start)

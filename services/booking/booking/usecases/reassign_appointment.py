@@ -6,15 +6,15 @@ from datetime import datetime
 from booking.domain import errors
 from booking.domain.appointment import Appointment, Card, MoveKind, require_movable
 from booking.domain.itinerary import StopPlan
-from booking.storage import appointments, campaigns
+from booking.storage import appointments
 from booking.usecases import move_stop
 from booking.usecases.desk import Desk
 from booking.usecases.move_stop import PendingMove
+from booking.usecases.reach import reach
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
-from kit.values.window import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +41,20 @@ async def reassign_appointment(desk: Desk, command: ReassignAppointment) -> Card
 async def _begin(desk: Desk, command: ReassignAppointment) -> PendingMove | Card:
     async with desk.db.uow(caller().tenant, command.claim) as tx:
         if tx.duplicate:
-            return await move_stop.earlier(tx)
+            return await move_stop.earlier(desk, tx)
         appointment = await appointments.lock(tx, command.appointment_id)
-        caller().require_campaign(appointment.campaign_id)
+        reach().require_campaign(appointment.campaign_id)
         await failpoint("booking.reassign.before_decide")
         require_movable(appointment, command.version)
-        plan = await _plan(tx, appointment, command)
+        plan = await _plan(desk, tx, appointment, command)
         return await move_stop.begin(tx, MoveKind.REASSIGN, appointment, plan, command.claim)
 
 
-async def _plan(tx: Tx, appointment: Appointment, command: ReassignAppointment) -> StopPlan:
+async def _plan(desk: Desk, tx: Tx, appointment: Appointment, command: ReassignAppointment) -> StopPlan:
     if command.agent_id == appointment.agent_id:
         raise errors.invalid("agent_id", "is the appointment's agent already; postpone it instead")
-    grounds = await campaigns.grounds_to_book(tx, appointment.campaign_id, command.agent_id, "")
-    if grounds is None or not grounds.agent_works:
+    grounds = await move_stop.grounds_of(desk, tx, appointment, command.agent_id)
+    if not grounds.agent_works:
         raise errors.agent_not_in_campaign(command.agent_id, "agent_id")
     start = command.start or appointment.window.start
-    window = Window(start, start + appointment.window.duration)
-    return grounds.plan(command.agent_id, window, appointment.point)
+    return move_stop.plan_of(grounds, appointment, command.agent_id, start)

@@ -2,8 +2,8 @@
 
 from booking.domain.parameters import Shown, definition, require_consistent, stored
 from booking.storage import campaigns, parameters
-from booking.usecases import reach
 from booking.usecases.desk import Desk
+from booking.usecases.reach import reach
 from kit.db.uow import Tx
 from kit.rpc.context import caller
 
@@ -28,7 +28,7 @@ async def get_effective_parameter(desk: Desk, name: str, campaign_id: str) -> Sh
     """The value that counts, and the scope it comes from. Raises NotFound."""
     parameter = definition(name)
     if campaign_id:
-        caller().require_campaign(campaign_id)
+        reach().require_campaign(campaign_id)
     async with desk.db.uow(caller().tenant) as tx:
         await _require_campaign(tx, campaign_id)
         effective = await parameters.effective(tx, campaign_id)
@@ -37,9 +37,9 @@ async def get_effective_parameter(desk: Desk, name: str, campaign_id: str) -> Sh
 
 def _require_reach(campaign_id: str) -> None:
     if campaign_id:
-        caller().require_campaign(campaign_id)
+        reach().require_campaign(campaign_id)
     else:
-        reach.require_whole_tenant()
+        reach().require_whole()
 
 
 async def _require_campaign(tx: Tx, campaign_id: str) -> None:

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from booking.domain import days, errors, parameters
 from booking.domain.campaign import zone
 from booking.domain.grounds import Grounds
 from booking.domain.policies import earliest_start, refusals
 from booking.domain.slot_token import SuggestedSlot
-from booking.storage import campaigns
 from booking.usecases.desk import Desk
 from booking.usecases.ports import NO_SLOTS, FoundSlot, FoundSlots, SlotQuery
+from booking.usecases.reach import reach
 from kit.errors import GiroError
 from kit.rpc.context import caller
 from kit.values.latlng import LatLng
@@ -52,27 +52,25 @@ async def suggest_slots(desk: Desk, query: SuggestSlots) -> Suggestions:
     Raises NotFound, InvalidInput naming days or windows, AGENT_NOT_IN_CAMPAIGN, Unavailable.
     """
     who = caller()
-    who.require_campaign(query.campaign_id)
-    async with desk.db.uow(who.tenant) as tx:
-        grounds = await campaigns.grounds_to_suggest(tx, query.campaign_id, query.contact_id)
-        now = await tx.now()
+    reach().require_campaign(query.campaign_id)
+    grounds = await desk.grounds.of(who.tenant, query.campaign_id, query.contact_id)
     if grounds is None:
         raise errors.not_found("campaign", "campaign_id")
-    search = _search(query, grounds, now)
-    closed = next(iter(refusals(now, search.not_before, grounds.terms)), None)
+    search = _search(query, grounds)
+    closed = next(iter(refusals(grounds.now, search.not_before, grounds.terms)), None)
     if closed is not None:
         return Suggestions(NO_SLOTS, (), closed, search.windows)
     found = await desk.ledger.search(who.tenant, search)
-    tokens = [_token(desk, who.tenant, query.campaign_id, search, slot) for slot in found.slots]
-    return Suggestions(found, tokens)
+    return Suggestions(found, _tokens(desk, who.tenant, search, found.slots))
 
 
-def _search(query: SuggestSlots, grounds: Grounds, now: datetime) -> SlotQuery:
-    counts = grounds.parameters
+def _search(query: SuggestSlots, grounds: Grounds) -> SlotQuery:
+    counts, now = grounds.parameters, grounds.now
     return SlotQuery(
+        campaign_id=query.campaign_id,
         point=query.point or grounds.required_contact_point(),
         duration=query.duration,
-        windows=_windows(query, grounds, now),
+        windows=_windows(query, grounds),
         not_before=earliest_start(now, counts.lead_time),
         as_of=now.replace(microsecond=0),
         agent_ids=_agents(query, grounds),
@@ -86,16 +84,15 @@ def _search(query: SuggestSlots, grounds: Grounds, now: datetime) -> SlotQuery:
     )
 
 
-def _token(desk: Desk, tenant: str, campaign_id: str, search: SlotQuery, slot: FoundSlot) -> str:
-    suggested = SuggestedSlot(
-        campaign_id=campaign_id,
-        agent_id=slot.agent_id,
-        start=slot.start,
-        end=slot.end,
-        place=search.point.key,
-        issued_at=int(search.as_of.timestamp()),
-    )
-    return desk.slot_tokens.write(tenant, suggested)
+def _tokens(desk: Desk, tenant: str, search: SlotQuery, found: Sequence[FoundSlot]) -> list[str]:
+    place, issued_at = search.point.key, int(search.as_of.timestamp())
+    return [
+        desk.slot_tokens.write(
+            tenant,
+            SuggestedSlot(search.campaign_id, slot.agent_id, slot.start, slot.end, place, issued_at),
+        )
+        for slot in found
+    ]
 
 
 def _agents(query: SuggestSlots, grounds: Grounds) -> Sequence[str]:
@@ -109,9 +106,10 @@ def _agents(query: SuggestSlots, grounds: Grounds) -> Sequence[str]:
     return query.agent_ids
 
 
-def _windows(query: SuggestSlots, grounds: Grounds, now: datetime) -> Sequence[Window]:
+def _windows(query: SuggestSlots, grounds: Grounds) -> Sequence[Window]:
     if not query.windows:
-        return (days.days_window(query.first_day, query.last_day, now, zone(grounds.campaign.time_zone)),)
+        local = zone(grounds.campaign.time_zone)
+        return (days.days_window(query.first_day, query.last_day, grounds.now, local),)
     if query.first_day or query.last_day:
         raise errors.invalid("windows", "must not come together with first_day or last_day")
     return days.merged(query.windows)

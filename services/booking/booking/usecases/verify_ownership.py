@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from booking.domain.appointment import LIVE, Appointment
 from booking.domain.itinerary import StopPlan
 from booking.storage import appointments
-from booking.usecases import reach
 from booking.usecases.desk import Desk
+from booking.usecases.reach import reach
 from kit.rpc.context import caller
 
 _ROWS = 1000
@@ -29,7 +29,7 @@ async def verify_ownership(desk: Desk) -> Ownership:
     Appointments are read before and after the stops; what changed in between is left out, so that nothing
     under way looks like a fault. A stop whose cancellation is still on its way is listed.
     """
-    reach.require_whole_tenant()
+    reach().require_whole()
     tenant = caller().tenant
     before = await _owned(desk, tenant)
     stops = {stop.appointment_id: stop.plan for stop in await desk.ledger.reservations(tenant)}

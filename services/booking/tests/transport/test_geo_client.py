@@ -195,6 +195,7 @@ async def test_searching_hands_the_anatomy_on(served: Served) -> None:
         slots=[anatomy], travel_version="estimate-1", refused_truncated=True
     )
     query = SlotQuery(
+        campaign_id="cmp_1",
         point=LatLng(45, 9),
         duration=timedelta(hours=1),
         windows=[Window(START, START + timedelta(days=1))],

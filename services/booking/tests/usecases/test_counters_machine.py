@@ -34,7 +34,7 @@ class History:
 
     def __init__(self, desk: Desk) -> None:
         ledger = LedgerDouble(agents={new_id("agt") for _ in range(2)})
-        own = Desk(desk.db, ledger, ledger, desk.slot_tokens, desk.page_tokens)
+        own = Desk(desk.db, desk.grounds, ledger, ledger, desk.slot_tokens, desk.page_tokens)
         self.house = House(own, ledger, sorted(ledger.agents))
         self.cards: list[Card] = []
         self.hours = 48

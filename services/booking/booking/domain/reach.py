@@ -1,0 +1,42 @@
+"""How far somebody's roles reach within a tenant."""
+
+from dataclasses import dataclass
+
+from kit.errors import NotAllowed, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The whole tenant, or else these campaigns and, for reading, the appointments of these agents."""
+
+    whole: bool
+    campaigns: frozenset[str] = frozenset()
+    agents: frozenset[str] = frozenset()
+
+    def require_whole(self) -> None:
+        """Raises NotAllowed (OUT_OF_SCOPE) for a reach that is limited in any way."""
+        if not self.whole:
+            raise _out_of_scope()
+
+    def require_campaign(self, campaign_id: str) -> None:
+        """Raises NotAllowed (OUT_OF_SCOPE) unless the campaign is within reach."""
+        if not self.whole and campaign_id not in self.campaigns:
+            raise _out_of_scope()
+
+    def require_sight(self, campaign_id: str, agent_id: str) -> None:
+        """Raises NotAllowed (OUT_OF_SCOPE) unless an agent's appointment of a campaign may be read.
+
+        An empty id asks about the others alone: whether a list limited like that shows anything at all.
+        """
+        seen = self.whole or campaign_id in self.campaigns or agent_id in self.agents
+        if not seen and not self._some(campaign_id, agent_id):
+            raise _out_of_scope()
+
+    def _some(self, campaign_id: str, agent_id: str) -> bool:
+        by_campaign = not campaign_id and bool(self.campaigns)
+        by_agent = not agent_id and bool(self.agents)
+        return by_campaign or by_agent
+
+
+def _out_of_scope() -> NotAllowed:
+    return NotAllowed(Reason.OUT_OF_SCOPE, "your roles do not reach this part of the tenant")
