@@ -35,6 +35,7 @@ INK, SOFT, FAINT, ROAD, VISIT, OFFER, HOME = (
     "#6b4fa0",
 )
 FONT = "font-family='DejaVu Sans, Verdana, sans-serif'"
+HARD_SPACES = "\u00a0\u00a0"  # SVG folds plain ones into one
 VISITS = ("STOP_KIND_APPOINTMENT", "STOP_KIND_HOLD")
 BASES = ("STOP_KIND_DAY_START", "STOP_KIND_DAY_END")
 
@@ -110,7 +111,7 @@ def day(scene: Scene) -> str:
 
 def round_map(scene: Scene) -> Iterator[str]:
     """The day's stops in order, the offered visit between its neighbours, towns around."""
-    placed = [stop for stop in scene.stops if stop.get("point")]
+    placed = [stop for stop in scene.stops if stop.get("point") and stop["kind"] in VISITS + BASES]
     points = [(stop["point"]["latitude"], stop["point"]["longitude"]) for stop in placed]
     project = projection([*points, scene.at])
     yield f"<rect x='20' y='70' width='{MAP}' height='{HEIGHT - 90}' rx='8' fill='#f4f6f8' stroke='#d5dbe1'/>"
@@ -305,7 +306,7 @@ def text(x: float, y: float, words: str, **look: Any) -> str:
         f"font-size='{look.get('size', 12)}' fill='{look.get('fill', INK)}' "
         f"font-weight='{look.get('weight', 'normal')}' text-anchor='{look.get('anchor', 'start')}'"
     )
-    return f"<text x='{x:.1f}' y='{y:.1f}' {style}>{escape(words)}</text>"
+    return f"<text x='{x:.1f}' y='{y:.1f}' {style}>{escape(words).replace('  ', HARD_SPACES)}</text>"
 
 
 def box(rect: Rect, fill: str, *, opacity: float = 1.0) -> str:

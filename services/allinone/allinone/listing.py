@@ -34,7 +34,11 @@ def where(urls: StackUrls, state: Path) -> str:
 def who(demo: DemoIds) -> str:
     """A table of the demo users, with passwords: they open nothing but this demo."""
     users = sorted(demo.users.values(), key=lambda user: (user.tenant, user.role, user.email))
-    rows = [(user.role.lower().replace("_", " "), user.email, user.password, user.tenant) for user in users]
+    names = {tenant.tenant_id: tenant.name for tenant in demo.tenants.values()}
+    rows = [
+        (user.role.lower().replace("_", " "), user.email, user.password, names.get(user.tenant, "-"))
+        for user in users
+    ]
     return _table("Who can sign in (POST /v1/sessions)", ("role", "e-mail", "password", "tenant"), rows)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx2
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from allinone.errors import StartFailed
@@ -13,6 +14,7 @@ from cli.show import output
 Json = dict[str, Any]
 LONGEST_TEXT = 44
 LONGEST_LIST = 2
+INDENT = 14
 SECONDS = 20.0
 WELL = range(200, 300)
 
@@ -79,9 +81,8 @@ class Caller:
         line = Text.assemble((f"  {self.name:<12}", "dim"), (f"{method} ", "bold cyan"), (path, "cyan"))
         self._console.print(line)
         if body is not None:
-            self._console.print(
-                Text(f"              {json.dumps(shortened(body), ensure_ascii=False)}", style="dim")
-            )
+            written = Text(json.dumps(shortened(body), ensure_ascii=False), style="dim")
+            self._console.print(Padding(written, (0, 0, 0, INDENT)))
 
 
 def heading(number: int, words: str) -> None:

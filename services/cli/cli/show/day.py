@@ -24,6 +24,7 @@ KINDS = {
 }
 DRIVE, IDLE = ("─", "cyan"), ("·", "dim")
 BAR_WIDTH = 96
+VISITS = ("STOP_KIND_APPOINTMENT", "STOP_KIND_HOLD")
 BASES = ("STOP_KIND_DAY_START", "STOP_KIND_DAY_END")
 
 
@@ -68,12 +69,12 @@ def bar(stops: Sequence[Json], zone: str) -> Text:
 
 
 def marks(stops: Sequence[Json]) -> list[Mark]:
-    """The stops that have a place: bases as o, visits by their number."""
+    """Bases as o and visits by their number; a break is taken where the visit before it is."""
     made, number = [], 0
     for stop in stops:
-        _, style, _ = KINDS.get(stop["kind"], ("", "", ""))
-        number += stop["kind"] not in BASES and stop["kind"] in ("STOP_KIND_APPOINTMENT", "STOP_KIND_HOLD")
-        if stop.get("point"):
+        number += stop["kind"] in VISITS
+        if stop.get("point") and stop["kind"] in (*VISITS, *BASES):
+            _, style, _ = KINDS[stop["kind"]]
             label = "o" if stop["kind"] in BASES else str(number)
             made.append(Mark(LatLng(stop["point"]["latitude"], stop["point"]["longitude"]), label, style))
     return made
@@ -84,7 +85,7 @@ def _rows(stops: Sequence[Json], zone: str) -> list[list[str | Text]]:
     number = 0
     for index, stop in enumerate(stops):
         name, style, _ = KINDS.get(stop["kind"], (stop["kind"], "", "?"))
-        visit = stop["kind"] in ("STOP_KIND_APPOINTMENT", "STOP_KIND_HOLD")
+        visit = stop["kind"] in VISITS
         number += visit
         rows.append(
             [
