@@ -10,9 +10,14 @@ from allinone.stack import Stack
 from kit.rpc.tokens import AUDIENCE, TOKEN_ALG, USER_ISSUER
 from kit.values.ids import new_id
 
+_KINDS = {"": "tenant", "brn": "branch", "cmp": "campaign", "agt": "agent"}
 
-def user_token(stack: Stack, tenant: str, *roles: str, seconds: int = 300) -> str:
-    """A token with these roles in the whole tenant that works for so long; a negative time has passed."""
+
+def user_token(stack: Stack, tenant: str, *roles: str, scope: str = "", seconds: int = 300) -> str:
+    """A token with these roles that works for so long; a negative time has passed.
+
+    The roles hold in the whole tenant, or in the campaign, branch or agent that `scope` is the id of.
+    """
     key = OKPKey.import_key(json.loads(stack.urls.signing_key_file.read_text()))
     now = int(time.time())
     claims = {
@@ -20,7 +25,7 @@ def user_token(stack: Stack, tenant: str, *roles: str, seconds: int = 300) -> st
         "aud": AUDIENCE,
         "sub": new_id("usr"),
         "tid": tenant,
-        "grants": [[role, "tenant", ""] for role in roles],
+        "grants": [[role, _KINDS[scope[:3]], scope] for role in roles],
         "iat": now - 60,
         "exp": now + seconds,
         "jti": new_id("tok"),
