@@ -78,11 +78,20 @@ class Databases:
         name = f"template_{kind}_{'_'.join(sorted(services))}"
         if self._exists(name):
             return name
-        building = DatabaseUrls(self._cluster, f"{name}_{uuid.uuid4().hex[:8]}")
+        building = self._clone(self._extended())
         migrate.bootstrap(building.admin, services, {})
         for service in services if migrated else ():
             migrate.upgrade(building.owner(service), service)
         self._admin(f'ALTER DATABASE "{building.name}" RENAME TO "{name}"')
+        return name
+
+    def _extended(self) -> str:
+        """The template of templates: PostGIS takes longer to create than all the rest."""
+        name = "template_extended"
+        if not self._exists(name):
+            building = DatabaseUrls(self._cluster, f"{name}_{uuid.uuid4().hex[:8]}")
+            migrate.bootstrap(building.admin, [], {})
+            self._admin(f'ALTER DATABASE "{building.name}" RENAME TO "{name}"')
         return name
 
     def _clone(self, template: str) -> DatabaseUrls:
