@@ -11,7 +11,7 @@ from rich.table import Table
 from allinone.demo.ids import DemoIds
 from allinone.urls import StackUrls
 
-WIDTH = 108
+WIDEST = 160
 
 
 def where(urls: StackUrls, state: Path) -> str:
@@ -54,9 +54,9 @@ def _place(url: str) -> str:
 def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
     for head in heads:
-        table.add_column(head, overflow="fold")
+        table.add_column(head, no_wrap=True)
     for row in rows:
         table.add_row(*row)
     page = io.StringIO()
-    Console(file=page, width=WIDTH, no_color=True).print(table)
-    return page.getvalue().rstrip()
+    Console(file=page, width=WIDEST, no_color=True).print(table)
+    return "\n" + "\n".join(line.rstrip() for line in page.getvalue().rstrip().splitlines())
