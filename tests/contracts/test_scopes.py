@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from allinone.stack import Stack
 from giro.booking.v1 import booking_pb2 as booking
+from giro.geo.v1 import geo_pb2 as geo
 from kit.errors import GiroError, NotAllowed, Reason
 from kit.rpc.contract import Rpc
 from tests.contracts.requests import RPCS, Filler, id_fields, refusal_of, response_class
@@ -113,3 +114,16 @@ async def test_lists_show_the_role_its_own_campaign_alone(office: Office) -> Non
         RPCS[SERVICE + "ListRecentChanges"], booking.ListRecentChangesRequest(), office.other_campaign
     )
     assert not changes.changes
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("method", ["GetAgent", "GetItinerary"])
+async def test_an_agent_reads_its_own_round_alone(office: Office, method: str) -> None:
+    own, colleague = office.world.agents
+    token = user_token(office.stack, office.world.tenant, "AGENT", scope=own)
+    metadata = (("authorization", f"Bearer {token}"),)
+    request = getattr(geo, f"{method}Request")
+    assert await getattr(office.world.geo, method)(request(agent_id=own), metadata=metadata)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await getattr(office.world.geo, method)(request(agent_id=colleague), metadata=metadata)
+    assert refusal_of(refused.value).reason is Reason.OUT_OF_SCOPE

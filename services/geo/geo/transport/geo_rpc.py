@@ -7,6 +7,7 @@ import grpc
 
 from geo.domain.agent import Agent
 from geo.transport import messages
+from geo.transport.reach import require_agent
 from geo.transport.search_calls import SearchCalls
 from geo.usecases.add_absence import AddAbsence, add_absence
 from geo.usecases.create_agent import create_agent
@@ -53,6 +54,7 @@ class GeoServicer(geo_pb2_grpc.GeoServiceServicer):
 
     async def GetAgent(self, request: pb.GetAgentRequest, context: Context) -> pb.Agent:
         """One agent."""
+        require_agent(request.agent_id)
         return messages.agent(await get_agent(self._ledger, caller().tenant, request.agent_id))
 
     async def ListAgents(self, request: pb.ListAgentsRequest, context: Context) -> pb.ListAgentsResponse:
@@ -80,6 +82,7 @@ class GeoServicer(geo_pb2_grpc.GeoServiceServicer):
 
     async def GetItinerary(self, request: pb.GetItineraryRequest, context: Context) -> pb.Itinerary:
         """An agent's stops in order."""
+        require_agent(request.agent_id)
         start = messages.instant(request.from_time, "from") if request.HasField("from_time") else None
         end = messages.instant(request.to_time, "to") if request.HasField("to_time") else None
         found = await get_itinerary(self._ledger, caller().tenant, request.agent_id, start, end)
