@@ -35,14 +35,8 @@ class Drives:
 
     def legs(self, which: Ints | slice = slice(None)) -> list[Leg | None]:
         """The drives at these positions; None where there is no way."""
-        size = self.seconds.shape
-        columns = (
-            np.broadcast_to(self.froms, size),
-            np.broadcast_to(self.tos, size),
-            self.seconds,
-            self.metres,
-        )
-        rows = zip(*(column[which].tolist() for column in (*columns, self.sources)), strict=True)
+        columns = self.froms, self.tos, self.seconds, self.metres, self.sources
+        rows = zip(*(_picked(column, which, self.seconds.shape) for column in columns), strict=True)
         return [_leg(row, self.version) for row in rows]
 
     def __iter__(self) -> Iterator[Leg | None]:
@@ -58,6 +52,13 @@ def standing(froms: Places, tos: Places) -> npt.NDArray[np.bool_]:
     """Which pairs are no drive at all: both ends the same, or one of them no place."""
     still: npt.NDArray[np.bool_] = (froms.keys == tos.keys) | (froms.keys == NOWHERE) | (tos.keys == NOWHERE)
     return still
+
+
+def _picked(column: Ints, which: Ints | slice, shape: tuple[int, ...]) -> list[int]:
+    """The column's values at these positions; a single value stands for all."""
+    whole = column if column.shape == shape else np.broadcast_to(column, shape)
+    picked: list[int] = whole[which].tolist()
+    return picked
 
 
 def _leg(row: Sequence[int], version: str) -> Leg | None:

@@ -1,5 +1,6 @@
 """Where an agent's day offers no gap at all, and why."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from geo.domain.calendar import ConcreteShift
@@ -28,9 +29,12 @@ def idle_days(
 def _filled(agent_id: str, live: LiveStops, span: tuple[int, int], duration: int) -> Iterator[Refused]:
     """The span, when stops leave no second of it."""
     at, absent = span[0], False
-    for stop, item in zip(live.stops, live.items, strict=True):
-        if item.start <= at < item.end:
-            at, absent = item.end, absent or stop.kind is StopKind.ABSENCE
+    for number in range(bisect_right(live.ends, at), len(live.items)):
+        if live.starts[number] > at:
+            return
+        at, absent = live.ends[number], absent or live.stops[number].kind is StopKind.ABSENCE
+        if at >= span[1]:
+            break
     if at < span[1]:
         return
     if absent:

@@ -1,5 +1,6 @@
 """Many places at once, by their keys, with their positions on the globe worked out once."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +31,13 @@ class Places:
         lat, lng = (np.radians(degrees) for degrees in degrees_of(keys))
         return cls(keys, np.stack([np.cos(lat) * np.cos(lng), np.cos(lat) * np.sin(lng), np.sin(lat)]))
 
+    @classmethod
+    def single(cls, key: int) -> "Places":
+        """One place."""
+        lat, lng = map(math.radians, degrees(key))
+        unit = [math.cos(lat) * math.cos(lng)], [math.cos(lat) * math.sin(lng)], [math.sin(lat)]
+        return cls(np.array([key]), np.array(unit))
+
     def __len__(self) -> int:
         return len(self.keys)
 
@@ -43,8 +51,15 @@ def degrees_of(places: Ints) -> tuple[Floats, Floats]:
     return ((places >> 32) - _LAT_SHIFT) / 1e6, ((places & _LOW) - _LNG_SHIFT) / 1e6
 
 
+def degrees(place: int) -> tuple[float, float]:
+    """Latitude and longitude of one place."""
+    return ((place >> 32) - _LAT_SHIFT) / 1e6, ((place & _LOW) - _LNG_SHIFT) / 1e6
+
+
 def great_circle_m(froms: Places, tos: Places) -> Floats:
     """Metres along the great circle, pair by pair; one side may be a single place."""
-    chord = np.sqrt(np.square(froms.units - tos.units).sum(axis=0))
-    metres: Floats = 2 * EARTH_RADIUS_M * np.arcsin(np.minimum(1.0, chord / 2))
+    apart = froms.units - tos.units
+    apart *= apart
+    half_chord = np.sqrt(apart[0] + apart[1] + apart[2]) / 2
+    metres: Floats = 2 * EARTH_RADIUS_M * np.arcsin(np.minimum(1.0, half_chord))
     return metres

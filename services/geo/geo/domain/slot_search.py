@@ -123,7 +123,7 @@ def candidates(gaps: Gaps, question: Question) -> Candidates:
     starts, ends = np.maximum(spans[:, 0], question.not_before), spans[:, 1]
     if len(spans) == 1:
         gap = np.nonzero((gaps.opens < ends[0]) & (gaps.closes > starts[0]))[0]
-        return Candidates(gap, np.broadcast_to(starts, gap.shape), np.broadcast_to(ends, gap.shape))
+        return Candidates(gap, np.full(len(gap), starts[0]), np.full(len(gap), ends[0]))
     gap, window = np.nonzero((gaps.opens[:, None] < ends) & (gaps.closes[:, None] > starts))
     return Candidates(gap, starts[window], ends[window])
 

@@ -10,10 +10,11 @@ from geo.domain.drives import UNREACHABLE
 from geo.domain.grades import Grade, Thresholds
 from geo.domain.legs import Pair
 from geo.domain.matrix import Entry
+from geo.domain.places import degrees
 from geo.domain.promise import InfeasiblePair
 from geo.domain.refusals import Refused
 from geo.domain.slot_search import Slot
-from geo.domain.stop import Leg
+from geo.domain.stop import NOWHERE, Leg
 from geo.storage.at_risk import PageStart
 from geo.transport import messages
 from geo.usecases.import_matrix import TravelData, import_matrix
@@ -38,8 +39,7 @@ class SearchRpc:
 
     async def search_slots(self, request: ledger_pb2.SearchSlotsRequest) -> ledger_pb2.SearchSlotsResponse:
         """The starts that fit."""
-        asked = _search(request)
-        return _found(await self._search.search(caller().tenant, asked), asked.place)
+        return _found(await self._search.search(caller().tenant, _search(request)))
 
     async def import_matrix(self, request: geo_pb2.ImportMatrixRequest) -> geo_pb2.ImportMatrixResponse:
         """Replaces the tenant's matrix."""
@@ -136,50 +136,48 @@ def _after(token: str) -> PageStart:
 # --- out
 
 
-def _found(found: Found, place: int) -> ledger_pb2.SearchSlotsResponse:
-    points = {place: messages.point(place)}
-    return ledger_pb2.SearchSlotsResponse(
-        slots=[_slot(slot, grade, points) for slot, grade in found.slots],
-        refused=[_refused(gap) for gap in found.refused],
-        refused_truncated=found.refused_truncated,
-        travel_version=found.travel_version,
+def _found(found: Found) -> ledger_pb2.SearchSlotsResponse:
+    """Filled in place: making the nested messages first and copying them in takes four times as long."""
+    response = ledger_pb2.SearchSlotsResponse(
+        refused_truncated=found.refused_truncated, travel_version=found.travel_version
     )
+    for slot, grade in found.slots:
+        _fill_slot(response.slots.add(), slot, grade)
+    for gap in found.refused:
+        _fill_refused(response.refused.add(), gap)
+    return response
 
 
-_Points = dict[int, travel_pb2.Point | None]
+def _fill_slot(message: travel_pb2.SlotAnatomy, slot: Slot, grade: Grade | None) -> None:
+    message.agent_id = slot.agent_id
+    message.start.seconds = slot.start
+    message.end.seconds = slot.end
+    if slot.leg_before is not None:
+        _fill_leg(message.leg_before, slot.leg_before, slot.buffer)
+    if slot.leg_after is not None:
+        _fill_leg(message.leg_after, slot.leg_after, slot.buffer_after)
+    message.leave_at.seconds = slot.leave_at
+    if slot.idle is not None:
+        message.idle.seconds = slot.idle
+    message.added_travel.seconds = slot.added_travel
+    message.slack.seconds = slot.slack
+    message.grade = _NO_GRADE if grade is None else _GRADES[grade]
 
 
-def _slot(slot: Slot, grade: Grade | None, points: _Points) -> travel_pb2.SlotAnatomy:
-    return travel_pb2.SlotAnatomy(
-        agent_id=slot.agent_id,
-        start=Timestamp(seconds=slot.start),
-        end=Timestamp(seconds=slot.end),
-        leg_before=_leg(slot.leg_before, slot.buffer, points),
-        leg_after=_leg(slot.leg_after, slot.buffer_after, points),
-        leave_at=Timestamp(seconds=slot.leave_at),
-        idle=None if slot.idle is None else Duration(seconds=slot.idle),
-        added_travel=Duration(seconds=slot.added_travel),
-        slack=Duration(seconds=slot.slack),
-        grade=_NO_GRADE if grade is None else _GRADES[grade],
-    )
+def _fill_leg(message: travel_pb2.Leg, leg: Leg, buffer: int) -> None:
+    message.travel.seconds = leg.seconds
+    message.metres = leg.metres
+    message.source = _SOURCES[leg.source]
+    message.version = leg.version
+    message.via = leg.via
+    message.buffer.seconds = buffer
+    _fill_point(message.from_point, leg.from_place)
+    _fill_point(message.to_point, leg.to_place)
 
 
-def _leg(leg: Leg | None, buffer: int, points: _Points) -> travel_pb2.Leg | None:
-    if leg is None:
-        return None
-    for place in (leg.from_place, leg.to_place):
-        if place not in points:
-            points[place] = messages.point(place)
-    return travel_pb2.Leg(
-        travel=Duration(seconds=leg.seconds),
-        metres=leg.metres,
-        source=_SOURCES[leg.source],
-        version=leg.version,
-        via=leg.via,
-        buffer=Duration(seconds=buffer),
-        from_point=points[leg.from_place],
-        to_point=points[leg.to_place],
-    )
+def _fill_point(message: travel_pb2.Point, place: int) -> None:
+    if place != NOWHERE:
+        message.latitude, message.longitude = degrees(place)
 
 
 _SOURCES: Final = {
@@ -187,11 +185,13 @@ _SOURCES: Final = {
 }
 
 
-def _refused(gap: Refused) -> travel_pb2.RefusedGap:
-    window = travel_pb2.TimeWindow(start=Timestamp(seconds=gap.start), end=Timestamp(seconds=gap.end))
-    return travel_pb2.RefusedGap(
-        agent_id=gap.agent_id, gap=window, reason=gap.reason, short_seconds=gap.short_seconds
-    )
+def _fill_refused(message: travel_pb2.RefusedGap, gap: Refused) -> None:
+    message.agent_id = gap.agent_id
+    message.gap.start.seconds = gap.start
+    message.gap.end.seconds = gap.end
+    message.reason = gap.reason
+    if gap.short_seconds is not None:
+        message.short_seconds = gap.short_seconds
 
 
 def _pair(pair: InfeasiblePair) -> geo_pb2.InfeasiblePair:

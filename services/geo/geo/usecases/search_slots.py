@@ -89,7 +89,7 @@ class SlotSearch:
         return await self._judged(task, look, self._travel.drives)
 
     async def _judged(self, task: "_Task", look: "_Look", drives: "_Drives") -> Looked:
-        question, there = task.question, Places.of(np.array([task.question.place]))
+        question, there = task.question, Places.single(task.question.place)
         inward = await drives(task.tenant, task.prepared.origins.take(look.positions), there)
         outward = await drives(task.tenant, there, task.prepared.targets.take(look.positions))
         travel = slot_search.settled(look.gaps, Round(inward, outward), question.place)
