@@ -7,8 +7,14 @@ from pathlib import Path
 from allinone import postgres
 
 
+WORLDS = "worlds"
+"""Under the state folder: one folder of data for each map."""
+
+
 def clean(state: Path) -> None:
-    """Deletes the state folder and the cluster that stood in for it under /var/tmp."""
-    shutil.rmtree(state, ignore_errors=True)
+    """Deletes the state folder and the clusters that stood in for it under /var/tmp."""
+    worlds = [state, *(state / WORLDS).glob("*")]
     if os.geteuid() == 0:
-        shutil.rmtree(postgres.outside(state.resolve()), ignore_errors=True)
+        for world in worlds:
+            shutil.rmtree(postgres.outside(world.resolve()), ignore_errors=True)
+    shutil.rmtree(state, ignore_errors=True)

@@ -14,7 +14,7 @@ from allinone.urls import StackUrls
 WIDEST = 160
 
 
-def where(urls: StackUrls, state: Path) -> str:
+def where(urls: StackUrls, state: Path, demo: Path) -> str:
     """A table of every address. URLs with passwords stay in files that only their owner reads."""
     rows = [
         ("gateway", urls.gateway, "JSON (try /openapi.json), gRPC and gRPC-Web on one port"),
@@ -26,7 +26,8 @@ def where(urls: StackUrls, state: Path) -> str:
         ("JSON edge", urls.targets["edge"], f"asked by Envoy; metrics at {urls.metrics['gateway']}"),
         ("PostgreSQL", _place(urls.admin_database), "database giro; logins in secrets/"),
         ("NATS", _place(urls.nats), "JetStream; login in secrets/"),
-        ("files", str(state), "demo.json, logs/, secrets/"),
+        ("files", str(state), "logs/, secrets/"),
+        ("for scripts", str(demo), "addresses, users, ids"),
     ]
     return _table("Where everything listens", ("what", "where", "for"), rows)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from allinone import demo, listing, ports, roads, transcript
+from allinone.clean import WORLDS
 from allinone.progress import Progress
 from allinone.stack import Stack, StackOptions
 
@@ -46,20 +47,34 @@ def _on_signals(work: "asyncio.Future[None]", progress: Progress) -> None:
 
 
 async def _serve(options: RunOptions, progress: Progress) -> None:
+    published = options.state / demo.FILE_NAME
+    published.unlink(missing_ok=True)  # who waits for it is not to read an earlier run's
     graph = await roads.prepare(options.extract, options.state, progress) if options.extract else ""
-    async with Stack(_stack_options(options.state, graph), progress) as stack:
-        with progress.step("demo tenants") as step:
-            file = options.state / demo.FILE_NAME
-            if not file.exists() or stack.options.admin_database_url:
-                platform = demo.platform_user()
-                await stack.make_platform_user(platform.email, platform.password)
-            loaded = await demo.load(stack, file=file, extract=options.extract, roads=graph, say=step.say)
-            step.result(f"{loaded.booked} visits booked in {loaded.region}")
+    world = _world(options.state, graph)
+    async with Stack(_stack_options(world, graph), progress) as stack:
+        loaded = await _load(stack, world / "loaded.json", options.extract, progress)
+        loaded.write(published)
         await transcript.play(stack.urls.gateway, loaded)
-        progress.note(listing.where(stack.urls, options.state))
+        progress.note(listing.where(stack.urls, world, published))
         progress.note(listing.who(loaded))
         progress.note("\nserving; Ctrl-C stops everything that was started here")
         await asyncio.Event().wait()
+
+
+def _world(state: Path, graph: str) -> Path:
+    """The folder of this run's data. A demo booked in one region is of no use on another's roads, so each map
+    has a world of its own beside the one of the estimate."""
+    return state / WORLDS / Path(graph).parent.name if graph else state
+
+
+async def _load(stack: Stack, file: Path, extract: Path | None, progress: Progress) -> demo.DemoIds:
+    with progress.step("demo tenants") as step:
+        if not file.exists() or stack.options.admin_database_url:
+            platform = demo.platform_user()
+            await stack.make_platform_user(platform.email, platform.password)
+        loaded = await demo.load(stack, file=file, extract=extract, roads=stack.options.roads, say=step.say)
+        step.result(f"{loaded.booked} visits booked in {loaded.region}")
+        return loaded
 
 
 def _stack_options(state: Path, graph: str) -> StackOptions:
