@@ -72,4 +72,10 @@ def _by_name(rows: list[Json], text: str, what: str) -> Json:
     wanted = text.casefold()
     exact = [row for row in rows if row["displayName"].casefold() == wanted]
     found = exact or [row for row in rows if wanted in row["displayName"].casefold()]
-    return reading.one_of(found, text, what, lambda row: str(row["displayName"]))
+    return reading.one_of(found, text, what, _label)
+
+
+def _label(row: Json) -> str:
+    """Enough to tell two of the same name apart."""
+    name, address = str(row["displayName"]), row.get("address", "")
+    return f"{name} ({address}, {row['contactId']})" if address else name

@@ -177,3 +177,15 @@ def test_no_slot_is_told_and_is_no_failure(desk: StubGateway, giro: Giro) -> Non
 
     assert ran.exit_code == 0
     assert "no slot fits" in ran.stdout
+
+
+def test_two_people_of_one_name_are_told_apart(desk: StubGateway, giro: Giro) -> None:
+    twin = {**CONTACT, "contactId": "cnt_" + "9" * 32, "address": "Via Po 1, Turin"}
+    contacts = f"/v1/campaigns/{CAMPAIGN['campaignId']}/contacts"
+    desk.on("GET", contacts, {"contacts": [CONTACT, twin], "nextPageToken": ""})
+    ran = giro("slots", "suggest", "solar", "--contact", "Giulia Zanetti")
+
+    assert ran.exit_code == 2
+    told = ran.stderr.replace("\n", " ")
+    assert f"(Via Roma 12, Parella, {CONTACT['contactId']})" in told
+    assert twin["contactId"] in told
