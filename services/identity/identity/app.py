@@ -33,6 +33,7 @@ from kit.db.engine import Database
 from kit.rpc.server import Server
 from kit.rpc.tokens import TOKEN_ALG, Authenticator
 from kit.runtime import Background
+from kit.settings import SettingsError
 from kit.telemetry import MetricsPage
 from kit.values.clock import Clock, SystemClock
 
@@ -54,10 +55,16 @@ class RelayApp:
     async def start(self) -> None:
         """Checks the database's logins, connects to NATS when it is there, begins to send."""
         await self.db.start()
-        self.metrics.start()
+        self._start_metrics()
         await self.bus.start()
         await ensure_stream(self.bus, self.settings.service, self.settings.stream_replicas)
         self.background.spawn("relay", Relay(self.db, self.bus, self.settings.service).run)
+
+    def _start_metrics(self) -> None:
+        try:
+            self.metrics.start()
+        except OSError as taken:
+            raise SettingsError(f"GIRO_IDENTITY_METRICS_PORT: {taken}") from None
 
     async def stop(self) -> None:
         """Ends everything; what is in the outbox is sent by the next start."""
