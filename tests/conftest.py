@@ -8,7 +8,9 @@ import pytest_asyncio
 from allinone.stack import Stack, StackOptions
 from tests.world import World
 
-QUICK_SETTLING = {"booking": {"GIRO_SETTLE_AFTER": "2", "GIRO_SETTLE_EVERY": "0.5", "GIRO_LEDGER_TIMEOUT": "1.5"}}
+QUICK_SETTLING = {
+    "booking": {"GIRO_SETTLE_AFTER": "2", "GIRO_SETTLE_EVERY": "0.5", "GIRO_LEDGER_TIMEOUT": "1.5"}
+}
 """What a crash left is settled after seconds instead of a quarter of a minute, so that tests need not wait."""
 
 

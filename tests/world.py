@@ -83,7 +83,9 @@ class World:
     points: list[travel.Point] = field(default_factory=list)
 
     @classmethod
-    async def make(cls, stack: Stack, *, agents: int = 2, purchased: int = 10_000, contacts: int = 12) -> "World":
+    async def make(
+        cls, stack: Stack, *, agents: int = 2, purchased: int = 10_000, contacts: int = 12
+    ) -> "World":
         """A fresh tenant on the stack."""
         channel = grpc.aio.insecure_channel(stack.urls.gateway.removeprefix("http://"))
         world = cls(channel, stack.urls.signing_key_file)
@@ -160,7 +162,12 @@ class World:
         self.tenant = made.tenant_id
 
     async def make_agent(
-        self, name: str, *, base: tuple[float, float] | None = None, shifts: "Sequence[geo.Shift]" = (), zone: str = "UTC"
+        self,
+        name: str,
+        *,
+        base: tuple[float, float] | None = None,
+        shifts: "Sequence[geo.Shift]" = (),
+        zone: str = "UTC",
     ) -> str:
         """An agent, working around the clock unless shifts are given; gives the id."""
         around = [geo.Shift(weekday=day, start="00:00", end="24:00") for day in WEEKDAYS]
@@ -179,8 +186,12 @@ class World:
             travel.Point(latitude=TURIN[0] + (number % 4) * 0.01, longitude=TURIN[1] + (number // 4) * 0.01)
             for number in range(contacts)
         ]
-        people = [booking.Contact(display_name=f"Person {n}", point=point) for n, point in enumerate(self.points)]
-        request = booking.ImportContactsRequest(campaign_id=self.campaign, contacts=people, request_id=request_id())
+        people = [
+            booking.Contact(display_name=f"Person {n}", point=point) for n, point in enumerate(self.points)
+        ]
+        request = booking.ImportContactsRequest(
+            campaign_id=self.campaign, contacts=people, request_id=request_id()
+        )
         self.contacts = list((await self.call(self.booking.ImportContacts, request)).contact_ids)
 
     async def make_campaign(self, purchased: int) -> str:
@@ -240,17 +251,24 @@ class World:
         )
         return await self.call(self.booking.BookAppointment, request)
 
-    async def postpone(self, appointment: str, start: datetime, *, version: int = 0, key: str | None = None) -> Any:
+    async def postpone(
+        self, appointment: str, start: datetime, *, version: int = 0, key: str | None = None
+    ) -> Any:
         """Moves an appointment to a later start."""
         request = booking.PostponeAppointmentRequest(
             appointment_id=appointment, start=stamp(start), version=version, request_id=key or request_id()
         )
         return await self.call(self.booking.PostponeAppointment, request)
 
-    async def reassign(self, appointment: str, agent: int, *, version: int = 0, key: str | None = None) -> Any:
+    async def reassign(
+        self, appointment: str, agent: int, *, version: int = 0, key: str | None = None
+    ) -> Any:
         """Gives an appointment to another agent."""
         request = booking.ReassignAppointmentRequest(
-            appointment_id=appointment, agent_id=self.agents[agent], version=version, request_id=key or request_id()
+            appointment_id=appointment,
+            agent_id=self.agents[agent],
+            version=version,
+            request_id=key or request_id(),
         )
         return await self.call(self.booking.ReassignAppointment, request)
 
@@ -266,7 +284,9 @@ class World:
 
     async def get(self, appointment: str) -> Any:
         """One appointment."""
-        return await self.call(self.booking.GetAppointment, booking.GetAppointmentRequest(appointment_id=appointment))
+        return await self.call(
+            self.booking.GetAppointment, booking.GetAppointmentRequest(appointment_id=appointment)
+        )
 
     async def appointments(self) -> list[Any]:
         """Every appointment of the tenant."""

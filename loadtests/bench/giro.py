@@ -77,7 +77,9 @@ class Bench:
             for contact in self._contacts
         ]
         taken = await stub.ImportContacts(
-            booking.ImportContactsRequest(campaign_id=self.campaign, contacts=people, request_id=uuid.uuid4().hex),
+            booking.ImportContactsRequest(
+                campaign_id=self.campaign, contacts=people, request_id=uuid.uuid4().hex
+            ),
             metadata=self._metadata,
         )
         self._people = list(taken.contact_ids)
@@ -192,7 +194,9 @@ async def prepare(stack: Stack) -> Bench:
     user = ids.users["administrator"]
     async with grpc.aio.insecure_channel(stack.urls.targets["identity"]) as channel:
         stub: Any = IdentityServiceStub(channel)
-        session = await stub.CreateSession(identity.CreateSessionRequest(email=user.email, password=user.password))
+        session = await stub.CreateSession(
+            identity.CreateSessionRequest(email=user.email, password=user.password)
+        )
     bench = Bench(stack, ids, session.access_token)
     await bench.make_campaign()
     return bench

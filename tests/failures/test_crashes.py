@@ -94,7 +94,9 @@ async def _final(call: Callable[[], Awaitable[Any]]) -> Any:
     return await eventually(ask, lambda answer: answer is not None)
 
 
-@pytest.mark.parametrize(("service", "action", "failpoint"), POINTS, ids=[point[2] + "-" + point[1] for point in POINTS])
+@pytest.mark.parametrize(
+    ("service", "action", "failpoint"), POINTS, ids=[point[2] + "-" + point[1] for point in POINTS]
+)
 async def test_killed_at_a_failpoint(
     world: World, stack: Stack, service: str, action: str, failpoint: str
 ) -> None:

@@ -17,7 +17,9 @@ async def test_bookings_go_on_without_nats_and_every_event_has_one_effect(world:
     """Booked, confirmed and cancelled while NATS is down: told once each, in order, and the gap opens."""
     await stack.stop_nats()
     try:
-        booked = [(await world.book(world.day(5, hour), contact=hour % 12)).appointment_id for hour in range(20)]
+        booked = [
+            (await world.book(world.day(5, hour), contact=hour % 12)).appointment_id for hour in range(20)
+        ]
         for appointment in booked[:10]:
             await world.confirm(appointment)
         for appointment in booked[:5]:
@@ -75,5 +77,7 @@ async def test_one_service_down_leaves_the_others_serving(world: World, stack: S
     finally:
         await stack.restart(service)
     again = await world.book(world.day(6, 12))
-    await eventually(world.changes, lambda seen: again.appointment_id in {change.appointment_id for change in seen})
+    await eventually(
+        world.changes, lambda seen: again.appointment_id in {change.appointment_id for change in seen}
+    )
     assert await world.violations() == []

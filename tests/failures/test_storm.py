@@ -60,7 +60,8 @@ class Storm:
         chance = random.Random(f"{self.seed}-{writer}")
         for _ in numbers:
             act = chance.choices(
-                [self._book, self._hold_and_book, self._postpone, self._reassign, self._cancel], [40, 15, 15, 15, 15]
+                [self._book, self._hold_and_book, self._postpone, self._reassign, self._cancel],
+                [40, 15, 15, 15, 15],
             )[0]
             try:
                 await act(chance)
