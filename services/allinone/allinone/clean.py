@@ -6,7 +6,6 @@ from pathlib import Path
 
 from allinone import postgres
 
-
 WORLDS = "worlds"
 """Under the state folder: one folder of data for each map."""
 
