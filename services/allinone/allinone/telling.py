@@ -82,7 +82,7 @@ class Caller:
         self._console.print(line)
         if body is not None:
             written = Text(json.dumps(shortened(body), ensure_ascii=False), style="dim")
-            self._console.print(Padding(written, (0, 0, 0, INDENT)))
+            self._console.print(Padding(written, (0, 0, 0, INDENT), expand=False))
 
 
 def heading(number: int, words: str) -> None:
