@@ -11,7 +11,7 @@ from tests.world import World
 QUICK_SETTLING = {
     "booking": {"GIRO_SETTLE_AFTER": "2", "GIRO_SETTLE_EVERY": "0.5", "GIRO_LEDGER_TIMEOUT": "1.5"}
 }
-"""What a crash left is settled after seconds instead of a quarter of a minute, so that tests need not wait."""
+"""What a crash left is settled after two seconds instead of fifteen."""
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -1,7 +1,7 @@
 """A small tenant on a running stack, and short words for what people do in it.
 
-Everything goes through the gateway with generated clients, as a partner's program would. Tokens are signed with
-the stack's own key, so that a test can be anybody.
+Everything goes through the gateway with generated clients, as a partner's program would. Tokens are
+signed with the stack's own key, so that a test can be anybody.
 """
 
 import json
@@ -99,7 +99,7 @@ class World:
         """Closes the channel."""
         await self.channel.close()
 
-    # --- being somebody ---------------------------------------------------------------------------------------
+    # --- being somebody -------------------------------------------------------------------------------
 
     def token(self, role: str = "ADMINISTRATOR", scope: str = "", tenant: str | None = None) -> str:
         """A token of this tenant with one role."""
@@ -123,7 +123,7 @@ class World:
         request: Message,
         *,
         role: str = "ADMINISTRATOR",
-        timeout: float = 15,  # noqa: ASYNC109 - it is the call's own deadline
+        timeout: float = 15,
     ) -> Answer:
         """One call; a refusal is raised as `Refusal`."""
         metadata = (("authorization", f"Bearer {self.token(role)}"),)
@@ -147,7 +147,7 @@ class World:
         """The geo service."""
         return GeoServiceStub(self.channel)
 
-    # --- making the tenant ------------------------------------------------------------------------------------
+    # --- making the tenant ----------------------------------------------------------------------------
 
     async def _make_tenant(self) -> None:
         self.tenant = new_id("ten")  # the platform's own, for the one call that makes the real one
@@ -205,7 +205,7 @@ class World:
         )
         return str((await self.call(self.booking.CreateCampaign, request)).campaign_id)
 
-    # --- the operator's words ---------------------------------------------------------------------------------
+    # --- the operator's words -------------------------------------------------------------------------
 
     def day(self, days: int, hour: int = 9, minute: int = 0) -> datetime:
         """A whole hour some days ahead, UTC; four days ahead is safely past the lead time."""

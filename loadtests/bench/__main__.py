@@ -5,13 +5,14 @@ Everything runs on this machine, the clients too: compare ratios, not machines.
 
 import asyncio
 import os
+import socket
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import uvloop
@@ -51,7 +52,7 @@ async def echo_server(port: int) -> AsyncIterator[Call]:
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             await channel.channel_ready()
-            method: Callable[[bytes], Awaitable[bytes]] = channel.unary_unary(echo.METHOD)
+            method: Any = channel.unary_unary(echo.METHOD)
             payload = b"x" * 200
             yield lambda _number: method(payload)
     finally:
@@ -86,8 +87,6 @@ async def _bookings(bench: "giro.Bench", console: Console) -> list[Row]:
 
 
 def _free_port() -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

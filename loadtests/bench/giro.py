@@ -84,7 +84,7 @@ class Bench:
         )
         self._people = list(taken.contact_ids)
 
-    # --- what is measured -------------------------------------------------------------------------------------
+    # --- what is measured -----------------------------------------------------------------------------
 
     def suggestions(self) -> Iterator[tuple[str, Call]]:
         """Suggestions over all agents and two weeks, nearest to the search first."""
@@ -98,7 +98,7 @@ class Bench:
         yield "booking BookAppointment over gRPC", self._book(self._direct), 800
         yield "BookAppointment through the gateway, gRPC", self._book(self._gateway), 800
 
-    # --- calls ------------------------------------------------------------------------------------------------
+    # --- calls ----------------------------------------------------------------------------------------
 
     @property
     def _metadata(self) -> tuple[tuple[str, str], ...]:
@@ -117,11 +117,11 @@ class Bench:
             granularity=Duration(seconds=300),
         )
         token = self._service.mint(self._tenant.tenant_id, cast(Caller, None))
-        method: Callable[..., Awaitable[Any]] = LedgerServiceStub(self._geo).SearchSlots  # type: ignore[assignment]
+        method: Callable[..., Awaitable[Any]] = LedgerServiceStub(self._geo).SearchSlots
         return await _answered(method(request, metadata=(("authorization", f"Bearer {token}"),), timeout=10))
 
     def _suggest(self, channel: grpc.aio.Channel) -> Call:
-        method: Callable[..., Awaitable[Any]] = BookingServiceStub(channel).SuggestSlots  # type: ignore[assignment]
+        method: Callable[..., Awaitable[Any]] = BookingServiceStub(channel).SuggestSlots
 
         async def call(number: int) -> object:
             request = booking.SuggestSlotsRequest(
@@ -144,7 +144,7 @@ class Bench:
         return answer.json()
 
     def _book(self, channel: grpc.aio.Channel) -> Call:
-        method: Callable[..., Awaitable[Any]] = BookingServiceStub(channel).BookAppointment  # type: ignore[assignment]
+        method: Callable[..., Awaitable[Any]] = BookingServiceStub(channel).BookAppointment
 
         async def call(number: int) -> object:
             agent, start = next(self._times)
@@ -162,7 +162,7 @@ class Bench:
         return call
 
     def _free_times(self) -> Iterator[tuple[str, datetime]]:
-        """One time on each agent's day, weekdays from three weeks ahead on; late morning, inside every shift."""
+        """One time on each agent's day, weekdays from three weeks ahead on, inside every shift."""
         midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         for ahead in itertools.count(FIRST_FREE_DAY):
             day = midnight + timedelta(days=ahead)

@@ -1,4 +1,4 @@
-"""NATS away during bookings: bookings go on, and every event has exactly one effect afterwards (OP-01, OP-02)."""
+"""NATS away during bookings: they go on, and every event has one effect afterwards (OP-01, OP-02)."""
 
 from collections import Counter
 

@@ -97,7 +97,7 @@ class Storm:
 
 
 async def test_a_storm_of_writers_breaks_no_promise(crowded: World, stack: Stack) -> None:
-    """2,000 attempts of 32 writers on 4 agents: no violation, named losers, and the constraints never fire."""
+    """2,000 attempts, 32 writers, 4 agents: no violation, named losers, constraints that never fire."""
     storm = Storm(crowded, seed=2027)
     await storm.run()
     assert sum(storm.outcomes.values()) == ATTEMPTS

@@ -54,7 +54,7 @@ async def test_a_slot_is_suggested_held_booked_and_seen(world: World) -> None:
 
 
 async def test_a_held_slot_is_nobody_elses(world: World) -> None:
-    """BK-37: the second hold, and a booking of the same time, are refused while the hold lasts; then it expires."""
+    """BK-37: a second hold or booking of the time is refused while the hold lasts."""
     slot = (await world.suggest(1, limit=1)).slots[0]
     hold = await world.hold(slot.slot_token, seconds=60)
     second = await _refusal(world.hold(slot.slot_token))
@@ -102,7 +102,7 @@ async def test_confirm_and_postpone_at_the_last_moment(world: World) -> None:
 
 
 async def test_nothing_moves_when_it_does_not_fit(world: World) -> None:
-    """Postpone and reassign onto a taken time are refused with the reason, and both agendas stay as they were."""
+    """Postpone and reassign onto a taken time are refused with the reason; the agendas stay."""
     first = await world.book(world.day(5, 9), contact=1)
     second = await world.book(world.day(5, 12), contact=2)
     other = await world.book(world.day(5, 9), agent=1, contact=3)
@@ -204,7 +204,7 @@ async def test_a_worse_matrix_raises_alarms_and_moves_nothing(world: World) -> N
 
 
 async def test_one_trace_from_the_gateway_to_the_consumer(world: World, stack: Stack) -> None:
-    """The trace id that came in with the call is on the lines of booking, of geo, and of the event's consumer."""
+    """The caller's trace id is on the log lines of booking, of geo, and of the consumer."""
     trace = request_id()
     chosen = booking.ChosenTime(
         campaign_id=world.campaign, agent_id=world.agents[0], start=stamp(world.day(5, 9))
