@@ -3,14 +3,17 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
+from psycopg.errors import QueryCanceled
 from sqlalchemy import bindparam, insert, update
 
 from geo.domain.agent import Agent
 from geo.domain.calendar import Calendar
+from geo.domain.errors import contention
 from geo.storage.documents import calendar_document, calendar_of
 from geo.storage.sql import fetch, fetch_one
 from geo.storage.tables import agents
 from kit.db.uow import Tx
+from kit.errors import Unavailable
 
 _COLUMNS: Final = "agent_id, display_name, skills, buffer_seconds, time_zone, calendar, agenda_version"
 
@@ -42,10 +45,19 @@ async def lock(tx: Tx, agent_ids: Collection[str]) -> dict[str, Agent]:
     """
     locked = {}
     for agent_id in sorted(set(agent_ids)):
-        row = await fetch_one(tx, _LOCK, {"tenant": tx.tenant, "agent": agent_id})
+        row = await _lock(tx, agent_id)
         if row is not None:
             locked[agent_id] = _agent(row)
     return locked
+
+
+async def _lock(tx: Tx, agent_id: str) -> Any | None:
+    try:
+        return await fetch_one(tx, _LOCK, {"tenant": tx.tenant, "agent": agent_id})
+    except Unavailable as slow:
+        if isinstance(slow.__cause__, QueryCanceled):  # each wait was short, and the queue long
+            raise contention() from slow
+        raise
 
 
 async def read(tx: Tx, agent_ids: Collection[str]) -> dict[str, Agent]:

@@ -7,7 +7,7 @@ asked between the transactions, never inside one.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, Generic, TypeVar
@@ -20,6 +20,7 @@ from geo.domain.legs import LegBook, MissingLegs, Pair
 from geo.storage import agents, rewrite, stops
 from geo.storage.rewrite import Changes
 from geo.usecases.ports import TravelTimes
+from geo.usecases.turns import Turns
 from kit.db.engine import Database
 from kit.db.uow import Tx
 from kit.errors import Unavailable
@@ -42,6 +43,7 @@ class Ledger:
     travel: TravelTimes
     changed: Callable[[str, str], None] = _nobody_asks
     """Called with tenant and agent right after a commit that changed the agenda, in this process."""
+    turns: Turns = field(default_factory=Turns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ async def write(ledger: Ledger, tenant: str, name: str, find: Find, decide: Deci
             asked, looked, book = await _look(ledger, tenant, book, find, decide)
             if looked is not None and looked.changes is None:
                 return looked.answer
-            return await _lock_and_write(ledger, tenant, name, (asked, book, decide))
+            async with ledger.turns.of(tenant, asked):
+                return await _lock_and_write(ledger, tenant, name, (asked, book, decide))
         except MissingLegs as missing:
             book = book.extended(await ledger.travel.legs(tenant, missing.pairs))
         except StaleLegs:

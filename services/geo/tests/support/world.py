@@ -87,8 +87,12 @@ class World:
 
     urls: DatabaseUrls
     db: Database
-    ledger: Ledger
     roads: Roads
+
+    @property
+    def ledger(self) -> Ledger:
+        """A ledger that shares nothing with the others but the database, as if in a process of its own."""
+        return Ledger(self.db, self.roads)
 
     async def agent(
         self, weekly: Calendar | None = None, buffer: int = 0, skills: tuple[str, ...] = ()
@@ -119,4 +123,4 @@ async def open_world(urls: DatabaseUrls, *, sandbox: bool = False, pool_size: in
         constraints=CONSTRAINTS,
     )
     await db.start()
-    return World(urls, db, Ledger(db, roads), roads)
+    return World(urls, db, roads)
