@@ -27,6 +27,7 @@ from giro.booking.v1 import booking_pb2 as booking
 from giro.booking.v1.booking_pb2_grpc import BookingServiceStub
 from giro.common.v1 import travel_pb2 as travel
 from giro.geo.v1 import geo_pb2 as geo
+from giro.geo.v1.geo_pb2 import Shift, Weekday
 from giro.geo.v1.geo_pb2_grpc import GeoServiceStub
 from giro.identity.v1 import identity_pb2 as identity
 from giro.identity.v1.identity_pb2_grpc import IdentityServiceStub
@@ -36,7 +37,7 @@ from kit.values.ids import new_id
 Answer = TypeVar("Answer", bound=Message)
 
 TURIN = (45.0703, 7.6869)
-WEEKDAYS = range(1, 8)
+WEEKDAYS = tuple(Weekday.values())[1:]
 
 
 class Refusal(Exception):
@@ -49,7 +50,7 @@ class Refusal(Exception):
 
 
 def _details(error: grpc.aio.AioRpcError) -> tuple[str, dict[str, str], list[str]]:
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    status = rpc_status.from_call(error)
     reason, metadata, fields = "", {}, []
     for detail in status.details if status else ():
         info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
@@ -166,11 +167,11 @@ class World:
         name: str,
         *,
         base: tuple[float, float] | None = None,
-        shifts: "Sequence[geo.Shift]" = (),
+        shifts: Sequence[Shift] = (),
         zone: str = "UTC",
     ) -> str:
         """An agent, working around the clock unless shifts are given; gives the id."""
-        around = [geo.Shift(weekday=day, start="00:00", end="24:00") for day in WEEKDAYS]
+        around = [Shift(weekday=day, start="00:00", end="24:00") for day in WEEKDAYS]
         calendar = geo.Calendar(time_zone=zone, shifts=list(shifts) or around)
         if base is not None:
             for shift in calendar.shifts:
@@ -244,7 +245,7 @@ class World:
         )
         return await self.call(self.booking.BookAppointment, request)
 
-    async def book_with(self, *, contact: int = 0, key: str | None = None, **slot: str) -> Any:
+    async def book_with(self, *, contact: int = 0, key: str | None = None, **slot: Any) -> Any:
         """Books with `hold_id=` or `slot_token=`."""
         request = booking.BookAppointmentRequest(
             contact_id=self.contacts[contact], request_id=key or request_id(), **slot
