@@ -109,7 +109,7 @@ async def test_an_empty_day_offers_a_start_before_and_after_the_break(house: Hou
 
 async def test_every_slot_offered_can_be_booked(house: House) -> None:
     """Books at random what is offered, until nothing is, over three days of two agents."""
-    picked = random.Random(4)  # noqa: S311
+    picked = random.Random(4)
     agents = [await house.world.agent(noon_break(), buffer=120) for _ in range(2)]
     booked = 0
     while True:

@@ -1,5 +1,6 @@
 """Slot search against the exhaustive check, on small random worlds."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,10 +11,13 @@ from hypothesis import strategies as st
 from geo.domain.calendar import Calendar, WeeklyBreak, WeeklyShift, blocked_time, shifts_between
 from geo.domain.stop import Stop, StopKind
 from geo.usecases.search_slots import SearchSlots, SlotSearch
+from kit.errors import Reason
 from kit.values.window import Window
 from services.geo.tests.support.search_world import Diary, DiaryShelf, Start, TableTravel, Wish, exhaustive
 
 STEP = 900
+OUTSIDE = Reason.OUTSIDE_SHIFT
+AMOUNTS = {Reason.TRAVEL_IN, Reason.TRAVEL_OUT, Reason.GAP_TOO_SHORT, Reason.LEAD_TIME}
 PLACES = range(6)
 """Places of a world; the last one is where the visit is."""
 
@@ -145,9 +149,115 @@ def _expected(world: dict[str, Any]) -> list[Start]:
     return [start for diary in world["diaries"].values() for start in exhaustive(diary, world["wish"])]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(worlds())
 def test_search_equals_the_exhaustive_check(world: dict[str, Any]) -> None:
     found = _run(_engine(world).search("ten", _search(world)))
     expected = sorted((s.added, s.start, s.agent_id) for s in _expected(world))
     assert _starts(found) == expected
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(worlds())
+def test_what_is_offered_is_booked_even_before_expired_holds_are_swept(world: dict[str, Any]) -> None:
+    wish: Wish = world["wish"]
+    found = _run(_engine(world).search("ten", _search(world)))
+    for slot, _ in found.slots:
+        diary: Diary = world["diaries"][slot.agent_id]
+        start = datetime.fromtimestamp(slot.start, UTC)
+        end = start + timedelta(seconds=wish.duration)
+        buffer = max(diary.buffer, wish.buffer)
+        visit = Stop("visit", StopKind.APPOINTMENT, start, end, wish.place, buffer, "apt")
+        tried = diary.tried(visit, wish.as_of)
+        assert tried is not None
+        assert not tried.refusals
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(worlds(), st.integers(1, 4))
+def test_any_second_limit_and_lower_bound(world: dict[str, Any], limit: int) -> None:
+    """On no grid: a start is feasible, the second before is not. The best few are the first of all. What a
+    lower bound discards was infeasible."""
+    world["wish"] = replace(world["wish"], windows=world["wish"].windows[:1])
+    everything = _starts(_run(_engine(world).search("ten", _search(world, granularity=0))))
+    few = _run(_engine(world).search("ten", _search(world, granularity=0, limit=limit)))
+    assert _starts(few) == everything[:limit]
+    world["travel"].instant = False
+    assert _starts(_run(_engine(world).search("ten", _search(world, granularity=0)))) == everything
+    for _, start, agent_id in everything:
+        assert _feasible(world, agent_id, start)
+        if _inside(world, agent_id, start - 1):
+            assert not _feasible(world, agent_id, start - 1)
+
+
+def _feasible(world: dict[str, Any], agent_id: str, start: int) -> bool:
+    diary, wish = world["diaries"][agent_id], world["wish"]
+    begin = datetime.fromtimestamp(start, UTC)
+    end = begin + timedelta(seconds=wish.duration)
+    buffer = max(diary.buffer, wish.buffer)
+    visit = Stop("visit", StopKind.APPOINTMENT, begin, end, wish.place, buffer, "apt")
+    tried = diary.swept(wish.as_of).tried(visit, wish.as_of)
+    return tried is not None and not tried.refusals
+
+
+def _inside(world: dict[str, Any], agent_id: str, start: int) -> bool:
+    """Whether a visit could start then as far as windows and lead time are concerned."""
+    wish: Wish = world["wish"]
+    begin = datetime.fromtimestamp(start, UTC)
+    end = begin + timedelta(seconds=wish.duration)
+    if begin < max(wish.as_of, wish.not_before or wish.as_of):
+        return False
+    (window,) = wish.windows
+    return window.start <= begin and end <= window.end
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(worlds())
+def test_every_gap_is_offered_or_refused_with_a_reason(world: dict[str, Any]) -> None:
+    wish: Wish = world["wish"]
+    found = _run(_engine(world).search("ten", _search(world, explain=True)))
+    plain = _run(_engine(world).search("ten", _search(world)))
+    assert found.slots == plain.slots
+    keys = [(gap.agent_id, gap.start, gap.end) for gap in found.refused]
+    assert keys == sorted(keys)
+    for gap in found.refused:
+        within = [
+            slot.start
+            for slot, _ in found.slots
+            if slot.agent_id == gap.agent_id and gap.start <= slot.start and slot.end <= gap.end
+        ]
+        assert not within
+        if gap.reason in AMOUNTS:
+            assert gap.short_seconds is not None
+            assert gap.short_seconds > 0
+    alone = Diary("agt_c", Calendar("UTC"), world["travel"].book(PLACES))
+    world["diaries"]["agt_c"] = alone
+    found = _run(_engine(world).search("ten", _search(world, explain=True)))
+    ahead = [window for window in wish.windows if window.end > wish.as_of]
+    assert [gap.reason for gap in found.refused if gap.agent_id == "agt_c"] == [OUTSIDE] * len(ahead)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(worlds(), st.data())
+def test_gaps_kept_from_earlier_searches_follow_every_change(
+    world: dict[str, Any], data: st.DataObject
+) -> None:
+    """One engine over many changes answers like a fresh one each time."""
+    kept = _engine(world)
+    _run(kept.search("ten", _search(world)))
+    for _ in range(4):
+        diary = data.draw(st.sampled_from(list(world["diaries"].values())))
+        offered = [slot for slot, _ in _run(kept.search("ten", _search(world))).slots]
+        owned = [linked.stop.stop_id for linked in diary.chain if linked.stop.owner_id]
+        if owned and data.draw(st.booleans()):
+            diary.cancel(data.draw(st.sampled_from(owned)))
+        elif offered:
+            slot = data.draw(st.sampled_from(offered))
+            start = datetime.fromtimestamp(slot.start, UTC)
+            end = start + timedelta(seconds=world["wish"].duration)
+            name = f"n{len(owned)}-{slot.start}"
+            visit = Stop(name, StopKind.APPOINTMENT, start, end, world["wish"].place, slot.buffer, name)
+            world["diaries"][slot.agent_id].book_visit(visit, world["wish"].as_of)
+        world["wish"] = replace(world["wish"], as_of=world["wish"].as_of + timedelta(minutes=10))
+        fresh = _run(_engine(world).search("ten", _search(world)))
+        assert _starts(_run(kept.search("ten", _search(world)))) == _starts(fresh)

@@ -190,7 +190,7 @@ def exhaustive(diary: Diary, wish: Wish) -> list[Start]:
     diary = diary.swept(wish.as_of)
     found: dict[tuple[object, ...], Start] = {}
     for number, window in enumerate(wish.windows):
-        for start in _instants(window, wish):
+        for start in _instants(diary, window, wish):
             visit = _visit(diary, wish, start)
             tried = diary.tried(visit, wish.as_of)
             if tried is None or tried.refusals:
@@ -201,13 +201,15 @@ def exhaustive(diary: Diary, wish: Wish) -> list[Start]:
     return list({(s.agent_id, s.start): s for s in found.values()}.values())
 
 
-def _instants(window: Window, wish: Wish) -> Iterator[datetime]:
+def _instants(diary: Diary, window: Window, wish: Wish) -> Iterator[datetime]:
+    """Every instant on the grid at which the visit would lie in the window and in a shift."""
     earliest = max(window.start, wish.as_of, wish.not_before or window.start)
-    at = int(earliest.timestamp())
-    at += -at % wish.step
-    while at + wish.duration <= window.end.timestamp():
-        yield datetime.fromtimestamp(at, UTC)
-        at += wish.step
+    for shift in shifts_between(diary.calendar, window.start, window.end):
+        at = int(max(earliest, shift.start).timestamp())
+        at += -at % wish.step
+        while at + wish.duration <= min(window.end, shift.end).timestamp():
+            yield datetime.fromtimestamp(at, UTC)
+            at += wish.step
 
 
 def _visit(diary: Diary, wish: Wish, start: datetime) -> Stop:

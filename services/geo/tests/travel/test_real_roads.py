@@ -35,7 +35,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Osrm:
 @pytest.fixture(scope="module")
 def places() -> Ints:
     with (DATA / "liechtenstein-places.csv").open(encoding="utf-8") as opened:
-        rows = random.Random(7).sample(list(csv.DictReader(opened)), 200)  # noqa: S311
+        rows = random.Random(7).sample(list(csv.DictReader(opened)), 200)
     return np.unique([LatLng(float(row["lat"]), float(row["lon"])).key for row in rows])
 
 
