@@ -116,11 +116,13 @@ class RelayApp:
 async def settle_for_ever(desk: Desk, settings: Settings) -> None:
     """The reconciler as a background task; it waits while the database is away."""
     while True:
+        settled = 0
         try:
-            await settle_changes(desk, timedelta(seconds=settings.settle_after))
+            settled = await settle_changes(desk, timedelta(seconds=settings.settle_after))
         except Unavailable as error:
             _log.warning("settling_waits", error=str(error))
-        await asyncio.sleep(settings.settle_every)
+        if not settled:  # else there may be more
+            await asyncio.sleep(settings.settle_every)
 
 
 async def _connect(settings: Settings, opened: AsyncExitStack) -> tuple[Database, Bus]:

@@ -1,8 +1,8 @@
 """Slot tokens: a suggested slot that its holder can keep or book as it is; sealed, nobody can alter it."""
 
 import struct
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from booking.domain import errors
 from booking.domain.seal import Sealer
@@ -13,8 +13,7 @@ _FORMAT = 1
 _HEAD = struct.Struct(">BqqqQBB")
 
 
-@dataclass(frozen=True, slots=True)
-class SuggestedSlot:
+class SuggestedSlot(NamedTuple):
     """What a slot token says. Instants are Unix seconds; `issued_at` is by the tenant's clock.
 
     Buffer and skills are not in it: the campaign's present ones count when it is held or booked.

@@ -1,5 +1,6 @@
 """Bookings under way: from PENDING, with the package's unit taken, to TO_CONFIRM or FAILED."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
@@ -73,7 +74,8 @@ _DECIDE_FAILED = text(
 _SETTLED = text(
     """
     UPDATE booking.appointments SET settled = true
-    WHERE tenant_id = :tenant AND appointment_id = :id AND state IN ('FAILED', 'CANCELLED') AND NOT settled
+    WHERE tenant_id = :tenant AND appointment_id = ANY (CAST(:ids AS text[]))
+      AND state IN ('FAILED', 'CANCELLED') AND NOT settled
     """
 )
 
@@ -133,9 +135,9 @@ async def decide_failed(tx: Tx, appointment_id: str, refusal: Refusal) -> Failed
     return None if row is None else Failed(row.appointment_id, row.campaign_id, row.claim_key)
 
 
-async def mark_settled(tx: Tx, appointment_id: str) -> None:
-    """Notes that the ledger refuses the id of this failed or cancelled appointment from now on."""
-    await tx.run(_SETTLED, {"tenant": tx.tenant, "id": appointment_id})
+async def mark_settled(tx: Tx, appointment_ids: Sequence[str]) -> None:
+    """Notes that the ledger refuses the ids of these failed or cancelled appointments from now on."""
+    await tx.run(_SETTLED, {"tenant": tx.tenant, "ids": list(appointment_ids)})
 
 
 async def of_claim(tx: Tx, claim_key: str) -> Booking | None:

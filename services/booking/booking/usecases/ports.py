@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from booking.domain.itinerary import Hold, Reservation, StopPlan
 from kit.errors import AlreadyExists, InvalidInput, NotFound, RuleViolated
@@ -34,8 +34,7 @@ class SlotQuery:
     ok_up_to: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class FoundSlot:
+class FoundSlot(NamedTuple):
     """One start that fits. Instants are Unix seconds; `anatomy` is the ledger's message, handed on."""
 
     agent_id: str

@@ -5,7 +5,7 @@ refused. A move nobody finished is settled at geo first: made, we follow; not ma
 step is conditional on the row, so that several reconcilers, and the request itself, may meet here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -38,40 +38,66 @@ async def settle_changes(desk: Desk, age: timedelta) -> int:
     async with desk.db.worker() as tx:
         found = await due.find(tx, age, _BATCH)
         pending_age.set(await due.oldest_age(tx))
-    return await _settle_all(desk, found)
+    try:
+        return await _settle_all(desk, found)
+    except Unavailable as error:
+        _log.warning("settling_waits", error=str(error))
+        return 0
 
 
 async def _settle_all(desk: Desk, found: Sequence[Due]) -> int:
     settled = 0
     for change in found:
-        try:
-            outcome = await _SETTLE[change.kind](desk, change)
-        except Unavailable as error:
-            _log.warning("settling_waits", kind=change.kind, id=change.id, error=str(error))
-            break
-        except (GiroError, RuntimeError) as error:
-            outcome = "error"
-            _log.exception("settling_failed", kind=change.kind, id=change.id, error=str(error))
-        settled_total.labels(outcome=outcome).inc()
-        settled += 1
+        if change.kind is DueKind.BOOKING:  # first, since it needs nothing of geo
+            settled += await _counted(_give_up_booking(desk, change), change.id)
+    for tenant, ids in _fences(found).items():
+        settled += await _fence(desk, tenant, ids)
+    for change in found:
+        if change.kind is DueKind.MOVE:
+            settled += await _counted(_settle_move(desk, change), change.id)
     return settled
+
+
+async def _counted(settling: Awaitable[str], what: str) -> int:
+    """1 when it was settled. A defect of one change is logged and does not keep the others waiting."""
+    try:
+        settled_total.labels(outcome=await settling).inc()
+    except Unavailable:
+        raise
+    except (GiroError, RuntimeError) as error:
+        settled_total.labels(outcome="error").inc()
+        _log.exception("settling_failed", id=what, error=str(error))
+        return 0
+    return 1
 
 
 async def _give_up_booking(desk: Desk, change: Due) -> str:
     async with desk.db.uow(change.tenant) as tx:
         failed = await fail(tx, change.id, Refusal.of(errors.given_up("booking")))
-    if not failed:
-        return "finished_meanwhile"
     await failpoint("booking.settle.after_failed")
-    await _fence(desk, change)
-    return "booking_given_up"
+    return "booking_given_up" if failed else "finished_meanwhile"
 
 
-async def _fence(desk: Desk, change: Due) -> str:
-    await desk.ledger.settle_stop(change.tenant, change.id)
+def _fences(found: Sequence[Due]) -> Mapping[str, Sequence[str]]:
+    by_tenant: dict[str, list[str]] = {}
+    for change in found:
+        if change.kind is DueKind.FENCE:
+            by_tenant.setdefault(change.tenant, []).append(change.id)
+    return by_tenant
+
+
+async def _fence(desk: Desk, tenant: str, appointment_ids: Sequence[str]) -> int:
+    """Frees what geo has for these ids, and makes it refuse them from now on."""
+    fenced = [each for each in appointment_ids if await _counted(_settle_stop(desk, tenant, each), each)]
     await failpoint("booking.settle.after_fence")
-    async with desk.db.uow(change.tenant) as tx:
-        await bookings.mark_settled(tx, change.id)
+    if fenced:
+        async with desk.db.uow(tenant) as tx:
+            await bookings.mark_settled(tx, fenced)
+    return len(fenced)
+
+
+async def _settle_stop(desk: Desk, tenant: str, appointment_id: str) -> str:
+    await desk.ledger.settle_stop(tenant, appointment_id)
     return "fenced"
 
 
@@ -88,10 +114,3 @@ async def _settle_move(desk: Desk, change: Due) -> str:
         raise RuntimeError(f"{change.id} is no move of {change.tenant}")
     followed = await move_stop.follow(desk, change.tenant, move, stop)
     return "finished_meanwhile" if followed is None else "move_followed"
-
-
-_SETTLE: Final = {
-    DueKind.BOOKING: _give_up_booking,
-    DueKind.FENCE: _fence,
-    DueKind.MOVE: _settle_move,
-}

@@ -14,7 +14,7 @@ from booking.usecases.cancel_appointment import CancelAppointment, cancel_appoin
 from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_appointment
 from booking.usecases.settle_changes import settle_changes
 from kit import failpoints
-from kit.errors import GiroError, Reason, RuleViolated
+from kit.errors import Conflict, GiroError, Reason, RuleViolated
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -158,11 +158,26 @@ async def test_a_reconciler_that_died_is_followed_by_the_next(house: House, poin
     die_at("booking.book.after_reserve")
     await run_into(house.book(campaign, contact, soon()))
     die_at(f"booking.settle.{point}")
-    await run_into(settle_changes(house.desk, timedelta(0)))
+    await run_into(house.settle())
     await house.settle()
     await house.require_sound()
     (row,) = (await house.all_stored()).values()
     assert row.settled
+
+
+async def test_one_id_that_cannot_be_fenced_keeps_no_other_waiting(house: House) -> None:
+    campaign = await house.campaign()
+    contact = await house.contact(campaign)
+    for hours in (48, 50, 52):
+        house.ledger.lose("reserve", Lost.ANSWER)
+        with pytest.raises(GiroError):
+            await house.book(campaign, contact, soon(hours))
+    house.ledger.lose("settle_stop", Conflict(Reason.CONTENTION, "others write the same agenda"))
+    await settle_changes(house.desk, timedelta(0))
+    await settle_changes(house.desk, timedelta(0))
+    assert len(house.ledger.stops) == 1
+    await house.settle()
+    await house.require_sound()
 
 
 async def test_a_reconciler_that_died_after_asking_about_a_move(house: House) -> None:
