@@ -61,7 +61,7 @@ class Stop:
     """One stop of an agent, without its link to the stop before.
 
     `starts_at < ends_at` always, whole seconds, UTC. `buffer` (seconds) is kept on top of the drive *to* this
-    stop. `owner_id` is the appointment, hold or absence it belongs to; None for the day frame. The day frame's
+    stop. `owner_id` is the appointment, hold or absence it belongs to; None for the day frame. The frame's
     bases last one second outside the shift (DAY_START ends at its start, DAY_END begins at its end), so that
     every stop has a length and the order of the chain is strict.
     """
