@@ -1,10 +1,14 @@
 """The refusals of the ledger, each made in one place."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from geo.domain.chain import Refusal
 from geo.domain.owner import Ending, Owner
 from kit.errors import AlreadyExists, Conflict, GiroError, InvalidInput, NotFound, Reason, RuleViolated
+
+_NAMED: Final = 20
+"""Owners that one refusal names: clients drop a status of more than 8 KiB, and the refusal with it."""
 
 _SAID = {
     Reason.SLOT_TAKEN: "somebody else has that time",
@@ -75,8 +79,8 @@ def hold_expired() -> GiroError:
 
 
 def calendar_in_use(owner_ids: Iterable[str]) -> GiroError:
-    """Stops are there already; the metadata names their owners."""
-    ids = ",".join(dict.fromkeys(owner_ids))
+    """Stops are there already; the metadata names their owners, as many as an answer can carry."""
+    ids = ",".join(list(dict.fromkeys(owner_ids))[:_NAMED])
     return RuleViolated(Reason.CALENDAR_IN_USE, f"stops are there already: {ids}", metadata={"stop_ids": ids})
 
 

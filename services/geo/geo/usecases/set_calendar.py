@@ -24,8 +24,8 @@ async def set_calendar(ledger: Ledger, tenant: str, agent_id: str, calendar: Cal
     """The agent with the new calendar. Day frames without visits go; they come anew with the next visit.
 
     Where the visits of the shift under way are over, what is to come of its frame comes at once, since the
-    next visit finds a shift that has visits. Raises CALENDAR_IN_USE when a visit that is not over would lie in
-    another shift or in none, and when the base could not be reached any more from where the last one was.
+    next visit finds a shift that has visits. Raises CALENDAR_IN_USE when a visit that is not over would lie
+    in another shift or in none, and when the base could not be reached any more from the last one.
     """
 
     async def find(_: Tx) -> Collection[str]:
