@@ -1,6 +1,5 @@
 """Owners and moves: who took time, and the tombstones that refuse what comes late."""
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from geo.domain.owner import Ending, Move, Owner, OwnerKind
@@ -26,11 +25,6 @@ _ABANDON: Final = (
     "INSERT INTO geo.moves (tenant_id, move_id, outcome)"
     " VALUES (%(tenant)s, %(move)s, 'ABANDONED') ON CONFLICT DO NOTHING RETURNING 1 AS made"
 )
-_PAGE: Final = (
-    f"SELECT {_COLUMNS} FROM geo.owners"  # noqa: S608 - put together from constants
-    " WHERE tenant_id = %(tenant)s AND kind = 'APPOINTMENT' AND state = 'ACTIVE' AND owner_id > %(after)s"
-    " ORDER BY owner_id LIMIT %(rows)s"
-)
 
 
 async def find(tx: Tx, *owner_ids: str) -> dict[str, Owner]:
@@ -46,12 +40,6 @@ async def bury(tx: Tx, owner_id: str, kind: OwnerKind) -> bool:
     """
     params = {"tenant": tx.tenant, "owner": owner_id, "kind": kind.value}
     return await fetch_one(tx, _BURY, params) is not None
-
-
-async def reservations(tx: Tx, after: str, rows: int) -> Sequence[Owner]:
-    """At most `rows` appointments with a stop whose id is greater than `after`, by id."""
-    params = {"tenant": tx.tenant, "after": after, "rows": rows}
-    return [_owner(row) for row in await fetch(tx, _PAGE, params)]
 
 
 async def find_move(tx: Tx, move_id: str) -> Move | None:

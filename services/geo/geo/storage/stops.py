@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from geo.domain.chain import Segment
+from geo.domain.plan import Plan, Reserved
 from geo.domain.stop import Leg, LinkedStop, Stop, StopKind, TravelSource
 from geo.storage.sql import fetch
 from kit.db.uow import Tx
+from kit.values.window import Window
 
 _COLUMNS: Final = """
     s.agent_id, s.stop_id, s.kind, s.starts_at, s.ends_at, s.place, s.buffer_seconds, s.owner_id,
@@ -58,6 +60,12 @@ _BETWEEN: Final = f"""
     ORDER BY s.starts_at
     """  # noqa: S608 - put together from constants
 
+_RESERVATIONS: Final = """
+    SELECT owner_id, agent_id, starts_at, ends_at, place, buffer_seconds FROM geo.stops
+    WHERE tenant_id = %(tenant)s AND kind = 'APPOINTMENT' AND owner_id > %(after)s
+    ORDER BY owner_id LIMIT %(rows)s
+    """
+
 
 @dataclass(frozen=True, slots=True)
 class Taken:
@@ -92,6 +100,15 @@ async def of_owner(tx: Tx, owner_id: str) -> Taken | None:
     return Taken(rows[0].agent_id, linked_stop(rows[0]), after, rows[0].context)
 
 
+async def reservations(tx: Tx, after: str, rows: int) -> Sequence[Reserved]:
+    """At most `rows` appointments' stops whose owner's id is greater than `after`, by id.
+
+    As they stand in the chain, whatever their owners' rows say.
+    """
+    params = {"tenant": tx.tenant, "after": after, "rows": rows}
+    return [_reserved(row) for row in await fetch(tx, _RESERVATIONS, params)]
+
+
 async def between(
     tx: Tx, agent_id: str, start: datetime, end: datetime, now: datetime
 ) -> Sequence[LinkedStop]:
@@ -113,6 +130,11 @@ def linked_stop(row: Any) -> LinkedStop:
         expires_at=None if row.expires_at is None else _utc(row.expires_at),
     )
     return LinkedStop(stop, row.prev_id, _leg(row))
+
+
+def _reserved(row: Any) -> Reserved:
+    window = Window(row.starts_at, row.ends_at)
+    return Reserved(row.owner_id, Plan(row.agent_id, window, row.place, row.buffer_seconds))
 
 
 def _leg(row: Any) -> Leg | None:

@@ -21,7 +21,6 @@ async def get_reservation(ledger: Ledger, tenant: str, appointment_id: str) -> R
 
 
 async def list_reservations(ledger: Ledger, tenant: str, after: str, rows: int) -> Sequence[Reserved]:
-    """At most `rows` appointments with a stop whose id is greater than `after`, by id, without drives."""
+    """At most `rows` appointments' stops by id after one: as they stand, without drives and skills."""
     async with ledger.db.uow(tenant) as tx:
-        found = await owners.reservations(tx, after, rows)
-    return [Reserved(owner.owner_id, owner.plan) for owner in found if owner.plan is not None]
+        return await stops.reservations(tx, after, rows)
