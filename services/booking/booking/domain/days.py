@@ -10,8 +10,8 @@ from kit.values.window import Window
 MOST_DAYS = 62
 """Most calendar days, or days' worth of windows, that one search covers."""
 
-YEARS = range(1970, 9000)
-"""Years that times may lie in."""
+YEARS = range(1971, 2200)
+"""Years that times may lie in; the ledger refuses others."""
 
 _DEFAULT_DAYS = 14
 

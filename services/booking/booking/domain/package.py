@@ -28,15 +28,6 @@ class Package:
         """Whether no unit is left in this step: cancelled ones are made up after it, not in it (R-136)."""
         return self.taken + self.cancelled_in_step >= self.purchased
 
-    def after(self, count: "Count") -> "Package":
-        """The counters after a change. Raises ValueError when they would break their rule."""
-        return Package(
-            self.purchased,
-            self.taken + count.taken,
-            self.to_confirm + count.to_confirm,
-            self.cancelled_in_step + count.cancelled_in_step,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Count:

@@ -19,7 +19,7 @@ _LATEST: Final = int(datetime(YEARS.stop, 1, 1, tzinfo=UTC).timestamp())
 
 
 def instant(stamp: Timestamp, field: str) -> datetime:
-    """An instant in whole seconds. Raises InvalidInput for finer ones and for years out of 1970 to 8999."""
+    """An instant in whole seconds. Raises InvalidInput for finer ones and for years out of 1971 to 2199."""
     if stamp.nanos:
         raise errors.invalid(field, "must be in whole seconds")
     if not _EARLIEST <= stamp.seconds < _LATEST:

@@ -1,5 +1,7 @@
 """Gives a kept slot back."""
 
+from contextlib import suppress
+
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
 from kit.errors import NotFound
@@ -7,11 +9,9 @@ from kit.rpc.context import caller
 
 
 async def release_hold(desk: Desk, hold_id: str) -> None:
-    """Frees a hold; one that is gone already is no error. Raises SETTLED once it became an appointment."""
+    """Frees a hold; one that has expired is no error. Raises NotFound, and SETTLED once it was booked."""
     tenant, mine = caller().tenant, reach()
     if not mine.whole:
-        try:
+        with suppress(NotFound):  # then there is nothing to free, and the ledger says how that is told
             mine.require_campaign((await desk.ledger.get_hold(tenant, hold_id)).campaign_id)
-        except NotFound:
-            return
     await desk.ledger.release_hold(tenant, hold_id)
