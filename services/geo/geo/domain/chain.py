@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Final
 
 from geo.domain.legs import LegBook, MissingLegs, Pair, free_leg
+from geo.domain.matrix import version_of_all
 from geo.domain.plan import Drive
 from geo.domain.stop import NOWHERE, PLACELESS, VISITS, Leg, LinkedStop, Stop, StopKind, TravelSource
 from kit.errors import Reason
@@ -306,13 +307,12 @@ class _Weaver:
 
 def _sum(legs: Sequence[Leg]) -> Leg:
     """All these drives one after the other, as one leg over places that left the agenda."""
-    versions = {part for leg in legs for part in leg.version.split("+")}
     return Leg(
         legs[0].from_place,
         legs[-1].to_place,
         sum(leg.seconds for leg in legs),
         sum(leg.metres for leg in legs),
         min((leg.source for leg in legs), key=list(TravelSource).index),
-        "+".join(sorted(versions)),
+        version_of_all(leg.version for leg in legs),
         via=True,
     )

@@ -1,6 +1,7 @@
 """A tenant's own travel matrix, which comes before whatever the engine says."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +13,7 @@ Entry = tuple[int, int]
 """Seconds (`geo.domain.drives.UNREACHABLE` where there is no way) and metres of one drive."""
 
 _SEPARATOR = "+m"
+_MATRIX = re.compile(r"m[0-9]+")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +44,12 @@ class Matrix:
 def travel_version(engine: str, matrix: int) -> str:
     """The version that legs carry: the engine's, and the matrix's when there is one."""
     return f"{engine}{_SEPARATOR}{matrix}" if matrix else engine
+
+
+def version_of_all(versions: Iterable[str]) -> str:
+    """One version for drives of several: the engines first, then the matrices."""
+    parts = {part for version in versions for part in version.split("+")}
+    return "+".join(sorted(parts, key=lambda part: (_MATRIX.fullmatch(part) is not None, part)))
 
 
 def matrix_of(version: str) -> int:
