@@ -318,6 +318,8 @@ def test_who_is_met_decides_the_reason(kind: StopKind, reason: Reason) -> None:
     chain = built(LINE, stop("x", kind, 30, 60, NOWHERE if kind in PLACELESS else 2))
     found = splice(whole(chain), book(LINE), insert=[stop("n", VISIT, 59, 70, 1)])
     assert [(r.reason, r.short_seconds) for r in found.refusals] == [(reason, 60)]
+    found = splice(whole(chain), book(LINE), insert=[stop("n", VISIT, 20, 31, 1)])
+    assert [(r.reason, r.short_seconds) for r in found.refusals] == [(reason, 60)]
     assert not splice(whole(chain), book(LINE), insert=[stop("n", VISIT, 90, 99, 1)]).refusals
 
 
