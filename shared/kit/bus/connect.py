@@ -71,7 +71,7 @@ class Bus:
 
     async def ensure_streams(self) -> None:
         """Makes or updates all streams that are to be kept. Errors are logged: the next use tries again."""
-        for config in self._streams.values():
+        for config in list(self._streams.values()):  # another may be added while one is made
             try:
                 await self._ensure(config)
             except (NatsError, OSError, TimeoutError) as error:
