@@ -25,11 +25,11 @@ PLACES = [
     ("booking", "postpone", "booking.postpone", ("after_pending", "after_move", *COMMIT)),
     ("booking", "reassign", "booking.reassign", ("after_pending", "after_move", *COMMIT)),
     ("booking", "cancel", "booking.cancel", ("before_decide", *COMMIT)),
-    ("geo", "hold", "geo.hold", COMMIT),
-    ("geo", "book", "geo.reserve", LEDGER),
-    ("geo", "postpone", "geo.move", LEDGER),
-    ("geo", "reassign", "geo.move", COMMIT),
-    ("geo", "cancel", "geo.settle", COMMIT),
+    ("geo", "hold", "geo.hold_stop", COMMIT),
+    ("geo", "book", "geo.reserve_stop", LEDGER),
+    ("geo", "postpone", "geo.move_stop", LEDGER),
+    ("geo", "reassign", "geo.move_stop", COMMIT),
+    ("geo", "cancel", "geo.settle_stop", COMMIT),
 ]
 POINTS = [
     (service, action, f"{at}.{moment}") for service, action, at, moments in PLACES for moment in moments
