@@ -7,7 +7,7 @@ where the week's first shift starts, without bases at the cut.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Final
@@ -67,6 +67,14 @@ class Calendar:
     time_zone: str
     shifts: tuple[WeeklyShift, ...] = ()
     breaks: tuple[WeeklyBreak, ...] = ()
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.time_zone, self.shifts, self.breaks)))
+
+    def __hash__(self) -> int:
+        """Computed once: calendars are the keys of what is known about days."""
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +227,17 @@ def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-def _merged(calendar: Calendar, start: datetime, end: datetime) -> list[ConcreteShift]:
+def _merged(calendar: Calendar, start: datetime, end: datetime) -> tuple[ConcreteShift, ...]:
+    """The shifts around a stretch of time, from far enough before and after that merged ones are whole."""
+    zone = _zone(calendar.time_zone)
+    return _merged_on(calendar, start.astimezone(zone).date(), end.astimezone(zone).date())
+
+
+@lru_cache(maxsize=32768)
+def _merged_on(calendar: Calendar, first: date, last: date) -> tuple[ConcreteShift, ...]:
     cut = _endless_cut(calendar)
     joined: list[ConcreteShift] = []
-    for weekly, shift in _concrete(calendar, start, end):
+    for weekly, shift in _concrete(calendar, first, last):
         if not joined or joined[-1].end < shift.start:
             joined.append(shift)
         elif weekly is not cut:
@@ -230,19 +245,14 @@ def _merged(calendar: Calendar, start: datetime, end: datetime) -> list[Concrete
         else:
             joined[-1] = replace(joined[-1], end_base=None)
             joined.append(replace(shift, start_base=None))
-    return joined
+    return tuple(joined)
 
 
-def _concrete(
-    calendar: Calendar, start: datetime, end: datetime
-) -> Iterator[tuple[WeeklyShift, ConcreteShift]]:
-    """Each weekly shift on each day, in order, from far enough before that merged ones are whole."""
-    zone = _zone(calendar.time_zone)
+def _concrete(calendar: Calendar, first: date, last: date) -> Iterator[tuple[WeeklyShift, ConcreteShift]]:
+    """Each weekly shift on each day, in order."""
     reach = _reach(calendar)
-    first = start.astimezone(zone).date() - timedelta(days=reach)
-    last = end.astimezone(zone).date() + timedelta(days=reach)
     by_day = _by_weekday(calendar)
-    for offset in range((last - first).days + 1):
+    for offset in range(-reach, (last - first).days + reach + 1):
         day = first + timedelta(days=offset)
         for weekly in by_day.get(day.isoweekday(), ()):
             if (shift := _on(calendar, weekly, day)) is not None:

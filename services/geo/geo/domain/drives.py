@@ -33,10 +33,11 @@ class Drives:
     sources: Ints
     version: str
 
-    def legs(self, which: Ints | slice = slice(None)) -> list[Leg | None]:
-        """The drives at these positions; None where there is no way."""
+    def legs(self, which: Ints | None = None) -> list[Leg | None]:
+        """The drives at these positions, or all; None where there is no way."""
         columns = self.froms, self.tos, self.seconds, self.metres, self.sources
-        rows = zip(*(_picked(column, which, self.seconds.shape) for column in columns), strict=True)
+        wanted = np.arange(len(self.seconds)) if which is None else which
+        rows = zip(*(_picked(column, wanted) for column in columns), strict=True)
         return [_leg(row, self.version) for row in rows]
 
     def __iter__(self) -> Iterator[Leg | None]:
@@ -54,10 +55,11 @@ def standing(froms: Places, tos: Places) -> npt.NDArray[np.bool_]:
     return still
 
 
-def _picked(column: Ints, which: Ints | slice, shape: tuple[int, ...]) -> list[int]:
+def _picked(column: Ints, which: Ints) -> list[int]:
     """The column's values at these positions; a single value stands for all."""
-    whole = column if column.shape == shape else np.broadcast_to(column, shape)
-    picked: list[int] = whole[which].tolist()
+    if len(column) == 1:
+        return [int(column[0])] * len(which)
+    picked: list[int] = column.take(which).tolist()
     return picked
 
 

@@ -8,7 +8,7 @@ place). Slots are ordered by added travel, then start, then agent id. Instants a
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -47,8 +47,7 @@ class Question:
     limit: int = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """A start that the agent can really keep, with its anatomy.
 
     A leg is None where nothing comes before or after; `idle` is None where nothing comes before.
@@ -79,9 +78,9 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.gap)
 
-    def take(self, which: Ints | Bools) -> "Candidates":
-        """The candidates at these positions."""
-        return Candidates(self.gap[which], self.span_start[which], self.span_end[which])
+    def where(self, which: Bools) -> "Candidates":
+        """The candidates for which it is so."""
+        return Candidates(*(column.compress(which) for column in (self.gap, self.span_start, self.span_end)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +131,7 @@ def roomy(gaps: Gaps, found: Candidates, duration: int) -> Candidates:
     """Those in which the visit has room before any travel is counted."""
     opens, closes = gaps.opens[found.gap], gaps.closes[found.gap]
     room = np.minimum(closes, found.span_end) - np.maximum(opens, found.span_start)
-    return found.take((room >= duration) & (gaps.fault[found.gap] == 0))
+    return found.where((room >= duration) & (gaps.fault[found.gap] == 0))
 
 
 def settled(gaps: Gaps, travel: Round, place: int) -> Round:
@@ -177,6 +176,9 @@ def on_grid(instants: Ints, granularity: int) -> Ints:
     """Each instant, or the next one that is a multiple of `granularity` seconds after its full hour."""
     if granularity <= 1:
         return instants
+    if HOUR % granularity == 0:
+        even: Ints = instants + -instants % granularity
+        return even
     into = instants % HOUR
     aligned: Ints = instants - into + np.minimum(-(-into // granularity) * granularity, HOUR)
     return aligned
@@ -184,22 +186,20 @@ def on_grid(instants: Ints, granularity: int) -> Ints:
 
 def slots(looked: "Looked", chosen: Ints, agent_ids: Sequence[str], duration: int) -> list[Slot]:
     """The anatomies of the candidates at these positions; `agent_ids` by the gaps' agent."""
-    gaps, fit = looked.gaps, looked.fit
-    gap = looked.meets.gap[chosen]
+    fit, gap = looked.fit, looked.meets.gap.take(chosen)
+    gaps = looked.gaps.take(gap)
+    columns = (gaps.agent, gaps.ready, gaps.target, gaps.target_buffer, looked.buffers.take(gap))
+    figures = (fit.start.take(chosen), fit.latest.take(chosen), fit.added.take(chosen))
+    table = np.array([*columns, *figures]).T.tolist()
     legs_in, legs_out = looked.travel.inward.legs(gap), looked.travel.outward.legs(gap)
-    columns = (
-        *(gaps.agent[gap], looked.buffers[gap], gaps.target_buffer[gap], gaps.ready[gap], gaps.target[gap]),
-        *(fit.start[chosen], fit.latest[chosen], fit.added[chosen]),
-    )
-    rows = zip(*(column.tolist() for column in columns), strict=True)
     return [
-        _slot(agent_ids[agent], duration, figures, (leg_in, leg_out))
-        for (agent, *figures), leg_in, leg_out in zip(rows, legs_in, legs_out, strict=True)
+        _slot(agent_ids[row[0]], duration, row, (leg_in, leg_out))
+        for row, leg_in, leg_out in zip(table, legs_in, legs_out, strict=True)
     ]
 
 
-def _slot(agent_id: str, duration: int, figures: Sequence[int], legs: tuple[Leg | None, Leg | None]) -> Slot:
-    buffer, buffer_after, ready, target, start, latest, added = figures
+def _slot(agent_id: str, duration: int, row: Sequence[int], legs: tuple[Leg | None, Leg | None]) -> Slot:
+    _, ready, target, buffer_after, buffer, start, latest, added = row
     leg_in, leg_out = None if ready == NEVER else legs[0], None if target == NOWHERE else legs[1]
     leave_at = start - (leg_in.seconds if leg_in else 0) - buffer
     return Slot(

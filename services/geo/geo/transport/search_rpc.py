@@ -86,7 +86,8 @@ def _search(request: ledger_pb2.SearchSlotsRequest) -> SearchSlots:
 
 def _moment(stamp: Timestamp) -> datetime:
     """An instant of a clock: the second it is in."""
-    return messages.instant(Timestamp(seconds=stamp.seconds), "as_of")
+    stamp.nanos = 0
+    return messages.instant(stamp, "as_of")
 
 
 def _whole(duration: Duration, field: str) -> int:

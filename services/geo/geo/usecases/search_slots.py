@@ -83,7 +83,7 @@ class SlotSearch:
         look = _Look.at(task, _first_candidates(task))
         if not (task.asked.explain or self._travel.instant):
             least = await self._judged(task, look, self._travel.floor)
-            kept = least.meets.take(least.fit.good)
+            kept = least.meets.where(least.fit.good)
             kept = Candidates(least.positions[kept.gap], kept.span_start, kept.span_end)
             look = _Look.at(task, kept)
         return await self._judged(task, look, self._travel.drives)
