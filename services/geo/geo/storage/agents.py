@@ -15,7 +15,7 @@ from geo.storage.tables import agents
 from kit.db.uow import Tx
 from kit.errors import Unavailable
 
-_COLUMNS: Final = "agent_id, display_name, skills, buffer_seconds, time_zone, calendar, agenda_version"
+_COLUMNS: Final = "agent_id, display_name, skills, buffer_seconds, time_zone, calendar::text, agenda_version"
 
 _READ: Final = (
     f"SELECT {_COLUMNS} FROM geo.agents"  # noqa: S608 - put together from constants

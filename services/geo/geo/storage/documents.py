@@ -1,6 +1,8 @@
 """Domain values as JSON documents, for columns that only their own writer reads."""
 
+import json
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from geo.domain.calendar import Calendar, WeeklyBreak, WeeklyShift
@@ -19,8 +21,10 @@ def calendar_document(calendar: Calendar) -> Document:
     }
 
 
-def calendar_of(time_zone: str, document: Document) -> Calendar:
-    """The calendar again; it was checked when it was written."""
+@lru_cache(maxsize=16384)
+def calendar_of(time_zone: str, text: str) -> Calendar:
+    """The calendar again, from the document's text; it was checked when it was written."""
+    document = json.loads(text)
     return Calendar(
         time_zone,
         tuple(WeeklyShift(*shift) for shift in document["shifts"]),

@@ -61,7 +61,9 @@ _LINK: Final = (
 )
 
 # The parts see one snapshot and run in no order that matters: what could meet itself in passing is deferred.
-_WRITE: Final = f"""
+# Kept under the 4,096 characters up to which the driver remembers what it made of a statement.
+_WRITE: Final = " ".join(
+    f"""
     WITH new_legs AS (
         INSERT INTO geo.legs (tenant_id, from_place, to_place, version, via, seconds, metres, source)
         SELECT %(tenant)s, r.* FROM jsonb_to_recordset(%(legs)s) AS r(from_place bigint, to_place bigint,
@@ -121,7 +123,8 @@ _WRITE: Final = f"""
         (SELECT count(*) FROM replanned) AS replanned, (SELECT count(*) FROM moved) AS moved,
         (SELECT count(*) FROM told) AS notes,
         (SELECT max(version) FROM geo.matrix_versions WHERE tenant_id = %(tenant)s) AS matrix
-    """  # noqa: S608 - put together from constants
+    """.split()  # noqa: S608 - put together from constants
+)
 
 
 async def write(tx: Tx, changes: Changes, versions: Mapping[str, int], book: LegBook) -> None:
