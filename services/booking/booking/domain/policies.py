@@ -51,9 +51,28 @@ def require_postponable(
     """Raises NOT_LATER unless `start` is later than the present one (R-011).
 
     A postponement is exempt from the lead time; a tenant that sets `postpone_respects_lead_time` passes it
-    here, and then LEAD_TIME may be raised.
+    here, and then LEAD_TIME may be raised. Into the past nothing is postponed: LEAD_TIME without any lead.
     """
     if start <= appointment.window.start:
         raise errors.not_later()
-    if lead_time is not None and now >= start - lead_time:
+    _require_lead(now, start, lead_time or timedelta())
+
+
+def require_reassignable(
+    now: datetime, appointment: Appointment, start: datetime, leads: tuple[timedelta, timedelta | None]
+) -> None:
+    """Raises LEAD_TIME when giving the appointment to another agent moves it too near (R-009, R-011, R-083).
+
+    `leads` are the lead time of new appointments and that of postponements (None: exempt). The present start
+    is always kept; a later one is judged as a postponement; an earlier one as a new appointment.
+    """
+    new, postponed = leads
+    if start > appointment.window.start:
+        _require_lead(now, start, postponed or timedelta())
+    elif start < appointment.window.start:
+        _require_lead(now, start, new)
+
+
+def _require_lead(now: datetime, start: datetime, lead_time: timedelta) -> None:
+    if now >= start - lead_time:
         raise errors.lead_time(lead_time, earliest_start(now, lead_time))

@@ -6,6 +6,7 @@ from datetime import datetime
 from booking.domain import errors
 from booking.domain.appointment import Appointment, Card, MoveKind, require_movable
 from booking.domain.itinerary import StopPlan
+from booking.domain.policies import require_reassignable
 from booking.storage import appointments
 from booking.usecases import move_stop
 from booking.usecases.desk import Desk
@@ -32,7 +33,8 @@ async def reassign_appointment(desk: Desk, command: ReassignAppointment) -> Card
     """The appointment with its new agent, in the state it was in, with its legs.
 
     Raises AGENT_NOT_IN_CAMPAIGN, InvalidInput naming `agent_id` for the present agent, STALE_VERSION,
-    WRONG_STATE, CHANGE_IN_PROGRESS, the ledger's refusals, and Unavailable when the outcome is not known yet.
+    WRONG_STATE, CHANGE_IN_PROGRESS, LEAD_TIME for a new start that is too near, the ledger's refusals, and
+    Unavailable when the outcome is not known yet.
     """
     begun = await _begin(desk, command)
     return begun if isinstance(begun, Card) else await move_stop.carry_out(desk, begun, command.claim)
@@ -57,4 +59,6 @@ async def _plan(desk: Desk, tx: Tx, appointment: Appointment, command: ReassignA
     if not grounds.agent_works:
         raise errors.agent_not_in_campaign(command.agent_id, "agent_id")
     start = command.start or appointment.window.start
+    leads = grounds.terms.lead_time, grounds.parameters.lead_time_of_postponement
+    require_reassignable(grounds.now, appointment, start, leads)
     return move_stop.plan_of(grounds, appointment, command.agent_id, start)

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from booking.domain.appointment import Appointment, State
 from booking.domain.package import Package
-from booking.domain.policies import Terms, earliest_start, refusals, require_postponable
+from booking.domain.policies import (
+    Terms,
+    earliest_start,
+    refusals,
+    require_postponable,
+    require_reassignable,
+)
 from kit.errors import GiroError, Reason
 from kit.values.latlng import LatLng
 from kit.values.window import Window
@@ -114,3 +120,42 @@ def postponing(now: datetime, start: datetime, to: datetime, lead: timedelta | N
     except GiroError as refused:
         return refused
     return None
+
+
+def reassigning(now: datetime, to: datetime, postponed: timedelta | None = None) -> Reason | None:
+    try:
+        require_reassignable(now, appointment_at(START), to, (LEAD, postponed))
+    except GiroError as refused:
+        return refused.reason
+    return None
+
+
+def test_reassigning_at_the_present_start_is_free_at_any_moment() -> None:
+    """R-011: nothing is postponed or made anew, so no lead time counts, not even a second before."""
+    assert reassigning(START - SECOND, START) is None
+    assert reassigning(START - SECOND, START, LEAD) is None
+
+
+def test_reassigning_to_an_earlier_start_is_judged_as_a_new_appointment() -> None:
+    """R-009: the boundary itself is refused."""
+    earlier = START - timedelta(hours=2)
+    assert reassigning(earlier - LEAD - SECOND, earlier) is None
+    assert reassigning(earlier - LEAD, earlier) is Reason.LEAD_TIME
+
+
+def test_reassigning_to_a_later_start_is_judged_as_a_postponement() -> None:
+    """R-011: exempt unless the tenant wants otherwise; never into the past."""
+    later = START + timedelta(hours=2)
+    assert reassigning(later - SECOND, later) is None
+    assert reassigning(later, later) is Reason.LEAD_TIME
+    assert reassigning(later - LEAD - SECOND, later, LEAD) is None
+    assert reassigning(later - LEAD, later, LEAD) is Reason.LEAD_TIME
+
+
+def test_nothing_is_postponed_into_the_past() -> None:
+    """The new start has to be ahead, lead time or not."""
+    later = START + timedelta(hours=2)
+    assert postponing(later - SECOND, START, later, None) is None
+    refused = postponing(later, START, later, None)
+    assert refused is not None
+    assert refused.reason is Reason.LEAD_TIME
