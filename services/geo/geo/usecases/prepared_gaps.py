@@ -1,5 +1,6 @@
 """Gaps ready to be searched: made once per version of an agenda, joined once per set of agents."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,8 @@ from geo.usecases.search_ports import DriveTables
 
 _PERIOD: Final = 28 * 24 * 3600
 _JOINS: Final = 16
-_TENANTS: Final = 64
+_SHELVES: Final = 64
+_AT_ONCE: Final = 32
 _MOST_LEGS: Final = 200_000
 
 
@@ -56,7 +58,7 @@ class Prepared:
 
 
 @dataclass(slots=True)
-class _Tenant:
+class _Shelf:
     """What is prepared for a tenant, up to the instant `until`, with one version of the travel data."""
 
     version: str
@@ -64,6 +66,12 @@ class _Tenant:
     book: LegBook
     agents: dict[str, AgentGaps] = field(default_factory=dict)
     joins: "OrderedDict[tuple[str, ...], Prepared]" = field(default_factory=OrderedDict)
+
+    @property
+    def rows(self) -> int:
+        """Gaps held, joined ones counted again."""
+        single = sum(len(part.gaps) for part in self.agents.values())
+        return single + sum(len(join.gaps) for join in self.joins.values())
 
     def joined(self, parts: Sequence[AgentGaps]) -> Prepared:
         """These agents' gaps as one; the same as last time when none of them has changed."""
@@ -78,50 +86,62 @@ class _Tenant:
 
 
 class PreparedGaps:
-    """Keeps gaps of the tenants that searched last."""
+    """Keeps the gaps that were searched last, at most about `most_rows` of them."""
 
-    def __init__(self, travel: DriveTables) -> None:
+    def __init__(self, travel: DriveTables, *, most_rows: int = 1_000_000) -> None:
         self._travel = travel
-        self._tenants: OrderedDict[str, _Tenant] = OrderedDict()
+        self._most_rows = most_rows
+        self._shelves: OrderedDict[tuple[str, int], _Shelf] = OrderedDict()
 
     async def of(self, tenant: str, agendas: Sequence[Agenda], as_of: int, until: int) -> Prepared:
         """The gaps of these agendas for the shifts that begin before `until`, at the instant `as_of`."""
-        held = self._held(tenant, await self._travel.version_at_hand(tenant), until)
+        shelf = self._shelf(tenant, await self._travel.version_at_hand(tenant), until)
         parts = []
+        fresh = 0
         for agenda in agendas:
-            made = held.agents.get(agenda.agent_id)
+            made = shelf.agents.get(agenda.agent_id)
             if made is None or not made.counts(agenda, as_of):
-                made = held.agents[agenda.agent_id] = await self._made(tenant, held, agenda, as_of)
+                made = shelf.agents[agenda.agent_id] = await self._made(tenant, shelf, agenda, as_of)
+                fresh += 1
+                if fresh % _AT_ONCE == 0:
+                    await asyncio.sleep(0)  # others get their turn
             parts.append(made)
-        return held.joined(parts)
+        found = shelf.joined(parts)
+        if fresh:
+            self._make_room()
+        return found
 
-    def _held(self, tenant: str, version: str, until: int) -> _Tenant:
-        held = self._tenants.get(tenant)
-        if held is None or held.version != version or held.until < until or len(held.book.legs) > _MOST_LEGS:
-            # whole periods, so that the next day's search finds the same gaps still good
-            held = self._tenants[tenant] = _Tenant(
-                version, (until // _PERIOD + 1) * _PERIOD, LegBook(version)
-            )
-        self._tenants.move_to_end(tenant)
-        if len(self._tenants) > _TENANTS:
-            self._tenants.popitem(last=False)
-        return held
+    def _shelf(self, tenant: str, version: str, until: int) -> _Shelf:
+        # whole periods, so that the next day's search finds the same gaps still good
+        key = tenant, (until // _PERIOD + 1) * _PERIOD
+        shelf = self._shelves.get(key)
+        if shelf is None or shelf.version != version or len(shelf.book.legs) > _MOST_LEGS:
+            shelf = self._shelves[key] = _Shelf(version, key[1], LegBook(version))
+        self._shelves.move_to_end(key)
+        return shelf
 
-    async def _made(self, tenant: str, held: _Tenant, agenda: Agenda, as_of: int) -> AgentGaps:
-        shifts = self._shifts(held, agenda)
+    def _make_room(self) -> None:
+        rows = {key: shelf.rows for key, shelf in self._shelves.items()}
+        held = sum(rows.values())
+        while len(self._shelves) > 1 and (held > self._most_rows or len(self._shelves) > _SHELVES):
+            key, _ = self._shelves.popitem(last=False)
+            held -= rows[key]
+
+    async def _made(self, tenant: str, shelf: _Shelf, agenda: Agenda, as_of: int) -> AgentGaps:
+        shifts = self._shifts(shelf, agenda)
         while True:
-            known = Known(held.book)
+            known = Known(shelf.book)
             live = shift_gaps.live_stops(agenda, as_of, known)
             made = shift_gaps.gaps_of(live, shifts, known)
             if not known.missing:
                 return AgentGaps(agenda, shifts, live, made)
-            held.book = held.book.extended(await self._travel.legs_at_hand(tenant, known.missing))
+            shelf.book = shelf.book.extended(await self._travel.legs_at_hand(tenant, known.missing))
 
-    def _shifts(self, held: _Tenant, agenda: Agenda) -> tuple[ConcreteShift, ...]:
-        before = held.agents.get(agenda.agent_id)
+    def _shifts(self, shelf: _Shelf, agenda: Agenda) -> tuple[ConcreteShift, ...]:
+        before = shelf.agents.get(agenda.agent_id)
         if before is not None and _same_times(before.agenda, agenda):
             return before.shifts
-        return _shifts(agenda.calendar, agenda.since, held.until)
+        return _shifts(agenda.calendar, agenda.since, shelf.until)
 
 
 def _same_times(before: Agenda, agenda: Agenda) -> bool:

@@ -165,7 +165,7 @@ def _found(task: _Task, looked: Looked, unable: Sequence[Agenda]) -> Found:
         slots=tuple(_slots(task, looked)),
         refused=tuple(refused[:MOST_REFUSALS]),
         refused_truncated=len(refused) > MOST_REFUSALS,
-        travel_version=task.prepared.version,
+        travel_version=looked.travel.inward.version,
     )
 
 

@@ -16,7 +16,7 @@ from geo.domain.chain import Segment, Splice, splice
 from geo.domain.drives import UNREACHABLE, Drives, source_code, standing
 from geo.domain.legs import LegBook, Pair
 from geo.domain.places import Places
-from geo.domain.stop import NOWHERE, PLACELESS, Leg, LinkedStop, Stop, StopKind, TravelSource
+from geo.domain.stop import PLACELESS, Leg, LinkedStop, Stop, StopKind, TravelSource
 from kit.errors import NotFound, Reason
 from kit.values.window import Window
 
@@ -254,11 +254,3 @@ def _next_drive(chain: Sequence[LinkedStop], index: int) -> int:
         if linked.stop.kind not in PLACELESS:
             return 0 if linked.leg is None else linked.leg.seconds
     return 0
-
-
-def minutes(day: datetime, wall: str) -> datetime:
-    hours, mins = wall.split(":")
-    return day + timedelta(hours=int(hours), minutes=int(mins))
-
-
-__all__ = ["NOWHERE"]

@@ -1,0 +1,81 @@
+"""What slot search keeps between questions: enough, never too much, and nothing that it should not need."""
+
+import asyncio
+import sys
+
+import pytest
+
+from geo.domain.agenda import Agenda
+from geo.usecases.prepared_gaps import PreparedGaps
+from services.geo.tests.support.search_days import TABLE, at, diary
+from services.geo.tests.support.search_world import TableTravel
+
+pytestmark = pytest.mark.asyncio
+
+DAY = 86_400
+
+
+def agendas(count: int) -> list[Agenda]:
+    return [diary(name=f"agt_{number:03d}").agenda(at(-48)) for number in range(count)]
+
+
+def seconds(days: float) -> int:
+    return int(at(0).timestamp() + days * DAY)
+
+
+async def test_gaps_are_made_once_and_again_for_a_new_version() -> None:
+    prepared = PreparedGaps(TableTravel(TABLE))
+    three = agendas(3)
+    first = await prepared.of("ten", three, seconds(-1), seconds(14))
+    assert await prepared.of("ten", three, seconds(-1), seconds(13)) is first
+    changed = [three[0], agendas(2)[1], three[2]]
+    second = await prepared.of("ten", changed, seconds(-1), seconds(14))
+    assert second is not first
+    assert second.agents[0] is first.agents[0]
+    assert second.agents[1] is not first.agents[1]
+    assert await prepared.of("ten_2", changed, seconds(-1), seconds(14)) is not second
+
+
+async def test_other_travel_data_make_other_gaps() -> None:
+    travel = TableTravel(TABLE)
+    prepared = PreparedGaps(travel)
+    one = agendas(1)
+    first = await prepared.of("ten", one, seconds(-1), seconds(14))
+    travel.version = "table-2"
+    second = await prepared.of("ten", one, seconds(-1), seconds(14))
+    assert (first.version, second.version) == ("table-1", "table-2")
+
+
+async def test_a_far_horizon_does_not_burden_near_questions() -> None:
+    prepared = PreparedGaps(TableTravel(TABLE))
+    far = await prepared.of("ten", agendas(1), seconds(-1), seconds(390))
+    near = await prepared.of("ten", agendas(1), seconds(-1), seconds(14))
+    assert len(near.gaps) < len(far.gaps) / 5
+
+
+async def test_what_is_kept_is_bounded() -> None:
+    prepared = PreparedGaps(TableTravel(TABLE), most_rows=400)
+    for number in range(30):
+        await prepared.of(f"ten_{number}", agendas(4), seconds(-1), seconds(28))
+        assert sum(shelf.rows for shelf in prepared._shelves.values()) <= 400 or len(prepared._shelves) == 1
+
+
+async def test_many_agents_are_made_in_turns() -> None:
+    """A cold question about many agents lets others through while it is prepared."""
+    prepared = PreparedGaps(TableTravel(TABLE))
+    making = prepared.of("ten", agendas(100), seconds(-1), seconds(14))
+    pauses = 0
+    while True:
+        try:
+            making.send(None)
+        except StopIteration:
+            break
+        pauses += 1
+    assert pauses == 3
+
+
+async def test_no_solver_is_part_of_the_service() -> None:
+    """Slot search answers without one (GEO-20): nothing of the service even loads it."""
+    script = "import sys, geo.app; sys.exit('ortools' in sys.modules)"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", script)
+    assert await process.wait() == 0
