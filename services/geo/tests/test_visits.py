@@ -337,7 +337,7 @@ async def test_newer_travel_data_refuses_new_visits_and_leaves_old_ones(world: W
     late = await reserve(world, agent, 11.5, 12, EAST)
     reserved = await get_reservation(world.ledger, TENANT, late)
     assert reserved.before is not None
-    assert (reserved.before.leg.version, reserved.before.leg.seconds) == ("test-2", 3600)
+    assert (reserved.before.leg.version, reserved.before.leg.seconds) == (world.roads.told, 3600)
     await world.sound()
 
 

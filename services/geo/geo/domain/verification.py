@@ -1,6 +1,7 @@
 """The travel guarantee (R-087) recomputed from the stops alone, apart from the code that writes them.
 
-It orders the stops itself, looks the legs up itself and believes no stored link.
+It orders the stops itself, looks the legs up itself and believes no stored link, nor a drive to come that the
+data in use would tell longer.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -67,12 +68,19 @@ def unrecorded(stops: Sequence[StoredStop]) -> set[Pair]:
     }
 
 
+def to_remeasure(stops: Iterable[StoredStop], version: str, since: datetime) -> set[LegKey]:
+    """Direct drives to stops from `since` on that this version of the travel data is said to have told."""
+    legs = {stop.leg for stop in stops if stop.leg is not None and stop.starts_at >= since}
+    return {leg for leg in legs if leg[2:4] == (version, False) and free_leg(*leg[:2]) is None}
+
+
 def verify(
     stops: Sequence[StoredStop], known: Mapping[LegKey, object], engine: Mapping[Pair, int | None]
 ) -> Report:
     """Checks every agent's whole timeline.
 
-    `known` are the recorded legs; `engine` tells seconds for the pairs of `unrecorded`, None for no way.
+    `known` are the legs that are recorded as they were told; `engine` tells seconds for the pairs of
+    `unrecorded`, None for no way.
     """
     pairs = consecutive(stops)
     heads = {stop.agent_id: stop for stop in sorted(stops, key=lambda s: s.starts_at, reverse=True)}

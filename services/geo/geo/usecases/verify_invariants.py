@@ -1,26 +1,52 @@
 """The check of the guarantee, independent of the code that writes the ledger."""
 
 from geo.domain import errors
-from geo.domain.verification import Report, unrecorded, verify
+from geo.domain.legs import LegBook
+from geo.domain.verification import LegKey, Report, to_remeasure, unrecorded, verify
 from geo.storage import agents
 from geo.storage.verification import stored_legs, stored_stops
 from geo.usecases.ledger import Ledger
+from kit import telemetry
 from kit.db.uow import Timeouts
+from kit.errors import Unavailable
+
+_log = telemetry.logger("geo.verify_invariants")
 
 
 async def verify_invariants(ledger: Ledger, tenant: str, agent_id: str = "") -> Report:
-    """What is broken on one agent's timeline, or on all of the tenant. Raises NotFound for the agent.
+    """What is broken on one agent's timeline, or on all of the tenant.
 
-    An engine is asked only when a stop does not name the leg from the stop before it, which is broken anyway.
+    Drives to come that are of the travel data in use are measured again. Raises NotFound for the agent, and
+    Unavailable (TRAVEL_UNAVAILABLE) when a stop names no drive and no engine answers: it is broken anyway.
     """
     async with ledger.db.uow(tenant, timeouts=Timeouts(statement=30.0, idle=30.0)) as tx:
         if agent_id and agent_id not in await agents.read(tx, [agent_id]):
             raise errors.not_found("agent", agent_id, "agent_id")
         stops = await stored_stops(tx, agent_id)
         legs = await stored_legs(tx, stops)
+        now = await tx.now()
+    invented = await _invented(ledger, tenant, to_remeasure(stops, await ledger.travel.version(tenant), now))
     unknown = unrecorded(stops)
     engine = {}
     if unknown:
         book = await ledger.travel.legs(tenant, unknown)
         engine = {pair: leg.seconds if (leg := book.leg(pair)) else None for pair in unknown}
-    return verify(stops, legs, engine)
+    return verify(stops, {leg: None for leg in legs if leg not in invented}, engine)
+
+
+async def _invented(ledger: Ledger, tenant: str, legs: set[LegKey]) -> set[LegKey]:
+    """Those that the data in use tell longer; none, and a word in the log, while no engine answers."""
+    if not legs:
+        return set()
+    try:
+        book = await ledger.travel.legs(tenant, {leg[:2] for leg in legs})
+    except Unavailable as unanswered:
+        _log.warning("drives not measured again", tenant=tenant, error=str(unanswered))
+        return set()
+    return {leg for leg in legs if leg[2] == book.version and not _told(book, leg)}
+
+
+def _told(book: LegBook, leg: LegKey) -> bool:
+    """Whether a drive is no shorter than it is measured now."""
+    present = book.leg(leg[:2])
+    return present is not None and present.seconds <= leg[4]
