@@ -29,7 +29,10 @@ NAMED = {
     "INVALID_FIELD",
     "NOT_LATER",
     "NOT_FOUND",
+    "SERVICE_UNAVAILABLE",
 }
+MOST_UNANSWERED = ATTEMPTS // 50
+"""A loaded machine may leave a call without an answer in time; that is settled, and told, too."""
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -104,6 +107,7 @@ async def test_a_storm_of_writers_breaks_no_promise(crowded: World, stack: Stack
     losers = {name for name in storm.outcomes if not name.startswith("_")}
     assert losers <= NAMED, storm.outcomes
     assert storm.outcomes["_book"] > 50, storm.outcomes
+    assert storm.outcomes["SERVICE_UNAVAILABLE"] <= MOST_UNANSWERED, storm.outcomes
     assert await crowded.violations() == []
     assert await eventually(crowded.ownership, lambda seen: seen == ([], [])) == ([], [])
     assert await _constraints_fired(stack) == 0

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -38,17 +38,27 @@ def http_ok(port: int, path: str) -> Probe:
     return serves
 
 
-def routed(admin_port: int, services: Collection[str]) -> Probe:
-    """A probe of Envoy's admin page: ready when its health checks have passed all these services."""
+async def passed_checks(admin_port: int, services: Collection[str]) -> dict[str, int]:
+    """How many of Envoy's health checks each service has passed so far."""
+    page = (await _get(admin_port, "/stats?filter=health_check.success")).decode(errors="replace")
+    counts = dict.fromkeys(services, 0)
+    for line in page.splitlines():
+        name, _, count = line.partition(": ")
+        service = name.removeprefix("cluster.").removesuffix(".health_check.success")
+        if service in counts and count.strip().isdigit():
+            counts[service] = int(count)
+    return counts
+
+
+def routed(admin_port: int, earlier: Mapping[str, int]) -> Probe:
+    """A probe of Envoy's admin page: ready when each service has passed one more health check than `earlier`.
+
+    What Envoy thinks of a service that was just started again may be about the one that was there before.
+    """
 
     async def sees() -> bool:
-        page = (await _get(admin_port, "/clusters")).decode(errors="replace")
-        flags = {
-            line.split("::")[0]: line.endswith("::healthy")
-            for line in page.splitlines()
-            if "::health_flags::" in line
-        }
-        return all(flags.get(service, False) for service in services)
+        passed = await passed_checks(admin_port, earlier)
+        return all(passed[service] > count for service, count in earlier.items())
 
     return sees
 

@@ -27,7 +27,7 @@ from allinone.ports import Ports
 from allinone.postgres import PrivateCluster, require_existing
 from allinone.process import Process, run_once
 from allinone.progress import Progress, Silent
-from allinone.readiness import grpc_health, http_ok, routed, until_ready
+from allinone.readiness import grpc_health, http_ok, passed_checks, routed, until_ready
 from allinone.urls import StackUrls
 
 SERVICES = keys.SERVICES
@@ -318,7 +318,8 @@ class Stack:
         """Waits until Envoy's own health checks found these services: it sends them nothing before."""
         process = self._children["envoy"].process
         if process is not None:
-            probe = routed(self.options.ports.gateway_admin, services)
+            admin = self.options.ports.gateway_admin
+            probe = routed(admin, await passed_checks(admin, services))
             await until_ready(process, probe, seconds=ROUTED_SECONDS)
 
     # --- supervision ----------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of its own for what the program keeps, and no demo around."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("COLUMNS", raising=False)  # pytest's own width is nobody's terminal
     monkeypatch.delenv("GIRO_TOKEN", raising=False)
     monkeypatch.delenv("GIRO_METRICS_URLS", raising=False)
     monkeypatch.chdir(tmp_path)
