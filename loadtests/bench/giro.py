@@ -190,6 +190,8 @@ def _stamp(moment: datetime) -> Timestamp:
 
 async def prepare(stack: Stack) -> Bench:
     """Loads the demo, signs the administrator in, makes the campaign to measure in."""
+    platform = demo.platform_user()
+    await stack.make_platform_user(platform.email, platform.password)
     ids = await demo.load(stack, file=Path(stack.options.state) / demo.FILE_NAME)
     user = ids.users["administrator"]
     async with grpc.aio.insecure_channel(stack.urls.targets["identity"]) as channel:
