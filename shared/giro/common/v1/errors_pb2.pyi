@@ -103,7 +103,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_SETTLED: _ErrorReason.ValueType  # 40
     """This id was settled (released or given up) before; it cannot be used again."""
     ERROR_REASON_CALENDAR_IN_USE: _ErrorReason.ValueType  # 41
-    """The absence or calendar hits stops that are there already. Metadata: `stop_ids` joined by commas."""
+    """The absence or calendar hits stops that are there already. Metadata: `stop_ids`, the ids of at most twenty of their
+    owners, joined by commas.
+    """
     ERROR_REASON_GAP_TOO_SHORT: _ErrorReason.ValueType  # 42
     """The gap is shorter than the visit. Metadata: `short_seconds`."""
     ERROR_REASON_OUTSIDE_WINDOWS: _ErrorReason.ValueType  # 43
@@ -193,7 +195,9 @@ ERROR_REASON_UNREACHABLE: ErrorReason.ValueType  # 39
 ERROR_REASON_SETTLED: ErrorReason.ValueType  # 40
 """This id was settled (released or given up) before; it cannot be used again."""
 ERROR_REASON_CALENDAR_IN_USE: ErrorReason.ValueType  # 41
-"""The absence or calendar hits stops that are there already. Metadata: `stop_ids` joined by commas."""
+"""The absence or calendar hits stops that are there already. Metadata: `stop_ids`, the ids of at most twenty of their
+owners, joined by commas.
+"""
 ERROR_REASON_GAP_TOO_SHORT: ErrorReason.ValueType  # 42
 """The gap is shorter than the visit. Metadata: `short_seconds`."""
 ERROR_REASON_OUTSIDE_WINDOWS: ErrorReason.ValueType  # 43
