@@ -57,7 +57,7 @@ def verdicts(gaps: Gaps, buffers: Ints, question: Question, travel: Round, meets
 
 def _in_itself(gaps: Gaps, buffers: Ints, question: Question, travel: Round) -> tuple[Ints, Ints]:
     """Reason and seconds of each gap whatever the windows; code -1 where the visit fits in it."""
-    inward, outward = travel.inward.seconds, travel.outward.seconds
+    inward, outward = travel.seconds_in, travel.seconds_out
     start = on_grid(earliest(gaps, buffers, inward), question.granularity)
     end = start + question.duration
     late = end - latest_end(gaps, outward)
@@ -82,9 +82,9 @@ def _in_itself(gaps: Gaps, buffers: Ints, question: Question, travel: Round) -> 
 
 def _lead_time(gaps: Gaps, buffers: Ints, question: Question, travel: Round, meets: Candidates) -> Ints:
     """Seconds by which the latest start that fits in some window comes too early; 0 where there is none."""
-    start = np.maximum(earliest(gaps, buffers, travel.inward.seconds)[meets.gap], meets.span_start)
+    start = np.maximum(earliest(gaps, buffers, travel.seconds_in)[meets.gap], meets.span_start)
     start = on_grid(start, question.granularity)
-    end = np.minimum(latest_end(gaps, travel.outward.seconds)[meets.gap], meets.span_end)
+    end = np.minimum(latest_end(gaps, travel.seconds_out)[meets.gap], meets.span_end)
     latest = end - question.duration
     early = question.not_before - latest
     early = np.where((start <= latest) & (early > 0), early, FOREVER)

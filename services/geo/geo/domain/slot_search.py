@@ -85,10 +85,35 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The drives to the visit and from it, for gaps at the same positions of both."""
+    """The drives to the visit and from it.
+
+    `inward` and `outward` are along some places; the others are along gaps: where their origins and targets
+    are among those places, and the seconds from and to them.
+    """
 
     inward: Drives
     outward: Drives
+    origin_at: Ints
+    target_at: Ints
+    seconds_in: Ints
+    seconds_out: Ints
+
+    @classmethod
+    def of(cls, inward: Drives, outward: Drives, origin_at: Ints, target_at: Ints) -> "Round":
+        """The drives of gaps whose origins and targets are at these positions of the places."""
+        seconds_in, seconds_out = inward.seconds.take(origin_at), outward.seconds.take(target_at)
+        return cls(inward, outward, origin_at, target_at, seconds_in, seconds_out)
+
+    def legs(self, gap: Ints) -> tuple[list[Leg | None], list[Leg | None]]:
+        """The legs to the visit, and from it, of the gaps at these positions."""
+        legs_out = self.outward.legs(self.target_at.take(gap))
+        seconds = self.seconds_out.take(gap).tolist()
+        return self.inward.legs(self.origin_at.take(gap)), list(map(_of_seconds, legs_out, seconds))
+
+
+def _of_seconds(leg: Leg | None, seconds: int) -> Leg | None:
+    """The leg with a stored drive's seconds, where that one stays in force."""
+    return leg if leg is None or leg.seconds == seconds else replace(leg, seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +164,19 @@ def settled(gaps: Gaps, travel: Round, place: int) -> Round:
     same = np.nonzero(gaps.kept_place == place)[0]
     if not len(same):
         return travel
-    seconds = travel.outward.seconds.copy()
+    seconds = travel.seconds_out.copy()
     for at in same.tolist():
         kept, direct = int(gaps.kept[at]), int(seconds[at])
         if not gaps.kept_detour[at] or direct == UNREACHABLE or kept < direct:
             seconds[at] = kept
-    return Round(travel.inward, replace(travel.outward, seconds=seconds))
+    return replace(travel, seconds_out=seconds)
 
 
 def fits(gaps: Gaps, found: Candidates, buffers: Ints, question: Question, travel: Round) -> Fits:
     """The earliest start of each candidate. `gaps`, `buffers` and `travel` are parallel to each other."""
-    start = earliest(gaps, buffers, travel.inward.seconds)[found.gap]
+    start = earliest(gaps, buffers, travel.seconds_in)[found.gap]
     start = on_grid(np.maximum(start, found.span_start), question.granularity)
-    end = np.minimum(latest_end(gaps, travel.outward.seconds)[found.gap], found.span_end)
+    end = np.minimum(latest_end(gaps, travel.seconds_out)[found.gap], found.span_end)
     latest = end - question.duration
     good = (start <= latest) & _reached(gaps, travel)[found.gap]
     return Fits(start, latest, _added(gaps, travel)[found.gap], good)
@@ -191,11 +216,8 @@ def slots(looked: "Looked", chosen: Ints, agent_ids: Sequence[str], duration: in
     columns = (gaps.agent, gaps.ready, gaps.target, gaps.target_buffer, looked.buffers.take(gap))
     figures = (fit.start.take(chosen), fit.latest.take(chosen), fit.added.take(chosen))
     table = np.array([*columns, *figures]).T.tolist()
-    legs_in, legs_out = looked.travel.inward.legs(gap), looked.travel.outward.legs(gap)
-    return [
-        _slot(agent_ids[row[0]], duration, row, (leg_in, leg_out))
-        for row, leg_in, leg_out in zip(table, legs_in, legs_out, strict=True)
-    ]
+    legs = zip(*looked.travel.legs(gap), strict=True)
+    return [_slot(agent_ids[row[0]], duration, row, pair) for row, pair in zip(table, legs, strict=True)]
 
 
 def _slot(agent_id: str, duration: int, row: Sequence[int], legs: tuple[Leg | None, Leg | None]) -> Slot:
@@ -230,7 +252,7 @@ def latest_end(gaps: Gaps, drive_out: Ints) -> Ints:
 
 
 def _reached(gaps: Gaps, travel: Round) -> Bools:
-    inward, outward = travel.inward.seconds, travel.outward.seconds
+    inward, outward = travel.seconds_in, travel.seconds_out
     reached: Bools = (
         (gaps.fault == 0) & (inward != UNREACHABLE) & (outward != UNREACHABLE) & (outward <= gaps.budget)
     )
@@ -238,7 +260,7 @@ def _reached(gaps: Gaps, travel: Round) -> Bools:
 
 
 def _added(gaps: Gaps, travel: Round) -> Ints:
-    added: Ints = travel.inward.seconds + travel.outward.seconds - gaps.replaced
+    added: Ints = travel.seconds_in + travel.seconds_out - gaps.replaced
     bounded: Ints = np.minimum(np.maximum(added, 1 - _FAR), _FAR - 1)
     return bounded
 
@@ -249,8 +271,10 @@ def _first_distinct(keys: Ints, latest: Ints, limit: int) -> Ints:
     while True:
         few = _smallest(keys, wanted)
         order = few[np.lexsort((-latest[few], keys[few]))]
-        fresh = np.append(True, np.diff(keys[order]) != 0)
-        if len(few) == len(keys) or fresh.sum() >= limit:
+        ordered = keys[order]
+        fresh = np.ones(len(order), dtype=bool)
+        np.not_equal(ordered[1:], ordered[:-1], out=fresh[1:])
+        if len(few) == len(keys) or np.count_nonzero(fresh) >= limit:
             chosen: Ints = order[fresh][:limit]
             return chosen
         wanted *= 4

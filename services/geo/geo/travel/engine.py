@@ -21,6 +21,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def symmetric(self) -> bool:
+        """Whether there and back are the same."""
+        ...
+
+    @property
     def instant(self) -> bool:
         """Whether `measure` costs next to nothing, so that a lower bound saves nothing."""
         ...

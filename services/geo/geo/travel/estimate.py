@@ -19,6 +19,7 @@ class Estimate:
 
     version: Final = "estimate-1"
     source: Final = TravelSource.ESTIMATE
+    symmetric: Final = True
     instant: Final = True
 
     async def measure(self, froms: Places, tos: Places) -> tuple[Ints, Ints]:

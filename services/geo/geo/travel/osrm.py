@@ -54,6 +54,7 @@ class Osrm:
     """
 
     source: Final = TravelSource.ROAD
+    symmetric: Final = False
     instant: Final = False
 
     def __init__(self, base: Path, *, snap_limit_m: float = 1000.0, cache_pairs: int = 1_000_000) -> None:

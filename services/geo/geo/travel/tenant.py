@@ -44,16 +44,20 @@ class TenantTravel:
         """All of these pairs by the data at hand."""
         return await self._book(await self._matrices.at_hand(tenant), pairs)
 
-    async def drives(self, tenant: str, froms: Places, tos: Places) -> Drives:
-        """The drives, pair by pair, by the data at hand."""
-        return await self._drives(await self._matrices.at_hand(tenant), froms, tos)
+    async def around(self, tenant: str, place: int, places: Places) -> tuple[Drives, Drives]:
+        """The drives from each of the places to one place, and back, by the data at hand."""
+        matrix, here = await self._matrices.at_hand(tenant), Places.single(place)
+        back = await self.engine.measure(here, places)
+        there = back if self.engine.symmetric else await self.engine.measure(places, here)
+        return self._drives(matrix, places, here, there), self._drives(matrix, here, places, back)
 
-    async def floor(self, tenant: str, froms: Places, tos: Places) -> Drives:
-        """Drives that are never longer than those of `drives`."""
-        seconds = self.engine.floor(froms, tos)
-        return self._drives_of(
-            await self._matrices.at_hand(tenant), froms, tos, (seconds, np.zeros_like(seconds))
-        )
+    async def floor_around(self, tenant: str, place: int, places: Places) -> tuple[Drives, Drives]:
+        """Drives that are never longer than those of `around`."""
+        matrix, here = await self._matrices.at_hand(tenant), Places.single(place)
+        there, back = self.engine.floor(places, here), self.engine.floor(here, places)
+        nothing = np.zeros_like(there)
+        inward = self._drives(matrix, places, here, (there, nothing))
+        return inward, self._drives(matrix, here, places, (back, nothing))
 
     def _version(self, matrix: Matrix) -> str:
         return travel_version(self.engine.version, matrix.version)
@@ -61,13 +65,11 @@ class TenantTravel:
     async def _book(self, matrix: Matrix, pairs: Collection[Pair]) -> LegBook:
         asked = list(pairs)
         ends = np.array(asked, dtype=np.int64).reshape(-1, 2)
-        drives = await self._drives(matrix, Places.of(ends[:, 0]), Places.of(ends[:, 1]))
+        froms, tos = Places.of(ends[:, 0]), Places.of(ends[:, 1])
+        drives = self._drives(matrix, froms, tos, await self.engine.measure(froms, tos))
         return LegBook(drives.version, dict(zip(asked, drives.legs(), strict=True)))
 
-    async def _drives(self, matrix: Matrix, froms: Places, tos: Places) -> Drives:
-        return self._drives_of(matrix, froms, tos, await self.engine.measure(froms, tos))
-
-    def _drives_of(self, matrix: Matrix, froms: Places, tos: Places, figures: tuple[Ints, Ints]) -> Drives:
+    def _drives(self, matrix: Matrix, froms: Places, tos: Places, figures: tuple[Ints, Ints]) -> Drives:
         """The engine's figures with the matrix on top of them."""
         seconds, metres = figures
         moving = ~standing(froms, tos)

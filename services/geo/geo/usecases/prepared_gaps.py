@@ -44,15 +44,17 @@ class AgentGaps:
 class Prepared:
     """The gaps of several agents, as `gaps.agent` counts them; `ranks` is their place in the order of ids.
 
-    `origins` and `targets` are the places of the gaps' columns of those names.
+    `places` are all that gaps begin and end at, each once; `origin_at` and `target_at` are where the gaps'
+    columns of those names are among them.
     """
 
     version: str
     agents: tuple[AgentGaps, ...]
     agent_ids: tuple[str, ...]
     gaps: Gaps
-    origins: Places
-    targets: Places
+    places: Places
+    origin_at: Ints
+    target_at: Ints
     buffers: Ints
     ranks: Ints
 
@@ -157,13 +159,15 @@ def _joined(version: str, parts: Sequence[AgentGaps]) -> Prepared:
     ranks = np.empty(len(parts), dtype=np.int64)
     ranks[np.argsort(np.array(agent_ids))] = np.arange(len(parts))
     together = gaps.joined([part.gaps for part in parts], range(len(parts)))
+    places, at = np.unique(np.concatenate([together.origin, together.target]), return_inverse=True)
     return Prepared(
         version=version,
         agents=tuple(parts),
         agent_ids=agent_ids,
         gaps=together,
-        origins=Places.of(together.origin),
-        targets=Places.of(together.target),
+        places=Places.of(places),
+        origin_at=at[: len(together)],
+        target_at=at[len(together) :],
         buffers=np.array([part.agenda.buffer for part in parts], dtype=np.int64),
         ranks=ranks,
     )

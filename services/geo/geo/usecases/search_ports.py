@@ -17,7 +17,7 @@ class DriveTables(Protocol):
 
     @property
     def instant(self) -> bool:
-        """Whether drives cost next to nothing, so that `floor` saves nothing."""
+        """Whether drives cost next to nothing, so that a lower bound saves nothing."""
         ...
 
     async def version_at_hand(self, tenant: str) -> str:
@@ -28,10 +28,10 @@ class DriveTables(Protocol):
         """These pairs; None in the book for a pair without a way."""
         ...
 
-    async def drives(self, tenant: str, froms: Places, tos: Places) -> Drives:
-        """The drives pair by pair; one side may be a single place. Places may be equal or no place."""
+    async def around(self, tenant: str, place: int, places: Places) -> tuple[Drives, Drives]:
+        """The drives from each of the places to one place, and back. Places may be equal or no place."""
         ...
 
-    async def floor(self, tenant: str, froms: Places, tos: Places) -> Drives:
-        """Drives whose seconds never exceed those of `drives`; only their seconds count."""
+    async def floor_around(self, tenant: str, place: int, places: Places) -> tuple[Drives, Drives]:
+        """Drives whose seconds never exceed those of `around`; only their seconds count."""
         ...

@@ -82,23 +82,31 @@ class SlotSearch:
     async def _look(self, task: "_Task") -> Looked:
         look = _Look.at(task, _first_candidates(task))
         if not (task.asked.explain or self._travel.instant):
-            least = await self._judged(task, look, self._travel.floor)
+            least = await self._judged(task, look, self._travel.floor_around)
             kept = least.meets.where(least.fit.good)
             kept = Candidates(least.positions[kept.gap], kept.span_start, kept.span_end)
             look = _Look.at(task, kept)
-        return await self._judged(task, look, self._travel.drives)
+        return await self._judged(task, look, self._travel.around)
 
-    async def _judged(self, task: "_Task", look: "_Look", drives: "_Drives") -> Looked:
-        question, there = task.question, Places.single(task.question.place)
-        inward = await drives(task.tenant, task.prepared.origins.take(look.positions), there)
-        outward = await drives(task.tenant, there, task.prepared.targets.take(look.positions))
-        travel = slot_search.settled(look.gaps, Round(inward, outward), question.place)
+    async def _judged(self, task: "_Task", look: "_Look", around: "_Around") -> Looked:
+        question = task.question
+        travel = await self._round(task, look.positions, around)
+        travel = slot_search.settled(look.gaps, travel, question.place)
         buffers = np.maximum(task.prepared.buffers, task.asked.buffer)[look.gaps.agent]
         fit = slot_search.fits(look.gaps, look.meets, buffers, question, travel)
         return Looked(look.positions, look.gaps, buffers, look.meets, travel, fit)
 
+    async def _round(self, task: "_Task", positions: Ints, around: "_Around") -> Round:
+        prepared, place = task.prepared, task.question.place
+        ends = prepared.origin_at.take(positions), prepared.target_at.take(positions)
+        if self._travel.instant:  # asking about all is cheaper than finding out about which
+            return Round.of(*await around(task.tenant, place, prepared.places), *ends)
+        wanted, at = np.unique(np.concatenate(ends), return_inverse=True)
+        drives = await around(task.tenant, place, prepared.places.take(wanted))
+        return Round.of(*drives, at[: len(positions)], at[len(positions) :])
 
-_Drives = Callable[[str, Places, Places], Awaitable[Drives]]
+
+_Around = Callable[[str, int, Places], Awaitable[tuple[Drives, Drives]]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,12 +52,16 @@ class TableTravel:
     async def legs_at_hand(self, tenant: str, pairs: Collection[Pair]) -> LegBook:
         return LegBook(self.version, {pair: self.leg(pair) for pair in pairs})
 
-    async def drives(self, tenant: str, froms: Places, tos: Places) -> Drives:
-        self.asked.append(max(len(froms), len(tos)))
-        return self._drives(froms, tos, 1)
+    async def around(self, tenant: str, place: int, places: Places) -> tuple[Drives, Drives]:
+        self.asked.append(len(places))
+        return self._around(place, places, 1)
 
-    async def floor(self, tenant: str, froms: Places, tos: Places) -> Drives:
-        return self._drives(froms, tos, 2)
+    async def floor_around(self, tenant: str, place: int, places: Places) -> tuple[Drives, Drives]:
+        return self._around(place, places, 2)
+
+    def _around(self, place: int, places: Places, divisor: int) -> tuple[Drives, Drives]:
+        here = Places.of(np.array([place]))
+        return self._drives(places, here, divisor), self._drives(here, places, divisor)
 
     def _drives(self, froms: Places, tos: Places, divisor: int) -> Drives:
         still = standing(froms, tos)

@@ -102,22 +102,20 @@ async def test_one_pair_has_one_answer_whatever_else_is_asked(travel: TenantTrav
 
 
 async def test_many_drives_at_once_are_the_same_drives(travel: TenantTravel) -> None:
-    hub = Places.of(np.array(TOWN[:1]))
-    town = Places.of(np.array([*TOWN, NOWHERE]))
-    book = await travel.legs(TENANT, [(TOWN[0], to) for to in town.keys.tolist()])
-    outward = (await travel.drives(TENANT, hub, town)).legs()
-    assert outward == [book.leg((TOWN[0], to)) for to in town.keys.tolist()]
-    inward = (await travel.drives(TENANT, town, hub)).legs()
-    book = await travel.legs_at_hand(TENANT, [(to, TOWN[0]) for to in town.keys.tolist()])
-    assert inward == [book.leg((to, TOWN[0])) for to in town.keys.tolist()]
+    town = [*TOWN, NOWHERE]
+    inward, outward = await travel.around(TENANT, TOWN[0], Places.of(np.array(town)))
+    book = await travel.legs(TENANT, [(TOWN[0], to) for to in town])
+    assert list(outward) == [book.leg((TOWN[0], to)) for to in town]
+    book = await travel.legs_at_hand(TENANT, [(to, TOWN[0]) for to in town])
+    assert list(inward) == [book.leg((to, TOWN[0])) for to in town]
 
 
 async def test_the_floor_is_never_above_the_answer(travel: TenantTravel) -> None:
     town = Places.of(np.array(TOWN))
     for place in TOWN:
-        hub = Places.of(np.array([place]))
-        drives, floor = await travel.drives(TENANT, hub, town), await travel.floor(TENANT, hub, town)
-        assert ((floor.seconds <= drives.seconds) | (drives.seconds == UNREACHABLE)).all()
+        answers = await travel.around(TENANT, place, town)
+        for drives, floor in zip(answers, await travel.floor_around(TENANT, place, town), strict=True):
+            assert ((floor.seconds <= drives.seconds) | (drives.seconds == UNREACHABLE)).all()
 
 
 async def test_no_pairs_no_legs(travel: TenantTravel) -> None:
@@ -167,7 +165,7 @@ async def test_the_matrix_comes_first_each_direction_by_itself() -> None:
     assert book.leg((b, c)) is None
     assert free.source is TravelSource.ESTIMATE
     assert {leg.version for leg in (there, back, free)} == {"estimate-1+m7"} == {await travel.version(TENANT)}
-    floor = await travel.floor(TENANT, Places.of(np.array([a])), Places.of(np.array([b])))
+    _, floor = await travel.floor_around(TENANT, a, Places.of(np.array([b])))
     assert floor.seconds.tolist() == [50]
 
 
