@@ -9,9 +9,9 @@ from allinone.stack import Stack, StackOptions
 from tests.world import World
 
 QUICK_SETTLING = {
-    "booking": {"GIRO_SETTLE_AFTER": "4", "GIRO_SETTLE_EVERY": "0.5", "GIRO_LEDGER_TIMEOUT": "3"}
+    "booking": {"GIRO_SETTLE_AFTER": "6", "GIRO_SETTLE_EVERY": "0.5", "GIRO_LEDGER_TIMEOUT": "5"}
 }
-"""What a crash left is settled after four seconds instead of fifteen."""
+"""What a crash left is settled after six seconds instead of fifteen."""
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -4,6 +4,7 @@ Everything goes through the gateway with generated clients, as a partner's progr
 signed with the stack's own key, so that a test can be anybody.
 """
 
+import asyncio
 import json
 import time
 import uuid
@@ -82,6 +83,8 @@ class World:
     campaign: str = ""
     contacts: list[str] = field(default_factory=list)
     points: list[travel.Point] = field(default_factory=list)
+    patience: float = 0.0
+    """Seconds for which a call that was answered UNAVAILABLE is repeated, as a caller would."""
 
     @classmethod
     async def make(
@@ -89,11 +92,12 @@ class World:
     ) -> "World":
         """A fresh tenant on the stack."""
         channel = grpc.aio.insecure_channel(stack.urls.gateway.removeprefix("http://"))
-        world = cls(channel, stack.urls.signing_key_file)
+        world = cls(channel, stack.urls.signing_key_file, patience=15)  # a service may just have come back
         await world._make_tenant()
         for number in range(agents):
             world.agents.append(await world.make_agent(f"Agent {number}"))
         await world._make_campaign(purchased, contacts)
+        world.patience = 0
         return world
 
     async def close(self) -> None:
@@ -126,12 +130,16 @@ class World:
         role: str = "ADMINISTRATOR",
         timeout: float = 15,
     ) -> Answer:
-        """One call; a refusal is raised as `Refusal`."""
+        """One call; a refusal is raised as `Refusal`. UNAVAILABLE is asked again while patience lasts."""
         metadata = (("authorization", f"Bearer {self.token(role)}"),)
-        try:
-            return await method(request, metadata=metadata, timeout=timeout)
-        except grpc.aio.AioRpcError as error:
-            raise Refusal(error) from None
+        deadline = time.monotonic() + self.patience
+        while True:
+            try:
+                return await method(request, metadata=metadata, timeout=timeout)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE or time.monotonic() > deadline:
+                    raise Refusal(error) from None
+            await asyncio.sleep(0.2)
 
     @property
     def identity(self) -> Any:

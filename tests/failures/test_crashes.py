@@ -4,6 +4,7 @@ After the restart no appointment is without its stop and no stop without its own
 acknowledged is there, and repeating the request gives one answer and one appointment.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -86,6 +87,17 @@ async def _answer(call: Callable[[], Awaitable[Any]]) -> Any:
         return None
 
 
+async def _until_it_dies(stack: Stack, service: str, call: Callable[[], Awaitable[Any]]) -> Any:
+    """Repeats the call until the service is gone; the first answer that a caller had, None without one."""
+    down = asyncio.ensure_future(stack.wait_down(service))
+    acknowledged = None
+    while not down.done():
+        answer = await _answer(call)
+        acknowledged = answer if acknowledged is None else acknowledged
+        await asyncio.wait({down}, timeout=1)
+    return acknowledged
+
+
 async def _final(call: Callable[[], Awaitable[Any]]) -> Any:
     """The first definite answer to the repeated request: a message, or the reason of its refusal."""
 
@@ -107,14 +119,16 @@ async def test_killed_at_a_failpoint(
     world: World, stack: Stack, service: str, action: str, failpoint: str
 ) -> None:
     """Whatever was under way is made or not made, never half."""
+    world.patience = 15
     act = await _prepared(world)
     call = getattr(act, action)
     await stack.restart(service, GIRO_FAILPOINTS=f"{failpoint}=kill")
+    world.patience = 0
     try:
-        acknowledged = await _answer(call)
-        await stack.wait_down(service)
+        acknowledged = await _until_it_dies(stack, service, call)
     finally:
         await stack.restart(service)
+    world.patience = 15
     assert await eventually(world.ownership, lambda seen: seen == ([], [])) == ([], [])
     answer = await _final(call)
     if acknowledged is not None:

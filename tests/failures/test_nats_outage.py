@@ -76,6 +76,7 @@ async def test_one_service_down_leaves_the_others_serving(world: World, stack: S
             await go_on(world)
     finally:
         await stack.restart(service)
+    world.patience = 15
     again = await world.book(world.day(6, 12))
     await eventually(
         world.changes, lambda seen: again.appointment_id in {change.appointment_id for change in seen}

@@ -31,7 +31,7 @@ NAMED = {
     "NOT_FOUND",
     "SERVICE_UNAVAILABLE",
 }
-MOST_UNANSWERED = ATTEMPTS // 50
+MOST_UNANSWERED = ATTEMPTS // 10
 """A loaded machine may leave a call without an answer in time; that is settled, and told, too."""
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow, pytest.mark.timeout(300)]
