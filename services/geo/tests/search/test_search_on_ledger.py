@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 import pytest_asyncio
+from prometheus_client import REGISTRY
 
 from geo.domain.calendar import Calendar, WeeklyBreak, WeeklyShift, calendar
 from geo.domain.plan import Plan
@@ -23,7 +25,7 @@ from geo.usecases.release_hold import release_hold
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
 from geo.usecases.search_slots import Found, SearchSlots, SlotSearch
 from geo.usecases.set_calendar import set_calendar
-from kit.errors import NotFound, Reason
+from kit.errors import NotFound, Reason, Unavailable
 from kit.testing.databases import Databases
 from kit.values.ids import new_id
 from kit.values.latlng import LatLng
@@ -193,6 +195,51 @@ async def test_without_notifications_versions_are_polled(house: House) -> None:
     assert len(await house.starts(agent)) == 2, "nobody told this process yet"
     await house.feed()._poll_once()
     assert len(await house.starts(agent)) == 1
+
+
+async def test_a_lost_connection_is_taken_up_again(house: House) -> None:
+    agent = await house.world.agent(noon_break())
+    feed = asyncio.create_task(house.feed().run())
+    try:
+        assert len(await house.starts(agent)) == 2
+        await _until(lambda: _listens(house))
+        assert len(await house.starts(agent)) == 2
+        await _cut_listeners(house)
+        await House.on(house.world).book(agent, 8.75, 11.75)
+        await _until(lambda: _has(house, agent, 1))
+        await _until(lambda: _listening(house))
+    finally:
+        feed.cancel()
+        await asyncio.gather(feed, return_exceptions=True)
+
+
+async def test_staleness_is_measured_while_nothing_is_heard(house: House) -> None:
+    class Gone:
+        def uow(self, tenant: str) -> None:
+            raise Unavailable(Reason.DATABASE_UNAVAILABLE, "no answer")
+
+    assert len(await house.starts(await house.world.agent(noon_break()))) == 2
+    feed = house.feed()
+    feed._db = Gone()  # type: ignore[assignment]
+    feed._in_step -= 30
+    await feed._poll_once()
+    assert (REGISTRY.get_sample_value("giro_geo_agenda_staleness_seconds") or 0) >= 30
+    await house.feed()._poll_once()
+    assert REGISTRY.get_sample_value("giro_geo_agenda_staleness_seconds") == 0
+
+
+async def _cut_listeners(house: House) -> None:
+    async with await psycopg.AsyncConnection.connect(house.world.urls.admin, autocommit=True) as admin:
+        await admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+        )
+
+
+async def _listening(house: House) -> bool:
+    async with await psycopg.AsyncConnection.connect(house.world.urls.admin, autocommit=True) as admin:
+        query = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+        return await (await admin.execute(query)).fetchone() is not None
 
 
 async def _has(house: House, agent: str, starts: int) -> bool:
