@@ -180,7 +180,7 @@ async def test_a_commit_elsewhere_shows_after_its_notification(house: House) -> 
     feed = asyncio.create_task(house.feed().run())
     try:
         assert len(await house.starts(agent)) == 2
-        await _until(lambda: _listens(house))
+        await _until(lambda: _listening(house))
         await elsewhere.book(agent, 8.75, 11.75)
         await _until(lambda: _has(house, agent, 1))
     finally:
@@ -202,7 +202,7 @@ async def test_a_lost_connection_is_taken_up_again(house: House) -> None:
     feed = asyncio.create_task(house.feed().run())
     try:
         assert len(await house.starts(agent)) == 2
-        await _until(lambda: _listens(house))
+        await _until(lambda: _listening(house))
         assert len(await house.starts(agent)) == 2
         await _cut_listeners(house)
         await House.on(house.world).book(agent, 8.75, 11.75)
@@ -244,10 +244,6 @@ async def _listening(house: House) -> bool:
 
 async def _has(house: House, agent: str, starts: int) -> bool:
     return len(await house.starts(agent)) == starts
-
-
-async def _listens(house: House) -> bool:
-    return not any(shelf.agendas.keys() - shelf.dirty for shelf in house.agendas._shelves.values())
 
 
 async def _until(true: object, seconds: float = 5.0) -> None:
