@@ -10,7 +10,8 @@ ROOT=$PWD
 VENV=$ROOT/.venv
 BOOTSTRAP=$ROOT/.bootstrap
 LOG=$ROOT/.run/logs/setup.log
-MEMBERS=(shared services/identity services/booking services/geo services/gateway services/allinone services/cli)
+MEMBERS=(shared services/identity services/booking services/geo services/reminders services/gateway
+    services/allinone services/cli)
 
 STEP="looking at what is there"
 ADVICE="read $LOG"

@@ -1,0 +1,1 @@
+"""What reminders asks of others: providers of calls and messages."""

@@ -1,0 +1,1 @@
+"""What comes in: RPCs and events, turned into commands."""

@@ -1,0 +1,1 @@
+"""One verb a file: claim, load, decide, save, tell."""
