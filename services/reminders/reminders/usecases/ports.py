@@ -70,7 +70,7 @@ class CallReport:
 
 
 class Doubtful(Exception):
-    """Nobody knows whether the provider took it (time-out, connection lost, 5xx): look it up, never repeat."""
+    """Nobody knows whether the provider took it (time-out, lost connection, 5xx): look up, never repeat."""
 
 
 class Declined(Exception):
