@@ -1,0 +1,143 @@
+"""What every voice provider keeps to, whatever carries its calls (R-111 to R-114, R-122)."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from rigs import SCRIPT, TENANT, Phone, Rig, call, outcome
+
+from reminders.usecases.ports import CallEnding, CallState, Doubtful
+
+NUMBER = "+37120000001"
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.mark.parametrize("key", ["1", "2"])
+async def test_an_answer_by_key(rig: Rig, key: str) -> None:
+    rig.phone(NUMBER, Phone(presses=key))
+    report = await outcome(rig, call(rig, NUMBER))
+    assert (report.state, report.ending, report.digit) == (CallState.ENDED, CallEnding.ANSWERED, key)
+    assert report.answered_at is not None
+    assert report.ended_at is not None
+    assert report.answered_at <= report.ended_at
+    assert rig.rings(NUMBER) == 1
+    assert rig.heard(NUMBER) in ([], [SCRIPT.prompt, SCRIPT.thanks[key]])
+    assert rig.told[-1] == report
+
+
+async def test_the_key_is_told_as_soon_as_it_is_pressed(rig: Rig) -> None:
+    rig.phone(NUMBER, Phone(presses="1"))
+    await outcome(rig, call(rig, NUMBER))
+    first = next(report for report in rig.told if report.digit)
+    assert first.digit == "1"
+    assert all(report.digit == "1" for report in rig.told[rig.told.index(first) :])
+
+
+async def test_another_key_brings_the_menu_once_more(rig: Rig) -> None:
+    rig.phone(NUMBER, Phone(presses="72"))
+    report = await outcome(rig, call(rig, NUMBER))
+    assert (report.ending, report.digit) == (CallEnding.ANSWERED, "2")
+    assert rig.heard(NUMBER) in ([], [SCRIPT.prompt, SCRIPT.menu, SCRIPT.thanks["2"]])
+
+
+async def test_another_key_twice_is_no_answer_to_the_question(rig: Rig) -> None:
+    rig.phone(NUMBER, Phone(presses="77"))
+    report = await outcome(rig, call(rig, NUMBER))
+    assert (report.ending, report.digit) == (CallEnding.ANSWERED, None)
+    assert rig.heard(NUMBER) in ([], [SCRIPT.prompt, SCRIPT.menu])
+
+
+async def test_no_key_at_all(rig: Rig) -> None:
+    rig.phone(NUMBER, Phone())
+    report = await outcome(rig, call(rig, NUMBER))
+    assert (report.state, report.ending, report.digit) == (CallState.ENDED, CallEnding.ANSWERED, None)
+    assert rig.heard(NUMBER) in ([], [SCRIPT.prompt, SCRIPT.menu])
+
+
+async def test_hanging_up(rig: Rig) -> None:
+    rig.phone(NUMBER, Phone(hangs_up=True))
+    report = await outcome(rig, call(rig, NUMBER))
+    assert (report.state, report.ending, report.digit) == (CallState.ENDED, CallEnding.ANSWERED, None)
+
+
+@pytest.mark.parametrize(
+    ("phone", "ending"),
+    [
+        (Phone(busy=True), CallEnding.BUSY),
+        (Phone(picks_up=False), CallEnding.NO_ANSWER),
+        (Phone(unknown=True), CallEnding.WRONG_NUMBER),
+    ],
+)
+async def test_calls_that_nobody_answers(rig: Rig, phone: Phone, ending: CallEnding) -> None:
+    rig.phone(NUMBER, phone)
+    report = await outcome(rig, call(rig, NUMBER))
+    assert (report.state, report.ending, report.digit) == (CallState.ENDED, ending, None)
+    assert report.answered_at is None
+
+
+async def test_a_provider_that_is_down_is_doubtful_and_settled_by_look_up(rig: Rig) -> None:
+    rig.phone(NUMBER, Phone(dead=True))
+    placed = call(rig, NUMBER)
+    with pytest.raises(Doubtful):
+        await rig.provider.place(placed)
+    await rig.settled(placed.reference)
+    rig.phone(NUMBER, Phone(presses="1"))
+    rig.clock.now = placed.give_up_at + timedelta(minutes=5)
+    report = await rig.provider.look_up(TENANT, placed.reference)
+    assert report.state is CallState.NEVER_PLACED or report.ending is CallEnding.FAILED
+    assert (await rig.provider.place(placed)).state is report.state
+    assert rig.rings(NUMBER) == 0
+
+
+async def test_a_lost_reply_is_settled_by_look_up_and_never_by_calling_again(rig: Rig) -> None:
+    rig.phone(NUMBER, Phone(presses="2", reply_lost=True))
+    placed = call(rig, NUMBER)
+    report = await outcome(rig, placed)
+    assert (report.state, report.ending, report.digit) == (CallState.ENDED, CallEnding.ANSWERED, "2")
+    await rig.provider.place(placed)
+    assert rig.rings(NUMBER) == 1
+
+
+async def test_the_same_reference_never_rings_twice(rig: Rig) -> None:
+    rig.phone(NUMBER, Phone(presses="1"))
+    placed = call(rig, NUMBER)
+    await asyncio.gather(rig.provider.place(placed), rig.provider.place(placed))
+    await rig.settled(placed.reference)
+    again = await rig.provider.place(placed)
+    assert (again.state, again.digit) == (CallState.ENDED, "1")
+    assert rig.rings(NUMBER) == 1
+
+
+@pytest.mark.parametrize("late", [timedelta(0), timedelta(hours=1)])
+async def test_nothing_rings_from_the_moment_of_giving_up(rig: Rig, late: timedelta) -> None:
+    rig.phone(NUMBER, Phone(presses="1"))
+    placed = call(rig, NUMBER, give_up_at=rig.clock.now - late)
+    assert (await rig.provider.place(placed)).state is CallState.NEVER_PLACED
+    await rig.settled(placed.reference)
+    assert (await rig.provider.look_up(TENANT, placed.reference)).state is CallState.NEVER_PLACED
+    assert rig.rings(NUMBER) == 0
+    assert rig.told == []
+
+
+async def test_a_reference_that_was_looked_up_first_is_never_placed(rig: Rig) -> None:
+    rig.phone(NUMBER, Phone(presses="1"))
+    assert (await rig.provider.look_up(TENANT, "att_1")).state is CallState.NEVER_PLACED
+    assert (await rig.provider.place(call(rig, NUMBER))).state is CallState.NEVER_PLACED
+    assert rig.rings(NUMBER) == 0
+
+
+async def test_another_tenants_reference_is_unknown(rig: Rig) -> None:
+    rig.phone(NUMBER, Phone(presses="1"))
+    await outcome(rig, call(rig, NUMBER))
+    assert (await rig.provider.look_up("ten_2", "att_1")).state is CallState.NEVER_PLACED
+    assert (await rig.provider.look_up(TENANT, "att_1")).digit == "1"
+
+
+async def test_reports_told_again_and_out_of_order_change_nothing(rig: Rig) -> None:
+    rig.phone(NUMBER, Phone(presses="2"))
+    placed = call(rig, NUMBER)
+    report = await outcome(rig, placed)
+    await rig.told_again(placed.reference)
+    assert await rig.provider.look_up(TENANT, placed.reference) == report
+    assert rig.told[-1] == report
