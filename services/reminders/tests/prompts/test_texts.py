@@ -107,7 +107,8 @@ def test_the_keys_are_explained_after_the_reminder(language: str) -> None:
         ("ru", "L: напоминаем о встрече в понедельник, 23 ноября в 14:30. Вопросы: +37167000000"),
         (
             "it",
-            "L: le ricordiamo l'appuntamento di lunedì 23 novembre alle ore 14:30. Informazioni: +37167000000",
+            "L: le ricordiamo l'appuntamento di lunedì 23 novembre alle ore 14:30. "
+            "Informazioni: +37167000000",
         ),
         ("es", "L: le recordamos su cita: el lunes 23 de noviembre a las 14:30. Consultas: +37167000000"),
         (
