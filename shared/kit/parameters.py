@@ -1,4 +1,4 @@
-"""Typed parameters with a default and a chain of scopes: system, tenant, campaign, user; the nearest wins.
+"""Typed parameters with a default and scopes: system, tenant, branch, campaign, user; the nearest wins.
 
 A parameter is defined once, next to the rule it serves. Values are stored as JSON text per scope; reading one
 checks it, and a value that does not fit is an error that names the parameter, never silently the default.
@@ -22,8 +22,9 @@ class Scope(IntEnum):
 
     SYSTEM = 0
     TENANT = 1
-    CAMPAIGN = 2
-    USER = 3
+    BRANCH = 2
+    CAMPAIGN = 3
+    USER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class Parameter(Generic[T]):
     """One definition: `name` in snake case, `type` of the value, the `rule` (R-number) that it belongs to.
 
     `type` is bool, int, float, str, timedelta (JSON: whole seconds), time (JSON: "HH:MM") or an Enum (JSON:
-    the member's value). Raises ValueError when the default itself is out of bounds.
+    the member's value), or a tuple of timedeltas (JSON: a list of whole seconds). Raises ValueError when the
+    default itself is out of bounds.
     """
 
     name: str
@@ -132,6 +134,11 @@ def _seconds(value: object) -> timedelta:
     return timedelta(seconds=_exactly(int)(value))
 
 
+def _spans(value: object) -> tuple[timedelta, ...]:
+    listed: list[object] = _exactly(list)(value)
+    return tuple(_seconds(each) for each in listed)
+
+
 def _time_of_day(value: object) -> time:
     text: str = _exactly(str)(value)
     if len(text) != len("HH:MM"):
@@ -146,6 +153,7 @@ _READERS: Mapping[type[Any], Callable[[object], Any]] = {
     str: _exactly(str),
     timedelta: _seconds,
     time: _time_of_day,
+    tuple: _spans,
 }
 
 _KIND: Mapping[type[Any], str] = {
@@ -155,6 +163,7 @@ _KIND: Mapping[type[Any], str] = {
     str: "a text",
     timedelta: "a whole number of seconds",
     time: 'a time of day as in "09:30"',
+    tuple: "a list of whole numbers of seconds",
 }
 
 
@@ -165,6 +174,8 @@ def _reader(kind: type[Any]) -> Callable[[object], Any]:
 def _writable(value: object) -> object:
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, tuple):
+        return [_writable(each) for each in value]
     if isinstance(value, timedelta):
         return int(value.total_seconds())
     return value.strftime("%H:%M") if isinstance(value, time) else value

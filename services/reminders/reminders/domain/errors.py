@@ -1,0 +1,35 @@
+"""Every refusal of reminders, by name."""
+
+from kit.errors import AlreadyExists, InvalidInput, NotFound, Reason, RuleViolated
+
+
+def not_found(resource: str, field: str) -> NotFound:
+    """Nothing of this id in the tenant; `field` is the request's field that carries the id."""
+    return NotFound(Reason.NOT_FOUND, f"no such {resource}", metadata={"resource": resource}, field=field)
+
+
+def invalid(field: str, message: str) -> InvalidInput:
+    """A field that breaks its rule."""
+    return InvalidInput(Reason.INVALID_FIELD, message, field=field)
+
+
+def already_there(resource: str, field: str) -> AlreadyExists:
+    """Something of this natural key is there already."""
+    message = f"this {resource} is there already"
+    return AlreadyExists(Reason.ALREADY_EXISTS, message, metadata={"resource": resource}, field=field)
+
+
+def wrong_state(what: str, state: str) -> RuleViolated:
+    """The state forbids the change."""
+    return RuleViolated(Reason.WRONG_STATE, f"the {what} is {state}", metadata={"state": state})
+
+
+def not_verified() -> RuleViolated:
+    """R-109: a number that was not shown to be the organisation's own is not used."""
+    message = "the number is not verified: ask for a code and send it back first"
+    return RuleViolated(Reason.WRONG_STATE, message, metadata={"state": "PENDING"}, field="number_id")
+
+
+def sandbox_off() -> RuleViolated:
+    """Scripted answers and played time exist in sandbox mode alone."""
+    return RuleViolated(Reason.SANDBOX_OFF, "this installation has no sandbox")

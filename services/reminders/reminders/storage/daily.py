@@ -1,0 +1,86 @@
+"""Calls placed per calendar day (R-128), and numbers that asked not to be called."""
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import text
+
+from kit.db.uow import Tx
+
+_TAKE = text(
+    """
+    INSERT INTO reminders.daily_calls AS d (tenant_id, day, placed)
+    SELECT :tenant, CAST(:day AS date), 1 WHERE CAST(:limit AS integer) > 0
+    ON CONFLICT ON CONSTRAINT daily_calls_pkey DO UPDATE SET placed = d.placed + 1 WHERE d.placed < :limit
+    RETURNING d.placed
+    """
+)
+
+_TELL = text(
+    """
+    INSERT INTO reminders.daily_calls AS d (tenant_id, day, mailed) VALUES (:tenant, :day, true)
+    ON CONFLICT ON CONSTRAINT daily_calls_pkey DO UPDATE SET mailed = true WHERE NOT d.mailed
+    RETURNING d.day
+    """
+)
+
+_GIVE_BACK = text(
+    "UPDATE reminders.daily_calls SET placed = placed - 1"
+    " WHERE tenant_id = :tenant AND day = :day AND placed > 0"
+)
+
+_PLACED = text("SELECT placed FROM reminders.daily_calls WHERE tenant_id = :tenant AND day = :day")
+
+_OPTED_OUT = text("SELECT FROM reminders.opt_outs WHERE tenant_id = :tenant AND phone = :phone")
+
+_OPT_OUT = text(
+    """
+    INSERT INTO reminders.opt_outs (tenant_id, phone, since) VALUES (:tenant, :phone, :now)
+    ON CONFLICT ON CONSTRAINT opt_outs_pkey DO NOTHING
+    """
+)
+
+_OPT_IN = text("DELETE FROM reminders.opt_outs WHERE tenant_id = :tenant AND phone = :phone")
+
+
+def day_of(moment: datetime, zone: str) -> date:
+    """The calendar day that a call of this moment counts for."""
+    return moment.astimezone(ZoneInfo(zone)).date()
+
+
+async def take_call(tx: Tx, day: date, limit: int) -> bool:
+    """Counts one call of the day; False when the limit is reached, and then nothing is counted.
+
+    The day's row is locked from here to the end of the transaction, so that no two calls are both the last.
+    """
+    return (await tx.run(_TAKE, {"tenant": tx.tenant, "day": day, "limit": limit})).first() is not None
+
+
+async def give_back(tx: Tx, day: date) -> None:
+    """A counted call was never placed."""
+    await tx.run(_GIVE_BACK, {"tenant": tx.tenant, "day": day})
+
+
+async def first_at_limit(tx: Tx, day: date) -> bool:
+    """Whether this is the first that the limit stops on this day: the one to tell of it (R-130)."""
+    return (await tx.run(_TELL, {"tenant": tx.tenant, "day": day})).first() is not None
+
+
+async def placed(tx: Tx, day: date) -> int:
+    """Calls placed on a day."""
+    return int((await tx.run(_PLACED, {"tenant": tx.tenant, "day": day})).scalar_one_or_none() or 0)
+
+
+async def opted_out(tx: Tx, phone: str) -> bool:
+    """Whether the number asked not to be called by this organisation."""
+    return (await tx.run(_OPTED_OUT, {"tenant": tx.tenant, "phone": phone})).first() is not None
+
+
+async def opt_out(tx: Tx, phone: str, now: datetime) -> None:
+    """No call to this number any more, by any campaign of the tenant."""
+    await tx.run(_OPT_OUT, {"tenant": tx.tenant, "phone": phone, "now": now})
+
+
+async def opt_in(tx: Tx, phone: str) -> None:
+    """The number may be called again."""
+    await tx.run(_OPT_IN, {"tenant": tx.tenant, "phone": phone})

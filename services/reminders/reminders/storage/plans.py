@@ -1,0 +1,196 @@
+"""Plans: one row an appointment, with the newest version of it that was told, and its colour."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import text
+
+from kit.db.uow import Tx
+from reminders.domain import errors
+from reminders.domain.colours import Colour
+from reminders.domain.reminder import Visit
+from reminders.storage import rows
+
+COLUMNS = """
+    p.appointment_id, p.version, p.live, p.campaign_id, p.contact_id, p.starts_at, p.zone, p.name, p.phone,
+    p.email, p.language, p.own_offsets, p.colour, p.revision
+"""
+
+_ENTER = text(
+    """
+    INSERT INTO reminders.plans
+        (tenant_id, appointment_id, version, live, campaign_id, contact_id, starts_at, zone, name, phone,
+         email, language)
+    VALUES (:tenant, :id, 0, false, :campaign, :contact, :starts_at, :zone, '', '', '', '')
+    ON CONFLICT ON CONSTRAINT plans_pkey DO NOTHING
+    """
+)
+
+_GET_TEXT = f"""
+    SELECT {COLUMNS} FROM reminders.plans p WHERE p.tenant_id = :tenant AND p.appointment_id = :id
+"""  # noqa: S608 - constants
+
+_GET = text(_GET_TEXT)
+
+_LOCK = text(f"{_GET_TEXT} FOR UPDATE")
+
+_LOCK_OF_REMINDER = text(
+    f"""
+    SELECT {COLUMNS} FROM reminders.plans p
+    WHERE p.tenant_id = :tenant AND p.appointment_id =
+        (SELECT r.appointment_id FROM reminders.reminders r
+         WHERE r.tenant_id = :tenant AND r.reminder_id = :reminder)
+    FOR UPDATE
+    """  # noqa: S608 - constants
+)
+
+_LOCK_OF_ATTEMPT = text(
+    f"""
+    SELECT {COLUMNS} FROM reminders.plans p
+    WHERE p.tenant_id = :tenant AND p.appointment_id =
+        (SELECT r.appointment_id FROM reminders.attempts a
+         JOIN reminders.reminders r ON r.tenant_id = a.tenant_id AND r.reminder_id = a.reminder_id
+         WHERE a.tenant_id = :tenant AND a.attempt_id = :attempt)
+    FOR UPDATE
+    """  # noqa: S608 - constants
+)
+
+_FOLLOW = text(
+    """
+    UPDATE reminders.plans
+    SET version = :version, live = :live, campaign_id = :campaign, contact_id = :contact,
+        starts_at = :starts_at, zone = :zone, name = :name, phone = :phone, email = :email,
+        language = :language
+    WHERE tenant_id = :tenant AND appointment_id = :id
+    """
+)
+
+_CLOSE = text(
+    """
+    UPDATE reminders.plans SET version = :version, live = false
+    WHERE tenant_id = :tenant AND appointment_id = :id
+    """
+)
+
+_COLOUR = text(
+    """
+    UPDATE reminders.plans SET colour = :colour, revision = revision + 1
+    WHERE tenant_id = :tenant AND appointment_id = :id RETURNING revision
+    """
+)
+
+_OWN = text(
+    """
+    UPDATE reminders.plans SET own_offsets = CAST(:offsets AS integer[])
+    WHERE tenant_id = :tenant AND appointment_id = :id
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan's row. `visit.version` 0: only its place is taken. `own_offsets` None: the defaults hold."""
+
+    visit: Visit
+    live: bool
+    own_offsets: tuple[timedelta, ...] | None
+    colour: Colour | None
+    revision: int
+
+
+async def enter(tx: Tx, visit: Visit) -> Plan:
+    """The plan of an appointment, made where there is none yet, locked."""
+    params = {
+        "tenant": tx.tenant,
+        "id": visit.appointment_id,
+        "campaign": visit.campaign_id,
+        "contact": visit.contact_id,
+        "starts_at": visit.start,
+        "zone": visit.zone,
+    }
+    await tx.run(_ENTER, params)
+    return await lock(tx, visit.appointment_id)
+
+
+async def get(tx: Tx, appointment_id: str) -> Plan:
+    """A plan. Raises NotFound naming `appointment_id`."""
+    return _found((await tx.run(_GET, {"tenant": tx.tenant, "id": appointment_id})).one_or_none())
+
+
+async def seen_version(tx: Tx, appointment_id: str) -> int:
+    """The newest version that was told of an appointment; 0 for none."""
+    row = (await tx.run(_GET, {"tenant": tx.tenant, "id": appointment_id})).one_or_none()
+    return 0 if row is None else int(row.version)
+
+
+async def lock(tx: Tx, appointment_id: str) -> Plan:
+    """The same, locked. Whoever locks reminders of it has locked their plan before."""
+    return _found((await tx.run(_LOCK, {"tenant": tx.tenant, "id": appointment_id})).one_or_none())
+
+
+async def lock_of_reminder(tx: Tx, reminder_id: str) -> Plan:
+    """The plan that a reminder belongs to, locked. Raises NotFound naming `reminder_id`."""
+    params = {"tenant": tx.tenant, "reminder": reminder_id}
+    return _found((await tx.run(_LOCK_OF_REMINDER, params)).one_or_none(), "reminder")
+
+
+async def lock_of_attempt(tx: Tx, attempt_id: str) -> Plan | None:
+    """The plan that an attempt belongs to, locked; None for an attempt that is nobody's of this tenant."""
+    row = (await tx.run(_LOCK_OF_ATTEMPT, {"tenant": tx.tenant, "attempt": attempt_id})).one_or_none()
+    return None if row is None else _plan(row)
+
+
+async def follow(tx: Tx, visit: Visit, *, live: bool) -> None:
+    """Stores a newer version of the appointment."""
+    params = {
+        "tenant": tx.tenant,
+        "id": visit.appointment_id,
+        "version": visit.version,
+        "live": live,
+        "campaign": visit.campaign_id,
+        "contact": visit.contact_id,
+        "starts_at": visit.start,
+        "zone": visit.zone,
+        "name": visit.name,
+        "phone": visit.phone,
+        "email": visit.email,
+        "language": visit.language,
+    }
+    await tx.run(_FOLLOW, params)
+
+
+async def close(tx: Tx, appointment_id: str, version: int) -> None:
+    """The appointment was cancelled with this version."""
+    await tx.run(_CLOSE, {"tenant": tx.tenant, "id": appointment_id, "version": version})
+
+
+async def paint(tx: Tx, appointment_id: str, colour: Colour | None) -> int:
+    """Stores a colour; gives its revision, which grows with each change."""
+    params = {"tenant": tx.tenant, "id": appointment_id, "colour": colour and colour.value}
+    revision: int = (await tx.run(_COLOUR, params)).scalar_one()
+    return revision
+
+
+async def set_own_offsets(tx: Tx, appointment_id: str, offsets: Sequence[timedelta] | None) -> None:
+    """Offsets of this appointment alone; None: the defaults hold."""
+    seconds = None if offsets is None else [int(each.total_seconds()) for each in offsets]
+    await tx.run(_OWN, {"tenant": tx.tenant, "id": appointment_id, "offsets": seconds})
+
+
+def _found(row: Any, resource: str = "appointment") -> Plan:
+    if row is None:
+        raise errors.not_found(resource, f"{resource}_id")
+    return _plan(row)
+
+
+def _plan(row: Any) -> Plan:
+    own = row.own_offsets
+    return Plan(
+        visit=rows.visit(row),
+        live=row.live,
+        own_offsets=None if own is None else tuple(timedelta(seconds=each) for each in own),
+        colour=None if row.colour is None else Colour(row.colour),
+        revision=row.revision,
+    )

@@ -1,0 +1,132 @@
+"""Plans follow the appointment: made, moved and cancelled by booking's events, whatever their order."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from kit.db.claims import Claim
+from kit.db.uow import Tx
+from kit.failpoints import failpoint
+from kit.values.ids import new_id
+from reminders import events
+from reminders.domain.colours import Colour
+from reminders.domain.next_step import first_channel
+from reminders.domain.parameters import Rules
+from reminders.domain.reminder import Channel, Visit
+from reminders.domain.timing import Drop, DropReason, Moment, Terms, at_dial, decide, due_at
+from reminders.storage import parameters, plans, reminders
+from reminders.storage.plans import Plan
+from reminders.storage.reminders import Decision, NewReminder
+from reminders.usecases.desk import Desk
+
+
+async def follow_appointment(desk: Desk, tenant: str, told: Visit, claim: Claim) -> None:
+    """A version of an appointment that will take place; an older one than was told before changes nothing.
+
+    Who is visited is asked of booking before the transaction. Raises Unavailable when it does not answer.
+    """
+    async with desk.db.uow(tenant) as tx:
+        if await plans.seen_version(tx, told.appointment_id) >= told.version:
+            return
+    known = await desk.visits.get(tenant, told.appointment_id)
+    visit = replace(
+        told,
+        zone=known.zone,
+        name=known.name,
+        phone=known.phone,
+        email=known.email,
+        language=known.language,
+    )
+    async with desk.db.uow(tenant, claim) as tx:
+        if not tx.duplicate:
+            await _follow(desk, tx, visit)
+
+
+async def end_appointment(desk: Desk, tenant: str, told: Visit, claim: Claim) -> None:
+    """The appointment was cancelled: nothing more is made; a call that is under way can't be taken back."""
+    async with desk.db.uow(tenant, claim) as tx:
+        if tx.duplicate:
+            return
+        plan = await plans.enter(tx, told)
+        if plan.visit.version >= told.version:
+            return
+        await failpoint("reminders.cancel.before_decide")
+        await plans.close(tx, told.appointment_id, told.version)
+        await _cancel_open(tx, told.appointment_id, "the appointment was cancelled")
+        await failpoint("reminders.cancel.before_commit")
+
+
+async def _follow(desk: Desk, tx: Tx, visit: Visit) -> None:
+    plan = await plans.enter(tx, visit)
+    if plan.visit.version >= visit.version:
+        return
+    stays = plan.live and _same_time(plan.visit, visit)
+    await plans.follow(tx, visit, live=True)
+    if not stays:
+        await plan_anew(desk, tx, replace(plan, visit=visit))
+
+
+def _same_time(before: Visit, after: Visit) -> bool:
+    return (before.start, before.zone) == (after.start, after.zone)
+
+
+async def plan_anew(desk: Desk, tx: Tx, plan: Plan) -> None:
+    """Cancels what is open and makes the reminders of the plan's start; the calendar is grey again."""
+    visit, now = plan.visit, await tx.now()
+    await _cancel_open(tx, visit.appointment_id, "the appointment was moved, or its reminders set anew")
+    rules = (await parameters.settings(tx)).rules(visit.campaign_id)
+    offsets = rules.offsets if plan.own_offsets is None else plan.own_offsets
+    made = [await _plan_one(desk, tx, visit, each, rules) for each in offsets]
+    colour = Colour.GREY if any(made) else None
+    if colour is not plan.colour:
+        revision = await plans.paint(tx, visit.appointment_id, colour)
+        events.coloured(tx, visit, events.Coloured(colour, revision, now))
+
+
+async def _plan_one(desk: Desk, tx: Tx, visit: Visit, offset: timedelta, rules: Rules) -> bool:
+    """Stores one reminder; False when a rule drops it at once."""
+    now, zone = await tx.now(), ZoneInfo(visit.zone)
+    due = due_at(visit.start, offset, zone)
+    found = first_step(due, now, Terms(visit.start, offset, zone, rules))
+    channel = first_channel(visit, rules)
+    if channel is None and isinstance(found, Moment):
+        found = Drop(DropReason.NO_ADDRESS, ("the contact has no number and no address for any channel",))
+    new = NewReminder(
+        reminder_id=new_id("rem"),
+        appointment_id=visit.appointment_id,
+        start=visit.start,
+        offset=offset,
+        zone=visit.zone,
+        due_at=due,
+        run_at=found.at if isinstance(found, Moment) else due,
+        channel=channel or Channel.VOICE,
+        tz_version=desk.tz_version,
+        drop=found.reason if isinstance(found, Drop) else None,
+    )
+    if not await reminders.insert(tx, new):
+        return True  # the same one is open: a call for this very start is under way
+    await reminders.decided(tx, new.reminder_id, Decision(now, _said(found), found.path))
+    if isinstance(found, Drop):
+        events.dropped(tx, visit, new.reminder_id, found.reason, now)
+    return isinstance(found, Moment)
+
+
+def first_step(due: datetime, now: datetime, terms: Terms) -> Moment | Drop:
+    """When a reminder that is due at `due` is made, as seen `now`; one long past is dropped."""
+    found = decide(due, terms.start, terms.offset, terms.zone, terms.rules)
+    if isinstance(found, Drop) or found.at >= now:
+        return found
+    late = at_dial(found.at, now, terms)
+    return replace(late, path=(*found.path, *late.path))
+
+
+def _said(found: Moment | Drop) -> str:
+    return f"dropped: {found.reason}" if isinstance(found, Drop) else f"planned for {found.at.isoformat()}"
+
+
+async def _cancel_open(tx: Tx, appointment_id: str, why: str) -> Sequence[str]:
+    cancelled = await reminders.cancel_open(tx, appointment_id)
+    for reminder_id in cancelled:
+        await reminders.decided(tx, reminder_id, Decision(await tx.now(), "cancelled", (why,)))
+    return cancelled

@@ -1,0 +1,51 @@
+"""What reminders asks of booking and of its own texts, beside the providers of `ports`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from reminders.domain.reminder import Visit
+from reminders.usecases.ports import Script
+
+
+class Visits(Protocol):
+    """Booking's appointments, with who is visited."""
+
+    async def get(self, tenant: str, appointment_id: str) -> Visit:
+        """The appointment as it is now. Raises NotFound, Unavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What a reminder speaks of: `start` in the visit's zone, `phone` to call back (R-110)."""
+
+    organisation: str
+    start: datetime
+    phone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An e-mail; a text message has no subject."""
+
+    subject: str
+    body: str
+
+
+class Speech(Protocol):
+    """What is said and written, by language."""
+
+    def call(self, language: str, spoken: Spoken) -> Script:
+        """The texts of a call."""
+
+    def text_message(self, language: str, spoken: Spoken) -> Letter:
+        """A reminder by SMS."""
+
+    def email(self, language: str, spoken: Spoken) -> Letter:
+        """A reminder by e-mail."""
+
+    def limit_letter(self, language: str, organisation: str, limit: int, day: datetime) -> Letter:
+        """To the organisation, once its limit of the day is reached (R-130)."""
+
+    def wrong_number_letter(self, language: str, appointment_id: str, start: datetime) -> Letter:
+        """To the branch, about a number that nobody can be reached at (R-122)."""
