@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes a fresh Debian 12 (python3, pip, apt; root or sudo) ready for `make run` and `make test`:
-#   PostgreSQL 15 + PostGIS by apt, uv into .bootstrap/, Python packages (hashes checked) into .venv/.
+#   PostgreSQL 15 + PostGIS, espeak-ng and SIPp by apt, uv into .bootstrap/, Python packages (hashes checked)
+#   into .venv/.
 # Run again it looks at one stamp and leaves in well under a second.
 # GIRO_DATABASE_URL set: an existing server is used, so PostgreSQL is not installed.
 set -Eeuo pipefail
@@ -125,6 +126,21 @@ install_postgresql() {
     finish
 }
 
+# --- SIP calls: speech, and an independent telephone to test against --------------------------------------
+
+# Wanted, not needed: without them calls over SIP can't be made here and their tests are skipped, saying so.
+install_sip_tools() {
+    if command -v espeak-ng >/dev/null && command -v sipp >/dev/null; then return 0; fi
+    begin "espeak-ng and SIPp (calls over SIP)" "$ADVICE"
+    if ! command -v apt-get >/dev/null || ! may_be_root; then finish "not to be had here"; return 0; fi
+    if { apt-cache show sip-tester >/dev/null 2>&1 || as_root apt-get update -q -o Acquire::Retries=3; } >>"$LOG" 2>&1 \
+        && apt_install espeak-ng sip-tester >>"$LOG" 2>&1; then
+        finish
+    else
+        finish "not to be had, see $LOG"
+    fi
+}
+
 # --- Python ------------------------------------------------------------------------------------------------
 
 a_python_with_pip() {
@@ -220,6 +236,7 @@ mkdir -p "$(dirname "$LOG")"
 : >"$LOG"
 say "setting up Giro (what each step printed: .run/logs/setup.log)"
 if ! database_is_given && ! has_postgis; then install_postgresql; fi
+install_sip_tools
 prepare_uv
 make_venv
 install_packages

@@ -1,0 +1,219 @@
+"""Calls through Twilio's Programmable Voice."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+from kit import telemetry
+from reminders.clients import twilio_dialogue as dialogue
+from reminders.clients.journal import CallJournal, Entry, begin, fence
+from reminders.clients.twilio_api import Api, asked
+from reminders.usecases.ports import Call, CallEnding, CallReport, CallState, Declined, Doubtful, Sink
+
+Clock = Callable[[str], Awaitable[datetime]]
+
+_ENDINGS: Final = {
+    "completed": CallEnding.ANSWERED,
+    "busy": CallEnding.BUSY,
+    "no-answer": CallEnding.NO_ANSWER,
+    "canceled": CallEnding.FAILED,
+    "failed": CallEnding.FAILED,
+}
+_STATUSES: Final = frozenset({*_ENDINGS, "queued", "initiated", "ringing", "in-progress"})
+_EVENTS: Final = ["initiated", "ringing", "answered", "completed"]
+_SIP_NO_SUCH_NUMBER: Final = frozenset({"404", "410", "484", "604"})
+_GRACE: Final = timedelta(minutes=1)
+"""A question to Twilio that may still be under way is over after this; longer than any time-out."""
+_SLACK: Final = timedelta(minutes=1)
+"""How far Twilio's clock and ours may differ."""
+_CANDIDATES: Final = 20
+_LAST_TURN: Final = 2
+
+_log = telemetry.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How calls are placed."""
+
+    public_url: str
+    """Where Twilio reaches our webhooks, as in https://voice.example.org/hooks."""
+    key_wait_seconds: int = 6
+    """Silence after a text before the menu is told once more."""
+
+
+class TwilioVoice:
+    """A voice provider; also what its webhooks are handed to (`transport.webhooks.Dialogue`).
+
+    Twilio keeps no reference of ours, so the addresses that it is given carry it, and a call whose id is not
+    known yet is looked for by its numbers and its time.
+    """
+
+    def __init__(self, sink: Sink, journal: CallJournal, api: Api, clock: Clock, options: Options) -> None:
+        self._sink, self._journal, self._api = sink, journal, api
+        self._clock, self._options = clock, options
+
+    # --- asking Twilio ---
+
+    async def place(self, call: Call) -> CallReport:
+        """See VoiceProvider."""
+        stopped = await begin(self._journal, call, await self._clock(call.tenant))
+        if stopped is not None:
+            return stopped
+        try:
+            made = await asked(self._create(call))
+        except Declined:
+            await self._journal.learn(call.tenant, CallReport(call.reference, CallState.NEVER_PLACED))
+            raise
+        report = CallReport(call.reference, CallState.UNDER_WAY, provider_reference=made.sid)
+        return (await self._journal.learn(call.tenant, report)).report
+
+    def _create(self, call: Call) -> Awaitable[Any]:
+        addresses = dialogue.Addresses.of(self._options.public_url, call)
+        created: Awaitable[Any] = self._api.of(call.tenant).calls.create_async(
+            to=call.to,
+            from_=call.caller,
+            url=addresses.to("answer"),
+            method="POST",
+            status_callback=addresses.to("status"),
+            status_callback_event=_EVENTS,
+            status_callback_method="POST",
+            timeout=call.ring_seconds,
+            time_limit=dialogue.talk_seconds(),
+        )
+        return created
+
+    async def look_up(self, tenant: str, reference: str) -> CallReport:
+        """See VoiceProvider. A call that Twilio still queues after `give_up_at` is cancelled."""
+        entry = await fence(self._journal, tenant, reference)
+        if entry.report.state is not CallState.UNDER_WAY or entry.call is None:
+            return entry.report
+        now = await self._clock(tenant)
+        sid = entry.report.provider_reference or await self._find(entry, entry.call)
+        if sid:
+            return await self._fetch(entry.call, sid, now)
+        if now < entry.call.give_up_at + _GRACE:
+            raise Doubtful("Twilio shows no such call yet")
+        return (await self._journal.learn(tenant, CallReport(reference, CallState.NEVER_PLACED))).report
+
+    async def _fetch(self, call: Call, sid: str, now: datetime) -> CallReport:
+        resource = self._api.of(call.tenant).calls(sid)
+        found = await _known(resource.fetch_async())
+        if found.status == "queued" and now >= call.give_up_at:
+            found = await _known(resource.update_async(status="canceled"))
+        report = _reported(call.reference, sid, found.status, {})
+        if report.state is CallState.ENDED:
+            answered = found.start_time if report.ending is CallEnding.ANSWERED else None
+            report = _timed(report, answered, found.end_time)
+        return (await self._journal.learn(call.tenant, report)).report
+
+    async def _find(self, entry: Entry, call: Call) -> str:
+        """The id of a call whose reply was lost: the one to this number, since then, that is no other's."""
+        found = await _known(
+            self._api.of(call.tenant).calls.list_async(to=call.to, from_=call.caller, limit=_CANDIDATES)
+        )
+        since = (entry.asked_at or call.give_up_at) - _SLACK
+        recent = [one.sid for one in found if one.date_created >= since]
+        free = [sid for sid in recent if await self._journal.owner(call.tenant, sid) is None]
+        if len(free) > 1:
+            free = [sid for sid in free if await self._asked_for(call, sid)]
+            if not free:
+                raise Doubtful("Twilio shows more than one such call")
+        return free[0] if free else ""
+
+    async def _asked_for(self, call: Call, sid: str) -> bool:
+        """Whether Twilio's books say that a call asked at this call's addresses; they open late."""
+        events = await _known(self._api.of(call.tenant).calls(sid).events.list_async(limit=_CANDIDATES))
+        ours = dialogue.Addresses.of(self._options.public_url, call)
+        urls = {str((event.request or {}).get("url", "")) for event in events}
+        return not urls.isdisjoint({ours.to("answer"), ours.to("status")})
+
+    # --- being told by Twilio ---
+
+    async def answered(self, tenant: str, reference: str, sid: str) -> str | None:
+        """TwiML for somebody who took the call, or None for a call that is not ours."""
+        call = await self._ours(tenant, reference, sid)
+        if call is None:
+            return None
+        now = await self._clock(tenant)
+        await self._learn(call, CallReport(reference, CallState.UNDER_WAY, None, None, sid, now))
+        return self._asks(call.script.prompt, call, 1)
+
+    async def pressed(self, tenant: str, reference: str, sid: str, key: str, turn: int) -> str | None:
+        """TwiML after a key, or after none (an empty one): thanks, the menu once more, or the end (R-112)."""
+        call = await self._ours(tenant, reference, sid)
+        if call is None:
+            return None
+        if key in call.script.thanks:
+            await self._learn(call, CallReport(reference, CallState.UNDER_WAY, None, key, sid))
+            return dialogue.closes(call.script.thanks[key], call)
+        if turn < _LAST_TURN:
+            return self._asks(call.script.menu, call, turn + 1)
+        return dialogue.closes("", call)
+
+    async def status(self, tenant: str, reference: str, sid: str, told: Mapping[str, str]) -> bool:
+        """Takes a status callback; False for a call that is not ours or a status that is none."""
+        status = told.get("CallStatus", "")
+        call = await self._ours(tenant, reference, sid)
+        if call is None or status not in _STATUSES:
+            return False
+        report = _reported(reference, sid, status, told)
+        moment = _moment(told)
+        if report.state is CallState.ENDED:
+            report = _timed(report, None, moment)
+        elif status == "in-progress":
+            report = _timed(report, moment, None)
+        await self._learn(call, report)
+        return True
+
+    async def _ours(self, tenant: str, reference: str, sid: str) -> Call | None:
+        """The call of a webhook: known, placed, and not under another id of Twilio's."""
+        entry = await self._journal.find(tenant, reference)
+        if entry is None or entry.call is None or not sid:
+            return None
+        if entry.report.provider_reference not in {"", sid}:
+            return None
+        if await self._journal.owner(tenant, sid) not in {None, reference}:
+            return None
+        return entry.call
+
+    def _asks(self, text: str, call: Call, turn: int) -> str:
+        addresses = dialogue.Addresses.of(self._options.public_url, call)
+        return dialogue.asks(text, call, addresses, turn, self._options.key_wait_seconds)
+
+    async def _learn(self, call: Call, report: CallReport) -> None:
+        entry = await self._journal.learn(call.tenant, report)
+        await self._sink(call.tenant, entry.report)
+
+
+async def _known(question: Awaitable[Any]) -> Any:
+    """A look at Twilio's books; a refusal to show them tells nothing of the call."""
+    try:
+        return await asked(question)
+    except Declined as refused:
+        _log.warning("twilio_refuses_look_up", reason=str(refused))
+        raise Doubtful(str(refused)) from None
+
+
+def _reported(reference: str, sid: str, status: str, told: Mapping[str, str]) -> CallReport:
+    ending = _ENDINGS.get(status)
+    if status == "failed" and told.get("SipResponseCode") in _SIP_NO_SUCH_NUMBER:
+        ending = CallEnding.WRONG_NUMBER
+    state = CallState.UNDER_WAY if ending is None else CallState.ENDED
+    return CallReport(reference, state, ending, provider_reference=sid)
+
+
+def _timed(report: CallReport, answered: datetime | None, ended: datetime | None) -> CallReport:
+    return CallReport(
+        report.reference, report.state, report.ending, None, report.provider_reference, answered, ended
+    )
+
+
+def _moment(told: Mapping[str, str]) -> datetime | None:
+    """The instant that Twilio names, whole seconds of UTC; None where it names none."""
+    try:
+        return parsedate_to_datetime(told["Timestamp"]).astimezone(UTC)
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,157 @@
+"""What is Twilio's own: its refusals, its time-outs, and the search for a call whose reply was lost."""
+
+from datetime import timedelta
+
+import pytest
+from rigs import TENANT, Phone, call, outcome, until
+from twilio_rig import OWN, TwilioRig
+
+from reminders.clients.twilio_api import Account, Accounts
+from reminders.usecases.ports import CallEnding, CallReport, CallState, Declined, Doubtful
+
+NUMBER = "+37120000001"
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.mark.parametrize(
+    ("refusal", "ending"),
+    [
+        ((400, 21211), CallEnding.WRONG_NUMBER),
+        ((400, 21217), CallEnding.WRONG_NUMBER),
+        ((400, 21210), CallEnding.FAILED),
+        ((403, 21215), CallEnding.FAILED),
+        ((429, 20429), CallEnding.FAILED),
+    ],
+)
+async def test_a_refusal_places_nothing(
+    twilio: TwilioRig, refusal: tuple[int, int], ending: CallEnding
+) -> None:
+    twilio.peer.refuse = refusal
+    with pytest.raises(Declined) as declined:
+        await twilio.provider.place(call(twilio, NUMBER))
+    assert declined.value.ending is ending
+    assert "+371" not in str(declined.value)  # Twilio's text repeats the number
+    twilio.peer.refuse = None
+    assert (await twilio.provider.look_up(TENANT, "att_1")).state is CallState.NEVER_PLACED
+    assert (await twilio.provider.place(call(twilio, NUMBER))).state is CallState.NEVER_PLACED
+    assert twilio.peer.calls == []
+
+
+@pytest.mark.parametrize("trouble", [500, 503, 408])
+async def test_a_fault_of_twilios_is_doubtful(twilio: TwilioRig, trouble: int) -> None:
+    twilio.peer.refuse = trouble, 20500
+    with pytest.raises(Doubtful):
+        await twilio.provider.place(call(twilio, NUMBER))
+    with pytest.raises(Doubtful):
+        await twilio.provider.look_up(TENANT, "att_1")
+    assert twilio.told == []
+
+
+async def test_silence_is_doubtful(twilio: TwilioRig) -> None:
+    twilio.peer.silent = True
+    with pytest.raises(Doubtful, match="TimeoutError"):
+        await twilio.provider.place(call(twilio, NUMBER))
+    assert twilio.peer.calls == []
+
+
+async def test_a_look_up_that_is_refused_says_nothing_of_the_call(twilio: TwilioRig) -> None:
+    await twilio.provider.place(call(twilio, NUMBER, reference="att_2"))
+    await twilio.settled("att_2")
+    twilio.peer.holds_back = True
+    await twilio.provider.place(call(twilio, NUMBER))
+    twilio.peer.refuse = 404, 20404
+    with pytest.raises(Doubtful):
+        await twilio.provider.look_up(TENANT, "att_1")
+    twilio.peer.refuse = None
+    assert (await twilio.provider.look_up(TENANT, "att_1")).state is CallState.UNDER_WAY
+
+
+async def test_a_lost_call_is_found_by_its_numbers_and_time_though_no_webhook_came(twilio: TwilioRig) -> None:
+    await twilio.provider.place(call(twilio, NUMBER, reference="att_0"))  # ours too, but another
+    await twilio.settled("att_0")
+    twilio.peer.holds_back = True
+    twilio.phone(NUMBER, Phone(reply_lost=True))
+    with pytest.raises(Doubtful):
+        await twilio.provider.place(call(twilio, NUMBER))
+    (lost,) = twilio.peer.of("att_1")
+    lost.status, lost.ended = "busy", twilio.clock.now
+    report = await twilio.provider.look_up(TENANT, "att_1")
+    assert (report.ending, report.provider_reference) == (CallEnding.BUSY, lost.sid)
+
+
+async def test_an_old_call_to_the_same_number_is_not_taken_for_the_lost_one(twilio: TwilioRig) -> None:
+    twilio.peer.holds_back = True
+    await twilio.provider.place(call(twilio, NUMBER, reference="att_0"))
+    twilio.journal._entries.clear()  # somebody else's call, as far as we know
+    twilio.clock.now += timedelta(minutes=2)
+    twilio.phone(NUMBER, Phone(dead=True))
+    with pytest.raises(Doubtful):
+        await twilio.provider.place(call(twilio, NUMBER))
+    with pytest.raises(Doubtful, match="no such call yet"):
+        await twilio.provider.look_up(TENANT, "att_1")
+
+
+async def test_two_that_might_be_it_stay_in_doubt(twilio: TwilioRig) -> None:
+    twilio.peer.holds_back = True
+    twilio.phone(NUMBER, Phone(reply_lost=True))
+    for reference in ("att_1", "att_2"):
+        with pytest.raises(Doubtful):
+            await twilio.provider.place(call(twilio, NUMBER, reference=reference))
+    with pytest.raises(Doubtful, match="more than one"):
+        await twilio.provider.look_up(TENANT, "att_1")
+    for reference in ("att_1", "att_2"):  # both ended unheard: our webhooks were away
+        (lost,) = twilio.peer.of(reference)
+        lost.status, lost.ended, lost.sent = "busy", twilio.clock.now, [(lost.one("StatusCallback"), {})]
+    with pytest.raises(Doubtful, match="more than one"):
+        await twilio.provider.look_up(TENANT, "att_1")
+    twilio.clock.now += timedelta(minutes=15)
+    report = await twilio.provider.look_up(TENANT, "att_2")
+    assert report.provider_reference == twilio.peer.of("att_2")[0].sid
+    assert (await twilio.provider.look_up(TENANT, "att_1")).ending is CallEnding.BUSY
+
+
+async def test_a_call_still_queued_when_we_gave_up_is_cancelled(twilio: TwilioRig) -> None:
+    twilio.peer.holds_back = True
+    placed = call(twilio, NUMBER)
+    await twilio.provider.place(placed)
+    assert (await twilio.provider.look_up(TENANT, "att_1")).state is CallState.UNDER_WAY
+    twilio.clock.now = placed.give_up_at
+    report = await twilio.provider.look_up(TENANT, "att_1")
+    assert (report.state, report.ending) == (CallState.ENDED, CallEnding.FAILED)
+    assert twilio.peer.calls[0].status == "canceled"
+
+
+async def test_a_call_that_ended_unheard_is_known_by_look_up(twilio: TwilioRig) -> None:
+    twilio.peer.holds_back = True
+    await twilio.provider.place(call(twilio, NUMBER))
+    (ended,) = twilio.peer.calls
+    ended.status, ended.started = "completed", twilio.clock.now
+    ended.ended = twilio.clock.now + timedelta(seconds=20)
+    assert await twilio.provider.look_up(TENANT, "att_1") == CallReport(
+        "att_1", CallState.ENDED, CallEnding.ANSWERED, None, ended.sid, ended.started, ended.ended
+    )
+
+
+async def test_any_name_is_spoken_and_none_is_taken_for_twiml(twilio: TwilioRig) -> None:
+    placed = call(twilio, NUMBER)
+    script = type(placed.script)("lv", 'A & "B" <Hangup/> ir klāt', "Izvēlne", {"1": "<1>", "2": "2"})
+    twilio.phone(NUMBER, Phone(presses="1"))
+    await outcome(twilio, call(twilio, NUMBER, script=script))
+    assert twilio.heard(NUMBER) == ['A & "B" <Hangup/> ir klāt', "<1>"]
+
+
+async def test_the_answer_is_told_while_the_call_is_still_on(twilio: TwilioRig) -> None:
+    twilio.phone(NUMBER, Phone(presses="1"))
+    await twilio.provider.place(call(twilio, NUMBER))
+    await until(lambda: any(report.digit for report in twilio.told))
+    assert next(report for report in twilio.told if report.digit).state is CallState.UNDER_WAY
+    await twilio.settled("att_1")
+
+
+async def test_a_tenant_with_an_account_of_its_own_uses_it() -> None:
+    theirs = Account("AC" + "1" * 32, "their-token")
+    accounts = Accounts(OWN, {"ten_2": theirs})
+    assert accounts.of("ten_1") is OWN
+    assert accounts.of("ten_2") is theirs
+    assert "their-token" not in repr(accounts)
