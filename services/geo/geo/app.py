@@ -1,7 +1,8 @@
 """The composition root of geo: the only room that knows all others."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any
 
 from geo.settings import GeoSettings
@@ -15,11 +16,13 @@ from geo.transport.ledger_rpc import LedgerServicer
 from geo.transport.search_rpc import SearchRpc
 from geo.travel.factory import make_engine
 from geo.travel.tenant import TenantTravel
+from geo.usecases.check_promises import TravelData
 from geo.usecases.expire_holds import expire_holds
-from geo.usecases.import_matrix import TravelData
 from geo.usecases.ledger import Ledger
+from geo.usecases.parameters import estimates_allowed
 from geo.usecases.search_slots import SlotSearch
 from geo.usecases.watch_invariants import watch_invariants
+from geo.usecases.watch_travel import watch_travel
 from giro.geo.v1.geo_pb2_grpc import add_GeoServiceServicer_to_server
 from giro.geo.v1.ledger_pb2_grpc import add_LedgerServiceServicer_to_server
 from kit import telemetry
@@ -31,6 +34,8 @@ from kit.rpc.server import Add, Server
 from kit.rpc.tokens import Authenticator
 from kit.runtime import Background
 from kit.telemetry import MetricsPage
+
+Work = Callable[[], Awaitable[object]]
 
 
 class RelayApp:
@@ -68,12 +73,13 @@ class GeoApp(RelayApp):
         """Raises SettingsError, naming the variables, for what it cannot start with."""
         settings.require("jwks_file", "service_key")
         super().__init__(settings)
-        engine = make_engine(settings.roads, snap_limit_m=settings.snap_limit_m)
+        self.engine = make_engine(settings.roads, snap_limit_m=settings.snap_limit_m)
         agendas, matrices = Agendas(self.db), Matrices(self.db)
-        travel = TenantTravel(engine, matrices)
+        travel = TenantTravel(self.engine, matrices, partial(estimates_allowed, self.db))
         self.ledger = Ledger(self.db, travel, agendas.mark_dirty)
         self.feed = AgendaFeed(self.db, settings.database_url, agendas, matrices)
-        search = SearchRpc(SlotSearch(agendas, travel), TravelData(self.db, travel, engine.version))
+        self.data = TravelData(self.db, travel)
+        search = SearchRpc(SlotSearch(agendas, travel), self.data)
         auth = Authenticator(settings.jwks_file, settings.service_key)
         servicers: list[tuple[Add, Any]] = [
             (add_GeoServiceServicer_to_server, GeoServicer(self.ledger, search)),
@@ -86,14 +92,21 @@ class GeoApp(RelayApp):
         await super().start()
         self.background.spawn("settle booking", self._consumer().run)
         self.background.spawn("feed agendas", self.feed.run)
-        self.background.spawn("sweep holds", self._every(self.settings.sweep_seconds, expire_holds))
-        self.background.spawn("watch invariants", self._every(self.settings.verify_seconds, watch_invariants))
+        for name, seconds, work in self._recurring():
+            self.background.spawn(name, _every(seconds, work))
         await self.server.start()
 
     async def stop(self) -> None:
         """Ends calls first, then everything else."""
         await self.server.stop()
         await super().stop()
+        await self.engine.close()
+
+    def _recurring(self) -> Iterator[tuple[str, float, Work]]:
+        """What is done again and again: its name, the seconds in between, the work."""
+        yield "sweep holds", self.settings.sweep_seconds, partial(expire_holds, self.ledger)
+        yield "watch invariants", self.settings.verify_seconds, partial(watch_invariants, self.ledger)
+        yield "watch travel", self.settings.roads_check_seconds, partial(watch_travel, self.data)
 
     def _consumer(self) -> Consumer:
         handler = consumers.settles_booking(self.ledger)
@@ -101,15 +114,14 @@ class GeoApp(RelayApp):
             self.bus, consumers.DURABLE, consumers.STREAM, consumers.SUBJECTS, handler, db=self.db
         )
 
-    def _every(
-        self, seconds: float, work: Callable[[Ledger], Awaitable[object]]
-    ) -> Callable[[], Awaitable[None]]:
-        async def run() -> None:
-            while True:
-                await work(self.ledger)
-                await asyncio.sleep(seconds)
 
-        return run
+def _every(seconds: float, work: Work) -> Callable[[], Awaitable[None]]:
+    async def run() -> None:
+        while True:
+            await work()
+            await asyncio.sleep(seconds)
+
+    return run
 
 
 def build(settings: GeoSettings) -> GeoApp:

@@ -13,7 +13,11 @@ class GeoSettings(ServiceSettings):
     service: ClassVar[str] = "geo"
 
     roads: str = ""
-    """Path of a prepared OSRM road graph, without its suffixes; empty: the flagged straight-line estimate."""
+    """The engine of travel times: a prepared graph's path without suffixes (OSRM in process),
+    osrm+http://HOST:PORT, valhalla+http://HOST:PORT, matrix:FILE.csv; empty: the flagged straight-line
+    estimate. Options of servers are in `geo.travel.factory`."""
+    roads_check_seconds: float = Field(60.0, gt=0, le=86_400)
+    """How often it is looked whether the roads have a new version."""
     snap_limit_m: float = Field(1000.0, gt=0, le=50_000)
     """Metres to the nearest road of the graph beyond which a place counts as unreachable."""
     database_pool: int = Field(20, ge=2, le=200)

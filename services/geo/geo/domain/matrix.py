@@ -52,6 +52,11 @@ def version_of_all(versions: Iterable[str]) -> str:
     return "+".join(sorted(parts, key=lambda part: (_MATRIX.fullmatch(part) is not None, part)))
 
 
+def engine_of(version: str) -> str:
+    """The version of the engine, or of several, in the version of the travel data."""
+    return version.partition(_SEPARATOR)[0]
+
+
 def matrix_of(version: str) -> int:
     """The version of the matrix in the version of the travel data; 0 without one."""
     _, separator, number = version.rpartition(_SEPARATOR)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from geo.domain.legs import Pair
+from geo.domain.matrix import engine_of
 from geo.domain.stop import Leg, TravelSource
 
 
@@ -36,14 +37,14 @@ class InfeasiblePair:
     short_seconds: int
 
 
-def doubtful(promise: Promise, engine: str, present: Leg | None) -> bool:
-    """Whether present data can differ from what was promised.
+def doubtful(promise: Promise, version: str, present: Leg | None) -> bool:
+    """Whether present data, of this version, can differ from what was promised.
 
     A leg of the engine that is in use still, where the matrix has no entry, says what it said. That leaves a
     way over a removed place alone as well: it can be driven as it was.
     """
     leg = promise.leg
-    same_engine = leg.version.split("+m")[0] == engine
+    same_engine = engine_of(leg.version) == engine_of(version)
     matrix = TravelSource.MATRIX in (leg.source, present.source if present else TravelSource.MATRIX)
     return matrix or not same_engine
 

@@ -10,9 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from geo.domain.promise import InfeasiblePair, Promise
 from geo.domain.stop import Leg, TravelSource
-from geo.storage.sql import fetch
+from geo.storage.sql import fetch, fetch_one
 from geo.storage.stops import linked_stop
-from geo.storage.travel_tables import at_risk
+from geo.storage.travel_tables import at_risk, checked_versions
 from kit.db.uow import Tx
 
 _PAIR: Final = """
@@ -59,6 +59,13 @@ _COUNT: Final = text(
     "SELECT count(*) FROM geo.at_risk WHERE tenant_id = :tenant AND travel_version = :version"
 ).bindparams(bindparam("tenant"), bindparam("version"))
 
+_CHECKED: Final = """
+    SELECT EXISTS (SELECT FROM geo.checked_versions WHERE tenant_id = %(tenant)s
+                   AND travel_version = %(version)s) AS checked
+"""
+
+_MARK: Final = insert(checked_versions).on_conflict_do_nothing()
+
 _NOTE: Final = insert(at_risk).on_conflict_do_nothing().returning(at_risk.c.later_stop_id)
 
 
@@ -102,6 +109,17 @@ async def note(tx: Tx, travel_version: str, pair: InfeasiblePair) -> bool:
         "short_seconds": pair.short_seconds,
     }
     return (await tx.run(_NOTE, values)).first() is not None
+
+
+async def is_checked(tx: Tx, travel_version: str) -> bool:
+    """Whether all pairs that this version puts at risk are written."""
+    row = await fetch_one(tx, _CHECKED, {"tenant": tx.tenant, "version": travel_version})
+    return bool(row and row.checked)
+
+
+async def mark_checked(tx: Tx, travel_version: str) -> None:
+    """All pairs that this version puts at risk are written."""
+    await tx.run(_MARK, {"tenant_id": tx.tenant, "travel_version": travel_version})
 
 
 async def count(tx: Tx, travel_version: str) -> int:

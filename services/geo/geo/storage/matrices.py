@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import delete, insert, text, update
+from sqlalchemy import delete, insert, text
 
 from geo.domain.drives import UNREACHABLE
 from geo.domain.legs import Pair
@@ -27,11 +27,6 @@ _LOAD: Final = """
       AND v.version = (SELECT max(version) FROM geo.matrix_versions WHERE tenant_id = %(tenant)s)
 """
 
-_UNCHECKED: Final = """
-    SELECT EXISTS (SELECT FROM geo.matrix_versions WHERE tenant_id = %(tenant)s AND version = %(version)s
-                   AND NOT checked) AS unchecked
-"""
-
 _NOTIFY: Final = text("SELECT pg_notify(:channel, :payload)")
 
 
@@ -39,12 +34,6 @@ async def current_version(tx: Tx) -> int:
     """Version of the matrix in force, 0 without one: what a commit compares its legs with."""
     row = await fetch_one(tx, _CURRENT, {"tenant": tx.tenant})
     return (row.version if row else None) or 0
-
-
-async def is_unchecked(tx: Tx, version: int) -> bool:
-    """Whether this version is in force without its at-risk pairs written yet."""
-    row = await fetch_one(tx, _UNCHECKED, {"tenant": tx.tenant, "version": version})
-    return bool(row and row.unchecked)
 
 
 async def put_in_force(tx: Tx, entries: Mapping[Pair, Entry], channel: str) -> int:
@@ -62,12 +51,6 @@ async def put_in_force(tx: Tx, entries: Mapping[Pair, Entry], channel: str) -> i
         )
     await tx.run(_NOTIFY, {"channel": channel, "payload": f"{tx.tenant}:*:{version}"})
     return version
-
-
-async def mark_checked(tx: Tx, version: int) -> None:
-    """The at-risk pairs of this version are written."""
-    of_version = (matrix_versions.c.tenant_id == tx.tenant, matrix_versions.c.version == version)
-    await tx.run(update(matrix_versions).where(*of_version).values(checked=True))
 
 
 async def load(tx: Tx) -> Matrix:

@@ -4,7 +4,6 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     CheckConstraint,
     Column,
     ForeignKeyConstraint,
@@ -12,8 +11,8 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
-    text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from geo.storage.tables import metadata
 
@@ -23,11 +22,11 @@ matrix_versions: Final = Table(
     Column("tenant_id", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("entries", Integer, nullable=False),
-    Column("checked", Boolean, nullable=False, server_default=text("false")),
+    Column("profile", JSONB),
     PrimaryKeyConstraint("tenant_id", "version", name="matrix_versions_pkey"),
     schema="geo",
 )
-"""The highest version is in force; `checked` once its at-risk pairs are written."""
+"""The highest version is in force. `profile` are the factors of the week, if there are any."""
 
 matrix_entries: Final = Table(
     "matrix_entries",
@@ -48,6 +47,27 @@ matrix_entries: Final = Table(
     schema="geo",
 )
 """Entries of the version in force; older ones are deleted. No seconds: no way."""
+
+checked_versions: Final = Table(
+    "checked_versions",
+    metadata,
+    Column("tenant_id", Text, nullable=False),
+    Column("travel_version", Text, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "travel_version", name="checked_versions_pkey"),
+    schema="geo",
+)
+"""Versions of the travel data, of roads and matrix together, whose at-risk pairs are all written."""
+
+parameters: Final = Table(
+    "parameters",
+    metadata,
+    Column("tenant_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "name", name="parameters_pkey"),
+    schema="geo",
+)
+"""What a tenant has set of `geo.domain.parameters`, as JSON text."""
 
 at_risk: Final = Table(
     "at_risk",

@@ -17,7 +17,8 @@ from geo.domain.slot_search import Slot
 from geo.domain.stop import NOWHERE, Leg
 from geo.storage.at_risk import PageStart
 from geo.transport import messages
-from geo.usecases.import_matrix import TravelData, import_matrix
+from geo.usecases.check_promises import TravelData
+from geo.usecases.import_matrix import import_matrix
 from geo.usecases.list_now_infeasible import list_now_infeasible
 from geo.usecases.search_slots import LONGEST_HORIZON_DAYS, Found, SearchSlots, SlotSearch
 from giro.common.v1 import travel_pb2

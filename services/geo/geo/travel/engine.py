@@ -12,7 +12,10 @@ class Engine(Protocol):
 
     @property
     def version(self) -> str:
-        """Engine, data and profile, such that equal versions give equal answers."""
+        """Engine, data and profile, such that equal versions give equal answers; of the latest answer.
+
+        Empty while a remote engine was never heard from.
+        """
         ...
 
     @property
@@ -30,8 +33,19 @@ class Engine(Protocol):
         """Whether `measure` costs next to nothing, so that a lower bound saves nothing."""
         ...
 
+    async def current(self) -> str:
+        """The version that answers; a remote engine is asked when it was never heard from.
+
+        Raises Unavailable (TRAVEL_UNAVAILABLE).
+        """
+        ...
+
+    async def refreshed(self) -> str:
+        """The version that answers at this moment; a remote engine is asked. Raises Unavailable."""
+        ...
+
     async def measure(self, froms: Places, tos: Places) -> tuple[Ints, Ints]:
-        """Seconds and metres of each drive; UNREACHABLE and 0 where there is no way.
+        """Seconds and metres of each drive, all of one version; UNREACHABLE and 0 where there is no way.
 
         Raises Unavailable (TRAVEL_UNAVAILABLE) when the engine cannot answer.
         """
@@ -40,3 +54,24 @@ class Engine(Protocol):
     def floor(self, froms: Places, tos: Places) -> Ints:
         """Seconds that `measure` never goes below; 0 where nothing is known."""
         ...
+
+    async def close(self) -> None:
+        """Ends connections."""
+        ...
+
+
+class Settled:
+    """What engines share that live in this process: one version, nothing to close."""
+
+    version: str
+
+    async def current(self) -> str:
+        """The version, which never changes."""
+        return self.version
+
+    async def refreshed(self) -> str:
+        """The version, which never changes."""
+        return self.version
+
+    async def close(self) -> None:
+        """There is nothing to end."""

@@ -1,6 +1,8 @@
 """Travel times as each tenant has them: its own matrix first, the engine for everything else."""
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -11,71 +13,130 @@ from geo.domain.places import Ints, Places
 from geo.domain.stop import TravelSource
 from geo.storage.matrices import Matrices
 from geo.travel.engine import Engine
+from geo.travel.estimate import Estimate
+from geo.travel.failures import unavailable
+from kit.errors import Unavailable
 
-_MATRIX = source_code(TravelSource.MATRIX)
+_MATRIX: Final = source_code(TravelSource.MATRIX)
+_ESTIMATE: Final = Estimate()
+_ATTEMPTS: Final = 3
+
+T = TypeVar("T")
+
+MayEstimate = Callable[[str], Awaitable[bool]]
+"""Whether a tenant takes the flagged estimate when the engine cannot answer."""
+
+
+async def _never(_tenant: str) -> bool:
+    return False
 
 
 class TenantTravel:
-    """`usecases.ports.TravelTimes`, up to date with the database; and `DriveTables`, by what is at hand."""
+    """`usecases.ports.TravelTimes`, up to date with the database; and `DriveTables`, by what is at hand.
 
-    def __init__(self, engine: Engine, matrices: Matrices) -> None:
+    When the engine cannot answer, a tenant that allows it (`may_estimate`) gets the estimate, flagged as such
+    in source and version; every other tenant gets the refusal.
+    """
+
+    def __init__(self, engine: Engine, matrices: Matrices, may_estimate: MayEstimate = _never) -> None:
         self.engine = engine
         self._matrices = matrices
-        self._code = source_code(engine.source)
+        self._may_estimate = may_estimate
 
     @property
     def instant(self) -> bool:
         """Whether drives cost next to nothing."""
         return self.engine.instant
 
+    async def engine_version(self) -> str:
+        """Engine, data and profile, without any tenant's matrix. Raises Unavailable."""
+        return await self.engine.current()
+
+    async def refreshed_version(self) -> str:
+        """The same, asked for at this moment. Raises Unavailable."""
+        return await self.engine.refreshed()
+
     async def version(self, tenant: str) -> str:
         """Engine, data and profile, and the tenant's matrix in force at this moment."""
-        return self._version(await self._matrices.up_to_date(tenant))
+        matrix = await self._matrices.up_to_date(tenant)
+        return await self._answered(tenant, partial(_version_now, matrix))
 
     async def legs(self, tenant: str, pairs: Collection[Pair]) -> LegBook:
         """All of these pairs by the data in force at this moment."""
-        return await self._book(await self._matrices.up_to_date(tenant), pairs)
+        matrix = await self._matrices.up_to_date(tenant)
+        return await self._answered(tenant, partial(_book, matrix, pairs))
+
+    async def present_legs(self, tenant: str, pairs: Collection[Pair]) -> LegBook:
+        """As `legs`, by the engine itself: never the estimate in its place."""
+        return await _book(await self._matrices.up_to_date(tenant), pairs, self.engine)
 
     async def version_at_hand(self, tenant: str) -> str:
         """Version of the data at hand."""
-        return self._version(await self._matrices.at_hand(tenant))
+        matrix = await self._matrices.at_hand(tenant)
+        return await self._answered(tenant, partial(_version_now, matrix))
 
     async def legs_at_hand(self, tenant: str, pairs: Collection[Pair]) -> LegBook:
         """All of these pairs by the data at hand."""
-        return await self._book(await self._matrices.at_hand(tenant), pairs)
+        matrix = await self._matrices.at_hand(tenant)
+        return await self._answered(tenant, partial(_book, matrix, pairs))
 
     async def around(self, tenant: str, place: int, places: Places) -> tuple[Drives, Drives]:
         """The drives from each of the places to one place, and back, by the data at hand."""
-        matrix, here = await self._matrices.at_hand(tenant), Places.single(place)
-        back = await self.engine.measure(here, places)
-        there = back if self.engine.symmetric else await self.engine.measure(places, here)
-        return self._drives(matrix, places, here, there), self._drives(matrix, here, places, back)
+        matrix = await self._matrices.at_hand(tenant)
+        return await self._answered(tenant, partial(_around, matrix, (place, places)))
 
     async def floor_around(self, tenant: str, place: int, places: Places) -> tuple[Drives, Drives]:
-        """Drives that are never longer than those of `around`."""
+        """Drives that are never longer than those of `around`, whichever engine answers that."""
         matrix, here = await self._matrices.at_hand(tenant), Places.single(place)
         there, back = self.engine.floor(places, here), self.engine.floor(here, places)
         nothing = np.zeros_like(there)
-        inward = self._drives(matrix, places, here, (there, nothing))
-        return inward, self._drives(matrix, here, places, (back, nothing))
+        inward = _drives(self.engine, matrix, (places, here), (there, nothing))
+        return inward, _drives(self.engine, matrix, (here, places), (back, nothing))
 
-    def _version(self, matrix: Matrix) -> str:
-        return travel_version(self.engine.version, matrix.version)
+    async def _answered(self, tenant: str, ask: Callable[[Engine], Awaitable[T]]) -> T:
+        try:
+            return await ask(self.engine)
+        except Unavailable:
+            if not await self._may_estimate(tenant):
+                raise
+        return await ask(_ESTIMATE)
 
-    async def _book(self, matrix: Matrix, pairs: Collection[Pair]) -> LegBook:
-        asked = list(pairs)
-        ends = np.array(asked, dtype=np.int64).reshape(-1, 2)
-        froms, tos = Places.of(ends[:, 0]), Places.of(ends[:, 1])
-        drives = self._drives(matrix, froms, tos, await self.engine.measure(froms, tos))
-        return LegBook(drives.version, dict(zip(asked, drives.legs(), strict=True)))
 
-    def _drives(self, matrix: Matrix, froms: Places, tos: Places, figures: tuple[Ints, Ints]) -> Drives:
-        """The engine's figures with the matrix on top of them."""
-        seconds, metres = figures
-        moving = ~standing(froms, tos)
-        seconds, metres = seconds * moving, metres * moving
-        sources = moving * self._code
-        for at, (drive, length) in matrix.named(froms.keys, tos.keys):
-            if moving[at]:
-                seconds[at], metres[at], sources[at] = drive, length, _MATRIX
-        return Drives(froms.keys, tos.keys, seconds, metres, sources, self._version(matrix))
+async def _version_now(matrix: Matrix, engine: Engine) -> str:
+    return travel_version(await engine.current(), matrix.version)
+
+
+async def _book(matrix: Matrix, pairs: Collection[Pair], engine: Engine) -> LegBook:
+    await engine.current()
+    asked = list(pairs)
+    ends = np.array(asked, dtype=np.int64).reshape(-1, 2)
+    froms, tos = Places.of(ends[:, 0]), Places.of(ends[:, 1])
+    drives = _drives(engine, matrix, (froms, tos), await engine.measure(froms, tos))
+    return LegBook(drives.version, dict(zip(asked, drives.legs(), strict=True)))
+
+
+async def _around(matrix: Matrix, where: tuple[int, Places], engine: Engine) -> tuple[Drives, Drives]:
+    here, places = Places.single(where[0]), where[1]
+    for _ in range(_ATTEMPTS):
+        version = await engine.current()
+        back = await engine.measure(here, places)
+        there = back if engine.symmetric else await engine.measure(places, here)
+        if engine.version == version:
+            inward = _drives(engine, matrix, (places, here), there)
+            return inward, _drives(engine, matrix, (here, places), back)
+    raise unavailable("the roads keep changing while they are asked", engine.version)
+
+
+def _drives(
+    engine: Engine, matrix: Matrix, ends: tuple[Places, Places], figures: tuple[Ints, Ints]
+) -> Drives:
+    """The engine's figures with the matrix on top of them."""
+    (froms, tos), (seconds, metres) = ends, figures
+    moving = ~standing(froms, tos)
+    seconds, metres = seconds * moving, metres * moving
+    sources = moving * source_code(engine.source)
+    for at, (drive, length) in matrix.named(froms.keys, tos.keys):
+        if moving[at]:
+            seconds[at], metres[at], sources[at] = drive, length, _MATRIX
+    version = travel_version(engine.version, matrix.version)
+    return Drives(froms.keys, tos.keys, seconds, metres, sources, version)

@@ -20,3 +20,19 @@ class TravelTimes(Protocol):
         all the same. Raises Unavailable (TRAVEL_UNAVAILABLE) when the engine does not answer.
         """
         ...
+
+
+class PresentTravel(Protocol):
+    """What promises are held against: the engine in use, never an estimate in its place."""
+
+    async def engine_version(self) -> str:
+        """Engine, data and profile, without any tenant's matrix. Raises Unavailable."""
+        ...
+
+    async def refreshed_version(self) -> str:
+        """The same, asked for at this moment. Raises Unavailable."""
+        ...
+
+    async def present_legs(self, tenant: str, pairs: Collection[Pair]) -> LegBook:
+        """All of these pairs, of one version. Raises Unavailable."""
+        ...

@@ -20,8 +20,9 @@ from geo.storage.at_risk import PageStart
 from geo.storage.matrices import Matrices
 from geo.travel.estimate import Estimate
 from geo.travel.tenant import TenantTravel
+from geo.usecases.check_promises import TravelData
 from geo.usecases.get_reservation import get_reservation
-from geo.usecases.import_matrix import Imported, TravelData, import_matrix
+from geo.usecases.import_matrix import Imported, import_matrix
 from geo.usecases.ledger import Ledger
 from geo.usecases.list_now_infeasible import list_now_infeasible
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
@@ -89,7 +90,7 @@ async def house(make_database: Databases) -> AsyncIterator[House]:
     agendas, matrices = Agendas(world.db), Matrices(world.db)
     travel = TenantTravel(Estimate(), matrices)
     ledger = Ledger(world.db, travel, agendas.mark_dirty)
-    data = TravelData(world.db, travel, travel.engine.version)
+    data = TravelData(world.db, travel)
     yield House(world, ledger, travel, matrices, SlotSearch(agendas, travel), data)
     await world.db.stop()
 
@@ -213,10 +214,10 @@ async def test_an_import_cut_short_is_finished_by_whoever_looks(house: House) ->
     await house.book(agent, 11, 12, SOUTH)
 
     class NoEngine(TenantTravel):
-        async def legs(self, tenant: str, pairs: object) -> None:  # type: ignore[override]
+        async def present_legs(self, tenant: str, pairs: object) -> None:  # type: ignore[override]
             raise Unavailable(Reason.TRAVEL_UNAVAILABLE, "no engine answers")
 
-    cut = TravelData(house.world.db, NoEngine(Estimate(), house.matrices), "estimate-1")
+    cut = TravelData(house.world.db, NoEngine(Estimate(), house.matrices))
     with pytest.raises(Unavailable):
         await import_matrix(cut, TENANT, {(NORTH, SOUTH): (4000, 1)}, Claim(new_id("req"), b""))
     assert len(await house.listed()) == 1

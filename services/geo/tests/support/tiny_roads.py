@@ -1,10 +1,9 @@
 """A small road map of the tests' own, and its preparation with the road engine's tools."""
 
 import importlib.util
-import subprocess
-import sys
 from pathlib import Path
 
+from geo.travel.build import NAME, build
 from kit.values.latlng import LatLng
 
 STEP = 0.005
@@ -29,25 +28,23 @@ def has_osrm() -> bool:
     return importlib.util.find_spec("osrm") is not None
 
 
-def prepared(directory: Path) -> Path:
-    """Writes the map and prepares it; gives the graph's path."""
+def write_map(directory: Path) -> Path:
+    """Writes the map; gives its path."""
     extract = directory / "tiny.osm"
     extract.write_text(_osm())
-    return prepare(extract)
+    return extract
+
+
+def prepared(directory: Path) -> Path:
+    """Writes the map and prepares it; gives the graph's path."""
+    return prepare(write_map(directory))
 
 
 def prepare(extract: Path) -> Path:
-    """Runs the tools on an extract."""
-    import osrm
-
-    profile = Path(osrm.__file__).parent / "share" / "profiles" / "car.lua"
-    base = extract.with_name(extract.name.partition(".")[0])
-    for line in (["extract", "-p", str(profile), str(extract)], ["contract", str(base)]):
-        done = subprocess.run(
-            [sys.executable, "-m", "osrm", *line], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr or done.stdout
-    return base
+    """A graph beside an extract; gives its path."""
+    folder = extract.with_name("graph")
+    build(extract, folder, lambda _: None)
+    return folder / NAME
 
 
 def _osm() -> str:

@@ -16,17 +16,22 @@ from geo.domain.stop import NOWHERE, TravelSource
 from geo.travel.engine import Engine
 from geo.travel.estimate import Estimate
 from geo.travel.factory import make_engine
-from geo.travel.osrm import Osrm, graph_hash
+from geo.travel.fixed import COLUMNS
+from geo.travel.graph_files import graph_hash, stamp_of
+from geo.travel.osrm_graph import OsrmGraph, osrm_in_process
+from geo.travel.roads import Roads
 from geo.travel.tenant import TenantTravel
 from kit.settings import SettingsError
 from kit.values.latlng import LatLng, haversine_m
-from services.geo.tests.support import tiny_roads
+from services.geo.tests.support import road_servers, tiny_roads
 from services.geo.tests.support.tiny_roads import FAR_FROM_ROADS, ISLAND, crossing
 
 pytestmark = pytest.mark.asyncio
 
 TENANT = "ten_1"
 TOWN = [crossing(row, column).key for row in range(4) for column in range(4)]
+SEA = LatLng(-45.0, 100.0)
+ON_ROADS = ("osrm", "osrm-routed", "valhalla")
 needs_osrm = pytest.mark.skipif(
     not tiny_roads.has_osrm(), reason="the road engine has no wheel for this Python"
 )
@@ -52,11 +57,66 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_roads.prepared(tmp_path_factory.mktemp("tinyroads"))
 
 
-@pytest.fixture(params=["estimate", "osrm"])
-def engine(request: pytest.FixtureRequest) -> Engine:
-    if request.param == "estimate":
-        return Estimate()
-    return Osrm(request.getfixturevalue("graph"))
+@pytest_asyncio.fixture(scope="session")
+async def routed(graph: Path) -> AsyncIterator[str]:
+    """`osrm-routed` on the map."""
+    async with road_servers.routed(graph) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(scope="session")
+async def valhalla(graph: Path) -> AsyncIterator[str]:
+    """A server that behaves as Valhalla does, on the map."""
+    async with road_servers.valhalla(OsrmGraph(graph, stamp_of(graph))) as (web, _):
+        yield web.url
+
+
+def matrix_file(path: Path) -> Path:
+    """Drives between all crossings, each direction its own."""
+    lines = [",".join(COLUMNS)]
+    for a in map(LatLng.from_key, TOWN):
+        for b in map(LatLng.from_key, TOWN):
+            if a != b:
+                metres = round(haversine_m(a, b) * (1.3 if a < b else 1.7))
+                lines.append(f"{a.lat},{a.lng},{b.lat},{b.lng},{metres // 8},{metres}")
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.fixture
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """What GIRO_ROADS says for the engine of this name."""
+    kind: str = request.param
+    if kind == "estimate":
+        return ""
+    if kind == "matrix":
+        return f"matrix:{matrix_file(tmp_path / 'town.csv')}"
+    graph: Path = request.getfixturevalue("graph")
+    if kind == "osrm":
+        return str(graph)
+    stamp = stamp_of(graph)
+    assert stamp is not None
+    options = f"?most_places={road_servers.LARGEST_TABLE}&top_speed_kmh={stamp.top_speed_kmh:g}"
+    server = {"osrm-routed": "routed", "valhalla": "valhalla"}[kind]
+    return f"{kind.partition('-')[0]}+{request.getfixturevalue(server)}{options}"
+
+
+@pytest_asyncio.fixture
+async def engine(address: str) -> AsyncIterator[Engine]:
+    """An engine on the town."""
+    made = make_engine(address)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def roads(engine: Engine) -> Engine:
+    """An engine that knows roads."""
+    return engine
+
+
+of_all_five = pytest.mark.parametrize("address", ["estimate", "matrix", *ON_ROADS], indirect=True)
+of_roads = pytest.mark.parametrize("address", ON_ROADS, indirect=True)
 
 
 def over(engine: Engine, matrix: Matrix | None = None) -> TenantTravel:
@@ -73,6 +133,7 @@ async def travel(request: pytest.FixtureRequest, engine: Engine) -> AsyncIterato
 # --- the contract
 
 
+@of_all_five
 async def test_a_drive_takes_whole_seconds_and_carries_source_and_version(travel: TenantTravel) -> None:
     pair = (TOWN[4], TOWN[7])
     leg = (await travel.legs(TENANT, [pair])).leg(pair)
@@ -84,6 +145,7 @@ async def test_a_drive_takes_whole_seconds_and_carries_source_and_version(travel
     assert leg.version == await travel.version(TENANT) == await travel.version_at_hand(TENANT)
 
 
+@of_all_five
 async def test_standing_still_takes_no_time(travel: TenantTravel) -> None:
     still = [(TOWN[0], TOWN[0]), (NOWHERE, TOWN[0]), (TOWN[0], NOWHERE), (NOWHERE, NOWHERE)]
     book = await travel.legs(TENANT, still)
@@ -93,14 +155,18 @@ async def test_standing_still_takes_no_time(travel: TenantTravel) -> None:
         assert (leg.seconds, leg.metres, leg.source, leg.version) == (0, 0, TravelSource.NONE, NO_TRAVEL)
 
 
+@of_all_five
 async def test_one_pair_has_one_answer_whatever_else_is_asked(travel: TenantTravel) -> None:
     pairs = [(a, b) for a in TOWN for b in TOWN]
     together = await travel.legs(TENANT, pairs)
     for pair in pairs[:: len(TOWN) - 1]:
+        if isinstance(travel.engine, Roads):
+            travel.engine._known.clear()
         alone = await over(travel.engine, travel._matrices.matrix).legs(TENANT, [pair])  # type: ignore[attr-defined]
         assert alone.leg(pair) == together.leg(pair)
 
 
+@of_all_five
 async def test_many_drives_at_once_are_the_same_drives(travel: TenantTravel) -> None:
     town = [*TOWN, NOWHERE]
     inward, outward = await travel.around(TENANT, TOWN[0], Places.of(np.array(town)))
@@ -110,6 +176,7 @@ async def test_many_drives_at_once_are_the_same_drives(travel: TenantTravel) -> 
     assert list(inward) == [book.leg((to, TOWN[0])) for to in town]
 
 
+@of_all_five
 async def test_the_floor_is_never_above_the_answer(travel: TenantTravel) -> None:
     town = Places.of(np.array(TOWN))
     for place in TOWN:
@@ -118,6 +185,7 @@ async def test_the_floor_is_never_above_the_answer(travel: TenantTravel) -> None
             assert ((floor.seconds <= drives.seconds) | (drives.seconds == UNREACHABLE)).all()
 
 
+@of_all_five
 async def test_no_pairs_no_legs(travel: TenantTravel) -> None:
     assert (await travel.legs(TENANT, [])).legs == {}
 
@@ -175,13 +243,13 @@ async def test_versions_name_the_matrix() -> None:
     assert matrix_of("estimate-1") == 0
 
 
-# --- roads
+# --- roads, whoever computes them
 
 
-@needs_osrm
-async def test_a_one_way_street_is_longer_back(graph: Path) -> None:
+@of_roads
+async def test_a_one_way_street_is_longer_back(roads: Engine) -> None:
     west, east = crossing(0, 0).key, crossing(0, 3).key
-    book = await over(Osrm(graph)).legs(TENANT, [(west, east), (east, west)])
+    book = await over(roads).legs(TENANT, [(west, east), (east, west)])
     there, back = book.leg((west, east)), book.leg((east, west))
     assert there is not None
     assert back is not None
@@ -190,26 +258,95 @@ async def test_a_one_way_street_is_longer_back(graph: Path) -> None:
     assert back.seconds > there.seconds
 
 
-@needs_osrm
-@pytest.mark.parametrize("place", [ISLAND[0], FAR_FROM_ROADS, LatLng(-45.0, 100.0)])
-async def test_where_no_road_leads_is_unreachable(graph: Path, place: LatLng) -> None:
+@of_roads
+@pytest.mark.parametrize("place", [ISLAND[0], FAR_FROM_ROADS, SEA])
+async def test_where_no_road_leads_is_unreachable(roads: Engine, place: LatLng) -> None:
     town = crossing(1, 1).key
-    book = await over(Osrm(graph)).legs(TENANT, [(town, place.key), (place.key, town)])
-    assert book.leg((town, place.key)) is None
-    assert book.leg((place.key, town)) is None
+    pairs = [(town, place.key), (place.key, town), (town, crossing(2, 2).key)]
+    book = await over(roads).legs(TENANT, pairs)
+    assert book.leg(pairs[0]) is None
+    assert book.leg(pairs[1]) is None
+    assert book.leg(pairs[2]) is not None  # one place in the sea spoils no other answer
+
+
+@of_roads
+async def test_on_an_island_of_their_own_places_reach_each_other(roads: Engine) -> None:
+    pair = ISLAND[0].key, ISLAND[1].key
+    assert (await over(roads).legs(TENANT, [pair])).leg(pair) is not None
+
+
+@of_roads
+async def test_two_far_places_on_one_road_are_not_next_to_each_other(roads: Engine) -> None:
+    """Both are put on the same corner of the town; the way to the road counts."""
+    west, south = LatLng(45.0, 7.0 - 0.009), LatLng(45.0 - 0.007, 7.0)
+    pair = west.key, south.key
+    leg = (await over(roads).legs(TENANT, [pair])).leg(pair)
+    assert leg is not None
+    assert leg.metres >= haversine_m(west, south)
+    assert leg.seconds >= haversine_m(west, south) / 5 - 1
+
+
+@of_roads
+async def test_ten_thousand_places_are_asked_about_within_the_servers_limit(roads: Engine) -> None:
+    many = [LatLng(45.0 + n % 100 * 0.0002, 7.0 + n // 100 * 0.0002).key for n in range(10_000)]
+    hub = Places.single(TOWN[5])
+    seconds, metres = await roads.measure(hub, Places.of(np.array(many)))
+    assert len(seconds) == 10_000
+    assert (seconds >= 0).all()
+    assert (metres <= 6000).all()
+
+
+@of_roads
+async def test_a_table_of_many_to_many_is_the_same_as_its_rows(roads: Engine) -> None:
+    pairs = [(a, b) for a in TOWN for b in TOWN if a != b]
+    whole = await over(roads).legs(TENANT, pairs)
+    for origin in TOWN[::5]:
+        some = [pair for pair in pairs if pair[0] == origin]
+        roads._known.clear()  # type: ignore[attr-defined]
+        assert (await over(roads).legs(TENANT, some)).legs == {pair: whole.leg(pair) for pair in some}
+
+
+async def test_in_process_and_over_http_one_graph_gives_one_answer(graph: Path, routed: str) -> None:
+    stamp = stamp_of(graph)
+    assert stamp is not None
+    here, there = (
+        make_engine(str(graph)),
+        make_engine(f"osrm+{routed}?most_places=24&top_speed_kmh={stamp.top_speed_kmh:g}"),
+    )
+    town, hub = Places.of(np.array([*TOWN, ISLAND[0].key])), Places.single(TOWN[6])
+    for ours, theirs in zip(await here.measure(hub, town), await there.measure(hub, town), strict=True):
+        assert (ours == theirs).all()
+    assert here.version == there.version == f"osrm-{stamp.data_version}-car-{stamp.top_speed_kmh:g}"
+    await there.close()
+
+
+async def test_valhalla_counts_the_time_of_day_that_it_is_asked_for(valhalla: str) -> None:
+    free, rush = (
+        make_engine(f"valhalla+{valhalla}?most_places=24{when}")
+        for when in ("", "&departure=2026-11-24T08:00")
+    )
+    hub, town = Places.single(TOWN[0]), Places.of(np.array(TOWN[1:]))
+    (quiet, _), (busy, _) = await free.measure(hub, town), await rush.measure(hub, town)
+    assert (busy >= 2 * quiet - 1).all()
+    assert free.version.removesuffix("-auto") == rush.version.removesuffix("-auto@2026-11-24T08:00")
+    await free.close()
+    await rush.close()
+
+
+# --- a prepared graph
 
 
 @needs_osrm
 async def test_the_snap_limit_decides_what_is_off_road(graph: Path) -> None:
     beside = LatLng(45.0 - 0.004, 7.0)  # 440 m south of the nearest road
     pair = (beside.key, crossing(2, 2).key)
-    assert (await over(Osrm(graph, snap_limit_m=500)).legs(TENANT, [pair])).leg(pair) is not None
-    assert (await over(Osrm(graph, snap_limit_m=400)).legs(TENANT, [pair])).leg(pair) is None
+    assert (await over(osrm_in_process(graph, snap_m=500)).legs(TENANT, [pair])).leg(pair) is not None
+    assert (await over(osrm_in_process(graph, snap_m=400)).legs(TENANT, [pair])).leg(pair) is None
 
 
 @needs_osrm
 async def test_answers_are_kept_and_the_memory_for_them_is_bounded(graph: Path) -> None:
-    engine = Osrm(graph, cache_pairs=10)
+    engine = osrm_in_process(graph, cache_pairs=10)
     town = Places.of(np.array(TOWN))
     hub = Places.of(np.array(TOWN[:1]))
     first, _ = await engine.measure(hub, town)
@@ -219,26 +356,90 @@ async def test_answers_are_kept_and_the_memory_for_them_is_bounded(graph: Path) 
 
 
 @needs_osrm
-async def test_another_graph_is_another_version(graph: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "tiny"
-    for path in graph.parent.glob("tiny.osrm.*"):
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+async def test_without_a_stamp_the_files_are_the_version(graph: Path, tmp_path: Path) -> None:
+    copy = copied(graph, tmp_path)
+    stamp = tmp_path / "roads.stamp.json"
+    stamp.unlink()
     assert graph_hash(copy) == graph_hash(graph)
-    names = tmp_path / "tiny.osrm.datasource_names"
-    names.write_bytes(names.read_bytes() + b" ")
+    assert make_engine(str(copy)).version == f"osrm-{graph_hash(graph)}-car"
+    touched(tmp_path)
     assert graph_hash(copy) != graph_hash(graph)
-    assert make_engine(str(graph)).version == f"osrm-{graph_hash(graph)}-car"
 
 
 @needs_osrm
-async def test_a_graph_that_is_broken_or_missing_stops_the_service(graph: Path, tmp_path: Path) -> None:
+async def test_a_graph_that_is_broken_missing_or_not_the_stamped_one_stops_the_service(
+    graph: Path, tmp_path: Path
+) -> None:
     with pytest.raises(SettingsError, match="GIRO_ROADS"):
         make_engine(str(tmp_path / "nothing"))
-    for path in graph.parent.glob("tiny.osrm.*"):
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    (tmp_path / "tiny.osrm.hsgr").write_bytes(b"no graph")
-    with pytest.raises(SettingsError, match="GIRO_ROADS"):
-        make_engine(str(tmp_path / "tiny"))
+    copy = copied(graph, tmp_path)
+    touched(tmp_path)
+    with pytest.raises(SettingsError, match="not those"):
+        make_engine(str(copy))
+    (tmp_path / "roads.stamp.json").write_text("{}")
+    with pytest.raises(SettingsError, match="stamp"):
+        make_engine(str(copy))
+    (tmp_path / "roads.stamp.json").unlink()
+    (tmp_path / "roads.osrm.hsgr").write_bytes(b"no graph")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        make_engine(str(copy))
+
+
+def copied(graph: Path, folder: Path) -> Path:
+    for path in graph.parent.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder / graph.name
+
+
+def touched(folder: Path) -> None:
+    names = folder / "roads.osrm.datasource_names"
+    names.write_bytes(names.read_bytes() + b" ")
+
+
+# --- what GIRO_ROADS may say
+
+
+@pytest.mark.parametrize(
+    ("roads", "why"),
+    [
+        ("ftp://host", "is not"),
+        ("osrm+ftp://host", "is not"),
+        ("osrm+http://", "is not"),
+        ("osrm+http://h:1?speed=3", "speed is no option"),
+        ("osrm+http://h:1?most_places=two", "most_places"),
+        ("osrm+http://h:1?top_speed_kmh=nan", "top_speed_kmh"),
+        ("valhalla+http://h:1?timeout_s=0", "timeout_s"),
+        ("matrix:/nowhere.csv", "cannot be read"),
+    ],
+)
+async def test_what_cannot_be_an_engine_is_refused_at_the_start(roads: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=why):
+        make_engine(roads)
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ("", "first line"),
+        ("a,b\n", "first line"),
+        (f"{','.join(COLUMNS)}\n", "is empty"),
+        (f"{','.join(COLUMNS)}\n91,0,0,0,1,1\n", "line 2: lat"),
+        (f"{','.join(COLUMNS)}\n1,0,0,0,-1,1\n", "line 2: seconds"),
+        (f"{','.join(COLUMNS)}\n1,0,0,0,nan,1\n", "line 2"),
+        (f"{','.join(COLUMNS)}\n1,0,0,0,1,1\n1,0,0,0,2,1\n", "line 3: the pair"),
+        (f"{','.join(COLUMNS)}\n1,0,0\n", "line 2"),
+    ],
+)
+async def test_a_matrix_file_is_refused_with_its_line(tmp_path: Path, lines: str, why: str) -> None:
+    (tmp_path / "m.csv").write_text(lines)
+    with pytest.raises(SettingsError, match=why):
+        make_engine(f"matrix:{tmp_path / 'm.csv'}")
+
+
+async def test_a_pair_that_is_not_in_the_file_has_no_way(tmp_path: Path) -> None:
+    travel = over(make_engine(f"matrix:{matrix_file(tmp_path / 'm.csv')}"))
+    pair = TOWN[0], SEA.key
+    assert (await travel.legs(TENANT, [pair])).leg(pair) is None
 
 
 async def test_without_roads_it_is_the_flagged_estimate() -> None:

@@ -1,0 +1,25 @@
+"""How an engine fails: one named error, whatever happened; and questions asked together fail together."""
+
+import asyncio
+from collections.abc import Awaitable, Coroutine, Iterable
+from typing import Any, TypeVar
+
+from kit.errors import Reason, Unavailable
+
+T = TypeVar("T")
+
+
+def unavailable(what: str, engine: str) -> Unavailable:
+    """The error of an engine that cannot answer; `engine` names it for whoever looks."""
+    return Unavailable(Reason.TRAVEL_UNAVAILABLE, what, metadata={"engine": engine})
+
+
+async def together(questions: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """The answers in order. The first failure cancels the others and is raised by itself."""
+    tasks: list[Awaitable[T]] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(question) for question in questions]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed
+    return [await task for task in tasks]

@@ -1,0 +1,85 @@
+"""Travel times from a file: for places that somebody else measured, and for worked examples."""
+
+import csv
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from geo.domain.drives import UNREACHABLE
+from geo.domain.legs import Pair
+from geo.domain.matrix import Entry
+from geo.domain.places import Ints, Places
+from geo.domain.stop import TravelSource
+from geo.travel.engine import Settled
+from kit.settings import SettingsError
+from kit.values.latlng import LatLng
+
+COLUMNS: Final = ("from_lat", "from_lng", "to_lat", "to_lng", "seconds", "metres")
+LONGEST_S: Final = 86_400
+
+
+class FixedMatrix(Settled):
+    """Each direction of a pair is an entry of its own; a pair without an entry has no way: the file is all
+    there is."""
+
+    source: Final = TravelSource.MATRIX
+    symmetric: Final = False
+    instant: Final = True
+
+    def __init__(self, entries: Mapping[Pair, Entry]) -> None:
+        self._entries = dict(entries)
+        listed = sorted((a, b, seconds, metres) for (a, b), (seconds, metres) in entries.items())
+        self.version = f"fixed-{hashlib.sha256(repr(listed).encode()).hexdigest()[:12]}"
+
+    async def measure(self, froms: Places, tos: Places) -> tuple[Ints, Ints]:
+        """Seconds and metres of each drive."""
+        pairs = zip(*np.broadcast_arrays(froms.keys, tos.keys), strict=True)
+        found = [self._entries.get((int(a), int(b)), (UNREACHABLE, 0)) for a, b in pairs]
+        answers = np.array(found, dtype=np.int64).reshape(-1, 2)
+        return answers[:, 0], answers[:, 1]
+
+    def floor(self, froms: Places, tos: Places) -> Ints:
+        """Nothing is known but the entries themselves."""
+        return np.zeros(max(len(froms), len(tos)), dtype=np.int64)
+
+
+def read_matrix(path: Path) -> dict[Pair, Entry]:
+    """Entries of a CSV file with a header of COLUMNS; empty seconds: no way.
+
+    Raises SettingsError, naming the line, for what cannot be a matrix.
+    """
+    entries: dict[Pair, Entry] = {}
+    try:
+        with path.open(encoding="utf-8", newline="") as opened:
+            rows = csv.DictReader(opened, strict=True)
+            if tuple(rows.fieldnames or ()) != COLUMNS:
+                raise SettingsError(f"GIRO_ROADS: the first line of {path} is not {','.join(COLUMNS)}")
+            for row in rows:
+                pair, entry = _row(path, rows.line_num, row)
+                if pair in entries:
+                    raise SettingsError(
+                        f"GIRO_ROADS: {path}, line {rows.line_num}: the pair was there before"
+                    )
+                entries[pair] = entry
+    except (OSError, UnicodeDecodeError, csv.Error) as unreadable:
+        raise SettingsError(f"GIRO_ROADS: the matrix {path} cannot be read: {unreadable}") from unreadable
+    if not entries:
+        raise SettingsError(f"GIRO_ROADS: the matrix {path} is empty")
+    return entries
+
+
+def _row(path: Path, line: int, row: Mapping[str, str]) -> tuple[Pair, Entry]:
+    try:
+        origin = LatLng(float(row["from_lat"]), float(row["from_lng"]))
+        target = LatLng(float(row["to_lat"]), float(row["to_lng"]))
+        if not row["seconds"]:
+            return (origin.key, target.key), (UNREACHABLE, 0)
+        seconds, metres = int(row["seconds"]), int(row["metres"])
+    except (ValueError, TypeError, KeyError) as wrong:
+        raise SettingsError(f"GIRO_ROADS: {path}, line {line}: {wrong}") from wrong
+    if not (0 <= seconds < LONGEST_S and 0 <= metres <= 10_000_000):
+        raise SettingsError(f"GIRO_ROADS: {path}, line {line}: seconds or metres are out of bounds")
+    return (origin.key, target.key), (seconds, metres)

@@ -1,0 +1,137 @@
+"""A new version of the roads: one event a pair that no longer fits, and nothing moves (GEO-17, R-089)."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+
+from geo.domain.drives import UNREACHABLE
+from geo.domain.places import Ints, Places
+from geo.domain.plan import Plan
+from geo.domain.stop import TravelSource
+from geo.storage.matrices import Matrices
+from geo.travel.estimate import Estimate
+from geo.travel.failures import unavailable
+from geo.travel.tenant import TenantTravel
+from geo.usecases.check_promises import TravelData
+from geo.usecases.get_reservation import get_reservation
+from geo.usecases.ledger import Ledger
+from geo.usecases.parameters import estimates_allowed, set_parameter
+from geo.usecases.reserve_stop import ReserveStop, reserve_stop
+from geo.usecases.watch_travel import watch_travel
+from giro.geo.v1 import geo_events_pb2
+from kit.testing.databases import Databases
+from kit.values.ids import new_id
+from services.geo.tests.support.world import NORTH, SOUTH, TENANT, WEST, World, open_world, week, window
+
+pytestmark = pytest.mark.asyncio
+
+
+class Roads(Estimate):
+    """Every drive takes as long as the test says; the version is the test's too."""
+
+    source = TravelSource.ROAD  # type: ignore[assignment,misc]
+
+    def __init__(self) -> None:
+        self.version, self.seconds, self.dead = "osrm-old-car", 1200, False
+
+    async def refreshed(self) -> str:
+        if self.dead:
+            raise unavailable("no answer", "osrm")
+        return self.version
+
+    async def measure(self, froms: Places, tos: Places) -> tuple[Ints, Ints]:
+        if self.dead:
+            raise unavailable("no answer", "osrm")
+        seconds = np.full(max(len(froms), len(tos)), self.seconds, dtype=np.int64)
+        return seconds, np.where(seconds == UNREACHABLE, 0, 1000)
+
+
+@dataclass
+class House:
+    world: World
+    roads: Roads
+    ledger: Ledger
+    data: TravelData
+
+    async def book(self, agent: str, start: float, end: float, place: int) -> str:
+        appointment = new_id("apt")
+        plan = Plan(agent, window(start, end), place, 0)
+        await reserve_stop(self.ledger, TENANT, ReserveStop(appointment, plan))
+        return appointment
+
+    async def told(self) -> list[tuple[str, int, str]]:
+        query = "SELECT payload FROM geo.outbox WHERE subject LIKE '%.at_risk' ORDER BY id"
+        async with self.world.db.uow(TENANT) as tx:
+            rows = await tx.run(text(query))
+        events = [geo_events_pb2.AtRisk.FromString(bytes(row.payload)) for row in rows]
+        return [(event.later_owner_id, event.short_seconds, event.travel_version) for event in events]
+
+
+@pytest_asyncio.fixture
+async def house(make_database: Databases) -> AsyncIterator[House]:
+    world = await open_world(make_database(["geo"]))
+    roads = Roads()
+
+    async def may_estimate(tenant: str) -> bool:
+        return await estimates_allowed(world.db, tenant)
+
+    travel = TenantTravel(roads, Matrices(world.db), may_estimate)
+    yield House(world, roads, Ledger(world.db, travel), TravelData(world.db, travel))
+    await world.db.stop()
+
+
+async def test_new_roads_are_held_against_every_promise_once(house: House) -> None:
+    agent = await house.world.agent(week(lunch=False))
+    first = await house.book(agent, 9, 10, NORTH)
+    second = await house.book(agent, 10.5, 11, SOUTH)
+    await house.book(agent, 14, 15, WEST)
+    assert await watch_travel(house.data) == 1
+    assert await watch_travel(house.data) == 0
+    before = [await get_reservation(house.ledger, TENANT, one) for one in (first, second)]
+    house.roads.version, house.roads.seconds = "osrm-new-car", 2000
+    for _ in range(3):
+        await watch_travel(house.data)
+    assert await house.told() == [(second, 200, "osrm-new-car")]
+    assert [await get_reservation(house.ledger, TENANT, one) for one in (first, second)] == before
+    house.roads.version, house.roads.seconds = "osrm-newest-car", UNREACHABLE
+    await watch_travel(house.data)
+    later = (await house.told())[1:]
+    assert {version for _, _, version in later} == {"osrm-newest-car"}
+    assert {seconds for _, seconds, _ in later} == {0}
+    await house.world.sound()
+
+
+async def test_while_the_roads_cannot_be_asked_nothing_is_judged_even_by_leave_of_the_estimate(
+    house: House,
+) -> None:
+    agent = await house.world.agent(week(lunch=False))
+    await house.book(agent, 9, 10, NORTH)
+    await house.book(agent, 10.5, 11, SOUTH)
+    await set_parameter(house.world.db, TENANT, "on_road_failure", "ESTIMATE")
+    house.roads.version, house.roads.dead = "osrm-new-car", True
+    assert await watch_travel(house.data) == 0
+    assert await house.told() == []
+    house.roads.dead, house.roads.seconds = False, 2000
+    assert await watch_travel(house.data) == 1
+    assert len(await house.told()) == 1
+
+
+async def test_a_booking_on_the_estimate_is_flagged_and_held_against_the_roads_when_they_are_back(
+    house: House,
+) -> None:
+    agent = await house.world.agent(week(lunch=False))
+    await set_parameter(house.world.db, TENANT, "on_road_failure", "ESTIMATE")
+    house.roads.dead = True
+    await house.book(agent, 9, 10, NORTH)
+    booked = await house.book(agent, 13, 14, SOUTH)
+    found = await get_reservation(house.ledger, TENANT, booked)
+    assert found.before is not None
+    assert (found.before.leg.source, found.before.leg.version) == (TravelSource.ESTIMATE, "estimate-1")
+    house.roads.dead, house.roads.seconds = False, 11_000
+    await watch_travel(house.data)
+    assert (booked, 200, "osrm-old-car") in await house.told()
+    await house.world.sound()
