@@ -57,6 +57,7 @@ class Reason(StrEnum):
     GAP_TOO_SHORT = "GAP_TOO_SHORT"
     OUTSIDE_WINDOWS = "OUTSIDE_WINDOWS"
     LEDGER_REFUSED = "LEDGER_REFUSED"
+    SOLVER_UNAVAILABLE = "SOLVER_UNAVAILABLE"
 
 
 @dataclass(frozen=True, slots=True)

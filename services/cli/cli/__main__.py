@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 import typer
 
-from cli.commands import agents, appointments, campaigns, checks, holds, people, slots
+from cli.commands import agents, appointments, campaigns, checks, holds, people, slots, solving
 from cli.commands.calling import noun
 from cli.commands.doctor import doctor
 from cli.show import output
@@ -30,6 +30,7 @@ def build() -> typer.Typer:
     app.command()(people.whoami)
     app.command()(doctor)
     app.command("version")(show_version)
+    checks.geo.command()(solving.solve)
     for name, group in (
         ("campaigns", campaigns.app),
         ("contacts", campaigns.contacts),

@@ -1,4 +1,4 @@
-"""`python -m geo serve|relay|migrate`."""
+"""`python -m geo serve|relay|migrate|solve`."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from geo import app
 from geo.settings import GeoSettings
+from geo.solver.benchmark import command
 from kit import runtime
 from kit.db import migrate
 from kit.errors import GiroError
@@ -14,9 +15,12 @@ from kit.settings import SettingsError
 
 def main(words: Sequence[str] | None = None) -> None:
     """Runs one verb. Exits with 2 and a sentence for what cannot start."""
-    chosen = _parser().parse_args(words)
+    chosen = vars(_parser().parse_args(words))
+    verb = chosen.pop("verb")
     try:
-        VERBS[chosen.verb]()
+        if verb == "solve":
+            sys.exit(command.run(command.Asked(**chosen)))
+        VERBS[verb]()
     except (SettingsError, GiroError) as refused:
         sys.stderr.write(f"geo: {refused}\n")
         sys.exit(2)
@@ -47,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     for name, verb in VERBS.items():
         verbs.add_parser(name, help=verb.__doc__)
+    solve = verbs.add_parser("solve", help="Solves a public routing instance (VRPTW, TSPTW) on this machine.")
+    command.add_arguments(solve)
     return parser
 
 

@@ -12,7 +12,7 @@ from cli.lookup import Lookup
 from cli.show import output, words
 from cli.show.output import Format
 
-geo = noun("The travel guarantee.")
+geo = noun("The travel guarantee, and public routing instances.")
 clock = noun("The tenant's clock; in sandbox mode it can be moved forward.")
 parameters = noun("Parameters of the tenant and its campaigns; the nearest scope wins.")
 changes = noun("What happened lately.")

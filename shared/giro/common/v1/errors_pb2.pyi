@@ -112,6 +112,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The gap lies outside the time windows that were asked for."""
     ERROR_REASON_LEDGER_REFUSED: _ErrorReason.ValueType  # 44
     """The ledger refused a write that its rules should have caught: nothing was written; operators are alerted."""
+    ERROR_REASON_SOLVER_UNAVAILABLE: _ErrorReason.ValueType  # 45
+    """The solver gave no answer: it ended, took too long, or too many calls are waiting for it. Metadata: `cause`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused; stable, unlike the message that people read."""
@@ -204,4 +206,6 @@ ERROR_REASON_OUTSIDE_WINDOWS: ErrorReason.ValueType  # 43
 """The gap lies outside the time windows that were asked for."""
 ERROR_REASON_LEDGER_REFUSED: ErrorReason.ValueType  # 44
 """The ledger refused a write that its rules should have caught: nothing was written; operators are alerted."""
+ERROR_REASON_SOLVER_UNAVAILABLE: ErrorReason.ValueType  # 45
+"""The solver gave no answer: it ended, took too long, or too many calls are waiting for it. Metadata: `cause`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,0 +1,1 @@
+"""Public routing instances (VRPTW, TSPTW): read, solved, and every route checked in exact integers."""

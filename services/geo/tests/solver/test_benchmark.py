@@ -1,0 +1,160 @@
+"""Public instances: read exactly, solved legally, checked without belief, and bad files refused by name."""
+
+from pathlib import Path
+
+import pytest
+
+from geo.__main__ import main
+from geo.solver.benchmark import text
+from geo.solver.benchmark.instance import Instance, faults
+from geo.solver.benchmark.text import BadInstance
+
+HERE = Path(__file__).parent / "instances"
+
+R112_BEST = """
+2 41 22 75 56 23 67 39 25 55 54 / 6 94 95 87 42 43 15 57 58 / 12 80 68 24 29 3 77 50 / 18 83 60 99 93 85 98 92
+59 96 / 27 69 33 81 9 51 30 32 90 10 70 / 28 76 79 78 34 35 71 65 66 20 1 / 31 62 19 11 63 64 49 36 47 48 / 52
+88 7 82 8 46 45 17 84 5 89 / 53 40 21 73 74 72 4 26 / 61 16 86 38 14 44 91 100 37 97 13
+"""
+"""As CVRPLIB has it, at 948.6."""
+
+
+def solomon(name: str) -> Instance:
+    return text.solomon((HERE / f"{name}.txt").read_text())
+
+
+def routes_of(words: str) -> list[list[int]]:
+    return [[int(word) for word in route.split()] for route in words.split("/")]
+
+
+def test_a_published_answer_has_the_published_distance_and_is_legal() -> None:
+    instance = solomon("r112")
+    routes = routes_of(R112_BEST)
+    assert faults(instance, routes) == []
+    assert instance.distance(routes) == 9486
+    assert (instance.name, instance.customers, instance.vehicles, instance.capacity) == ("R112", 100, 25, 200)
+
+
+def test_legs_are_cut_and_never_rounded() -> None:
+    instance = _tiny(["0 0 0 0 0 1000 0", "1 1 1 1 0 1000 0", "2 0 3 1 0 1000 0"])
+    assert instance.travel[0][1:] == (14, 30)  # 1.414 and 3
+    assert instance.travel[1][2] == 22  # 2.236
+    assert _tiny(["0 0.05 0 0 0 99 0", "1 3.05 4 1 0 99 0"]).travel[0][1] == 50
+
+
+def test_the_check_sees_every_fault() -> None:
+    instance = solomon("r112")
+    routes = routes_of(R112_BEST)
+    assert "every customer" in faults(instance, routes[1:])[0]
+    assert "every customer" in faults(instance, [[*routes[0], 2], *routes[1:]])[0]
+    assert "without customers" in faults(instance, [*routes, []])[0]
+    assert any("too late" in fault for fault in faults(instance, [routes[0][::-1], *routes[1:]]))
+    assert any("load" in fault for fault in faults(instance, [routes[0] + routes[1], *routes[2:]]))
+    few = Instance.of({**instance.document, "vehicles": 9})
+    assert faults(few, routes) == ["10 vehicles, and there are 9"]
+
+
+def test_a_customer_is_reached_at_the_last_instant_and_not_one_later() -> None:
+    rows = ["0 0 0 0 0 100 0", "1 10 0 1 0 {due} 5"]
+    assert faults(_tiny([row.format(due=10) for row in rows]), [[1]]) == []
+    assert "too late" in faults(_tiny([row.format(due=9.9) for row in rows]), [[1]])[0]
+    back = ["0 0 0 0 0 {due} 0", "1 10 0 1 0 100 5"]
+    assert faults(_tiny([row.format(due=25) for row in back]), [[1]]) == []
+    assert "too late" in faults(_tiny([row.format(due=24.9) for row in back]), [[1]])[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "best", "within"), [("rc208", 776.1, 0.05), ("r101", 1637.7, 0.06), ("r112", 948.6, 0.06)]
+)
+def test_solving_from_the_command_line(
+    name: str, best: float, within: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = _run([str(HERE / f"{name}.txt"), "--seconds", "1", "--seed", "3"])
+    said = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines())
+    assert code == 0
+    assert best <= float(said["distance"]) <= best * (1 + within)
+    assert sum(line.startswith("route") for line in said) == 1
+    assert said["engine"] == "pyvrp, 1 s, seed 3"
+
+
+@pytest.mark.parametrize("engine", ["auto", "ortools"])
+@pytest.mark.parametrize(("name", "best"), [("n20w20.001", "378"), ("n20w100.003", "310")])
+def test_one_vehicle_meets_every_window(
+    name: str, best: str, engine: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(HERE / f"{name}.txt"), "--format", "tsptw", "--seconds", "1", "--engine", engine]
+    code = _run(words)
+    said = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines())
+    assert code == 0
+    assert said["vehicles"] == "1"
+    if engine == "auto":
+        assert said["distance"] == best
+    assert int(said["distance"]) >= int(best)
+
+
+def test_no_legal_answer_is_said_and_is_exit_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nowhere = tmp_path / "impossible.txt"
+    nowhere.write_text("3\n0 5 5\n5 0 5\n5 5 0\n0 100\n6 6\n6 6\n")
+    assert _run([str(nowhere), "--format", "tsptw", "--seconds", "0.5"]) == 1
+    assert "no legal answer was found in 0.5 s" in capsys.readouterr().out
+
+
+def test_the_forms_of_tsptw_say_the_same() -> None:
+    plain = text.tsptw((HERE / "n20w20.001.txt").read_text())
+    lines = (HERE / "n20w20.001.txt").read_text().splitlines()
+    windows = [line.split() for line in lines[22:]]
+    rows = [" ".join(window[at] for window in windows) for at in (0, 1)]
+    assert text.tsptw("\n".join([*lines[1:22], *rows])) == plain
+    dumas = (
+        "!! n2w9  1 2\n\nCUST NO.   XCOORD.   YCOORD.    DEMAND   READY TIME   DUE DATE   SERVICE TIME\n\n"
+        "0 0.00 0.00 0.00 0.00 99.00 0.00\n1 1.00 1.00 0.00 5.00 9.00 0.00\n999 0 0 0 0 0 0\n"
+    )
+    read = text.tsptw(dumas)
+    assert (read.name, read.vehicles, read.travel, read.ready, read.due) == (
+        *("n2w9", 1),
+        *(((0, 1), (1, 0)), (0, 5), (99, 9)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("reader", "content", "told"),
+    [
+        (text.solomon, "", "is empty"),
+        (text.solomon, "NAME\n1 2 3 4 5 6 7\n", "number of vehicles"),
+        (text.solomon, "X\n25 200\n", "no customers"),
+        (text.solomon, "X\n25 200\n0 1 1 0 0 9 0\n1 1 1 0 0 9\n", "line 4: a customer has 7 numbers"),
+        (text.solomon, "X\n25 200\n0 1 1 0 0 9 0\n2 1 1 0 0 9 0\n", "not numbered"),
+        (text.solomon, "X\n25 200\n0 1 1 0 0 9 0\n1 1 1 0 9 8 0\n", "window of customer 1"),
+        (text.solomon, "X\n0 200\n0 1 1 0 0 9 0\n1 1 1 0 0 9 0\n", "no vehicles"),
+        (text.solomon, "X\n2 200\n0 1 1 0 0 9 0\n1 1 1 -4 0 9 0\n", "negative"),
+        (text.solomon, "X\n2 200\n0 1 1 0 0 9 0\n1 1 1 0.5 0 9 0\n", "no whole number"),
+        (text.tsptw, "", "is empty"),
+        (text.tsptw, "3\n0 1 2\n1 0 2\n", "no square"),
+        (text.tsptw, "2\n0 1\n1 0\n0 9\n", "2 time windows"),
+        (text.tsptw, "2\n0 1\n1 zero\n0 9\n0 9\n", "line 3: these are no numbers"),
+    ],
+)
+def test_a_bad_file_is_refused_by_name(reader: object, content: str, told: str) -> None:
+    assert callable(reader)
+    with pytest.raises(BadInstance, match=told):
+        reader(content)
+
+
+def test_what_cannot_be_read_is_exit_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    binary = tmp_path / "noise"
+    binary.write_bytes(bytes(range(256)) * 40)
+    for file in (tmp_path / "nobody's", tmp_path, binary):
+        assert _run([str(file)]) == 2
+        assert str(file) in capsys.readouterr().err
+    for words in (["--seconds", "0"], ["--seconds", "-1"], ["--seconds", "1e9"], ["--seed", "-1"]):
+        assert _run([str(HERE / "r101.txt"), *words]) == 2
+
+
+def _tiny(rows: list[str]) -> Instance:
+    return text.solomon("\n".join(["tiny", "2 10", *rows]))
+
+
+def _run(words: list[str]) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(["solve", *words])
+    return int(str(ended.value.code or 0))
