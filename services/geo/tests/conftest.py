@@ -24,4 +24,10 @@ def _roads_as_usual(request: pytest.FixtureRequest) -> None:
         roads: Roads = request.getfixturevalue("world").roads
         roads.seconds.clear()
         roads.asked.clear()
-        roads.usual, roads.data, roads.closed = 1200, "test-1", False
+        roads.usual, roads.data, roads.closed, roads.instant = 1200, "test-1", False, False
+
+
+@pytest.fixture(params=["asked before the lock", "known at once"])
+def either_engine(request: pytest.FixtureRequest, world: World, _roads_as_usual: None) -> None:
+    """Once with an engine that takes its time, once with one that needs no I/O."""
+    world.roads.instant = request.param == "known at once"

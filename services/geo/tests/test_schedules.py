@@ -23,9 +23,10 @@ PAIRS = [(first, second) for first in WRITES for second in WRITES]
 _serial: dict[tuple[str, str], tuple[str, str]] = {}
 
 
-@pytest_asyncio.fixture(scope="module")
-async def night(make_database: Databases) -> AsyncIterator[Night]:
+@pytest_asyncio.fixture(scope="module", params=["legs asked before the lock", "legs known at once"])
+async def night(make_database: Databases, request: pytest.FixtureRequest) -> AsyncIterator[Night]:
     world = await open_world(make_database(["geo"]), sandbox=True)
+    world.roads.instant = request.param == "legs known at once"
     yield await template(world)
     await world.db.stop()
 

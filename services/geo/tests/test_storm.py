@@ -166,9 +166,11 @@ def fired() -> float:
 
 
 @pytest.mark.timeout(240)
-async def test_a_storm_breaks_no_promise(world: World) -> None:
+@pytest.mark.parametrize("instant", [False, True], ids=["legs asked before the lock", "legs known at once"])
+async def test_a_storm_breaks_no_promise(world: World, instant: bool) -> None:
     chance = random.Random(SEED)
     world.roads.seconds = {(a, b): chance.randrange(300, 2400, 60) for a in PLACES for b in PLACES if a != b}
+    world.roads.instant = instant
     agents = [await world.agent(nights()) for _ in range(AGENTS)]
     storm = Storm(world, agents, chance, [world.ledger, world.ledger])
     left = iter(range(ATTEMPTS))
@@ -218,5 +220,5 @@ async def assert_owners_and_stops_agree(world: World) -> None:
     assert sorted(ended) == sorted(told)
     reservations = await list_reservations(world.ledger, TENANT, "", 100_000)
     async with world.db.uow(TENANT) as tx:
-        known = await owners.find(tx, *(one.appointment_id for one in reservations))
-    assert all(owner.ending is None for owner in known.values())
+        known = [await owners.find(tx, one.appointment_id) for one in reservations]
+    assert all(owner.ending is None for found in known for owner in found.values())

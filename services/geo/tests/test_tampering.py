@@ -164,15 +164,3 @@ async def test_a_removal_with_relinking_is_accepted(victim: Victim) -> None:
         "SET CONSTRAINTS ALL IMMEDIATE",
     )
     assert at(11)  # the rest of the module only needs a and c
-
-
-async def test_overlapping_times_are_refused_by_the_second_net_alone(victim: Victim) -> None:
-    """GEO-19, with the chain's own constraints out of the way."""
-    over = "timestamptz '2027-03-01 11:15Z', timestamptz '2027-03-01 12:30Z'"
-    copy = COPY.format(times=over, link="NULL, NULL, NULL, NULL, NULL, NULL", of="c")
-    with closing(psycopg.connect(victim.world.urls.admin)) as connection:
-        connection.execute("ALTER TABLE geo.stops DROP CONSTRAINT stops_one_successor")
-        connection.execute(copy.replace("stop_id = %(c)s", "owner_id = 'apt_c'"))
-        with pytest.raises(pg.ExclusionViolation) as refused:
-            connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    assert refused.value.diag.constraint_name == "stops_apart"

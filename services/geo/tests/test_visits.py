@@ -34,7 +34,7 @@ from services.geo.tests.support.world import (
     window,
 )
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("either_engine")]
 
 
 async def reserve(world: World, agent: str, start: float, end: float, place: int = NORTH) -> str:
@@ -138,7 +138,7 @@ async def test_without_an_engine_nothing_is_booked_and_everything_can_be_freed(w
     agent = await world.agent()
     first, second = await reserve(world, agent, 9, 10), await reserve(world, agent, 10.5, 11, EAST)
     held = await hold(world, agent, 14, 15, SOUTH)
-    world.roads.closed = True
+    world.roads.closed, world.roads.instant = True, False
     error = await refusal(reserve(world, agent, 16, 16.5, WEST))
     assert isinstance(error, Unavailable)
     assert error.reason is Reason.TRAVEL_UNAVAILABLE

@@ -13,7 +13,7 @@ from kit.db.roles import TENANT_IS_MINE, roles_of
 _LOCK = 4_867_001
 """Advisory lock that two bootstraps at once wait for; roles belong to the whole cluster."""
 
-_EXTENSIONS = ("postgis", "btree_gist")
+_EXTENSIONS = ("postgis",)
 
 
 def bootstrap(admin_url: str, services: Iterable[str], passwords: Mapping[str, str]) -> None:

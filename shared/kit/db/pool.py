@@ -71,6 +71,17 @@ class Pool:
         """Closes one connection whose state is not known, and no other."""
         await self._close(connection)
 
+    async def roll_back(self, connection: Connection) -> None:
+        """Rolls back and keeps the prepared statements. Raises the driver's errors.
+
+        The driver's own `rollback()` forgets them all, for the sake of tables made in the transaction; ours
+        make none, and every refusal would have each statement planned anew.
+        """
+        if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+            return
+        async with connection.lock:
+            await connection.wait(connection._exec_command(b"ROLLBACK"))
+
     async def close(self) -> None:
         """Closes the idle connections, and those in use when they come back."""
         self._closed = True

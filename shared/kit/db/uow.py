@@ -29,11 +29,12 @@ from kit.values.ids import new_id
 _log = telemetry.logger("kit.db")
 
 _TENANT: Final = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
-_NOW: Final = "SELECT clock_timestamp()"
-_SANDBOX_NOW: Final = (
-    "SELECT clock_timestamp() + make_interval(secs => coalesce("
-    "(SELECT offset_seconds FROM sandbox.test_clocks WHERE tenant_id = current_setting('giro.tenant')), 0))"
-)
+NOW: Final = {
+    False: "clock_timestamp()",
+    True: "(clock_timestamp() + make_interval(secs => coalesce("
+    "(SELECT offset_seconds FROM sandbox.test_clocks WHERE tenant_id = current_setting('giro.tenant')), 0)))",
+}
+"""What `tx.now()` reads, without and with sandbox mode, for statements that read the clock along the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ class Tx:
 
     def __init__(self, source: Source, tenant: str, connection: Connection) -> None:
         self.tenant = tenant
+        self.sandbox = source.sandbox
+        """Whether the tenant's clock may be a test clock."""
         self.duplicate = False
         """True when a committed transaction took effect under this claim before: do nothing again."""
         self.first_answer: bytes | None = None
@@ -97,7 +100,7 @@ class Tx:
 
         Each call reads it anew, so call it after the lock that the decision depends on.
         """
-        query = _SANDBOX_NOW if self._source.sandbox else _NOW
+        query = f"SELECT {NOW[self.sandbox]}"
         try:
             found = await (await self.connection.execute(query)).fetchone()
         except failures.DRIVER_ERRORS as error:
@@ -291,7 +294,7 @@ class UnitOfWork:
             await self._source.pool.discard(tx.connection)
             return
         try:
-            await tx.connection.rollback()
+            await self._source.pool.roll_back(tx.connection)
         except failures.DRIVER_ERRORS:
             await self._source.pool.discard(tx.connection)
         except BaseException:

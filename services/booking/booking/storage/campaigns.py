@@ -9,8 +9,7 @@ from booking.domain import errors
 from booking.domain.campaign import Campaign
 from booking.domain.grounds import Grounds
 from booking.storage import parameters, rows
-from booking.storage.clock import NOW
-from kit.db.uow import Tx
+from kit.db.uow import NOW, Tx
 from kit.values.latlng import LatLng
 
 _COLUMNS = """

@@ -1,6 +1,6 @@
 """Legs that are known: the answer of a travel engine, and the drives that need none."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,17 +23,23 @@ class MissingLegs(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LegBook:
-    """What a travel engine answered, all of one version. None: no way leads there."""
+    """What a travel engine answered, all of one version. None: no way leads there.
+
+    `every` works any leg out at once, for engines that need nothing but arithmetic and what is in memory.
+    """
 
     version: str = ""
     legs: Mapping[Pair, Leg | None] = field(default_factory=dict)
+    every: Callable[[Pair], Leg | None] | None = None
 
     def knows(self, pair: Pair) -> bool:
-        """Whether the engine was asked for this pair."""
-        return pair in self.legs
+        """Whether the leg of this pair can be told."""
+        return self.every is not None or pair in self.legs
 
     def leg(self, pair: Pair) -> Leg | None:
         """The leg, or None when no way leads there. Raises MissingLegs when the engine was not asked."""
+        if self.every is not None:
+            return self.every(pair)
         try:
             return self.legs[pair]
         except KeyError:

@@ -34,9 +34,7 @@ class Places:
     @classmethod
     def single(cls, key: int) -> "Places":
         """One place."""
-        lat, lng = map(math.radians, degrees(key))
-        unit = [math.cos(lat) * math.cos(lng)], [math.cos(lat) * math.sin(lng)], [math.sin(lat)]
-        return cls(np.array([key]), np.array(unit))
+        return cls(np.array([key]), np.array(_unit(key)).reshape(3, 1))
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -63,3 +61,15 @@ def great_circle_m(froms: Places, tos: Places) -> Floats:
     half_chord = np.sqrt(apart[0] + apart[1] + apart[2]) / 2
     metres: Floats = 2 * EARTH_RADIUS_M * np.arcsin(np.minimum(1.0, half_chord))
     return metres
+
+
+def distance_m(from_place: int, to_place: int) -> float:
+    """Metres along the great circle between two places, in the very steps of `great_circle_m`."""
+    here, there = _unit(from_place), _unit(to_place)
+    apart = sum((a - b) * (a - b) for a, b in zip(here, there, strict=True))
+    return 2 * EARTH_RADIUS_M * math.asin(min(1.0, math.sqrt(apart) / 2))
+
+
+def _unit(place: int) -> tuple[float, float, float]:
+    lat, lng = map(math.radians, degrees(place))
+    return math.cos(lat) * math.cos(lng), math.cos(lat) * math.sin(lng), math.sin(lat)

@@ -17,7 +17,6 @@ CHAIN: Final = (
     "stops_previous",
     "stops_leg",
     "stops_owner",
-    "stops_apart",
     "stops_last",
     "stops_link_whole",
     "stops_reachable",

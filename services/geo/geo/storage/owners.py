@@ -11,7 +11,7 @@ _COLUMNS: Final = "owner_id, kind, state, outcome, agent_id, request, plan, answ
 
 _FIND: Final = (
     f"SELECT {_COLUMNS} FROM geo.owners"  # noqa: S608 - put together from constants
-    " WHERE tenant_id = %(tenant)s AND owner_id = ANY(%(ids)s)"
+    " WHERE tenant_id = %(tenant)s AND owner_id IN (%(owner)s, %(other)s)"
 )
 _FIND_MOVE: Final = (
     "SELECT move_id, appointment_id, outcome, request, answer FROM geo.moves"
@@ -27,9 +27,9 @@ _ABANDON: Final = (
 )
 
 
-async def find(tx: Tx, *owner_ids: str) -> dict[str, Owner]:
-    """The owners of these ids that were ever heard of."""
-    rows = await fetch(tx, _FIND, {"tenant": tx.tenant, "ids": list(owner_ids)})
+async def find(tx: Tx, owner_id: str, other_id: str = "") -> dict[str, Owner]:
+    """The owners of one or two ids, those that were ever heard of."""
+    rows = await fetch(tx, _FIND, {"tenant": tx.tenant, "owner": owner_id, "other": other_id})
     return {row.owner_id: _owner(row) for row in rows}
 
 

@@ -1,8 +1,11 @@
 """Writes a change of the ledger in one statement: legs, stops, owners, moves, and word to the snapshots."""
 
+# ruff: noqa: S608 - statements put together from constants
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from psycopg.types.json import Jsonb
@@ -61,70 +64,75 @@ _LINK: Final = (
 )
 
 # The parts see one snapshot and run in no order that matters: what could meet itself in passing is deferred.
-# Kept under the 4,096 characters up to which the driver remembers what it made of a statement.
-_WRITE: Final = " ".join(
-    f"""
-    WITH new_legs AS (
+_PARTS: Final = {
+    "legs": """
         INSERT INTO geo.legs (tenant_id, from_place, to_place, version, via, seconds, metres, source)
         SELECT %(tenant)s, r.* FROM jsonb_to_recordset(%(legs)s) AS r(from_place bigint, to_place bigint,
             version text, via boolean, seconds integer, metres integer, source text)
-        ON CONFLICT DO NOTHING),
-    removed AS (
+        ON CONFLICT DO NOTHING RETURNING 1""",
+    "removed": """
         DELETE FROM geo.stops s USING jsonb_to_recordset(%(removed)s) AS r(agent_id text, stop_id text)
         WHERE s.tenant_id = %(tenant)s AND s.agent_id = r.agent_id AND s.stop_id = r.stop_id
-        RETURNING 1),
-    relinked AS (
+        RETURNING 1""",
+    "relinked": f"""
         UPDATE geo.stops s SET place = r.place, prev_id = r.prev_id, prev_ends_at = r.prev_ends_at,
             prev_place = r.prev_place, leg_seconds = r.leg_seconds, leg_version = r.leg_version,
             leg_via = r.leg_via
         FROM jsonb_to_recordset(%(relinked)s) AS r(agent_id text, stop_id text, {_LINK})
         WHERE s.tenant_id = %(tenant)s AND s.agent_id = r.agent_id AND s.stop_id = r.stop_id
-        RETURNING 1),
-    added AS (
+        RETURNING 1""",
+    "added": f"""
         INSERT INTO geo.stops (tenant_id, agent_id, stop_id, kind, starts_at, ends_at, buffer_seconds,
             owner_id, expires_at, context, place, prev_id, prev_ends_at, prev_place, leg_seconds,
             leg_version, leg_via)
         SELECT %(tenant)s, r.* FROM jsonb_to_recordset(%(added)s) AS r(agent_id text, stop_id text, kind text,
             starts_at timestamptz, ends_at timestamptz, buffer_seconds integer, owner_id text,
             expires_at timestamptz, context text, {_LINK})
-        RETURNING 1),
-    booked AS (
+        RETURNING 1""",
+    "booked": """
         UPDATE geo.stops s SET kind = 'APPOINTMENT', owner_id = r.appointment_id, expires_at = NULL,
             context = ''
         FROM jsonb_to_recordset(%(booked)s) AS r(agent_id text, stop_id text, hold_id text,
             appointment_id text)
         WHERE s.tenant_id = %(tenant)s AND s.agent_id = r.agent_id AND s.stop_id = r.stop_id
           AND s.kind = 'HOLD' AND s.owner_id = r.hold_id
-        RETURNING 1),
-    taken AS (
+        RETURNING 1""",
+    "taken": """
         INSERT INTO geo.owners (tenant_id, owner_id, kind, state, outcome, agent_id, request, plan, answer)
         SELECT %(tenant)s, r.* FROM jsonb_to_recordset(%(taken)s) AS r(owner_id text, kind text, state text,
             outcome text, agent_id text, request jsonb, plan jsonb, answer jsonb)
-        ON CONFLICT DO NOTHING RETURNING 1),
-    ended AS (
+        ON CONFLICT DO NOTHING RETURNING 1""",
+    "ended": """
         UPDATE geo.owners o SET state = 'SETTLED', outcome = r.outcome
         FROM jsonb_to_recordset(%(ended)s) AS r(owner_id text, outcome text)
         WHERE o.tenant_id = %(tenant)s AND o.owner_id = r.owner_id AND o.state = 'ACTIVE'
-        RETURNING 1),
-    replanned AS (
+        RETURNING 1""",
+    "replanned": """
         UPDATE geo.owners o SET agent_id = r.plan ->> 'agent_id', plan = r.plan
         FROM jsonb_to_recordset(%(replanned)s) AS r(owner_id text, plan jsonb)
         WHERE o.tenant_id = %(tenant)s AND o.owner_id = r.owner_id AND o.state = 'ACTIVE'
-        RETURNING 1),
-    moved AS (
+        RETURNING 1""",
+    "moved": """
         INSERT INTO geo.moves (tenant_id, move_id, appointment_id, outcome, request, answer)
         SELECT %(tenant)s, r.* FROM jsonb_to_recordset(%(moved)s) AS r(move_id text, appointment_id text,
             outcome text, request jsonb, answer jsonb)
-        ON CONFLICT DO NOTHING RETURNING 1),
-    told AS (SELECT pg_notify('{CHANNEL}', note) FROM jsonb_array_elements_text(%(notes)s) AS note)
-    SELECT (SELECT count(*) FROM removed) AS removed, (SELECT count(*) FROM relinked) AS relinked,
-        (SELECT count(*) FROM added) AS added, (SELECT count(*) FROM booked) AS booked,
-        (SELECT count(*) FROM taken) AS taken, (SELECT count(*) FROM ended) AS ended,
-        (SELECT count(*) FROM replanned) AS replanned, (SELECT count(*) FROM moved) AS moved,
-        (SELECT count(*) FROM told) AS notes,
-        (SELECT max(version) FROM geo.matrix_versions WHERE tenant_id = %(tenant)s) AS matrix
-    """.split()  # noqa: S608 - put together from constants
-)
+        ON CONFLICT DO NOTHING RETURNING 1""",
+    "notes": f"""
+        SELECT pg_notify('{CHANNEL}', note) FROM jsonb_array_elements_text(%(notes)s) AS note""",
+}
+
+
+@lru_cache(maxsize=1024)
+def _statement(parts: tuple[str, ...]) -> str:
+    """These parts as one statement, which gives the rows of each and the version of the matrix in force.
+
+    Only what there is to write: PostgreSQL's work for a part without rows costs more than a row's.
+    """
+    written = ",".join(f"{part} AS ({_PARTS[part]})" for part in parts)
+    counts = "".join(f"(SELECT count(*) FROM {part}) AS {part}, " for part in parts)
+    matrix = "(SELECT max(version) FROM geo.matrix_versions WHERE tenant_id = %(tenant)s) AS matrix"
+    # kept under the 4,096 characters up to which the driver remembers what it made of a statement
+    return " ".join(f"WITH {written} SELECT {counts}{matrix}".split())
 
 
 async def write(tx: Tx, changes: Changes, versions: Mapping[str, int], book: LegBook) -> None:
@@ -135,16 +143,16 @@ async def write(tx: Tx, changes: Changes, versions: Mapping[str, int], book: Leg
     """
     rows = _rows(changes)
     rows["notes"] = [f"{tx.tenant}:{agent}:{version}" for agent, version in versions.items()]
-    documents = {name: Jsonb(part) for name, part in rows.items()}
-    (counts,) = await fetch(tx, _WRITE, {"tenant": tx.tenant, **documents})
+    documents = {name: Jsonb(part) for name, part in rows.items() if part}
+    (counts,) = await fetch(tx, _statement(tuple(documents)), {"tenant": tx.tenant, **documents})
     written = counts._asdict()
     if book.version and matrix_of(book.version) != (written["matrix"] or 0):
         raise StaleLegs
     for name in ("taken", "ended", "replanned", "moved"):
-        if written[name] != len(rows[name]):
+        if written.get(name, 0) != len(rows[name]):
             raise StartAgain
     for name in ("removed", "relinked", "added", "booked"):
-        if written[name] != len(rows[name]):
+        if written.get(name, 0) != len(rows[name]):
             raise Conflict(Reason.LEDGER_REFUSED, "the ledger refused this change; nothing was written")
     for agent_id, calendar in changes.calendars.items():
         await agents.set_calendar(tx, agent_id, calendar)

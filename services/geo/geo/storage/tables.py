@@ -20,11 +20,9 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    column,
-    func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP, ExcludeConstraint
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 from kit.db.tables import kit_tables
 
@@ -129,15 +127,6 @@ stops: Final = Table(
         name="stops_leg",
     ),
     UniqueConstraint("tenant_id", "owner_id", name="stops_owner", deferrable=True, initially="DEFERRED"),
-    ExcludeConstraint(
-        (column("tenant_id"), "="),
-        (column("agent_id"), "="),
-        (func.tstzrange(column("starts_at"), column("ends_at")), "&&"),
-        using="gist",
-        name="stops_apart",
-        deferrable=True,
-        initially="DEFERRED",
-    ),
     CheckConstraint("ends_at > starts_at", name="stops_last"),
     CheckConstraint(
         "num_nulls(prev_id, prev_ends_at, prev_place, leg_seconds, leg_version, leg_via) IN (0, 6)",

@@ -1,5 +1,6 @@
 """What an engine of travel times has to do. One contract suite runs on all of them."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from geo.domain.places import Ints, Places
@@ -42,6 +43,11 @@ class Engine(Protocol):
 
     async def refreshed(self) -> str:
         """The version that answers at this moment; a remote engine is asked. Raises Unavailable."""
+        ...
+
+    @property
+    def drive(self) -> Callable[[int, int], tuple[int, int]] | None:
+        """Seconds and metres of one drive between places, equal to `measure`'s; None where it takes I/O."""
         ...
 
     async def measure(self, froms: Places, tos: Places) -> tuple[Ints, Ints]:

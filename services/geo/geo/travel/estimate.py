@@ -1,10 +1,11 @@
 """The straight-line estimate, always flagged as such: a bound that roads keep, and a best guess."""
 
+from math import ceil
 from typing import Final
 
 import numpy as np
 
-from geo.domain.places import Ints, Places, great_circle_m
+from geo.domain.places import Ints, Places, distance_m, great_circle_m
 from geo.domain.stop import TravelSource
 from geo.travel.engine import Settled
 
@@ -32,6 +33,11 @@ class Estimate(Settled):
         metres = great_circle_m(froms, tos)
         seconds = np.ceil(BASE_SECONDS + SECONDS_PER_KM / 1000 * metres)
         return seconds.astype(np.int64), np.rint(metres).astype(np.int64)
+
+    def drive(self, from_place: int, to_place: int) -> tuple[int, int]:
+        """Seconds and great-circle metres of one drive."""
+        metres = distance_m(from_place, to_place)
+        return ceil(BASE_SECONDS + SECONDS_PER_KM / 1000 * metres), round(metres)
 
     def floor(self, froms: Places, tos: Places) -> Ints:
         """What every drive costs at least."""

@@ -41,6 +41,10 @@ class FixedMatrix(Settled):
         answers = np.array(found, dtype=np.int64).reshape(-1, 2)
         return answers[:, 0], answers[:, 1]
 
+    def drive(self, from_place: int, to_place: int) -> tuple[int, int]:
+        """Seconds and metres of one drive."""
+        return self._entries.get((from_place, to_place), (UNREACHABLE, 0))
+
     def floor(self, froms: Places, tos: Places) -> Ints:
         """Nothing is known but the entries themselves."""
         return np.zeros(max(len(froms), len(tos)), dtype=np.int64)

@@ -118,6 +118,7 @@ class Roads:
     source: Final = TravelSource.ROAD
     symmetric: Final = False
     instant: Final = False
+    drive: Final = None
 
     def __init__(self, network: Network, limits: RoadLimits) -> None:
         self.network = network

@@ -6,11 +6,11 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from geo.domain.drives import Drives, source_code, standing
-from geo.domain.legs import LegBook, Pair
+from geo.domain.drives import UNREACHABLE, Drives, source_code, standing
+from geo.domain.legs import LegBook, Pair, free_leg
 from geo.domain.matrix import Matrix, travel_version
 from geo.domain.places import Ints, Places
-from geo.domain.stop import TravelSource
+from geo.domain.stop import Leg, TravelSource
 from geo.storage.matrices import Matrices
 from geo.travel.engine import Engine
 from geo.travel.estimate import Estimate
@@ -69,6 +69,23 @@ class TenantTravel:
     async def present_legs(self, tenant: str, pairs: Collection[Pair]) -> LegBook:
         """As `legs`, by the engine itself: never the estimate in its place."""
         return await _book(await self._matrices.up_to_date(tenant), pairs, self.engine)
+
+    async def at_once(self, tenant: str, *, fresh: bool) -> LegBook | None:
+        """A book of every pair, where the engine needs no I/O; None where it does."""
+        drive = self.engine.drive
+        if drive is None:
+            return None
+        matrix = await (self._matrices.up_to_date(tenant) if fresh else self._matrices.at_hand(tenant))
+        version, source = travel_version(self.engine.version, matrix.version), self.engine.source
+
+        def every(pair: Pair) -> Leg | None:
+            own = matrix.entries.get(pair)
+            seconds, metres = drive(*pair) if own is None else own
+            if seconds == UNREACHABLE:
+                return None
+            return Leg(*pair, seconds, metres, source if own is None else TravelSource.MATRIX, version)
+
+        return LegBook(version, every=lambda pair: free_leg(*pair) or every(pair))
 
     async def version_at_hand(self, tenant: str) -> str:
         """Version of the data at hand."""

@@ -18,7 +18,6 @@ from geo.storage.documents import absence_document, absence_of
 from geo.usecases import visits
 from geo.usecases.ledger import Desk, Draft, Ledger, write
 from geo.usecases.visits import Span
-from kit.db.uow import Tx
 from kit.errors import GiroError, Reason
 from kit.values.ids import new_id
 from kit.values.window import Window
@@ -51,9 +50,6 @@ async def add_absence(ledger: Ledger, tenant: str, command: AddAbsence) -> Absen
     """
     absence = command.absence
 
-    async def find(_: Tx) -> Collection[str]:
-        return (command.agent_id,)
-
     async def decide(desk: Desk) -> Draft[Absence]:
         earlier = (await owners.find(desk.tx, absence.absence_id)).get(absence.absence_id)
         if earlier is not None:
@@ -62,7 +58,7 @@ async def add_absence(ledger: Ledger, tenant: str, command: AddAbsence) -> Absen
         changes = visits.changes(desk, {command.agent_id: found})
         return Draft(absence, replace(changes, taken=(_owner(absence),)), found.wanted)
 
-    return await write(ledger, tenant, "add_absence", find, decide)
+    return await write(ledger, tenant, "add_absence", [command.agent_id], decide)
 
 
 def _repeated(earlier: Owner, absence: Absence) -> Absence:

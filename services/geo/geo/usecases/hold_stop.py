@@ -1,6 +1,5 @@
 """Keeping a slot for an operator on the phone, until it expires."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,7 +15,6 @@ from geo.storage import owners
 from geo.storage.documents import held_document, held_of, plan_document
 from geo.usecases import visits
 from geo.usecases.ledger import Desk, Draft, Ledger, whole_second_after, write
-from kit.db.uow import Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +40,13 @@ async def hold_stop(ledger: Ledger, tenant: str, command: HoldStop) -> Held:
     UNREACHABLE), HOLD_EXPIRED or SETTLED for a hold that is over, REQUEST_ID_REUSED for another plan.
     """
 
-    async def find(_: Tx) -> Collection[str]:
-        return (command.plan.agent_id,)
-
     async def decide(desk: Desk) -> Draft[Held]:
         earlier = (await owners.find(desk.tx, command.hold_id)).get(command.hold_id)
         if earlier is not None:
             return Draft(_repeated(earlier, command, desk.now))
         return await _take(desk, command)
 
-    return await write(ledger, tenant, "hold_stop", find, decide)
+    return await write(ledger, tenant, "hold_stop", [command.plan.agent_id], decide)
 
 
 def _repeated(earlier: Owner, command: HoldStop, now: datetime) -> Held:

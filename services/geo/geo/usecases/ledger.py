@@ -3,7 +3,8 @@
 Look, fetch the legs, lock, look again, write. The look without a lock tells which legs it takes, and may
 refuse at once: what it saw was committed. The second look, after the agents' locks, decides; when it needs a
 leg that nobody fetched, or an id has changed hands, nothing is written and it all starts again. Engines are
-asked between the transactions, never inside one.
+asked between the transactions, never inside one. Where the engine needs no I/O every leg is known beforehand,
+and the first look is left out.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -79,8 +80,8 @@ class Desk:
         return await stops.segment(self.tx, agent_id, lo, hi, self.now)
 
 
-Find = Callable[[Tx], Awaitable[Collection[str]]]
-"""Ids of the agents whose agendas a use case is about."""
+Find = Callable[[Tx], Awaitable[Collection[str]]] | Collection[str]
+"""Ids of the agents whose agendas a use case is about, or how to find them."""
 
 Decide = Callable[[Desk], Awaitable[Draft[T]]]
 """The decision on what is there; called twice, and the second time under the locks."""
@@ -92,40 +93,60 @@ async def write(ledger: Ledger, tenant: str, name: str, find: Find, decide: Deci
     Raises what the decision refuses; Unavailable (TRAVEL_UNAVAILABLE) when legs are needed and no engine
     answers; Conflict (CONTENTION) when others keep changing the same agenda.
     """
-    book = LegBook()
+    work = _Work(ledger, tenant, name, find, decide)
+    book, stale = LegBook(), False
     for _ in range(ATTEMPTS):
         try:
-            asked, looked, book = await _look(ledger, tenant, book, find, decide)
+            every = await ledger.travel.at_once(tenant, fresh=stale)
+            if every is not None:
+                return await _lock_and_write(work, await _found(work), every)
+            asked, looked, book = await _look(work, book)
             if looked is not None and looked.changes is None:
                 return looked.answer
-            async with ledger.turns.of(tenant, asked):
-                return await _lock_and_write(ledger, tenant, name, (asked, book, decide))
+            return await _lock_and_write(work, asked, book)
         except MissingLegs as missing:
             book = book.extended(await ledger.travel.legs(tenant, missing.pairs))
         except StaleLegs:
-            book = LegBook()
+            book, stale = LegBook(), True
         except StartAgain:
             continue
     raise errors.contention()
 
 
-async def _look(
-    ledger: Ledger, tenant: str, book: LegBook, find: Find, decide: Decide[T]
-) -> tuple[frozenset[str], Draft[T] | None, LegBook]:
+@dataclass(frozen=True, slots=True)
+class _Work(Generic[T]):
+    """One call of `write`."""
+
+    ledger: Ledger
+    tenant: str
+    name: str
+    find: Find
+    decide: Decide[T]
+
+
+async def _found(work: _Work[T]) -> frozenset[str]:
+    """The agents that it is about, read in a transaction of its own where they have to be read."""
+    if not callable(work.find):
+        return frozenset(work.find)
+    async with work.ledger.db.uow(work.tenant) as tx:
+        return frozenset(await work.find(tx))
+
+
+async def _look(work: _Work[T], book: LegBook) -> tuple[frozenset[str], Draft[T] | None, LegBook]:
     """The decision as it would be without a lock, if the legs at hand suffice, and the book with its legs."""
     looked: Draft[T] | None = None
-    async with ledger.db.uow(tenant) as tx:
-        asked = frozenset(await find(tx))
+    async with work.ledger.db.uow(work.tenant) as tx:
+        asked = frozenset(await work.find(tx) if callable(work.find) else work.find)
         desk = Desk(tx, asked, await agents.read(tx, asked), book, await tx.now())
         try:
-            looked = await decide(desk)
+            looked = await work.decide(desk)
             needed: frozenset[Pair] = frozenset()
         except MissingLegs as missing:
             needed = missing.pairs
     if needed:
-        book = book.extended(await ledger.travel.legs(tenant, needed))
+        book = book.extended(await work.ledger.travel.legs(work.tenant, needed))
     elif looked is not None:
-        book = await _bettered(ledger, tenant, book, looked.wanted)
+        book = await _bettered(work.ledger, work.tenant, book, looked.wanted)
     return asked, looked, book
 
 
@@ -140,15 +161,13 @@ async def _bettered(ledger: Ledger, tenant: str, book: LegBook, wanted: frozense
         return book
 
 
-async def _lock_and_write(
-    ledger: Ledger, tenant: str, name: str, plan: tuple[frozenset[str], LegBook, Decide[T]]
-) -> T:
-    asked, book, decide = plan
-    async with ledger.db.uow(tenant) as tx:
+async def _lock_and_write(work: _Work[T], asked: frozenset[str], book: LegBook) -> T:
+    ledger, tenant, name = work.ledger, work.tenant, work.name
+    async with ledger.turns.of(tenant, asked), ledger.db.uow(tenant) as tx:
         await failpoint(f"geo.{name}.before_lock")
         locked = await agents.lock(tx, asked)
         await failpoint(f"geo.{name}.after_lock")
-        draft = await decide(Desk(tx, asked, locked, book, await tx.now()))
+        draft = await work.decide(Desk(tx, asked, locked, book, await tx.now()))
         await failpoint(f"geo.{name}.after_read")
         if draft.changes is not None:
             versions = {agent_id: agent.agenda_version for agent_id, agent in locked.items()}

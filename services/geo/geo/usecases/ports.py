@@ -13,6 +13,13 @@ class TravelTimes(Protocol):
         """Engine, profile and data version that answers this tenant now; part of every leg (R-089)."""
         ...
 
+    async def at_once(self, tenant: str, *, fresh: bool) -> LegBook | None:
+        """A book that knows every pair, from an engine that needs no I/O; None from the others.
+
+        `fresh`: by the tenant's data in force at this moment, else by what is at hand.
+        """
+        ...
+
     async def legs(self, tenant: str, pairs: Collection[Pair]) -> LegBook:
         """All of these pairs, of one version; None in the book for a pair without a way.
 

@@ -1,6 +1,5 @@
 """Making an appointment's stop, from a hold or afresh."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +14,6 @@ from geo.storage.documents import plan_document, reserved_document, reserved_of
 from geo.storage.rewrite import Booked, Changes
 from geo.usecases import visits
 from geo.usecases.ledger import Desk, Draft, Ledger, write
-from kit.db.uow import Tx
 from kit.errors import InvalidInput, Reason
 
 
@@ -40,9 +38,6 @@ async def reserve_stop(ledger: Ledger, tenant: str, command: ReserveStop) -> Res
     SETTLED for an id that was settled or a hold that is over, REQUEST_ID_REUSED for another plan.
     """
 
-    async def find(_: Tx) -> Collection[str]:
-        return (command.plan.agent_id,)
-
     async def decide(desk: Desk) -> Draft[Reserved]:
         known = await owners.find(desk.tx, command.appointment_id, command.hold_id)
         earlier = known.get(command.appointment_id)
@@ -52,7 +47,7 @@ async def reserve_stop(ledger: Ledger, tenant: str, command: ReserveStop) -> Res
             return await _from_hold(desk, command, known.get(command.hold_id))
         return await _afresh(desk, command)
 
-    return await write(ledger, tenant, "reserve_stop", find, decide)
+    return await write(ledger, tenant, "reserve_stop", [command.plan.agent_id], decide)
 
 
 def _repeated(earlier: Owner, command: ReserveStop) -> Reserved:

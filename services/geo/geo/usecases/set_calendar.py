@@ -12,7 +12,6 @@ from geo.domain.chain import Segment, splice
 from geo.domain.stop import DAY_FRAME, PLACELESS, VISITS, Stop
 from geo.usecases import visits
 from geo.usecases.ledger import Desk, Draft, Ledger, write
-from kit.db.uow import Tx
 from kit.values.ids import new_id
 from kit.values.window import Window
 
@@ -28,9 +27,6 @@ async def set_calendar(ledger: Ledger, tenant: str, agent_id: str, calendar: Cal
     in another shift or in none, and when the base could not be reached any more from the last one.
     """
 
-    async def find(_: Tx) -> Collection[str]:
-        return (agent_id,)
-
     async def decide(desk: Desk) -> Draft[Agent]:
         agent = desk.agent(agent_id)
         since = _since((agent.calendar, calendar), desk.now)
@@ -38,7 +34,7 @@ async def set_calendar(ledger: Ledger, tenant: str, agent_id: str, calendar: Cal
         kept = _shifts_in_use(segment, agent.calendar, calendar, desk.now)
         return _replace(desk, (agent, calendar), segment, kept)
 
-    return await write(ledger, tenant, "set_calendar", find, decide)
+    return await write(ledger, tenant, "set_calendar", [agent_id], decide)
 
 
 def _since(calendars: Sequence[Calendar], now: datetime) -> datetime:

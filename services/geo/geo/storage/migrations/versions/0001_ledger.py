@@ -72,9 +72,6 @@ CREATE TABLE geo.stops (
     CONSTRAINT stops_leg FOREIGN KEY (tenant_id, prev_place, place, leg_version, leg_via, leg_seconds)
         REFERENCES geo.legs (tenant_id, from_place, to_place, version, via, seconds),
     CONSTRAINT stops_owner UNIQUE (tenant_id, owner_id) DEFERRABLE INITIALLY DEFERRED,
-    CONSTRAINT stops_apart EXCLUDE USING gist
-        (tenant_id WITH =, agent_id WITH =, tstzrange(starts_at, ends_at) WITH &&)
-        DEFERRABLE INITIALLY DEFERRED,
     CONSTRAINT stops_last CHECK (ends_at > starts_at),
     CONSTRAINT stops_link_whole CHECK
         (num_nulls(prev_id, prev_ends_at, prev_place, leg_seconds, leg_version, leg_via) IN (0, 6)),
