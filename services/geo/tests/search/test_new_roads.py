@@ -34,6 +34,8 @@ class Roads(Estimate):
     """Every drive takes as long as the test says; the version is the test's too."""
 
     source = TravelSource.ROAD  # type: ignore[assignment,misc]
+    instant = False  # type: ignore[assignment,misc]
+    drive = None  # type: ignore[assignment]
 
     def __init__(self) -> None:
         self.version, self.seconds, self.dead = "osrm-old-car", 1200, False

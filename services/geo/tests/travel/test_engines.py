@@ -177,6 +177,19 @@ async def test_many_drives_at_once_are_the_same_drives(travel: TenantTravel) -> 
 
 
 @of_all_five
+async def test_what_is_known_at_once_is_what_would_be_answered(travel: TenantTravel) -> None:
+    known = await travel.at_once(TENANT, fresh=False)
+    assert (known is not None) == travel.instant
+    if known is None:
+        return
+    places = [*TOWN, NOWHERE, SEA.key]
+    pairs = [(a, b) for a in places for b in places]
+    asked = await travel.legs(TENANT, pairs)
+    assert known.version == asked.version
+    assert {pair: known.leg(pair) for pair in pairs} == {pair: asked.leg(pair) for pair in pairs}
+
+
+@of_all_five
 async def test_the_floor_is_never_above_the_answer(travel: TenantTravel) -> None:
     town = Places.of(np.array(TOWN))
     for place in TOWN:
