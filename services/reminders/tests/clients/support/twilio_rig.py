@@ -25,7 +25,8 @@ class TwilioRig:
         self.public = f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        self.api = Api(Accounts(OWN), timeout=1.0, host=await self.peer.start())
+        self.host = await self.peer.start()
+        self.api = Api(Accounts(OWN), timeout=1.0, host=self.host)
         self.provider = TwilioVoice(self.sink, self.journal, self.api, self.clock, Options(self.public))
         webhooks = TwilioWebhooks(
             self.provider, self.api.accounts.of, self.public, now=lambda: self.clock.now
