@@ -32,6 +32,7 @@ from giro.geo.v1.geo_pb2 import Shift, Weekday
 from giro.geo.v1.geo_pb2_grpc import GeoServiceStub
 from giro.identity.v1 import identity_pb2 as identity
 from giro.identity.v1.identity_pb2_grpc import IdentityServiceStub
+from giro.reminders.v1.reminders_pb2_grpc import RemindersServiceStub
 from kit.rpc.tokens import TOKEN_ALG
 from kit.values.ids import new_id
 
@@ -155,6 +156,11 @@ class World:
     def geo(self) -> Any:
         """The geo service."""
         return GeoServiceStub(self.channel)
+
+    @property
+    def reminders(self) -> Any:
+        """The reminders service."""
+        return RemindersServiceStub(self.channel)
 
     # --- making the tenant ----------------------------------------------------------------------------
 

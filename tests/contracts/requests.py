@@ -18,10 +18,12 @@ from google.protobuf.message import Message
 
 # importing them is what puts the contracts into the pool
 from giro.booking.v1 import booking_pb2_grpc as _booking  # noqa: F401
+from giro.booking.v1 import visits_pb2_grpc as _visits  # noqa: F401
 from giro.common.v1 import access_pb2
 from giro.geo.v1 import geo_pb2_grpc as _geo  # noqa: F401
 from giro.geo.v1 import ledger_pb2_grpc as _ledger  # noqa: F401
 from giro.identity.v1 import identity_pb2_grpc as _identity  # noqa: F401
+from giro.reminders.v1 import reminders_pb2_grpc as _reminders  # noqa: F401
 from kit.errors import GiroError
 from kit.rpc.contract import Rpc, rpcs_of
 from kit.rpc.status import error_of
@@ -31,6 +33,8 @@ SERVICES = {
     "giro.booking.v1.BookingService": "booking",
     "giro.geo.v1.GeoService": "geo",
     "giro.geo.v1.LedgerService": "geo",
+    "giro.booking.v1.VisitsService": "booking",
+    "giro.reminders.v1.RemindersService": "reminders",
 }
 """Every service of the contracts, and the process that serves it."""
 
@@ -140,6 +144,10 @@ SAMPLES: Mapping[str, Callable[[], Any]] = {
     "name": lambda: "lead_time",
     "limit": lambda: 1,
     "value": lambda: "129600s",
+    "phone": lambda: f"+371{uuid.uuid4().int % 10**8:08}",
+    "code": lambda: "000000",
+    "first_day": lambda: "2027-01-01",
+    "last_day": lambda: "2027-01-31",
     "role": lambda: access_pb2.ROLE_OPERATOR,
 }
 

@@ -60,7 +60,9 @@ async def test_a_backend_that_dies_is_unavailable_and_comes_back(start: Start) -
     await harness.stub.stop()
     check(await get_me(harness), 503, 14, "SERVICE_UNAVAILABLE")
     # health checks find it without any traffic
-    await eventually(harness.envoy.unhealthy, lambda found: set(found) == {"identity", "booking", "geo"})
+    await eventually(
+        harness.envoy.unhealthy, lambda found: set(found) == {"identity", "booking", "geo", "reminders"}
+    )
     check(await get_me(harness), 503, 14, "SERVICE_UNAVAILABLE")
     assert await refusal_over_grpc(harness) == (grpc.StatusCode.UNAVAILABLE, "SERVICE_UNAVAILABLE")
     await harness.stub.start(harness.stub.port)

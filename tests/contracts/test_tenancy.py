@@ -22,13 +22,15 @@ from giro.common.v1 import travel_pb2 as travel
 from giro.geo.v1 import geo_pb2 as geo
 from giro.geo.v1 import ledger_pb2 as ledger
 from giro.identity.v1 import identity_pb2 as identity
+from giro.reminders.v1 import reminders_pb2 as reminders
 from kit.errors import GiroError, NotFound
 from kit.rpc.contract import Rpc
 from kit.rpc.tokens import ServiceTokens
 from kit.values.ids import new_id
 from tests.contracts.requests import RPCS, SERVICES, Filler, id_fields, refusal_of, response_class
 from tests.contracts.tokens import user_token
-from tests.world import World, request_id, stamp
+from tests.eventually import eventually
+from tests.world import Refusal, World, request_id, stamp
 
 PREFIXES = {
     "user_id": "usr",
@@ -41,6 +43,9 @@ PREFIXES = {
     "hold_id": "hld",
     "absence_id": "abs",
     "move_id": "mov",
+    "branch_id": "brn",
+    "number_id": "num",
+    "reminder_id": "rem",
 }
 """What each naming field names. A field that is missing here fails its case."""
 
@@ -58,6 +63,11 @@ ANSWERED_ALIKE: dict[str, str] = {
     "BookingService/ListAppointments campaign_id": "a filter: nothing matches",
     "BookingService/ListAppointments agent_id": "a filter: nothing matches",
     "BookingService/ListRecentChanges campaign_id": "a filter: nothing matches",
+    "RemindersService/AddCallerNumber branch_id": "reminders asks nobody: nobody calls for that branch",
+    "RemindersService/SetReminderParameter branch_id": "as in AddCallerNumber: it counts for nobody",
+    "RemindersService/SetReminderParameter campaign_id": "reminders asks nobody: it counts for nobody",
+    "RemindersService/GetReminderParameter branch_id": "what nobody set falls back to the tenant's",
+    "RemindersService/GetReminderParameter campaign_id": "what nobody set falls back to the tenant's",
     "LedgerService/HoldStop hold_id": "the caller makes this id; it is one of its own tenant",
     "LedgerService/ReserveStop appointment_id": "the caller makes this id",
     "LedgerService/MoveStop move_id": "the caller makes this id",
@@ -117,12 +127,26 @@ class Party:
         """Of what calls use up and these fields name, a fresh one."""
         if "appointment_id" in names:
             self.ids["appointment_id"] = (await self.world.book(self.next_start())).appointment_id
+            planned = await self.planned(self.ids["appointment_id"])
+            self.ids["reminder_id"] = planned.reminders[0].reminder_id
         if names & {"hold_id", "slot_token"}:
             suggested = await self.world.suggest(1)
             self.ids["slot_token"] = suggested.slots[0].slot_token
             self.ids["hold_id"] = (await self.world.hold(self.ids["slot_token"])).hold_id
         if "move_id" in names:
             self.ids["move_id"] = await self._move()
+
+    async def planned(self, appointment_id: str) -> Any:
+        """The reminders of an appointment, once they have heard of it."""
+
+        async def look() -> Any:
+            request = reminders.ListRemindersRequest(appointment_id=appointment_id)
+            try:
+                return await self.world.call(self.world.reminders.ListReminders, request)
+            except Refusal:
+                return None
+
+        return await eventually(look, lambda found: found is not None)
 
     async def _move(self) -> str:
         """A move as booking would ask for it, of an appointment that is no case's."""
@@ -171,10 +195,23 @@ async def _party(stack: Stack, channels: dict[str, grpc.aio.Channel]) -> Party:
     second_campaign = await world.make_campaign(10)
     party = Party(stack, channels, world, {"scope_id": second_campaign, "campaign_id": world.campaign})
     party.ids |= {"agent_id": world.agents[1], "agent_ids": world.agents[1], "contact_id": world.contacts[2]}
+    party.ids["branch_id"] = new_id("brn")
+    await _set_offsets(party)
     await party.refresh({"appointment_id", "hold_id", "move_id"})
+    party.ids["number_id"] = await _add_number(party)
     party.ids["user_id"] = await _add_user(party)
     party.ids["absence_id"] = await _add_absence(party)
     return party
+
+
+async def _set_offsets(party: Party) -> None:
+    request = reminders.SetReminderParameterRequest(name="reminder_offsets", value="86400s")
+    await party.world.call(party.world.reminders.SetReminderParameter, request)
+
+
+async def _add_number(party: Party) -> str:
+    request = reminders.AddCallerNumberRequest(phone="+37167000001", request_id=request_id())
+    return str((await party.world.call(party.world.reminders.AddCallerNumber, request)).number_id)
 
 
 async def _add_user(party: Party) -> str:

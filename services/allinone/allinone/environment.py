@@ -22,7 +22,7 @@ class Installation:
 
 
 def of_process(name: str, outer: Mapping[str, str], made: Installation) -> dict[str, str]:
-    """The environment of `identity`, `booking`, `geo` or `gateway`: the caller's, then the stack's."""
+    """The environment of a service or of `gateway`: the caller's, then the stack's."""
     inherited = {key: value for key, value in outer.items() if key not in FOR_THE_STACK_ONLY}
     return {**inherited, "PYTHONUNBUFFERED": "1", **_shared(made), **_own(name, made)}
 

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-SERVICES = ("identity", "booking", "geo")
+SERVICES = ("identity", "booking", "geo", "reminders")
 ROLES = tuple(f"giro_{service}{suffix}" for service in SERVICES for suffix in ("", "_owner", "_worker"))
 
 
@@ -30,6 +30,9 @@ def load(state: Path) -> Keys:
     if not made.exists():
         _write(made)
     texts = json.loads(made.read_text())
+    if missing := [role for role in ROLES if role not in texts["passwords"]]:  # made by an earlier version
+        texts["passwords"] |= {role: secrets.token_urlsafe(24) for role in missing}
+        made.write_text(json.dumps(texts, indent=2))
     return Keys(
         texts["service_key"],
         texts["slot_token_key"],

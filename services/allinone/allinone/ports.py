@@ -22,10 +22,12 @@ class Ports:
     booking: int = 8412
     geo: int = 8413
     edge: int = 8414
+    reminders: int = 8415
     identity_metrics: int = 8421
     booking_metrics: int = 8422
     geo_metrics: int = 8423
     gateway_metrics: int = 8424
+    reminders_metrics: int = 8425
 
 
 NAMES = tuple(field.name for field in fields(Ports))

@@ -44,7 +44,7 @@ ROUTED_SECONDS = 30.0
 class StackOptions:
     """How a stack is started.
 
-    `overrides[name]` is added to the environment of the process "identity", "booking", "geo" or "gateway";
+    `overrides[name]` is added to the environment of a service's process or of "gateway";
     `admin_database_url` and `nats_url` name existing servers to use instead of private ones; `roads` is the
     path of a prepared road graph, empty for the estimate.
     """
@@ -93,7 +93,7 @@ class Stack:
         return self._installation
 
     def log(self, name: str) -> Path:
-        """The log of a process: "identity", "booking", "geo", "gateway", "envoy", "nats", "postgres"."""
+        """The log of a process: a service, "gateway", "envoy", "nats", "postgres"."""
         return self._state / "logs" / f"{name}.log"
 
     def pid(self, name: str) -> int | None:

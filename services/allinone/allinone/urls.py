@@ -15,7 +15,8 @@ LOGINS = {"app": "", "worker": "_worker", "migrate": "_owner"}
 @dataclass(frozen=True)
 class StackUrls:
     """`gateway` is http://host:port (JSON and gRPC on one port); targets are host:port of the gRPC servers
-    `identity`, `booking`, `geo`, `edge`; `databases[service]` has the URLs of `app`, `worker`, `migrate`.
+    `identity`, `booking`, `geo`, `reminders`, `edge`; `databases[service]` has the URLs of
+    `app`, `worker`, `migrate`.
     """
 
     gateway: str
@@ -33,7 +34,7 @@ class StackUrls:
 
 def build(ports: Ports, keys: Keys, *, server: str, nats: str, sandbox: bool) -> StackUrls:
     """`server` is the administrator's URL; see `with_database` for the database that is taken."""
-    servers = ("identity", "booking", "geo", "edge")
+    servers = (*SERVICES, "edge")
     admin_database = with_database(server)
     return StackUrls(
         gateway=f"http://{HOST}:{ports.gateway}",

@@ -30,7 +30,7 @@ def test_a_service_logs_in_as_its_own_roles_on_giros_database(made: Installation
     assert "giro_geo_owner" in given["GIRO_GEO_MIGRATE_DATABASE_URL"]
 
 
-@pytest.mark.parametrize("name", ["identity", "booking", "geo", "gateway"])
+@pytest.mark.parametrize("name", ["identity", "booking", "geo", "reminders", "gateway"])
 def test_nobody_is_given_anothers_secrets(made: Installation, name: str) -> None:
     given = "\n".join(environment.of_process(name, {}, made).values())
     others = [role for role in made.keys.passwords if not role.startswith(f"giro_{name}")]

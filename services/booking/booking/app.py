@@ -9,12 +9,14 @@ from booking.domain.pages import PageTokens
 from booking.domain.slot_token import SlotTokens
 from booking.settings import Settings
 from booking.storage.constraints import CONSTRAINTS
-from booking.transport.consumers import RECENT_CHANGES, RecentChanges
+from booking.transport.consumers import ANSWERS, RECENT_CHANGES, RecentChanges, ReminderAnswers
 from booking.transport.rpc import BookingServicer
+from booking.transport.visits_rpc import VisitsServicer
 from booking.usecases.desk import Desk
 from booking.usecases.grounds_reads import GroundsReads
 from booking.usecases.settle_changes import settle_changes
 from giro.booking.v1.booking_pb2_grpc import add_BookingServiceServicer_to_server
+from giro.booking.v1.visits_pb2_grpc import add_VisitsServiceServicer_to_server
 from kit import telemetry
 from kit.bus import subjects
 from kit.bus.connect import Bus, ensure_stream
@@ -23,7 +25,7 @@ from kit.bus.relay import Relay
 from kit.db.engine import Database
 from kit.errors import Unavailable
 from kit.rpc.client import Client
-from kit.rpc.server import Server
+from kit.rpc.server import Add, Server
 from kit.rpc.tokens import Authenticator, ServiceTokens
 from kit.runtime import Background
 from kit.settings import SettingsError
@@ -75,8 +77,12 @@ class BookingApp:
         background = _background(self._open)
         background.spawn("relay", Relay(db, bus, settings.service).run)
         background.spawn("recent changes", _recent_changes(settings, db, bus).run)
+        background.spawn("answers of reminders", _answers(desk, bus).run)
         background.spawn("settle changes", lambda: settle_for_ever(desk, settings))
-        servicers = [(add_BookingServiceServicer_to_server, BookingServicer(desk))]
+        servicers: list[tuple[Add, object]] = [
+            (add_BookingServiceServicer_to_server, BookingServicer(desk)),
+            (add_VisitsServiceServicer_to_server, VisitsServicer(desk)),
+        ]
         auth = Authenticator(settings.jwks_file, settings.service_key)
         self.server = Server(settings, servicers, auth)
         await self.server.start()
@@ -155,6 +161,11 @@ def _recent_changes(settings: Settings, db: Database, bus: Bus) -> Consumer:
         RecentChanges(db),
         db=db,
     )
+
+
+def _answers(desk: Desk, bus: Bus) -> Consumer:
+    wanted = [subjects.evt("*", "reminders", "appointment_coloured")]
+    return Consumer(bus, ANSWERS, subjects.stream("reminders"), wanted, ReminderAnswers(desk), db=desk.db)
 
 
 def build(settings: Settings) -> BookingApp:

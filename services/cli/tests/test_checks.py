@@ -29,6 +29,7 @@ def house(gateway: StubGateway) -> StubGateway:
     gateway.on("GET", "/v1/campaigns", {"campaigns": [CAMPAIGN], "nextPageToken": ""})
     gateway.on("GET", "/v1/agents", {"agents": AGENTS, "nextPageToken": ""})
     gateway.on("GET", f"/v1/agents/{AGENT}", AGENTS[0])
+    gateway.on("GET", "/v1/callerNumbers", {"numbers": []})
     gateway.on("GET", f"/v1/agents/{AGENT}/itinerary", ITINERARY)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     gateway.on("GET", "/v1/testClock", {"now": now, "offset": "0s"})

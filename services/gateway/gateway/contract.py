@@ -16,11 +16,13 @@ from giro.booking.v1 import booking_pb2
 from giro.common.v1 import access_pb2
 from giro.geo.v1 import geo_pb2
 from giro.identity.v1 import identity_pb2
+from giro.reminders.v1 import reminders_pb2
 
 BACKENDS: Final[dict[str, FileDescriptor]] = {
     "identity": identity_pb2.DESCRIPTOR,
     "booking": booking_pb2.DESCRIPTOR,
     "geo": geo_pb2.DESCRIPTOR,
+    "reminders": reminders_pb2.DESCRIPTOR,
 }
 """The contract that each backend serves to the outside."""
 

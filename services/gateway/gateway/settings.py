@@ -27,6 +27,8 @@ class GatewaySettings(ServiceSettings):
     """Where booking's gRPC server is, as host:port."""
     geo_target: str = Field("127.0.0.1:8413", pattern=TARGET_PATTERN)
     """Where geo's gRPC server is, as host:port."""
+    reminders_target: str = Field("127.0.0.1:8415", pattern=TARGET_PATTERN)
+    """Where reminders' gRPC server is, as host:port."""
     edge_target: str = ""
     """Where Envoy finds the JSON edge, as host:port; empty: on this machine, at `edge_port`."""
 

@@ -66,8 +66,15 @@ def test_nothing_else_than_public_services_is_routed(manager: Config) -> None:
         {"prefix": "/giro.booking.v1.BookingService/"},
         {"prefix": "/giro.geo.v1.GeoService/"},
         {"prefix": "/giro.identity.v1.IdentityService/"},
+        {"prefix": "/giro.reminders.v1.RemindersService/"},
     ]
-    assert [one["route"]["cluster"] for one in routes[2:]] == ["edge", "booking", "geo", "identity"]
+    assert [one["route"]["cluster"] for one in routes[2:]] == [
+        "edge",
+        "booking",
+        "geo",
+        "identity",
+        "reminders",
+    ]
 
 
 def test_a_token_is_needed_unless_said_otherwise(manager: Config) -> None:
@@ -150,8 +157,8 @@ def test_the_edge_is_asked_and_closes_when_it_fails(manager: Config) -> None:
 
 def test_backends_are_watched(config: Config) -> None:
     clusters = {one["name"]: one for one in config["static_resources"]["clusters"]}
-    assert set(clusters) == {"identity", "booking", "geo", "edge"}
-    for name in ("identity", "booking", "geo"):
+    assert set(clusters) == {"identity", "booking", "geo", "reminders", "edge"}
+    for name in ("identity", "booking", "geo", "reminders"):
         check = clusters[name]["health_checks"][0]
         assert check["no_traffic_interval"] == "1s"
         assert "grpc_health_check" in check

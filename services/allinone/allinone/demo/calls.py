@@ -9,9 +9,11 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from allinone.errors import StartFailed
+from allinone.keys import SERVICES
 from giro.booking.v1 import booking_pb2_grpc
 from giro.geo.v1 import geo_pb2_grpc
 from giro.identity.v1 import identity_pb2, identity_pb2_grpc
+from giro.reminders.v1 import reminders_pb2_grpc
 
 Response = TypeVar("Response")
 PASSES_BY_ITSELF = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED, grpc.StatusCode.DEADLINE_EXCEEDED)
@@ -32,12 +34,11 @@ class Services:
     """Channels to the public services, for any number of users."""
 
     def __init__(self, targets: Mapping[str, str]) -> None:
-        self._channels = {
-            name: grpc.aio.insecure_channel(targets[name]) for name in ("identity", "booking", "geo")
-        }
+        self._channels = {name: grpc.aio.insecure_channel(targets[name]) for name in SERVICES}
         self.identity = identity_pb2_grpc.IdentityServiceStub(self._channels["identity"])
         self.booking = booking_pb2_grpc.BookingServiceStub(self._channels["booking"])
         self.geo = geo_pb2_grpc.GeoServiceStub(self._channels["geo"])
+        self.reminders = reminders_pb2_grpc.RemindersServiceStub(self._channels["reminders"])
 
     async def __aenter__(self) -> Self:
         return self

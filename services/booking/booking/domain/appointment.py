@@ -30,6 +30,15 @@ LIVE = frozenset({State.TO_CONFIRM, State.CONFIRMED})
 """States with a stop in the ledger."""
 
 
+class Colour(StrEnum):
+    """What the reminders of an appointment brought (R-123 to R-126); without any it has none (R-127)."""
+
+    GREY = "GREY"
+    GREEN = "GREEN"
+    RED = "RED"
+    ORANGE = "ORANGE"
+
+
 class MoveKind(StrEnum):
     """Why a stop is swapped."""
 
@@ -58,6 +67,7 @@ class Appointment:
     updated_at: datetime
     move_id: str | None = None
     cancel_note: str = ""
+    colour: Colour | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from kit.values.latlng import LatLng
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A card of a campaign; `phone` is E.164 or empty."""
+    """A card of a campaign; `phone` is E.164, `language` BCP 47. Empty texts are not known."""
 
     contact_id: str
     campaign_id: str
@@ -15,3 +15,5 @@ class Contact:
     phone: str
     address: str
     point: LatLng
+    email: str = ""
+    language: str = ""

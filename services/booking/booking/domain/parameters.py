@@ -66,6 +66,15 @@ GRADE_OK_UP_TO = _span(
     Bounds(timedelta(0), timedelta(hours=24)),
 )
 
+DECLINE_CANCELS = Parameter(
+    "decline_cancels",
+    bool,
+    default=True,
+    description="Whether an appointment is cancelled, and its time free, once declined by key 2 (R-112).",
+    rule="R-112",
+    narrowest=Scope.CAMPAIGN,
+)
+
 DEFINITIONS: Mapping[str, Parameter[Any]] = {
     parameter.name: parameter
     for parameter in (
@@ -76,6 +85,7 @@ DEFINITIONS: Mapping[str, Parameter[Any]] = {
         SLOT_GRANULARITY,
         GRADE_IDEAL_UP_TO,
         GRADE_OK_UP_TO,
+        DECLINE_CANCELS,
     )
 }
 

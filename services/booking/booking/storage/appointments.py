@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from booking.domain import errors
-from booking.domain.appointment import Appointment, Change
+from booking.domain.appointment import Appointment, Change, Colour
 from booking.domain.package import Count
 from booking.domain.reach import Reach
 from booking.storage import rows
@@ -16,7 +16,8 @@ from kit.db.uow import Tx
 
 COLUMNS = """
     a.appointment_id, a.campaign_id, a.contact_id, a.agent_id, a.starts_at, a.ends_at, a.place, a.state,
-    a.version, a.operator_id, a.note, a.created_at, a.updated_at, a.move_id, a.cancel_note
+    a.version, a.operator_id, a.note, a.created_at, a.updated_at, a.move_id, a.cancel_note,
+    CASE WHEN a.coloured_start = a.starts_at THEN a.colour END AS colour
 """
 
 _GET_TEXT = f"""
@@ -75,6 +76,15 @@ _OWNED = text(
     """  # noqa: S608 - constants
 )
 
+_COLOUR = text(
+    """
+    UPDATE booking.appointments
+    SET colour = :colour, coloured_start = :start, colour_revision = :revision
+    WHERE tenant_id = :tenant AND appointment_id = :id AND colour_revision < :revision
+    RETURNING appointment_id
+    """
+)
+
 START_OF_TIME = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
 """Before every start; where a list begins."""
 
@@ -87,6 +97,15 @@ class Filter:
     not_ended_by: datetime | None
     campaign_id: str
     agent_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """A colour, the start that was reminded of, and a number that grows with each change."""
+
+    colour: Colour | None
+    start: datetime
+    revision: int
 
 
 async def get(tx: Tx, appointment_id: str) -> Appointment:
@@ -113,6 +132,18 @@ async def save(tx: Tx, change: Change) -> bool:
         "cancelled": change.count.cancelled_in_step,
     }
     return (await tx.run(_CHANGE_AND_COUNT, {**params, **counts})).first() is not None
+
+
+async def paint(tx: Tx, appointment_id: str, painted: Painted) -> bool:
+    """Stores a colour; False when a newer one, or this very one, is there already."""
+    params = {
+        "tenant": tx.tenant,
+        "id": appointment_id,
+        "colour": painted.colour and painted.colour.value,
+        "start": painted.start if painted.colour else None,
+        "revision": painted.revision,
+    }
+    return (await tx.run(_COLOUR, params)).first() is not None
 
 
 async def page(tx: Tx, wanted: Filter, after: tuple[datetime, str], count: int) -> Sequence[Appointment]:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from booking.domain.appointment import Appointment, Move, MoveKind, State
+from booking.domain.appointment import Appointment, Colour, Move, MoveKind, State
 from booking.domain.campaign import Campaign
 from booking.domain.contact import Contact
 from booking.domain.package import Package
@@ -35,6 +35,8 @@ def contact(row: Any) -> Contact:
         phone=row.phone,
         address=row.address,
         point=LatLng.from_key(row.place),
+        email=row.email,
+        language=row.language,
     )
 
 
@@ -55,6 +57,7 @@ def appointment(row: Any) -> Appointment:
         updated_at=row.updated_at,
         move_id=row.move_id,
         cancel_note=row.cancel_note,
+        colour=None if row.colour is None else Colour(row.colour),
     )
 
 

@@ -37,6 +37,8 @@ def import_contacts(request: pb.ImportContactsRequest) -> ImportContacts:
             phone=contact.phone,
             address=contact.address,
             point=fields.point(contact.point),
+            email=contact.email,
+            language=contact.language,
         )
         for contact in request.contacts
     ]

@@ -1,19 +1,25 @@
-"""Events that booking listens to: its own, for the feed of recent changes (R-002)."""
+"""Events that booking listens to: its own, for recent changes (R-002), and the answers to reminders."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC
 from typing import Any, Final
 
 from booking import events
+from booking.domain.appointment import Colour
 from booking.domain.recent_change import RecentChange
+from booking.usecases.desk import Desk
 from booking.usecases.feed_recent_changes import feed_recent_changes
+from booking.usecases.hear_answer import Heard, hear_answer
 from giro.booking.v1 import booking_events_pb2 as pb
+from giro.reminders.v1 import reminders_events_pb2 as reminders_pb
+from giro.reminders.v1 import reminders_pb2 as common_pb
 from kit.bus import subjects
 from kit.bus.events import Event
 from kit.db.engine import Database
 
 RECENT_CHANGES: Final = "booking-recent-changes"
-"""Name of the durable consumer."""
+ANSWERS: Final = "booking-reminder-answers"
+"""Names of the durable consumers."""
 
 _SHOWN: Final[Mapping[str, tuple[str, Callable[[bytes], Any]]]] = {
     events.BOOKED: ("booked", pb.AppointmentBooked.FromString),
@@ -38,6 +44,30 @@ class RecentChanges:
             return  # a failed booking never was an appointment
         change = _change(event.id, shown[0], shown[1](event.data).appointment)
         await feed_recent_changes(self._db, event.tenant, change, event.claim)
+
+
+class ReminderAnswers:
+    """Shows each colour, and acts on each answer, once (R-111, R-112, R-114)."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def __call__(self, event: Event) -> None:
+        """Hears one event. Raises for one that cannot be read: it is parked."""
+        told = reminders_pb.AppointmentColoured.FromString(event.data)
+        if not told.appointment_id:
+            raise ValueError("the event names no appointment")
+        answers = {common_pb.ANSWER_COMING: True, common_pb.ANSWER_NOT_COMING: False}
+        colour = common_pb.Colour.Name(told.colour).removeprefix("COLOUR_")
+        heard = Heard(
+            appointment_id=told.appointment_id,
+            start=told.start.ToDatetime(tzinfo=UTC),
+            colour=None if colour == "UNSPECIFIED" else Colour(colour),
+            coming=answers.get(told.answer),
+            revision=told.revision,
+            claim=event.claim,
+        )
+        await hear_answer(self._desk, event.tenant, heard)
 
 
 def _change(event_id: str, verb: str, snapshot: pb.AppointmentSnapshot) -> RecentChange:

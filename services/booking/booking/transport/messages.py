@@ -42,6 +42,8 @@ def contact(found: Contact) -> pb.Contact:
         address=found.address,
         point=_point(found.point),
         campaign_id=found.campaign_id,
+        email=found.email,
+        language=found.language,
     )
 
 
@@ -71,6 +73,7 @@ def appointment(found: Appointment) -> pb.Appointment:
         note=found.note,
         created_at=timestamp(found.created_at),
         updated_at=timestamp(found.updated_at),
+        reminder_colour=pb.ReminderColour.Value(f"REMINDER_COLOUR_{found.colour or 'UNSPECIFIED'}"),
     )
 
 

@@ -27,6 +27,7 @@ SERVICES = (
     ("identity", "/v1/me"),
     ("booking", "/v1/campaigns?pageSize=1"),
     ("geo", "/v1/agents?pageSize=1"),
+    ("reminders", "/v1/callerNumbers"),
 )
 METRICS = (
     ("giro_outbox_age_seconds", "events wait for NATS", MOST_OUTBOX_SECONDS),

@@ -64,6 +64,7 @@ async def start_harness(folder: Path, **settings: Any) -> Harness:
             "identity_target": target,
             "booking_target": target,
             "geo_target": target,
+            "reminders_target": target,
             "jwks_file": str(folder / "jwks.json"),
             **settings,
         }

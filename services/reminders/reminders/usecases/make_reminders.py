@@ -210,7 +210,7 @@ class _Step:
             midnight.astimezone(self.now.tzinfo), reminder.start, reminder.offset, zone, self.rules
         )
         why = f"the limit of {self.rules.daily_limit} calls a day is reached (R-128)"
-        if isinstance(found, Drop) or found.at <= self.now:
+        if isinstance(found, Drop) or found.at < midnight:
             await self._drop(Drop(DropReason.DAILY_LIMIT, (why, *found.path)))
         else:
             await self._defer(Moment(found.at, (why, *found.path)), "put off to the next day")

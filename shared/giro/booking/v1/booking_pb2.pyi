@@ -58,6 +58,38 @@ APPOINTMENT_STATE_FAILED: AppointmentState.ValueType  # 5
 """The booking did not come to be. Never listed."""
 Global___AppointmentState: _TypeAlias = AppointmentState  # noqa: Y015
 
+class _ReminderColour:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReminderColourEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReminderColour.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REMINDER_COLOUR_UNSPECIFIED: _ReminderColour.ValueType  # 0
+    """It has no reminders."""
+    REMINDER_COLOUR_GREY: _ReminderColour.ValueType  # 1
+    """The contact was not reminded yet."""
+    REMINDER_COLOUR_GREEN: _ReminderColour.ValueType  # 2
+    """Will come."""
+    REMINDER_COLOUR_RED: _ReminderColour.ValueType  # 3
+    """Will not come."""
+    REMINDER_COLOUR_ORANGE: _ReminderColour.ValueType  # 4
+    """No answer was obtained."""
+
+class ReminderColour(_ReminderColour, metaclass=_ReminderColourEnumTypeWrapper):
+    """What the reminders of an appointment brought; "reminders" has the details (R-123 to R-127)."""
+
+REMINDER_COLOUR_UNSPECIFIED: ReminderColour.ValueType  # 0
+"""It has no reminders."""
+REMINDER_COLOUR_GREY: ReminderColour.ValueType  # 1
+"""The contact was not reminded yet."""
+REMINDER_COLOUR_GREEN: ReminderColour.ValueType  # 2
+"""Will come."""
+REMINDER_COLOUR_RED: ReminderColour.ValueType  # 3
+"""Will not come."""
+REMINDER_COLOUR_ORANGE: ReminderColour.ValueType  # 4
+"""No answer was obtained."""
+Global___ReminderColour: _TypeAlias = ReminderColour  # noqa: Y015
+
 class _AppointmentScope:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -286,6 +318,8 @@ class Contact(_message.Message):
     ADDRESS_FIELD_NUMBER: _builtins.int
     POINT_FIELD_NUMBER: _builtins.int
     CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """Id, `cnt_…`; empty when it is being imported."""
     display_name: _builtins.str
@@ -296,6 +330,10 @@ class Contact(_message.Message):
     """Address, for people; may be empty."""
     campaign_id: _builtins.str
     """The campaign."""
+    email: _builtins.str
+    """E-mail address for reminders; may be empty."""
+    language: _builtins.str
+    """Language for reminders (BCP 47), as in "lv"; empty: the campaign's."""
     @_builtins.property
     def point(self) -> _travel_pb2.Point:
         """Where the visit is. Required."""
@@ -309,10 +347,12 @@ class Contact(_message.Message):
         address: _builtins.str = ...,
         point: _travel_pb2.Point | None = ...,
         campaign_id: _builtins.str = ...,
+        email: _builtins.str = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["point", b"point"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "display_name", b"display_name", "phone", b"phone", "point", b"point"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "display_name", b"display_name", "email", b"email", "language", b"language", "phone", b"phone", "point", b"point"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -828,6 +868,7 @@ class Appointment(_message.Message):
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     LEG_BEFORE_FIELD_NUMBER: _builtins.int
     LEG_AFTER_FIELD_NUMBER: _builtins.int
+    REMINDER_COLOUR_FIELD_NUMBER: _builtins.int
     appointment_id: _builtins.str
     """Id, `apt_…`."""
     campaign_id: _builtins.str
@@ -844,6 +885,8 @@ class Appointment(_message.Message):
     """Who booked it."""
     note: _builtins.str
     """Note for the agent."""
+    reminder_colour: Global___ReminderColour.ValueType
+    """What its reminders brought; unspecified for appointments without reminders."""
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
         """Start."""
@@ -890,10 +933,11 @@ class Appointment(_message.Message):
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         leg_before: _travel_pb2.Leg | None = ...,
         leg_after: _travel_pb2.Leg | None = ...,
+        reminder_colour: Global___ReminderColour.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "end", b"end", "leg_after", b"leg_after", "leg_before", b"leg_before", "point", b"point", "start", b"start", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "appointment_id", b"appointment_id", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "created_at", b"created_at", "end", b"end", "leg_after", b"leg_after", "leg_before", b"leg_before", "note", b"note", "operator_id", b"operator_id", "point", b"point", "start", b"start", "state", b"state", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "appointment_id", b"appointment_id", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "created_at", b"created_at", "end", b"end", "leg_after", b"leg_after", "leg_before", b"leg_before", "note", b"note", "operator_id", b"operator_id", "point", b"point", "reminder_colour", b"reminder_colour", "start", b"start", "state", b"state", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

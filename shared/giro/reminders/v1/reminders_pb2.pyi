@@ -474,50 +474,36 @@ class ReportRemindersRequest(_message.Message):
 Global___ReportRemindersRequest: _TypeAlias = ReportRemindersRequest  # noqa: Y015
 
 @_typing.final
+class Count(_message.Message):
+    """How many of one kind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WHAT_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    what: _builtins.str
+    """The kind."""
+    count: _builtins.int
+    """How many."""
+    def __init__(
+        self,
+        *,
+        what: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Count: _TypeAlias = Count  # noqa: Y015
+
+@_typing.final
 class ReportRemindersResponse(_message.Message):
     """What became of the reminders that were due in these days."""
 
     DESCRIPTOR: _descriptor.Descriptor
-
-    @_typing.final
-    class RemindersEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        value: _builtins.int
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _builtins.int = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-    @_typing.final
-    class AttemptsEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        value: _builtins.int
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _builtins.int = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     REMINDERS_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
@@ -525,18 +511,18 @@ class ReportRemindersResponse(_message.Message):
     charged: _builtins.int
     """Calls that are charged."""
     @_builtins.property
-    def reminders(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+    def reminders(self) -> _containers.RepeatedCompositeFieldContainer[Global___Count]:
         """Number of reminders by state, with outcome or reason after a slash: "DONE/COMING", "DROPPED/DAILY_LIMIT", "WAITING"."""
 
     @_builtins.property
-    def attempts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Count]:
         """Number of calls and messages by channel and ending: "VOICE/ANSWERED", "EMAIL/SENT", "VOICE/NEVER_PLACED"."""
 
     def __init__(
         self,
         *,
-        reminders: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
-        attempts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        reminders: _abc.Iterable[Global___Count] | None = ...,
+        attempts: _abc.Iterable[Global___Count] | None = ...,
         charged: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
@@ -964,26 +950,6 @@ class PlayRemindersResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    @_typing.final
-    class AttemptsEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        value: _builtins.int
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _builtins.int = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
     NOW_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
@@ -997,7 +963,7 @@ class PlayRemindersResponse(_message.Message):
         """The tenant's time now."""
 
     @_builtins.property
-    def attempts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Count]:
         """Calls and messages made, by channel and ending, as in ReportRemindersResponse."""
 
     def __init__(
@@ -1005,7 +971,7 @@ class PlayRemindersResponse(_message.Message):
         *,
         now: _timestamp_pb2.Timestamp | None = ...,
         steps: _builtins.int = ...,
-        attempts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        attempts: _abc.Iterable[Global___Count] | None = ...,
         unfinished: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["now", b"now"]  # noqa: Y015

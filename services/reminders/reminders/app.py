@@ -1,0 +1,261 @@
+"""The composition root of reminders: the only room that knows all others."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import TZPATH
+
+import tzdata
+
+from giro.reminders.v1.reminders_pb2_grpc import add_RemindersServiceServicer_to_server
+from kit import telemetry
+from kit.bus import subjects
+from kit.bus.connect import Bus, ensure_stream
+from kit.bus.consumer import Consumer, Handler
+from kit.bus.relay import Relay
+from kit.db.engine import Database
+from kit.errors import Unavailable
+from kit.rpc.client import Client
+from kit.rpc.server import Server
+from kit.rpc.tokens import Authenticator, ServiceTokens
+from kit.runtime import Background
+from kit.settings import SettingsError
+from reminders.clients.booking import BookingVisits
+from reminders.clients.sandbox_messages import KeptMessages
+from reminders.clients.simulated import SimulatedCarrier
+from reminders.clients.stored_journal import StoredAnswers, StoredJournal
+from reminders.domain.reminder import Channel
+from reminders.prompts.catalogue import catalogue
+from reminders.prompts.speech import Prompts
+from reminders.settings import Settings
+from reminders.storage.constraints import CONSTRAINTS
+from reminders.transport.consumers import APPOINTMENTS, LETTERS, Appointments, Letters
+from reminders.transport.rpc import RemindersServicer
+from reminders.usecases.desk import Desk, Timers
+from reminders.usecases.hear import hear
+from reminders.usecases.look_up_calls import look_up_calls
+from reminders.usecases.make_reminders import Maker
+from reminders.usecases.outside import Visits
+from reminders.usecases.ports import CallReport, MessageProvider, VoiceProvider
+from reminders.usecases.recompute_zones import recompute_zones
+
+_SERVES = ("database_url", "worker_database_url", "nats_url", "jwks_file", "service_key")
+_WORKS = ("database_url", "worker_database_url", "nats_url", "service_key")
+_RELAYS = ("database_url", "worker_database_url", "nats_url")
+
+_log = telemetry.logger(__name__)
+
+
+def make_database(settings: Settings) -> Database:
+    """The service's pools, not yet checked."""
+    return Database(
+        settings.database_url,
+        service=settings.service,
+        schema=settings.service,
+        sandbox=settings.sandbox,
+        worker_url=settings.worker_database_url or None,
+        pool_size=settings.pool_size,
+        constraints=CONSTRAINTS,
+    )
+
+
+class Ears:
+    """What providers tell goes to the desk, which is made after them."""
+
+    def __init__(self) -> None:
+        self.desk: Desk | None = None
+
+    async def __call__(self, tenant: str, report: CallReport) -> None:
+        """See `usecases.ports.Sink`."""
+        assert self.desk is not None
+        await hear(self.desk, tenant, report)
+
+
+def make_desk(settings: Settings, db: Database, visits: Visits) -> Desk:
+    """What the use cases work with. Raises SettingsError where there is nobody to place calls."""
+    ears = Ears()
+    timers = Timers(lease=timedelta(seconds=settings.lease), give_up=timedelta(seconds=settings.give_up))
+    voice, messages = _providers(settings, db, ears)
+    ears.desk = Desk(db, visits, Prompts(catalogue()), voice, messages, zone_data_version(), timers)
+    return ears.desk
+
+
+def _providers(
+    settings: Settings, db: Database, ears: Ears
+) -> tuple[VoiceProvider, dict[Channel, MessageProvider]]:
+    if not settings.sandbox:
+        raise SettingsError("GIRO_REMINDERS_VOICE_PROVIDER is not set: outside the sandbox calls need one")
+
+    async def now(tenant: str) -> datetime:
+        async with db.uow(tenant) as tx:
+            return await tx.now()
+
+    voice = SimulatedCarrier(ears, StoredJournal(db), StoredAnswers(db), now, sandbox=settings.sandbox)
+    kept = KeptMessages(db)
+    return voice, {Channel.EMAIL: kept, Channel.SMS: kept}
+
+
+def zone_data_version() -> str:
+    """The version of the time zones' data that this process goes by, as in "2026b"."""
+    for folder in map(Path, TZPATH):  # in the order in which zoneinfo looks
+        listing = folder / "tzdata.zi"
+        if listing.is_file():
+            with listing.open() as lines:
+                return lines.readline().rpartition(" ")[2].strip()
+    return str(tzdata.IANA_VERSION)
+
+
+class RemindersApp:
+    """Serves RemindersService, follows booking, makes what is due, sends its events."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises SettingsError, naming the variables, for settings that it cannot serve with."""
+        settings.require(*_SERVES)
+        self._settings = settings
+        self._open = AsyncExitStack()
+        self.server: Server | None = None
+
+    async def start(self) -> None:
+        """Connects, begins the background tasks, and serves last."""
+        settings = self._settings
+        db, bus = await _connect(settings, self._open)
+        desk = _desk(settings, db, self._open)
+        background = _background(self._open)
+        background.spawn("relay", Relay(db, bus, settings.service).run)
+        _work(background, settings, desk, bus)
+        servicers = [(add_RemindersServiceServicer_to_server, RemindersServicer(desk))]
+        auth = Authenticator(settings.jwks_file, settings.service_key)
+        self.server = Server(settings, servicers, auth)
+        await self.server.start()
+        self._open.push_async_callback(self.server.stop)
+
+    async def stop(self) -> None:
+        """Takes no more calls, lets those under way end, stops the background, closes everything."""
+        await self._open.aclose()
+
+
+class WorkerApp:
+    """Makes what is due and nothing else; any number of them may run."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises SettingsError, naming the variables, for settings that it cannot run with."""
+        settings.require(*_WORKS)
+        self._settings = settings
+        self._open = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Connects and begins."""
+        db, bus = await _connect(self._settings, self._open)
+        desk = _desk(self._settings, db, self._open)
+        _work(_background(self._open), self._settings, desk, bus)
+
+    async def stop(self) -> None:
+        """Lets what is in hand end, and closes everything."""
+        await self._open.aclose()
+
+
+class RelayApp:
+    """Sends reminders' events and nothing else."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises SettingsError, naming the variables, for settings that it cannot run with."""
+        settings.require(*_RELAYS)
+        self._settings = settings
+        self._open = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Connects and begins to send."""
+        db, bus = await _connect(self._settings, self._open)
+        _background(self._open).spawn("relay", Relay(db, bus, self._settings.service).run)
+
+    async def stop(self) -> None:
+        """Stops sending and closes everything."""
+        await self._open.aclose()
+
+
+async def make_for_ever(desk: Desk, settings: Settings) -> None:
+    """Makes what is due; waits while the database is away."""
+    maker = Maker(desk, settings.at_once)
+    try:
+        while True:
+            claimed = 0
+            try:
+                claimed = await maker.round()
+            except Unavailable as error:
+                _log.warning("making_waits", error=str(error))
+            if not claimed:
+                await asyncio.sleep(settings.make_every)
+    finally:
+        await maker.finish()
+
+
+async def look_up_for_ever(desk: Desk, settings: Settings) -> None:
+    """Settles calls in doubt; plans anew after a change of the time zones' data."""
+    while True:
+        worked = 0
+        try:
+            worked = await recompute_zones(desk) + await look_up_calls(desk)
+        except Unavailable as error:
+            _log.warning("looking_up_waits", error=str(error))
+        if not worked:
+            await asyncio.sleep(settings.look_up_every)
+
+
+def _work(background: Background, settings: Settings, desk: Desk, bus: Bus) -> None:
+    background.spawn("appointments", _consumer(bus, desk, (APPOINTMENTS, "booking"), Appointments(desk)).run)
+    background.spawn("letters", _consumer(bus, desk, (LETTERS, settings.service), Letters(desk)).run)
+    background.spawn("make reminders", lambda: make_for_ever(desk, settings))
+    background.spawn("look up calls", lambda: look_up_for_ever(desk, settings))
+
+
+def _consumer(bus: Bus, desk: Desk, source: tuple[str, str], handler: Handler) -> Consumer:
+    durable, service = source
+    wanted = [subjects.evt("*", service, ">")]
+    return Consumer(bus, durable, subjects.stream(service), wanted, handler, db=desk.db)
+
+
+def _desk(settings: Settings, db: Database, opened: AsyncExitStack) -> Desk:
+    tokens = ServiceTokens(settings.service, settings.service_key)
+    client = Client(settings.booking_target, tokens, name="booking")
+    opened.push_async_callback(client.close)
+    return make_desk(settings, db, BookingVisits(client))
+
+
+async def _connect(settings: Settings, opened: AsyncExitStack) -> tuple[Database, Bus]:
+    metrics = telemetry.MetricsPage(settings.host, settings.metrics_port)
+    metrics.start()
+    opened.callback(metrics.stop)
+    db = make_database(settings)
+    opened.push_async_callback(db.stop)
+    await db.start()
+    bus = Bus(settings.nats_url, f"giro-{settings.service}")
+    opened.push_async_callback(bus.stop)
+    await bus.start()
+    await ensure_stream(bus, settings.service, settings.stream_replicas)
+    return db, bus
+
+
+def _background(opened: AsyncExitStack) -> Background:
+    """Background tasks that end before what was opened earlier is closed."""
+    background = Background()
+    opened.push_async_callback(background.stop)
+    return background
+
+
+def build(settings: Settings) -> RemindersApp:
+    """The whole service."""
+    telemetry.configure_logging(settings.service, settings.log_level)
+    return RemindersApp(settings)
+
+
+def build_worker(settings: Settings) -> WorkerApp:
+    """A worker alone."""
+    telemetry.configure_logging(settings.service, settings.log_level)
+    return WorkerApp(settings)
+
+
+def build_relay(settings: Settings) -> RelayApp:
+    """The relay alone."""
+    telemetry.configure_logging(settings.service, settings.log_level)
+    return RelayApp(settings)

@@ -1,0 +1,41 @@
+"""The catalogue of texts as use cases ask for them."""
+
+from datetime import datetime
+
+from reminders.prompts.catalogue import Catalogue, Visit
+from reminders.usecases.outside import Letter, Spoken
+from reminders.usecases.ports import Script
+
+
+class Prompts:
+    """Implements `usecases.outside.Speech`."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def call(self, language: str, spoken: Spoken) -> Script:
+        """The texts of a call."""
+        return self._catalogue.spoken(language, _visit(spoken))
+
+    def text_message(self, language: str, spoken: Spoken) -> Letter:
+        """A reminder by SMS."""
+        return Letter("", self._catalogue.sms(language, _visit(spoken)))
+
+    def email(self, language: str, spoken: Spoken) -> Letter:
+        """A reminder by e-mail."""
+        letter = self._catalogue.email(language, _visit(spoken))
+        return Letter(letter.subject, letter.body)
+
+    def limit_letter(self, language: str, organisation: str, limit: int, day: datetime) -> Letter:
+        """To the organisation, once its limit of the day is reached."""
+        letter = self._catalogue.limit_letter(language, organisation, limit, day)
+        return Letter(letter.subject, letter.body)
+
+    def wrong_number_letter(self, language: str, appointment_id: str, start: datetime) -> Letter:
+        """To the branch, about a number that nobody can be reached at."""
+        letter = self._catalogue.wrong_number_letter(language, appointment_id, start)
+        return Letter(letter.subject, letter.body)
+
+
+def _visit(spoken: Spoken) -> Visit:
+    return Visit(spoken.organisation, spoken.start, spoken.phone)

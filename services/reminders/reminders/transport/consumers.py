@@ -1,0 +1,87 @@
+"""Events that reminders listens to: booking's, which plans follow, and its own, for letters."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from giro.booking.v1 import booking_events_pb2 as booking
+from giro.reminders.v1 import reminders_events_pb2 as own
+from kit.bus import subjects
+from kit.bus.events import Event
+from reminders import events
+from reminders.domain.reminder import Visit
+from reminders.usecases.desk import Desk
+from reminders.usecases.follow_appointment import end_appointment, follow_appointment
+from reminders.usecases.write_letters import Occasion, write_of_limit, write_of_wrong_number
+
+APPOINTMENTS: Final = "reminders-appointments"
+LETTERS: Final = "reminders-letters"
+"""Names of the durable consumers."""
+
+_CANCELLED: Final = "appointment_cancelled"
+
+_TOLD: Final[Mapping[str, Callable[[bytes], Any]]] = {
+    "appointment_booked": booking.AppointmentBooked.FromString,
+    "appointment_confirmed": booking.AppointmentConfirmed.FromString,
+    "appointment_postponed": booking.AppointmentPostponed.FromString,
+    "appointment_reassigned": booking.AppointmentReassigned.FromString,
+    _CANCELLED: booking.AppointmentCancelled.FromString,
+}
+
+
+class Appointments:
+    """Plans follow the appointment, whatever the order and the repetition of its events."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def __call__(self, event: Event) -> None:
+        """Follows one event. Raises for one that cannot be read: it is parked."""
+        subject = subjects.parse(event.subject)
+        name = subject.event if subject else ""
+        read = _TOLD.get(name)
+        if read is None:
+            return  # a failed booking never was an appointment
+        visit = _visit(read(event.data).appointment)
+        if name == _CANCELLED:
+            await end_appointment(self._desk, event.tenant, visit, event.claim)
+        else:
+            await follow_appointment(self._desk, event.tenant, visit, event.claim)
+
+
+class Letters:
+    """Writes to the organisation itself."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def __call__(self, event: Event) -> None:
+        """Writes of one event, once."""
+        subject = subjects.parse(event.subject)
+        name = subject.event if subject else ""
+        if name == events.LIMIT_REACHED:
+            await self._limit(event, own.DailyLimitReached.FromString(event.data))
+        elif name == events.WRONG_NUMBER:
+            await self._wrong_number(event, own.WrongNumber.FromString(event.data))
+
+    async def _limit(self, event: Event, told: own.DailyLimitReached) -> None:
+        occasion = Occasion(event.id, told.campaign_id, event.claim)
+        day = datetime.fromisoformat(told.day).replace(tzinfo=UTC)
+        await write_of_limit(self._desk, event.tenant, occasion, day, told.limit)
+
+    async def _wrong_number(self, event: Event, told: own.WrongNumber) -> None:
+        occasion = Occasion(event.id, told.campaign_id, event.claim)
+        await write_of_wrong_number(self._desk, event.tenant, occasion, told.appointment_id)
+
+
+def _visit(snapshot: booking.AppointmentSnapshot) -> Visit:
+    if not snapshot.appointment_id:
+        raise ValueError("the event names no appointment")
+    return Visit(
+        appointment_id=snapshot.appointment_id,
+        version=snapshot.version,
+        campaign_id=snapshot.campaign_id,
+        contact_id=snapshot.contact_id,
+        start=snapshot.start.ToDatetime(tzinfo=UTC),
+        zone="UTC",
+    )

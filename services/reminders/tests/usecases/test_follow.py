@@ -1,0 +1,113 @@
+"""Plans follow the appointment: any order, any repetition, no personal data needed from events."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import permutations
+from zoneinfo import ZoneInfo
+
+import pytest
+from reminder_house import DAY, HOUR, House, at
+
+from kit.errors import Unavailable
+from reminders.domain.reminder import State
+from reminders.usecases.recompute_zones import recompute_zones
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def waiting(house: House, appointment_id: str) -> list[object]:
+    visit = house.visits.known[appointment_id]
+    return [each.run_at for each in await house.of(visit) if each.state is State.WAITING]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+async def test_whatever_the_order_the_last_version_counts(house: House, order: tuple[int, ...]) -> None:
+    await house.settle_in(DAY)
+    first = house.visit(at(5, 12))
+    told = [
+        (house.told, first),
+        (house.told, replace(first, version=2)),  # confirmed: nothing moves
+        (house.told, replace(first, version=3, start=at(6, 15))),
+        (house.told, replace(first, version=4)),  # and back again
+    ]
+    for index in (*order, *order):
+        act, visit = told[index]
+        await act(visit, f"{first.appointment_id}{index}")
+    assert await waiting(house, first.appointment_id) == [at(4, 12)]
+    assert await house.colour(first) == "GREY"
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+async def test_a_cancelled_one_stays_cancelled(house: House, order: tuple[int, ...]) -> None:
+    await house.settle_in(DAY, HOUR)
+    first = house.visit(at(5, 12))
+    told = [
+        (house.told, first),
+        (house.told, replace(first, version=2, start=at(6, 15))),
+        (house.ended, replace(first, version=3, start=at(6, 15))),
+    ]
+    for index in (*order, *order):
+        act, visit = told[index]
+        await act(visit, f"{first.appointment_id}{index}")
+    assert await waiting(house, first.appointment_id) == []
+    await house.go_to(at(5, 16))
+    assert await house.make() == 0
+
+
+async def test_a_confirmation_keeps_the_plan_and_the_colour(house: House) -> None:
+    await house.settle_in(DAY, HOUR, called_as='"Sole Mio"')
+    visit = await house.booked(at(3, 12))
+    await house.go_to(at(2, 12))
+    await house.make()
+    await house.told(replace(visit, version=2))
+    assert await house.colour(visit) == "GREEN"
+    assert len(await house.of(visit)) == 2
+
+
+async def test_a_move_plans_anew_and_is_grey_again(house: House) -> None:
+    await house.settle_in(DAY, called_as='"Sole Mio"')
+    visit = await house.booked(at(3, 12))
+    await house.go_to(at(2, 12))
+    await house.make()
+    await house.told(replace(visit, version=2, start=at(5, 12)))
+    assert await house.colour(visit) == "GREY"
+    assert await waiting(house, visit.appointment_id) == [at(4, 12)]
+
+
+async def test_without_offsets_there_is_no_colour(house: House) -> None:
+    await house.settle_in()
+    visit = await house.booked(at(3, 12))
+    assert await house.of(visit) == []
+    assert await house.colour(visit) is None
+
+
+async def test_booking_away_is_tried_again(house: House) -> None:
+    await house.settle_in(DAY)
+    visit = house.visit(at(3, 12))
+    house.visits.down = True
+    with pytest.raises(Unavailable):
+        await house.told(visit, "once")
+    house.visits.down = False
+    await house.told(visit, "once")
+    assert await waiting(house, visit.appointment_id) == [at(2, 12)]
+
+
+async def test_new_data_of_the_zones_moves_what_waits(house: House) -> None:
+    """As if the zone had been an hour off when the reminder was planned."""
+    from sqlalchemy import text
+
+    await house.settle_in(timedelta(hours=30))
+    visit = await house.booked(at(4, 12), zone="Europe/Riga")
+    (planned,) = await waiting(house, visit.appointment_id)
+    async with house.db.uow(house.tenant) as tx:
+        statement = text(
+            "UPDATE reminders.reminders SET tz_version = 'older', run_at = run_at - interval '1 hour',"
+            " due_at = due_at - interval '1 hour' WHERE tenant_id = :t"
+        )
+        await tx.run(statement, {"t": house.tenant})
+    while await recompute_zones(house.desk):
+        pass
+    assert await waiting(house, visit.appointment_id) == [planned]
+    (row,) = await house.rows("reminders")
+    assert row.tz_version == "test-1"
+    assert row.wall == row.due_at.astimezone(ZoneInfo("Europe/Riga")).replace(tzinfo=None)
