@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 import typer
 
-from cli.commands import agents, appointments, campaigns, checks, holds, people, slots, solving
+from cli.commands import agents, appointments, campaigns, checks, holds, people, roads, slots, solving
 from cli.commands.calling import noun
 from cli.commands.doctor import doctor
 from cli.show import output
@@ -31,6 +31,7 @@ def build() -> typer.Typer:
     app.command()(doctor)
     app.command("version")(show_version)
     checks.geo.command()(solving.solve)
+    checks.geo.command()(roads.geocode)
     for name, group in (
         ("campaigns", campaigns.app),
         ("contacts", campaigns.contacts),
@@ -40,6 +41,7 @@ def build() -> typer.Typer:
         ("agents", agents.app),
         ("agent", agents.one),
         ("geo", checks.geo),
+        ("roads", roads.app),
         ("changes", checks.changes),
         ("parameters", checks.parameters),
         ("clock", checks.clock),

@@ -1,12 +1,14 @@
-"""`python -m geo serve|relay|migrate|solve`."""
+"""`python -m geo serve|relay|migrate|solve|roads build`."""
 
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from geo import app
 from geo.settings import GeoSettings
 from geo.solver.benchmark import command
+from geo.travel.build import NAME, build
 from kit import runtime
 from kit.db import migrate
 from kit.errors import GiroError
@@ -20,7 +22,10 @@ def main(words: Sequence[str] | None = None) -> None:
     try:
         if verb == "solve":
             sys.exit(command.run(command.Asked(**chosen)))
-        VERBS[verb]()
+        if verb == "roads":
+            build_roads(chosen["extract"], chosen["into"])
+        else:
+            VERBS[verb]()
     except (SettingsError, GiroError) as refused:
         sys.stderr.write(f"geo: {refused}\n")
         sys.exit(2)
@@ -43,6 +48,19 @@ def migrate_schema() -> None:
     migrate.upgrade(settings.migrate_database_url, settings.service)
 
 
+def build_roads(extract: Path, into: Path | None) -> None:
+    """Prepares a road graph and stamps its version on it."""
+    folder = into or extract.with_name(f"{extract.name.partition('.')[0]}-roads")
+    stamp = build(extract, folder, _tell)
+    served = f"osrm+http://HOST:5000?top_speed_kmh={stamp.top_speed_kmh:g}"
+    _tell(f"GIRO_ROADS={folder / NAME}    (or {served}, with osrm-routed on {folder / NAME})")
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 VERBS: Mapping[str, Callable[[], None]] = {"serve": serve, "relay": relay, "migrate": migrate_schema}
 
 
@@ -53,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
         verbs.add_parser(name, help=verb.__doc__)
     solve = verbs.add_parser("solve", help="Solves a public routing instance (VRPTW, TSPTW) on this machine.")
     command.add_arguments(solve)
+    roads = verbs.add_parser("roads", help="Road graphs.").add_subparsers(dest="roads", required=True)
+    building = roads.add_parser("build", help=build_roads.__doc__)
+    building.add_argument("extract", type=Path, help="an OpenStreetMap extract: .osm.pbf, .osm.bz2 or .osm")
+    building.add_argument("--into", type=Path, help="folder of the graph; default: beside the extract")
     return parser
 
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any
 
+from geo.clients.geocoders import make_geocoder
 from geo.settings import GeoSettings
 from geo.storage.agenda_feed import AgendaFeed
 from geo.storage.agendas import Agendas
@@ -14,6 +15,7 @@ from geo.transport import consumers
 from geo.transport.geo_rpc import GeoServicer
 from geo.transport.ledger_rpc import LedgerServicer
 from geo.transport.search_rpc import SearchRpc
+from geo.transport.travel_calls import TravelDesk
 from geo.travel.factory import make_engine
 from geo.travel.tenant import TenantTravel
 from geo.usecases.check_promises import TravelData
@@ -74,6 +76,7 @@ class GeoApp(RelayApp):
         settings.require("jwks_file", "service_key")
         super().__init__(settings)
         self.engine = make_engine(settings.roads, snap_limit_m=settings.snap_limit_m)
+        self.geocoder = make_geocoder(settings.geocoder)
         agendas, matrices = Agendas(self.db), Matrices(self.db)
         travel = TenantTravel(self.engine, matrices, partial(estimates_allowed, self.db))
         self.ledger = Ledger(self.db, travel, agendas.mark_dirty)
@@ -82,7 +85,10 @@ class GeoApp(RelayApp):
         search = SearchRpc(SlotSearch(agendas, travel), self.data)
         auth = Authenticator(settings.jwks_file, settings.service_key)
         servicers: list[tuple[Add, Any]] = [
-            (add_GeoServiceServicer_to_server, GeoServicer(self.ledger, search)),
+            (
+                add_GeoServiceServicer_to_server,
+                GeoServicer(self.ledger, search, TravelDesk(self.data, self.geocoder)),
+            ),
             (add_LedgerServiceServicer_to_server, LedgerServicer(self.ledger, search)),
         ]
         self.server = Server(settings, servicers, auth)
@@ -101,6 +107,7 @@ class GeoApp(RelayApp):
         await self.server.stop()
         await super().stop()
         await self.engine.close()
+        await self.geocoder.close()
 
     def _recurring(self) -> Iterator[tuple[str, float, Work]]:
         """What is done again and again: its name, the seconds in between, the work."""

@@ -16,6 +16,9 @@ class GeoSettings(ServiceSettings):
     """The engine of travel times: a prepared graph's path without suffixes (OSRM in process),
     osrm+http://HOST:PORT, valhalla+http://HOST:PORT, matrix:FILE.csv; empty: the flagged straight-line
     estimate. Options of servers are in `geo.travel.factory`."""
+    geocoder: str = ""
+    """Who finds the places of addresses: table:FILE.csv, nominatim+http://HOST, photon+http://HOST; empty:
+    the towns of a packaged gazetteer."""
     roads_check_seconds: float = Field(60.0, gt=0, le=86_400)
     """How often it is looked whether the roads have a new version."""
     snap_limit_m: float = Field(1000.0, gt=0, le=50_000)

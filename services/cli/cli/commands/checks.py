@@ -12,7 +12,7 @@ from cli.lookup import Lookup
 from cli.show import output, words
 from cli.show.output import Format
 
-geo = noun("The travel guarantee, and public routing instances.")
+geo = noun("The travel guarantee, the places of addresses, and public routing instances.")
 clock = noun("The tenant's clock; in sandbox mode it can be moved forward.")
 parameters = noun("Parameters of the tenant and its campaigns; the nearest scope wins.")
 changes = noun("What happened lately.")
@@ -78,7 +78,7 @@ def get(name: Name, campaign: Campaign = "", form: Output = Format.TABLE) -> Non
     """
     with calling(form) as gateway:
         query = {"campaignId": Lookup(gateway).campaign(campaign)["campaignId"]} if campaign else {}
-        _parameter(gateway.get(f"/v1/parameters/{name}", **query), form)
+        show_parameter(gateway.get(f"/v1/parameters/{name}", **query), form)
 
 
 @parameters.command("set")
@@ -97,7 +97,7 @@ def set_(
         body = {"name": name, "value": value}
         if campaign:
             body["campaignId"] = Lookup(gateway).campaign(campaign)["campaignId"]
-        _parameter(gateway.post("/v1/parameters", body), form)
+        show_parameter(gateway.post("/v1/parameters", body), form)
 
 
 @changes.command("list")
@@ -138,7 +138,8 @@ def _clock(answer: dict[str, str], form: Format) -> None:
     output.say(f"{answer['now']}{moved}")
 
 
-def _parameter(answer: dict[str, str], form: Format) -> None:
+def show_parameter(answer: dict[str, str], form: Format) -> None:
+    """A parameter for people, or as it came."""
     if form is Format.JSON:
         output.as_json(answer)
         return

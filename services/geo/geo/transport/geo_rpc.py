@@ -9,6 +9,7 @@ from geo.domain.agent import Agent
 from geo.transport import messages
 from geo.transport.reach import require_agent
 from geo.transport.search_calls import SearchCalls
+from geo.transport.travel_calls import TravelCalls, TravelDesk
 from geo.usecases.add_absence import AddAbsence, add_absence
 from geo.usecases.create_agent import create_agent
 from geo.usecases.get_agent import get_agent, get_itinerary, list_agents
@@ -17,7 +18,6 @@ from geo.usecases.remove_absence import remove_absence
 from geo.usecases.set_calendar import set_calendar
 from geo.usecases.verify_invariants import verify_invariants
 from giro.geo.v1 import geo_pb2 as pb
-from giro.geo.v1 import geo_pb2_grpc
 from kit.db.claims import Claim
 from kit.rpc.context import caller
 from kit.values.ids import new_id
@@ -28,10 +28,11 @@ LONGEST_ABSENCE: Final = timedelta(days=400)
 _PAGE: Final = 50
 
 
-class GeoServicer(geo_pb2_grpc.GeoServiceServicer):
+class GeoServicer(TravelCalls):
     """giro.geo.v1.GeoService."""
 
-    def __init__(self, ledger: Ledger, search: SearchCalls) -> None:
+    def __init__(self, ledger: Ledger, search: SearchCalls, travel: TravelDesk) -> None:
+        super().__init__(travel)
         self._ledger, self._search = ledger, search
 
     async def CreateAgent(self, request: pb.CreateAgentRequest, context: Context) -> pb.Agent:

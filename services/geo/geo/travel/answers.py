@@ -6,13 +6,10 @@ from typing import Any, Final
 import numpy as np
 
 from geo.domain.places import Floats
+from kit.web.json_server import Nonsense
 
 LARGEST: Final = 1e8
 """More seconds (three years) or metres than any drive on earth has."""
-
-
-class Nonsense(Exception):
-    """An answer that cannot be true, or is not of the form it should have."""
 
 
 def grid(answer: Mapping[str, Any], name: str, shape: tuple[int, int]) -> Floats:

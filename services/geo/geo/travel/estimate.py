@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from geo.domain.places import Ints, Places, distance_m, great_circle_m
+from geo.domain.places import Floats, Ints, Places, distance_m, great_circle_m
 from geo.domain.stop import TravelSource
 from geo.travel.engine import Settled
 
@@ -31,8 +31,11 @@ class Estimate(Settled):
     async def measure(self, froms: Places, tos: Places) -> tuple[Ints, Ints]:
         """Seconds and great-circle metres of each drive."""
         metres = great_circle_m(froms, tos)
-        seconds = np.ceil(BASE_SECONDS + SECONDS_PER_KM / 1000 * metres)
-        return seconds.astype(np.int64), np.rint(metres).astype(np.int64)
+        return _bound(metres), np.rint(metres).astype(np.int64)
+
+    def bound(self, froms: Places, tos: Places) -> Ints:
+        """Seconds that real roads keep."""
+        return _bound(great_circle_m(froms, tos))
 
     def drive(self, from_place: int, to_place: int) -> tuple[int, int]:
         """Seconds and great-circle metres of one drive."""
@@ -46,3 +49,7 @@ class Estimate(Settled):
     def guess(self, froms: Places, tos: Places) -> Ints:
         """Seconds at an even speed along the great circle."""
         return np.rint(great_circle_m(froms, tos) / (GUESS_KMH / 3.6)).astype(np.int64)
+
+
+def _bound(metres: Floats) -> Ints:
+    return np.ceil(BASE_SECONDS + SECONDS_PER_KM / 1000 * metres).astype(np.int64)

@@ -6,10 +6,10 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from geo.travel.engine import Engine
 from geo.travel.estimate import Estimate
+from geo.travel.failures import road_server
 from geo.travel.fixed import FixedMatrix, read_matrix
 from geo.travel.osrm_graph import osrm_in_process
 from geo.travel.osrm_server import OsrmServer
-from geo.travel.road_server import RoadServer
 from geo.travel.roads import TOP_SPEED_KMH, Network, RoadLimits, Roads
 from geo.travel.valhalla_server import Costing, ValhallaServer
 from kit.settings import SettingsError
@@ -52,7 +52,7 @@ def _remote(url: SplitResult, snap_m: float) -> Roads:
     unknown = sorted(options.keys() - _OPTIONS[kind])
     if unknown:
         raise SettingsError(f"GIRO_ROADS: {unknown[0]} is no option of {kind}")
-    server = RoadServer(
+    server = road_server(
         f"{scheme}://{url.netloc}{url.path}", timeout=_number(options, "timeout_s", 3.0, (0.05, 60))
     )
     most = int(_number(options, "most_places", 100, (8, 10_000)))

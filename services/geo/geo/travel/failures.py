@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from kit.errors import Reason, Unavailable
+from kit.web.breaker import Breaker
+from kit.web.json_server import JsonServer
 
 T = TypeVar("T")
 
@@ -12,6 +14,13 @@ T = TypeVar("T")
 def unavailable(what: str, engine: str) -> Unavailable:
     """The error of an engine that cannot answer; `engine` names it for whoever looks."""
     return Unavailable(Reason.TRAVEL_UNAVAILABLE, what, metadata={"engine": engine})
+
+
+def road_server(url: str, *, timeout: float = 3.0, breaker: Breaker | None = None) -> JsonServer:
+    """A road server, whose failures are TRAVEL_UNAVAILABLE."""
+    return JsonServer(
+        "road server", url, lambda what: unavailable(what, url), timeout=timeout, breaker=breaker
+    )
 
 
 async def together(questions: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

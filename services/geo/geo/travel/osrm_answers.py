@@ -6,8 +6,9 @@ from typing import Any, Final
 import numpy as np
 
 from geo.domain.places import Floats, degrees_of
-from geo.travel.answers import Nonsense, amounts, grid
+from geo.travel.answers import amounts, grid
 from geo.travel.roads import Table
+from kit.web.json_server import Nonsense
 
 ANCHORS: Final = ((0.0, 89.0), (0.0, -89.0), (-90.0, 0.0), (90.0, 0.0))
 """Coordinates (longitude, latitude) that are part of every question and of no answer. OSRM snaps places to a

@@ -4,10 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from geo.travel.answers import Nonsense
 from geo.travel.osrm_answers import ANCHORS, lng_lat, table_of
-from geo.travel.road_server import Answer, Question, RoadServer
 from geo.travel.roads import Table, credible
+from kit.web.json_server import Answer, JsonServer, Nonsense, Question
 
 _BYTES_A_CELL: Final = 64
 _BYTES_A_PLACE: Final = 4096
@@ -27,7 +26,7 @@ class OsrmServer:
 
     at_once: Final = 4
 
-    def __init__(self, server: RoadServer, *, most_places: int = 100, profile: str = "car") -> None:
+    def __init__(self, server: JsonServer, *, most_places: int = 100, profile: str = "car") -> None:
         self.server, self._profile = server, profile
         self.most_places = most_places - len(ANCHORS)
         self.version = ""

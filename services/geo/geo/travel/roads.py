@@ -19,7 +19,7 @@ from geo.domain.drives import UNREACHABLE, standing
 from geo.domain.places import Floats, Ints, Places, great_circle_m
 from geo.domain.stop import TravelSource
 from geo.travel import failures
-from geo.travel.answers import Nonsense
+from kit.web.json_server import Nonsense
 
 TOP_SPEED_KMH: Final = 200.0
 """Faster than any edge of a car profile: signed limits are cut by a fifth there, and 250 km/h is no limit

@@ -1,6 +1,6 @@
 """Travel times as each tenant has them: its own matrix first, the engine for everything else."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
@@ -86,6 +86,12 @@ class TenantTravel:
             return Leg(*pair, seconds, metres, source if own is None else TravelSource.MATRIX, version)
 
         return LegBook(version, every=lambda pair: free_leg(*pair) or every(pair))
+
+    def straight_lines(self, pairs: Sequence[Pair]) -> tuple[list[int], list[int]]:
+        """Seconds of each pair by the estimate: its safe bound, and its best guess."""
+        ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+        froms, tos = Places.of(ends[:, 0]), Places.of(ends[:, 1])
+        return _ESTIMATE.bound(froms, tos).tolist(), _ESTIMATE.guess(froms, tos).tolist()
 
     async def version_at_hand(self, tenant: str) -> str:
         """Version of the data at hand."""

@@ -13,10 +13,10 @@ from typing import Any, Final
 import numpy as np
 
 from geo.domain.places import Floats, Places, degrees, great_circle_m
-from geo.travel.answers import LARGEST, Nonsense, grid
-from geo.travel.road_server import Answer, Question, RoadServer
+from geo.travel.answers import LARGEST, grid
 from geo.travel.roads import Table, credible
 from kit.values.latlng import LatLng
+from kit.web.json_server import Answer, JsonServer, Nonsense, Question
 
 NO_WAY: Final = frozenset({154, 170, 171, 441, 442})
 """Error codes of a question with a pair that no way leads between, or none within the server's reach."""
@@ -49,7 +49,7 @@ class ValhallaServer:
 
     at_once: Final = 4
 
-    def __init__(self, server: RoadServer, costing: Costing, *, most_places: int = 100) -> None:
+    def __init__(self, server: JsonServer, costing: Costing, *, most_places: int = 100) -> None:
         self.server, self._costing, self.most_places = server, costing, most_places
         self.version = ""
         self._roads: OrderedDict[int, float] = OrderedDict()

@@ -1,8 +1,9 @@
 """What the use cases need from engines outside the ledger."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from geo.domain.geocoding import Candidate
 from geo.domain.legs import LegBook, Pair
 
 
@@ -42,4 +43,28 @@ class PresentTravel(Protocol):
 
     async def present_legs(self, tenant: str, pairs: Collection[Pair]) -> LegBook:
         """All of these pairs, of one version. Raises Unavailable."""
+        ...
+
+    def straight_lines(self, pairs: Sequence[Pair]) -> tuple[list[int], list[int]]:
+        """Seconds of each pair by the estimate: its safe bound, and its best guess."""
+        ...
+
+
+class Geocoder(Protocol):
+    """Finds the places of addresses; never asked while a transaction is open."""
+
+    @property
+    def source(self) -> str:
+        """Who answers, with the version of its data where it has one."""
+        ...
+
+    async def find(self, address: str, country: str) -> list[Candidate]:
+        """What the address may mean, at most 5, surest first; `country` is ISO 3166-1 alpha-2 or empty.
+
+        Raises Unavailable (SERVICE_UNAVAILABLE) when nobody answers.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Ends connections."""
         ...

@@ -13,10 +13,9 @@ import pytest
 from geo.domain.matrix import Matrix
 from geo.domain.places import Places
 from geo.domain.stop import TravelSource
-from geo.travel.breaker import Breaker
 from geo.travel.factory import make_engine
+from geo.travel.failures import road_server
 from geo.travel.osrm_server import OsrmServer
-from geo.travel.road_server import RoadServer
 from geo.travel.roads import RoadLimits, Roads
 from geo.travel.tenant import TenantTravel
 from geo.travel.valhalla_server import Costing, ValhallaServer
@@ -24,6 +23,7 @@ from kit.db import guard
 from kit.errors import Reason, Unavailable
 from kit.testing.ports import free_port
 from kit.values.latlng import LatLng, haversine_m
+from kit.web.breaker import Breaker
 from services.geo.tests.support.web import Reply, Request, Web, serving
 
 pytestmark = pytest.mark.asyncio
@@ -66,7 +66,7 @@ async def osrm(
 ) -> AsyncIterator[tuple[Web, Roads]]:
     async with serving(handler) as web:
         breaker = Breaker(clock=clock or Clock())
-        roads = Roads(OsrmServer(RoadServer(web.url, timeout=timeout, breaker=breaker)), RoadLimits())
+        roads = Roads(OsrmServer(road_server(web.url, timeout=timeout, breaker=breaker)), RoadLimits())
         yield web, roads
         await roads.close()
 
@@ -361,6 +361,6 @@ async def test_valhallas_nonsense_is_refused(path: str, answer: Reply) -> None:
         return Reply(200, located)
 
     async with serving(handler) as web:
-        roads = Roads(ValhallaServer(RoadServer(web.url), Costing()), RoadLimits())
+        roads = Roads(ValhallaServer(road_server(web.url), Costing()), RoadLimits())
         assert "answered nonsense" in await refused(roads)
         await roads.close()

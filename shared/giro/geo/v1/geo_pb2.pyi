@@ -106,6 +106,34 @@ STOP_KIND_DAY_END: StopKind.ValueType  # 6
 """Being back at the base at the end of a shift."""
 Global___StopKind: _TypeAlias = StopKind  # noqa: Y015
 
+class _GeocodeState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GeocodeStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GeocodeState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GEOCODE_STATE_UNSPECIFIED: _GeocodeState.ValueType  # 0
+    """Unknown."""
+    GEOCODE_STATE_FOUND: _GeocodeState.ValueType  # 1
+    """Sure enough to be booked."""
+    GEOCODE_STATE_NEEDS_PIN: _GeocodeState.ValueType  # 2
+    """Somebody has to put a pin on the map before it may be booked."""
+    GEOCODE_STATE_NOT_FOUND: _GeocodeState.ValueType  # 3
+    """Nothing is known of this address."""
+
+class GeocodeState(_GeocodeState, metaclass=_GeocodeStateEnumTypeWrapper):
+    """How sure a geocoded place is."""
+
+GEOCODE_STATE_UNSPECIFIED: GeocodeState.ValueType  # 0
+"""Unknown."""
+GEOCODE_STATE_FOUND: GeocodeState.ValueType  # 1
+"""Sure enough to be booked."""
+GEOCODE_STATE_NEEDS_PIN: GeocodeState.ValueType  # 2
+"""Somebody has to put a pin on the map before it may be booked."""
+GEOCODE_STATE_NOT_FOUND: GeocodeState.ValueType  # 3
+"""Nothing is known of this address."""
+Global___GeocodeState: _TypeAlias = GeocodeState  # noqa: Y015
+
 @_typing.final
 class Shift(_message.Message):
     """A weekly working time, in the agent's zone."""
@@ -926,3 +954,341 @@ class ListNowInfeasibleResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListNowInfeasibleResponse: _TypeAlias = ListNowInfeasibleResponse  # noqa: Y015
+
+@_typing.final
+class CompareTravelRequest(_message.Message):
+    """Asks for the comparison."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLACES_FIELD_NUMBER: _builtins.int
+    places: _builtins.int
+    """How many of the tenant's places to take, drawn evenly; 0 means 40."""
+    def __init__(
+        self,
+        *,
+        places: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["places", b"places"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareTravelRequest: _TypeAlias = CompareTravelRequest  # noqa: Y015
+
+@_typing.final
+class TravelRatio(_message.Message):
+    """One face of the estimate against the roads, as estimated time over road time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEDIAN_FIELD_NUMBER: _builtins.int
+    P90_FIELD_NUMBER: _builtins.int
+    P99_FIELD_NUMBER: _builtins.int
+    MOST_FIELD_NUMBER: _builtins.int
+    BELOW_SHARE_FIELD_NUMBER: _builtins.int
+    median: _builtins.float
+    """Half of the drives have at most this."""
+    p90: _builtins.float
+    """Nine drives in ten have at most this."""
+    p99: _builtins.float
+    """99 in 100 drives have at most this."""
+    most: _builtins.float
+    """The greatest."""
+    below_share: _builtins.float
+    """Share of the drives that take longer on the road than estimated, 0 to 1."""
+    def __init__(
+        self,
+        *,
+        median: _builtins.float = ...,
+        p90: _builtins.float = ...,
+        p99: _builtins.float = ...,
+        most: _builtins.float = ...,
+        below_share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["below_share", b"below_share", "median", b"median", "most", b"most", "p90", b"p90", "p99", b"p99"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TravelRatio: _TypeAlias = TravelRatio  # noqa: Y015
+
+@_typing.final
+class ComparedDrive(_message.Message):
+    """One drive, estimated and on the road."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_POINT_FIELD_NUMBER: _builtins.int
+    TO_POINT_FIELD_NUMBER: _builtins.int
+    ROAD_FIELD_NUMBER: _builtins.int
+    BOUND_FIELD_NUMBER: _builtins.int
+    GUESS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def from_point(self) -> _travel_pb2.Point:
+        """Where it starts."""
+
+    @_builtins.property
+    def to_point(self) -> _travel_pb2.Point:
+        """Where it ends."""
+
+    @_builtins.property
+    def road(self) -> _duration_pb2.Duration:
+        """On the road."""
+
+    @_builtins.property
+    def bound(self) -> _duration_pb2.Duration:
+        """By the bound that the guarantee relies on without roads."""
+
+    @_builtins.property
+    def guess(self) -> _duration_pb2.Duration:
+        """By the best guess along the straight line."""
+
+    def __init__(
+        self,
+        *,
+        from_point: _travel_pb2.Point | None = ...,
+        to_point: _travel_pb2.Point | None = ...,
+        road: _duration_pb2.Duration | None = ...,
+        bound: _duration_pb2.Duration | None = ...,
+        guess: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound", "from_point", b"from_point", "guess", b"guess", "road", b"road", "to_point", b"to_point"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound", "from_point", b"from_point", "guess", b"guess", "road", b"road", "to_point", b"to_point"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComparedDrive: _TypeAlias = ComparedDrive  # noqa: Y015
+
+@_typing.final
+class CompareTravelResponse(_message.Message):
+    """The estimate against the roads."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    PLACES_FIELD_NUMBER: _builtins.int
+    DRIVES_FIELD_NUMBER: _builtins.int
+    UNREACHABLE_FIELD_NUMBER: _builtins.int
+    BOUND_FIELD_NUMBER: _builtins.int
+    GUESS_FIELD_NUMBER: _builtins.int
+    WORST_FIELD_NUMBER: _builtins.int
+    version: _builtins.str
+    """Version of the travel data that was compared with."""
+    places: _builtins.int
+    """Places that were taken."""
+    drives: _builtins.int
+    """Drives that were compared."""
+    unreachable: _builtins.int
+    """Drives that no road leads."""
+    @_builtins.property
+    def bound(self) -> Global___TravelRatio:
+        """The safe bound; absent without drives."""
+
+    @_builtins.property
+    def guess(self) -> Global___TravelRatio:
+        """The best guess; absent without drives."""
+
+    @_builtins.property
+    def worst(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComparedDrive]:
+        """The drives with the longest road time over bound, longest first; at most 10."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.str = ...,
+        places: _builtins.int = ...,
+        drives: _builtins.int = ...,
+        unreachable: _builtins.int = ...,
+        bound: Global___TravelRatio | None = ...,
+        guess: Global___TravelRatio | None = ...,
+        worst: _abc.Iterable[Global___ComparedDrive] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound", "guess", b"guess"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bound", b"bound", "drives", b"drives", "guess", b"guess", "places", b"places", "unreachable", b"unreachable", "version", b"version", "worst", b"worst"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareTravelResponse: _TypeAlias = CompareTravelResponse  # noqa: Y015
+
+@_typing.final
+class GeocodeRequest(_message.Message):
+    """Asks for the place of an address."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    COUNTRY_CODE_FIELD_NUMBER: _builtins.int
+    address: _builtins.str
+    """The address on one line, for example "Aeulestrasse 45, Vaduz". Required."""
+    country_code: _builtins.str
+    """Only places of this country, ISO 3166-1 alpha-2; empty for all."""
+    def __init__(
+        self,
+        *,
+        address: _builtins.str = ...,
+        country_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "country_code", b"country_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GeocodeRequest: _TypeAlias = GeocodeRequest  # noqa: Y015
+
+@_typing.final
+class GeocodeCandidate(_message.Message):
+    """A place that the address may mean."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POINT_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    label: _builtins.str
+    """Its address as the source writes it."""
+    confidence: _builtins.float
+    """How sure it is, 0 to 1."""
+    @_builtins.property
+    def point(self) -> _travel_pb2.Point:
+        """Where it is."""
+
+    def __init__(
+        self,
+        *,
+        point: _travel_pb2.Point | None = ...,
+        label: _builtins.str = ...,
+        confidence: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["point", b"point"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "label", b"label", "point", b"point"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GeocodeCandidate: _TypeAlias = GeocodeCandidate  # noqa: Y015
+
+@_typing.final
+class GeocodeResponse(_message.Message):
+    """What is known of an address."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    POINT_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    state: Global___GeocodeState.ValueType
+    """How sure it is."""
+    source: _builtins.str
+    """Who answered, with its version."""
+    @_builtins.property
+    def point(self) -> _travel_pb2.Point:
+        """The place; absent unless FOUND."""
+
+    @_builtins.property
+    def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___GeocodeCandidate]:
+        """What the address may mean, surest first, at most 5."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___GeocodeState.ValueType = ...,
+        point: _travel_pb2.Point | None = ...,
+        candidates: _abc.Iterable[Global___GeocodeCandidate] | None = ...,
+        source: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["point", b"point"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "point", b"point", "source", b"source", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GeocodeResponse: _TypeAlias = GeocodeResponse  # noqa: Y015
+
+@_typing.final
+class GetTravelParameterRequest(_message.Message):
+    """Asks for a parameter."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name, for example "on_road_failure". Required."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTravelParameterRequest: _TypeAlias = GetTravelParameterRequest  # noqa: Y015
+
+@_typing.final
+class SetTravelParameterRequest(_message.Message):
+    """Sets a parameter."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name. Required."""
+    value: _builtins.str
+    """The value as text: "ESTIMATE", "0.8"; empty to go back to the default."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetTravelParameterRequest: _TypeAlias = SetTravelParameterRequest  # noqa: Y015
+
+@_typing.final
+class TravelParameter(_message.Message):
+    """A parameter of the tenant about travel and places."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    value: _builtins.str
+    """The value as text."""
+    source: _builtins.str
+    """The scope it comes from: SYSTEM or TENANT."""
+    description: _builtins.str
+    """What it means, with its rule."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.str = ...,
+        source: _builtins.str = ...,
+        description: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "name", b"name", "source", b"source", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TravelParameter: _TypeAlias = TravelParameter  # noqa: Y015

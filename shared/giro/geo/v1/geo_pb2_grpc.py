@@ -85,6 +85,26 @@ class GeoServiceStub:
                 request_serializer=giro_dot_geo_dot_v1_dot_geo__pb2.ListNowInfeasibleRequest.SerializeToString,
                 response_deserializer=giro_dot_geo_dot_v1_dot_geo__pb2.ListNowInfeasibleResponse.FromString,
                 _registered_method=True)
+        self.CompareTravel = channel.unary_unary(
+                '/giro.geo.v1.GeoService/CompareTravel',
+                request_serializer=giro_dot_geo_dot_v1_dot_geo__pb2.CompareTravelRequest.SerializeToString,
+                response_deserializer=giro_dot_geo_dot_v1_dot_geo__pb2.CompareTravelResponse.FromString,
+                _registered_method=True)
+        self.Geocode = channel.unary_unary(
+                '/giro.geo.v1.GeoService/Geocode',
+                request_serializer=giro_dot_geo_dot_v1_dot_geo__pb2.GeocodeRequest.SerializeToString,
+                response_deserializer=giro_dot_geo_dot_v1_dot_geo__pb2.GeocodeResponse.FromString,
+                _registered_method=True)
+        self.GetTravelParameter = channel.unary_unary(
+                '/giro.geo.v1.GeoService/GetTravelParameter',
+                request_serializer=giro_dot_geo_dot_v1_dot_geo__pb2.GetTravelParameterRequest.SerializeToString,
+                response_deserializer=giro_dot_geo_dot_v1_dot_geo__pb2.TravelParameter.FromString,
+                _registered_method=True)
+        self.SetTravelParameter = channel.unary_unary(
+                '/giro.geo.v1.GeoService/SetTravelParameter',
+                request_serializer=giro_dot_geo_dot_v1_dot_geo__pb2.SetTravelParameterRequest.SerializeToString,
+                response_deserializer=giro_dot_geo_dot_v1_dot_geo__pb2.TravelParameter.FromString,
+                _registered_method=True)
 
 
 class GeoServiceServicer:
@@ -161,6 +181,34 @@ class GeoServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CompareTravel(self, request, context):
+        """Holds the straight-line estimate against the roads, on drives between the tenant's own places.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Geocode(self, request, context):
+        """Finds the place of an address, and says how sure it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTravelParameter(self, request, context):
+        """A parameter of the tenant about travel and places, and where its value comes from.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetTravelParameter(self, request, context):
+        """Sets a parameter about travel and places for the tenant (R-182).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GeoServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -213,6 +261,26 @@ def add_GeoServiceServicer_to_server(servicer, server):
                     servicer.ListNowInfeasible,
                     request_deserializer=giro_dot_geo_dot_v1_dot_geo__pb2.ListNowInfeasibleRequest.FromString,
                     response_serializer=giro_dot_geo_dot_v1_dot_geo__pb2.ListNowInfeasibleResponse.SerializeToString,
+            ),
+            'CompareTravel': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareTravel,
+                    request_deserializer=giro_dot_geo_dot_v1_dot_geo__pb2.CompareTravelRequest.FromString,
+                    response_serializer=giro_dot_geo_dot_v1_dot_geo__pb2.CompareTravelResponse.SerializeToString,
+            ),
+            'Geocode': grpc.unary_unary_rpc_method_handler(
+                    servicer.Geocode,
+                    request_deserializer=giro_dot_geo_dot_v1_dot_geo__pb2.GeocodeRequest.FromString,
+                    response_serializer=giro_dot_geo_dot_v1_dot_geo__pb2.GeocodeResponse.SerializeToString,
+            ),
+            'GetTravelParameter': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTravelParameter,
+                    request_deserializer=giro_dot_geo_dot_v1_dot_geo__pb2.GetTravelParameterRequest.FromString,
+                    response_serializer=giro_dot_geo_dot_v1_dot_geo__pb2.TravelParameter.SerializeToString,
+            ),
+            'SetTravelParameter': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetTravelParameter,
+                    request_deserializer=giro_dot_geo_dot_v1_dot_geo__pb2.SetTravelParameterRequest.FromString,
+                    response_serializer=giro_dot_geo_dot_v1_dot_geo__pb2.TravelParameter.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -486,6 +554,114 @@ class GeoService:
             '/giro.geo.v1.GeoService/ListNowInfeasible',
             giro_dot_geo_dot_v1_dot_geo__pb2.ListNowInfeasibleRequest.SerializeToString,
             giro_dot_geo_dot_v1_dot_geo__pb2.ListNowInfeasibleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareTravel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giro.geo.v1.GeoService/CompareTravel',
+            giro_dot_geo_dot_v1_dot_geo__pb2.CompareTravelRequest.SerializeToString,
+            giro_dot_geo_dot_v1_dot_geo__pb2.CompareTravelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Geocode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giro.geo.v1.GeoService/Geocode',
+            giro_dot_geo_dot_v1_dot_geo__pb2.GeocodeRequest.SerializeToString,
+            giro_dot_geo_dot_v1_dot_geo__pb2.GeocodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTravelParameter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giro.geo.v1.GeoService/GetTravelParameter',
+            giro_dot_geo_dot_v1_dot_geo__pb2.GetTravelParameterRequest.SerializeToString,
+            giro_dot_geo_dot_v1_dot_geo__pb2.TravelParameter.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetTravelParameter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giro.geo.v1.GeoService/SetTravelParameter',
+            giro_dot_geo_dot_v1_dot_geo__pb2.SetTravelParameterRequest.SerializeToString,
+            giro_dot_geo_dot_v1_dot_geo__pb2.TravelParameter.FromString,
             options,
             channel_credentials,
             insecure,

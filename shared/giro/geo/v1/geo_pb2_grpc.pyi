@@ -53,6 +53,14 @@ class GeoServiceStub:
     """Replaces the tenant's own travel matrix. Moves nothing: pairs that no longer fit are listed and raised as events (R-089)."""
     ListNowInfeasible: _grpc.UnaryUnaryMultiCallable[_geo_pb2.ListNowInfeasibleRequest, _geo_pb2.ListNowInfeasibleResponse]
     """Pairs of stops that the present travel data would no longer allow (R-089)."""
+    CompareTravel: _grpc.UnaryUnaryMultiCallable[_geo_pb2.CompareTravelRequest, _geo_pb2.CompareTravelResponse]
+    """Holds the straight-line estimate against the roads, on drives between the tenant's own places."""
+    Geocode: _grpc.UnaryUnaryMultiCallable[_geo_pb2.GeocodeRequest, _geo_pb2.GeocodeResponse]
+    """Finds the place of an address, and says how sure it is."""
+    GetTravelParameter: _grpc.UnaryUnaryMultiCallable[_geo_pb2.GetTravelParameterRequest, _geo_pb2.TravelParameter]
+    """A parameter of the tenant about travel and places, and where its value comes from."""
+    SetTravelParameter: _grpc.UnaryUnaryMultiCallable[_geo_pb2.SetTravelParameterRequest, _geo_pb2.TravelParameter]
+    """Sets a parameter about travel and places for the tenant (R-182)."""
 
 @_typing.type_check_only
 class GeoServiceAsyncStub(GeoServiceStub):
@@ -79,6 +87,14 @@ class GeoServiceAsyncStub(GeoServiceStub):
     """Replaces the tenant's own travel matrix. Moves nothing: pairs that no longer fit are listed and raised as events (R-089)."""
     ListNowInfeasible: _aio.UnaryUnaryMultiCallable[_geo_pb2.ListNowInfeasibleRequest, _geo_pb2.ListNowInfeasibleResponse]  # type: ignore[assignment]
     """Pairs of stops that the present travel data would no longer allow (R-089)."""
+    CompareTravel: _aio.UnaryUnaryMultiCallable[_geo_pb2.CompareTravelRequest, _geo_pb2.CompareTravelResponse]  # type: ignore[assignment]
+    """Holds the straight-line estimate against the roads, on drives between the tenant's own places."""
+    Geocode: _aio.UnaryUnaryMultiCallable[_geo_pb2.GeocodeRequest, _geo_pb2.GeocodeResponse]  # type: ignore[assignment]
+    """Finds the place of an address, and says how sure it is."""
+    GetTravelParameter: _aio.UnaryUnaryMultiCallable[_geo_pb2.GetTravelParameterRequest, _geo_pb2.TravelParameter]  # type: ignore[assignment]
+    """A parameter of the tenant about travel and places, and where its value comes from."""
+    SetTravelParameter: _aio.UnaryUnaryMultiCallable[_geo_pb2.SetTravelParameterRequest, _geo_pb2.TravelParameter]  # type: ignore[assignment]
+    """Sets a parameter about travel and places for the tenant (R-182)."""
 
 class GeoServiceServicer(metaclass=_abc_1.ABCMeta):
     """The public side of geo; the ledger's writes are in LedgerService, which only services call."""
@@ -162,5 +178,37 @@ class GeoServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_geo_pb2.ListNowInfeasibleResponse, _abc.Awaitable[_geo_pb2.ListNowInfeasibleResponse]]:
         """Pairs of stops that the present travel data would no longer allow (R-089)."""
+
+    @_abc_1.abstractmethod
+    def CompareTravel(
+        self,
+        request: _geo_pb2.CompareTravelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_geo_pb2.CompareTravelResponse, _abc.Awaitable[_geo_pb2.CompareTravelResponse]]:
+        """Holds the straight-line estimate against the roads, on drives between the tenant's own places."""
+
+    @_abc_1.abstractmethod
+    def Geocode(
+        self,
+        request: _geo_pb2.GeocodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_geo_pb2.GeocodeResponse, _abc.Awaitable[_geo_pb2.GeocodeResponse]]:
+        """Finds the place of an address, and says how sure it is."""
+
+    @_abc_1.abstractmethod
+    def GetTravelParameter(
+        self,
+        request: _geo_pb2.GetTravelParameterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_geo_pb2.TravelParameter, _abc.Awaitable[_geo_pb2.TravelParameter]]:
+        """A parameter of the tenant about travel and places, and where its value comes from."""
+
+    @_abc_1.abstractmethod
+    def SetTravelParameter(
+        self,
+        request: _geo_pb2.SetTravelParameterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_geo_pb2.TravelParameter, _abc.Awaitable[_geo_pb2.TravelParameter]]:
+        """Sets a parameter about travel and places for the tenant (R-182)."""
 
 def add_GeoServiceServicer_to_server(servicer: GeoServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,6 +1,6 @@
-"""One road server over HTTP: time-outs, a bound on what it may send, and a circuit breaker.
+"""Somebody else's JSON server over HTTP: time-outs, a bound on what it may send, and a circuit breaker.
 
-Whatever goes wrong is `Unavailable` (TRAVEL_UNAVAILABLE) to the caller: nothing is guessed in its place here.
+Whatever goes wrong is one named error to the caller: nothing is guessed in its place here.
 """
 
 import asyncio
@@ -12,10 +12,9 @@ from typing import Any, Final, NoReturn, TypeVar
 import httpx2
 from prometheus_client import Counter, Gauge
 
-from geo.travel import failures
-from geo.travel.answers import Nonsense
-from geo.travel.breaker import Breaker
 from kit.db import guard
+from kit.errors import Unavailable
+from kit.web.breaker import Breaker
 
 T = TypeVar("T")
 
@@ -23,9 +22,16 @@ _CONNECT_S: Final = 1.0
 _TRIES: Final = 2
 
 failed: Final = Counter(
-    "giro_geo_road_server_failures_total", "Questions that a road server did not answer usably", ["why"]
+    "giro_web_failures_total", "Questions that another server did not answer usably", ["server", "why"]
 )
-is_open: Final = Gauge("giro_geo_road_server_open", "1 while the road server is left alone after failures")
+is_open: Final = Gauge("giro_web_open", "1 while another server is left alone after failures", ["server"])
+
+Refuse = Callable[[str], Unavailable]
+"""The error for what went wrong, said in a few words."""
+
+
+class Nonsense(Exception):
+    """An answer that cannot be true, or is not of the form it should have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,7 @@ class Question:
     most_bytes: int
     params: Mapping[str, str] | None = None
     body: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +53,17 @@ class Answer:
     document: Any
 
 
-class RoadServer:
-    """Asks one server. `timeout` bounds each question as a whole, in seconds."""
+class JsonServer:
+    """Asks one server.
 
-    def __init__(self, url: str, *, timeout: float = 3.0, breaker: Breaker | None = None) -> None:
-        self._url, self._timeout = url.rstrip("/"), timeout
+    `name` is what messages and metrics call it, `timeout` bounds each question as a whole, in seconds;
+    `refuse` makes the error.
+    """
+
+    def __init__(
+        self, name: str, url: str, refuse: Refuse, *, timeout: float = 3.0, breaker: Breaker | None = None
+    ) -> None:
+        self.name, self._url, self._refuse, self._timeout = name, url.rstrip("/"), refuse, timeout
         self.breaker = breaker or Breaker()
         self._client: httpx2.AsyncClient | None = None
 
@@ -61,7 +74,7 @@ class RoadServer:
         """
         guard.refuse_remote_call(question.path)
         if not self.breaker.admits():
-            raise failures.unavailable("the road server failed and is left alone for now", self._url)
+            raise self._refuse(f"the {self.name} failed and is left alone for now")
         try:
             async with asyncio.timeout(self._timeout):
                 answer = read(await self._answer(question))
@@ -71,7 +84,7 @@ class RoadServer:
             self.breaker.abandoned()
             raise
         self.breaker.succeeded()
-        is_open.set(0)
+        is_open.labels(self.name).set(0)
         return answer
 
     async def close(self) -> None:
@@ -91,7 +104,11 @@ class RoadServer:
     async def _exchange(self, question: Question) -> Answer:
         method = "GET" if question.body is None else "POST"
         async with self._connected().stream(
-            method, f"{self._url}{question.path}", params=question.params, json=question.body
+            method,
+            f"{self._url}{question.path}",
+            params=question.params,
+            json=question.body,
+            headers=question.headers,
         ) as response:
             return Answer(response.status_code, _document(await _content(response, question.most_bytes)))
 
@@ -103,11 +120,11 @@ class RoadServer:
 
     def _failed(self, failure: Exception) -> NoReturn:
         self.breaker.failed()
-        is_open.set(int(self.breaker.is_open))
+        is_open.labels(self.name).set(int(self.breaker.is_open))
         why = _why(failure)
-        failed.labels(why).inc()
+        failed.labels(self.name, why).inc()
         detail = str(failure) or type(failure).__name__
-        raise failures.unavailable(f"the road server {why}: {detail}", self._url) from failure
+        raise self._refuse(f"the {self.name} {why}: {detail}") from failure
 
 
 async def _content(response: httpx2.Response, most: int) -> bytes:

@@ -1,0 +1,1 @@
+"""What geo asks of others: where addresses are."""
