@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from rigs import Rig
 from simulated_rig import SimulatedRig
+from sip_rig import MISSING, SipRig
 from twilio_rig import TwilioRig
 
 
@@ -23,13 +24,32 @@ async def twilio() -> AsyncIterator[TwilioRig]:
     await rig.stop()
 
 
-@pytest_asyncio.fixture(params=["simulated", "twilio"])
-async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
+@pytest_asyncio.fixture(params=["simulated", "twilio", "sip"])
+async def rig(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Rig]:
     """Each provider in turn."""
     if request.param == "simulated":
         yield SimulatedRig()
-        return
-    made = TwilioRig()
-    await made.start()
+    elif request.param == "twilio":
+        made = TwilioRig()
+        await made.start()
+        yield made
+        await made.stop()
+    else:
+        over_sip = sip_rig(tmp_path)
+        yield over_sip
+        await over_sip.stop()
+
+
+@pytest_asyncio.fixture
+async def sip(tmp_path: Path) -> AsyncIterator[SipRig]:
+    """Our side of SIP, and SIPp."""
+    made = sip_rig(tmp_path)
     yield made
     await made.stop()
+
+
+def sip_rig(folder: Path) -> SipRig:
+    """Skips where the telephone is missing."""
+    if MISSING:
+        pytest.skip(MISSING)
+    return SipRig(folder)

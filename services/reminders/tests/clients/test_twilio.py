@@ -71,7 +71,7 @@ async def test_a_lost_call_is_found_by_its_numbers_and_time_though_no_webhook_ca
     await twilio.provider.place(call(twilio, NUMBER, reference="att_0"))  # ours too, but another
     await twilio.settled("att_0")
     twilio.peer.holds_back = True
-    twilio.phone(NUMBER, Phone(reply_lost=True))
+    await twilio.phone(NUMBER, Phone(reply_lost=True))
     with pytest.raises(Doubtful):
         await twilio.provider.place(call(twilio, NUMBER))
     (lost,) = twilio.peer.of("att_1")
@@ -85,7 +85,7 @@ async def test_an_old_call_to_the_same_number_is_not_taken_for_the_lost_one(twil
     await twilio.provider.place(call(twilio, NUMBER, reference="att_0"))
     twilio.journal._entries.clear()  # somebody else's call, as far as we know
     twilio.clock.now += timedelta(minutes=2)
-    twilio.phone(NUMBER, Phone(dead=True))
+    await twilio.phone(NUMBER, Phone(dead=True))
     with pytest.raises(Doubtful):
         await twilio.provider.place(call(twilio, NUMBER))
     with pytest.raises(Doubtful, match="no such call yet"):
@@ -94,7 +94,7 @@ async def test_an_old_call_to_the_same_number_is_not_taken_for_the_lost_one(twil
 
 async def test_two_that_might_be_it_stay_in_doubt(twilio: TwilioRig) -> None:
     twilio.peer.holds_back = True
-    twilio.phone(NUMBER, Phone(reply_lost=True))
+    await twilio.phone(NUMBER, Phone(reply_lost=True))
     for reference in ("att_1", "att_2"):
         with pytest.raises(Doubtful):
             await twilio.provider.place(call(twilio, NUMBER, reference=reference))
@@ -136,13 +136,13 @@ async def test_a_call_that_ended_unheard_is_known_by_look_up(twilio: TwilioRig) 
 async def test_any_name_is_spoken_and_none_is_taken_for_twiml(twilio: TwilioRig) -> None:
     placed = call(twilio, NUMBER)
     script = type(placed.script)("lv", 'A & "B" <Hangup/> ir klāt', "Izvēlne", {"1": "<1>", "2": "2"})
-    twilio.phone(NUMBER, Phone(presses="1"))
+    await twilio.phone(NUMBER, Phone(presses="1"))
     await outcome(twilio, call(twilio, NUMBER, script=script))
     assert twilio.heard(NUMBER) == ['A & "B" <Hangup/> ir klāt', "<1>"]
 
 
 async def test_the_answer_is_told_while_the_call_is_still_on(twilio: TwilioRig) -> None:
-    twilio.phone(NUMBER, Phone(presses="1"))
+    await twilio.phone(NUMBER, Phone(presses="1"))
     await twilio.provider.place(call(twilio, NUMBER))
     await until(lambda: any(report.digit for report in twilio.told))
     assert next(report for report in twilio.told if report.digit).state is CallState.UNDER_WAY

@@ -194,7 +194,7 @@ async def test_a_timestamp_that_is_none(twilio: TwilioRig) -> None:
 
 
 async def test_nothing_personal_is_logged_of_a_whole_call(twilio: TwilioRig) -> None:
-    twilio.phone(NUMBER, Phone(presses="71"))
+    await twilio.phone(NUMBER, Phone(presses="71"))
     with structlog.testing.capture_logs() as lines:
         await outcome(twilio, call(twilio, NUMBER))
     assert NUMBER not in str(lines)

@@ -20,9 +20,9 @@ TENANT = "ten_1"
 CALLER = "+37167000000"
 SCRIPT = Script(
     language="en",
-    prompt="Your visit is tomorrow. Press one or two.",
-    menu="Press one or two.",
-    thanks={"1": "Thanks, confirmed.", "2": "Thanks, declined."},
+    prompt="Visit tomorrow?",
+    menu="One or two?",
+    thanks={"1": "Yes.", "2": "No."},
 )
 
 
@@ -49,7 +49,7 @@ class Rig(Protocol):
     told: list[CallReport]
     clock: "Clock"
 
-    def phone(self, number: str, phone: Phone) -> None:
+    async def phone(self, number: str, phone: Phone) -> None:
         """Sets how a number behaves."""
 
     async def settled(self, reference: str) -> None:

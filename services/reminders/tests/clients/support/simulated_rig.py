@@ -22,7 +22,7 @@ class SimulatedRig:
     def told(self) -> list[CallReport]:
         return self._sink.reports
 
-    def phone(self, number: str, phone: Phone) -> None:
+    async def phone(self, number: str, phone: Phone) -> None:
         self._answers.script(
             number, Answer(_outcome(phone), phone.presses, timedelta(seconds=2), phone.hangs_up)
         )

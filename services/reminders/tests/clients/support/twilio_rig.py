@@ -44,7 +44,7 @@ class TwilioRig:
     def told(self) -> list[CallReport]:
         return self.sink.reports
 
-    def phone(self, number: str, phone: Phone) -> None:
+    async def phone(self, number: str, phone: Phone) -> None:
         self.peer.phones[number] = phone
 
     async def settled(self, reference: str) -> None:
