@@ -24,7 +24,7 @@ class Settings(ServiceSettings):
     """Seconds from a claim to its attempt's row, after which another worker may claim the same."""
     give_up: float = Field(20.0, ge=1, le=600)
     """Seconds from an attempt's row after which its call must not begin to ring any more."""
-    at_once: int = Field(48, ge=1, le=1000)
+    at_once: int = Field(32, ge=1, le=1000)
     """Reminders that one process has in hand at a time."""
     pool_size: int = Field(16, ge=2, le=200)
     """Connections to PostgreSQL."""

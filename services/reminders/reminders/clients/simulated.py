@@ -97,8 +97,9 @@ class SimulatedCarrier:
             await self._journal.learn(call.tenant, final)
             raise _refusal(answer.outcome)
         rung = CallReport(call.reference, CallState.UNDER_WAY, provider_reference=final.provider_reference)
-        await self._tell(call.tenant, rung)
-        await self._tell(call.tenant, final)
+        # a carrier knows how its call ended, also when whoever placed it is not there any more to be told
+        await self._journal.learn(call.tenant, final)
+        await self._sink(call.tenant, final)
         if answer.outcome is Outcome.DOUBTFUL_PLACED:
             raise Doubtful("the simulated carrier's reply was lost")
         return rung
@@ -111,10 +112,6 @@ class SimulatedCarrier:
             # whoever placed it died before anything was simulated
             entry = await self._journal.learn(tenant, CallReport(reference, CallState.NEVER_PLACED))
         return entry.report
-
-    async def _tell(self, tenant: str, report: CallReport) -> None:
-        entry = await self._journal.learn(tenant, report)
-        await self._sink(tenant, entry.report)
 
 
 def played(call: Call, answer: Answer, now: datetime) -> CallReport:

@@ -9,26 +9,36 @@ from sqlalchemy import text
 
 from kit.db.uow import Tx
 from reminders.domain.next_step import Ending
-from reminders.domain.reminder import AttemptState, Channel
+from reminders.domain.reminder import AttemptState, Channel, Reminder
+from reminders.storage import reminders
 
 _COLUMNS = """
     a.attempt_id, a.reminder_id, a.number, a.channel, a.state, a.recipient, a.caller, a.asked_at,
     a.give_up_at, a.look_up_at, a.looks, a.provider_reference, a.ending, a.digit, a.answered_at, a.ended_at
 """
 
-_INSERT = text(
+_BEGIN = text(
     """
+    WITH calling AS (
+        UPDATE reminders.reminders
+        SET state = 'CALLING', lease_until = NULL, attempt = :number, rings = rings + :rings
+        WHERE tenant_id = :tenant AND reminder_id = :reminder AND state = 'CLAIMED' AND fence = :fence
+        RETURNING reminder_id
+    )
     INSERT INTO reminders.attempts
         (tenant_id, attempt_id, reminder_id, number, channel, fence, recipient, caller, asked_at, give_up_at,
          look_up_at)
-    VALUES (:tenant, :id, :reminder, :number, :channel, :fence, :recipient, :caller, :asked_at, :give_up_at,
-            :look_up_at)
+    SELECT :tenant, :id, reminder_id, :number, :channel, :fence, :recipient, :caller, :asked_at, :give_up_at,
+           :look_up_at
+    FROM calling RETURNING attempt_id
     """
 )
 
 _LOCK = text(
     f"""
-    SELECT {_COLUMNS} FROM reminders.attempts a WHERE a.tenant_id = :tenant AND a.attempt_id = :id FOR UPDATE
+    SELECT {_COLUMNS}, {reminders.COLUMNS_BESIDE} FROM reminders.attempts a
+    JOIN reminders.reminders r ON r.tenant_id = a.tenant_id AND r.reminder_id = a.reminder_id
+    WHERE a.tenant_id = :tenant AND a.attempt_id = :id FOR UPDATE
     """  # noqa: S608 - constants
 )
 
@@ -92,8 +102,11 @@ class Attempt:
     ended_at: datetime | None = None
 
 
-async def insert(tx: Tx, attempt: Attempt, fence: int) -> None:
-    """Stores an attempt that is about to be made; the number is unique for its reminder."""
+async def begin(tx: Tx, attempt: Attempt, fence: int) -> None:
+    """Stores an attempt that is about to be made; its reminder goes from CLAIMED to CALLING.
+
+    Raises RuntimeError when the claim with this fence does not hold.
+    """
     params = {
         "tenant": tx.tenant,
         "id": attempt.attempt_id,
@@ -106,13 +119,16 @@ async def insert(tx: Tx, attempt: Attempt, fence: int) -> None:
         "asked_at": attempt.asked_at,
         "give_up_at": attempt.give_up_at,
         "look_up_at": attempt.look_up_at,
+        "rings": 1 if attempt.channel is Channel.VOICE else 0,
     }
-    await tx.run(_INSERT, params)
+    if (await tx.run(_BEGIN, params)).first() is None:
+        raise RuntimeError(f"{attempt.reminder_id} is not claimed with fence {fence}")
 
 
-async def lock(tx: Tx, attempt_id: str) -> Attempt:
-    """One attempt, locked."""
-    return _attempt((await tx.run(_LOCK, {"tenant": tx.tenant, "id": attempt_id})).one())
+async def lock(tx: Tx, attempt_id: str) -> tuple[Attempt, Reminder]:
+    """One attempt and its reminder, both locked."""
+    row = (await tx.run(_LOCK, {"tenant": tx.tenant, "id": attempt_id})).one()
+    return _attempt(row), reminders.beside(row)
 
 
 async def save(tx: Tx, attempt: Attempt) -> None:

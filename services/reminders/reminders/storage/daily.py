@@ -31,8 +31,6 @@ _GIVE_BACK = text(
 
 _PLACED = text("SELECT placed FROM reminders.daily_calls WHERE tenant_id = :tenant AND day = :day")
 
-_OPTED_OUT = text("SELECT FROM reminders.opt_outs WHERE tenant_id = :tenant AND phone = :phone")
-
 _OPT_OUT = text(
     """
     INSERT INTO reminders.opt_outs (tenant_id, phone, since) VALUES (:tenant, :phone, :now)
@@ -69,11 +67,6 @@ async def first_at_limit(tx: Tx, day: date) -> bool:
 async def placed(tx: Tx, day: date) -> int:
     """Calls placed on a day."""
     return int((await tx.run(_PLACED, {"tenant": tx.tenant, "day": day})).scalar_one_or_none() or 0)
-
-
-async def opted_out(tx: Tx, phone: str) -> bool:
-    """Whether the number asked not to be called by this organisation."""
-    return (await tx.run(_OPTED_OUT, {"tenant": tx.tenant, "phone": phone})).first() is not None
 
 
 async def opt_out(tx: Tx, phone: str, now: datetime) -> None:

@@ -50,7 +50,12 @@ ACTIVE = """
      ORDER BY n.branch_id DESC LIMIT 1)
 """
 
-_CALLER = text(f"SELECT {ACTIVE} AS phone")
+_CALLER = text(
+    f"""
+    SELECT {ACTIVE} AS caller,
+           EXISTS (SELECT FROM reminders.opt_outs o WHERE o.tenant_id = :tenant AND o.phone = :phone) AS out
+    """  # noqa: S608 - constants
+)
 
 
 async def insert(tx: Tx, number: CallerNumber) -> None:
@@ -81,10 +86,14 @@ async def all_of_tenant(tx: Tx) -> Sequence[CallerNumber]:
     return [_number(row) for row in await tx.run(_LIST, {"tenant": tx.tenant})]
 
 
-async def caller_for(tx: Tx, branch_id: str) -> str | None:
-    """The active number of the branch, else the organisation's (R-108); None when there is neither."""
-    found: str | None = (await tx.run(_CALLER, {"tenant": tx.tenant, "branch": branch_id})).scalar_one()
-    return found
+async def caller_for(tx: Tx, branch_id: str, phone: str) -> tuple[str | None, bool]:
+    """The active number of the branch, else the organisation's (R-108); None when there is neither.
+
+    And whether the contact's `phone` asked not to be called by this organisation.
+    """
+    params = {"tenant": tx.tenant, "branch": branch_id, "phone": phone}
+    row = (await tx.run(_CALLER, params)).one()
+    return row.caller, row.out
 
 
 def _params(tx: Tx, number: CallerNumber) -> dict[str, Any]:

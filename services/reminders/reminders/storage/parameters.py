@@ -1,5 +1,6 @@
 """Parameters that a tenant has set, per scope."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -7,6 +8,7 @@ from sqlalchemy import text
 from kit.db.uow import Tx
 from kit.parameters import Scope
 from reminders.domain.parameters import Settings
+from reminders.storage.clock import NOW
 
 OF_TENANT = """
     (SELECT json_agg(json_build_array(s.name, s.scope, s.scope_id, s.value))
@@ -15,6 +17,10 @@ OF_TENANT = """
 """Sub-select: all that was set."""
 
 _READ = text(f"SELECT {OF_TENANT} AS parameters")
+
+_AT_PRESENT = {
+    sandbox: text(f"SELECT {now} AS now, {OF_TENANT} AS parameters") for sandbox, now in NOW.items()
+}
 
 _SET = text(
     """
@@ -43,6 +49,12 @@ def read(rows: list[list[Any]] | None) -> Settings:
 async def settings(tx: Tx) -> Settings:
     """All that the tenant has set."""
     return read((await tx.run(_READ, {"tenant": tx.tenant})).scalar_one())
+
+
+async def at_present(tx: Tx, *, sandbox: bool) -> tuple[datetime, Settings]:
+    """The tenant's time and all that it has set, in one look."""
+    row = (await tx.run(_AT_PRESENT[sandbox], {"tenant": tx.tenant})).one()
+    return row.now, read(row.parameters)
 
 
 async def put(tx: Tx, scope: tuple[Scope, str], name: str, value: str | None) -> None:

@@ -20,6 +20,12 @@ COLUMNS = """
     r.channel, r.attempt, r.rings, r.fence, r.outcome, r.reason
 """
 
+COLUMNS_BESIDE = """
+    r.appointment_id, r.starts_at, r.offset_seconds, r.zone, r.due_at, r.run_at, r.state AS reminder_state,
+    r.channel AS reminder_channel, r.attempt, r.rings, r.fence, r.outcome, r.reason
+"""
+"""The same in a row of attempts."""
+
 _INSERT = text(
     """
     INSERT INTO reminders.reminders
@@ -70,12 +76,6 @@ _LOCK_CLAIMED = text(
     """  # noqa: S608 - constants
 )
 
-_LOCK = text(
-    f"""
-    SELECT {COLUMNS} FROM reminders.reminders r WHERE r.tenant_id = :tenant AND r.reminder_id = :id FOR UPDATE
-    """  # noqa: S608 - constants
-)
-
 _GET = text(
     f"SELECT {COLUMNS} FROM reminders.reminders r"  # noqa: S608 - constants
     " WHERE r.tenant_id = :tenant AND r.reminder_id = :id"
@@ -102,14 +102,6 @@ _WAIT = text(
     UPDATE reminders.reminders
     SET state = 'WAITING', run_at = :run_at, channel = :channel, lease_until = NULL
     WHERE tenant_id = :tenant AND reminder_id = :id
-    """
-)
-
-_CALL = text(
-    """
-    UPDATE reminders.reminders
-    SET state = 'CALLING', lease_until = NULL, attempt = attempt + 1, rings = rings + :rings
-    WHERE tenant_id = :tenant AND reminder_id = :id AND fence = :fence
     """
 )
 
@@ -236,11 +228,6 @@ async def lock_claimed(tx: Tx, reminder_id: str, fence: int) -> Reminder | None:
     return None if row is None else rows.reminder(row)
 
 
-async def lock(tx: Tx, reminder_id: str) -> Reminder:
-    """One reminder, locked."""
-    return rows.reminder((await tx.run(_LOCK, {"tenant": tx.tenant, "id": reminder_id})).one())
-
-
 async def get(tx: Tx, reminder_id: str) -> Reminder:
     """One reminder. Raises NotFound naming `reminder_id`."""
     row = (await tx.run(_GET, {"tenant": tx.tenant, "id": reminder_id})).one_or_none()
@@ -265,14 +252,6 @@ async def wait_until(tx: Tx, reminder_id: str, run_at: datetime, channel: Channe
     """Its next step is at `run_at`, on `channel`."""
     params = {"tenant": tx.tenant, "id": reminder_id, "run_at": run_at, "channel": channel.value}
     await tx.run(_WAIT, params)
-
-
-async def begin_call(tx: Tx, reminder: Reminder) -> None:
-    """CLAIMED -> CALLING, one attempt more."""
-    rings = 1 if reminder.channel is Channel.VOICE else 0
-    params = {"tenant": tx.tenant, "id": reminder.reminder_id, "fence": reminder.fence, "rings": rings}
-    if (await tx.run(_CALL, params)).rowcount != 1:
-        raise RuntimeError(f"{reminder.reminder_id} is not claimed with fence {reminder.fence}")
 
 
 async def take_ring_back(tx: Tx, reminder_id: str) -> None:
@@ -324,6 +303,11 @@ async def decisions(tx: Tx, reminder_id: str) -> Sequence[Decision]:
     """All decisions about a reminder, in order."""
     found = await tx.run(_DECISIONS, {"tenant": tx.tenant, "id": reminder_id})
     return [Decision(row.decided_at, row.what, tuple(row.path)) for row in found]
+
+
+def beside(row: Any) -> Reminder:
+    """The reminder in a row of attempts with `COLUMNS_BESIDE`."""
+    return rows.reminder(row, row.reminder_state, row.reminder_channel)
 
 
 def wall(moment: datetime, zone: str) -> datetime:

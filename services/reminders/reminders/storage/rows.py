@@ -22,8 +22,8 @@ def visit(row: Any) -> Visit:
     )
 
 
-def reminder(row: Any) -> Reminder:
-    """A row of reminders."""
+def reminder(row: Any, state: str = "", channel: str = "") -> Reminder:
+    """A row of reminders; `state` and `channel` where the row has them under other names."""
     return Reminder(
         reminder_id=row.reminder_id,
         appointment_id=row.appointment_id,
@@ -32,8 +32,8 @@ def reminder(row: Any) -> Reminder:
         zone=row.zone,
         due_at=row.due_at,
         run_at=row.run_at,
-        state=State(row.state),
-        channel=Channel(row.channel),
+        state=State(state or row.state),
+        channel=Channel(channel or row.channel),
         attempt=row.attempt,
         rings=row.rings,
         fence=row.fence,

@@ -64,10 +64,9 @@ async def _heard(desk: Desk, tenant: str, attempt_id: str, act: "Callable[[_Ear]
         if plan is None:
             heard_total.labels("unknown").inc()
             return
-        attempt = await attempts.lock(tx, attempt_id)
-        reminder = await reminders.lock(tx, attempt.reminder_id)
-        rules = (await parameters.settings(tx)).rules(plan.visit.campaign_id)
-        await act(_Ear(tx, plan, reminder, attempt, rules, await tx.now()))
+        attempt, reminder = await attempts.lock(tx, attempt_id)
+        now, settings = await parameters.at_present(tx, sandbox=desk.db.sandbox)
+        await act(_Ear(tx, plan, reminder, attempt, settings.rules(plan.visit.campaign_id), now))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from kit import telemetry
 from kit.errors import GiroError
 from kit.failpoints import failpoint
 from reminders.domain.reminder import Channel
-from reminders.storage import attempts, due, plans, reminders
+from reminders.storage import attempts, due, plans
 from reminders.storage.attempts import Attempt
 from reminders.usecases.desk import Desk
 from reminders.usecases.hear import give_up, hear
@@ -59,10 +59,9 @@ async def _take(desk: Desk, tenant: str, attempt_id: str) -> tuple[Attempt | Non
     async with desk.db.uow(tenant) as tx:
         if await plans.lock_of_attempt(tx, attempt_id) is None:
             return None, False
-        attempt, now = await attempts.lock(tx, attempt_id), await tx.now()
+        (attempt, reminder), now = await attempts.lock(tx, attempt_id), await tx.now()
         if attempt.look_up_at is None or attempt.look_up_at > now:
             return None, False
         looked = attempts.looked(attempt, now, desk.timers.look_up, desk.timers.look_up_most)
         await attempts.save(tx, looked)
-        reminder = await reminders.get(tx, attempt.reminder_id)
         return looked, now >= reminder.start and looked.looks >= _MOST_LOOKS

@@ -141,8 +141,8 @@ async def _begin(desk: Desk, tx: Tx, claimed: Claimed) -> Placing | None:
     if reminder is None:
         collisions.inc()
         return None
-    settings = await parameters.settings(tx)
-    step = _Step(desk, tx, reminder, plan, settings.rules(plan.visit.campaign_id), await tx.now())
+    now, settings = await parameters.at_present(tx, sandbox=desk.db.sandbox)
+    step = _Step(desk, tx, reminder, plan, settings.rules(plan.visit.campaign_id), now)
     return await step.take()
 
 
@@ -173,8 +173,8 @@ class _Step:
         if found.at > self.now:
             await self._defer(found, "moved")
             return None
-        caller = await numbers.caller_for(self.tx, self.rules.branch_id)
-        refused = await self._refused(caller)
+        caller, opted_out = await numbers.caller_for(self.tx, self.rules.branch_id, self.visit.phone)
+        refused = self._refused(caller, opted_out=opted_out)
         if refused is not None:
             await self._drop(refused)
             return None
@@ -183,13 +183,13 @@ class _Step:
             return None
         return await self._begin(caller or "")
 
-    async def _refused(self, caller: str | None) -> Drop | None:
+    def _refused(self, caller: str | None, *, opted_out: bool) -> Drop | None:
         if self.reminder.channel is not Channel.VOICE:
             return None
         if caller is None:
             why = "neither the branch nor the organisation has an active number (R-108, R-109)"
             return Drop(DropReason.NO_CALLER_NUMBER, (why,))
-        if await daily.opted_out(self.tx, self.visit.phone):
+        if opted_out:
             return Drop(DropReason.OPTED_OUT, ("this number asked not to be called (RE-18)",))
         return None
 
@@ -238,8 +238,7 @@ class _Step:
             give_up_at=give_up,
             look_up_at=give_up + timers.look_up,
         )
-        await attempts.insert(self.tx, attempt, reminder.fence)
-        await reminders.begin_call(self.tx, reminder)
+        await attempts.begin(self.tx, attempt, reminder.fence)
         lateness.observe((self.now - reminder.run_at).total_seconds())
         return Placing(attempt, self._language(), self._spoken(caller), self.rules.ring)
 

@@ -1,0 +1,223 @@
+"""Two at once, death and doubt: at most one ring an attempt, and none lost (I9)."""
+
+import time
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from reminder_house import DAY, PHONE, House, at
+
+from kit import failpoints
+from kit.testing.schedule import two_sessions
+from reminders.clients.simulated import Answer, Outcome
+from reminders.domain.reminder import Reminder, State, Visit
+from reminders.usecases import place_attempt
+from reminders.usecases.make_reminders import claim_due, make, make_reminders
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+BEFORE_THE_ROW = ("reminders.make.after_claim", "reminders.make.before_attempt")
+AFTER_THE_ROW = (
+    "reminders.make.before_commit",
+    "reminders.place.before_provider",
+    "reminders.hear.before_settle",
+    "reminders.place.after_provider",
+    "reminders.hear.after_commit",
+)
+GAPS = (*BEFORE_THE_ROW, *AFTER_THE_ROW)
+
+
+class Died(BaseException):
+    """A process that is gone answers nobody and cleans nothing up."""
+
+
+def die_at(name: str) -> None:
+    async def die() -> None:
+        failpoints.disarm(name)
+        raise Died
+
+    failpoints.arm(name, die)
+
+
+async def due(house: House, **more: str) -> Visit:
+    """One appointment whose reminder is due now."""
+    await house.settle_in(DAY, called_as='"Sole Mio"', **more)
+    visit = await house.booked(at(3, 12))
+    await house.go_to(at(2, 12))
+    return visit
+
+
+async def recover(house: House, visit: Visit) -> Reminder:
+    """What other workers make of it within four minutes."""
+    for seconds in (40, 80, 160, 200):
+        await house.go_to(at(2, 12) + timedelta(seconds=seconds))
+        await house.look_up()
+        await house.make()
+    return await house.only(visit)
+
+
+@pytest.mark.parametrize("gap", GAPS)
+async def test_a_cancellation_at_every_gap(house: House, gap: str) -> None:
+    visit = await due(house)
+    cancelled = replace(visit, version=2)
+    outcome = await two_sessions(house.make, lambda: house.ended(cancelled), at=gap)
+    assert outcome.held
+    assert outcome.second is None
+    assert outcome.overtook is (gap != "reminders.make.before_commit")
+    if gap in BEFORE_THE_ROW:
+        assert house.carrier.placed == []
+    else:
+        assert len(house.carrier.placed) == 1
+    before = gap in {"reminders.place.after_provider", "reminders.hear.after_commit"}  # the call has ended
+    reminder = await recover(house, visit)
+    assert reminder.state is (State.DONE if before else State.CANCELLED)
+    assert await house.colour(visit) == ("GREEN" if before else "GREY")
+    assert sum(house.carrier.rang.values()) == len(house.carrier.placed)
+
+
+@pytest.mark.parametrize("gap", GAPS)
+async def test_a_move_at_every_gap(house: House, gap: str) -> None:
+    visit = await due(house)
+    moved = replace(visit, version=2, start=at(5, 12))
+    await two_sessions(house.make, lambda: house.told(moved), at=gap)
+    assert len(house.carrier.placed) == (0 if gap in BEFORE_THE_ROW else 1)
+    states = [each.state for each in await house.of(visit) if each.start == moved.start]
+    assert states == [State.WAITING]
+    assert await house.colour(visit) == "GREY"
+
+
+@pytest.mark.parametrize("gap", GAPS)
+async def test_a_worker_that_dies_loses_nothing_and_calls_nobody_twice(house: House, gap: str) -> None:
+    visit = await due(house)
+    die_at(gap)
+    with pytest.raises(Died):
+        await house.make()
+    reminder = await recover(house, visit)
+    assert (reminder.state, reminder.outcome) == (State.DONE, "COMING")
+    assert house.carrier.rang[PHONE] == 1
+    assert await house.colour(visit) == "GREEN"
+    assert len(await house.rows("charges")) == 1
+    assert (await house.events()).count("call_settled") == 1
+
+
+@pytest.mark.parametrize("gap", ["reminders.look_up.before_provider", "reminders.hear.before_settle"])
+async def test_death_while_looking_up(house: House, gap: str) -> None:
+    visit = await due(house)
+    house.carrier.book.script(PHONE, Answer(Outcome.DOUBTFUL_NOT_PLACED), Answer())
+    await house.make()
+    await house.go_to(at(2, 12) + timedelta(seconds=40))
+    die_at(gap)
+    with pytest.raises(Died):
+        await house.look_up()
+    reminder = await recover(house, visit)
+    assert reminder.outcome == "COMING"
+    assert house.carrier.rang[PHONE] == 1
+
+
+async def test_two_workers_and_one_lease_that_ran_out(house: House) -> None:
+    visit = await due(house)
+
+    async def second() -> None:
+        await house.go_to(at(2, 12) + timedelta(seconds=35))
+        await house.make()
+
+    outcome = await two_sessions(house.make, second, at="reminders.make.before_attempt", patience=5)
+    assert (outcome.held, outcome.overtook) == (True, True)
+    assert len(house.carrier.placed) == 1
+    assert len(await house.attempts(visit)) == 1
+    assert (await house.only(visit)).fence == 2
+
+
+async def test_claims_never_collide(house: House) -> None:
+    await house.settle_in(DAY, called_as='"Sole Mio"')
+    visits = [await house.booked(at(3, 12)) for _ in range(10)]
+    await house.go_to(at(2, 12))
+    claims = [await claim_due(house.desk, 6, house.tenant) for _ in range(4)]
+    mine = [each.reminder_id for claimed in claims for each in claimed]
+    assert sorted(mine) == sorted([(await house.only(visit)).reminder_id for visit in visits])
+    for claimed in claims:
+        for each in claimed:
+            await make(house.desk, each)
+            await make(house.desk, each)  # the same claim again dials nobody
+    assert len(house.carrier.placed) == 10
+
+
+async def test_a_frozen_worker_that_wakes_up_does_not_dial(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visit = await due(house)
+    awake = time.monotonic
+
+    async def freeze() -> None:
+        monkeypatch.setattr(place_attempt.time, "monotonic", lambda: awake() + 21)
+
+    failpoints.arm("reminders.place.before_provider", freeze)
+    await house.make()
+    failpoints.reset()
+    monkeypatch.undo()
+    assert house.carrier.placed == []
+    reminder = await recover(house, visit)
+    assert (reminder.outcome, house.carrier.rang[PHONE]) == ("COMING", 1)
+    assert [each.state for each in await house.attempts(visit)] == ["NEVER_PLACED", "ENDED"]
+
+
+async def test_a_call_handed_over_too_late_does_not_ring(house: House) -> None:
+    """The provider itself refuses after `give_up_at`."""
+    visit = await due(house)
+
+    async def later() -> None:
+        failpoints.disarm("reminders.place.before_provider")
+        await house.go_to(at(2, 12) + timedelta(seconds=25))
+
+    failpoints.arm("reminders.place.before_provider", later)
+    await house.make()
+    reminder = await recover(house, visit)
+    assert (reminder.outcome, house.carrier.rang[PHONE]) == ("COMING", 1)
+    assert [each.state for each in await house.attempts(visit)] == ["NEVER_PLACED", "ENDED"]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DOUBTFUL_PLACED, Outcome.DOUBTFUL_NOT_PLACED])
+async def test_doubt_is_looked_up_and_never_called_again(house: House, outcome: Outcome) -> None:
+    visit = await due(house)
+    house.carrier.book.script(PHONE, Answer(outcome), Answer())
+    await house.make()
+    assert len(house.carrier.placed) == 1
+    reminder = await recover(house, visit)
+    assert (reminder.outcome, house.carrier.rang[PHONE]) == ("COMING", 1)
+
+
+async def test_what_nobody_can_tell_is_left_and_shown(house: House) -> None:
+    visit = await due(house)
+    house.carrier.book.script(PHONE, Answer(Outcome.DOUBTFUL_NOT_PLACED))
+    house.carrier.deaf = True
+    await house.make()
+    for hours in (1, 23, 24, 25, 26):
+        await house.go_to(at(2, 12) + timedelta(hours=hours))
+        await house.look_up()
+        await make_reminders(house.desk, house.tenant)
+    reminder = await house.only(visit)
+    assert (reminder.state, reminder.reason) == (State.DROPPED, "UNSETTLED")
+    assert await house.colour(visit) == "ORANGE"
+    assert [each.state for each in await house.attempts(visit)] == ["UNSETTLED"]
+    assert len(house.carrier.placed) == 1
+
+
+async def test_the_limit_holds_against_many_at_once(house: House) -> None:
+    await house.settle_in(DAY, called_as='"Sole Mio"', daily_call_limit="5")
+    for _ in range(20):
+        await house.booked(at(2, 12))
+    await house.go_to(at(1, 12))
+    await house.make()
+    assert len(house.carrier.placed) == 5
+    assert [row.placed for row in await house.rows("daily_calls")] == [5]
+    assert (await house.events()).count("daily_limit_reached") == 1
+
+
+async def test_a_call_that_was_never_placed_is_given_back_to_the_limit(house: House) -> None:
+    await due(house, daily_call_limit="1")
+    house.carrier.book.script(PHONE, Answer(Outcome.DOUBTFUL_NOT_PLACED), Answer())
+    await house.make()
+    await house.go_to(at(2, 12) + timedelta(seconds=40))
+    await house.look_up()
+    await house.make()
+    assert house.carrier.rang[PHONE] == 1
