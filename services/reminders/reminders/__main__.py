@@ -1,4 +1,4 @@
-"""`python -m reminders serve | work | relay | migrate`."""
+"""`python -m reminders serve | work | relay | migrate | lint-prompts`."""
 
 import argparse
 import sys
@@ -8,6 +8,7 @@ from kit import runtime
 from kit.db import migrate
 from kit.settings import SettingsError
 from reminders import app
+from reminders.prompts import catalogue
 from reminders.settings import Settings
 
 
@@ -46,11 +47,19 @@ def migrate_schema() -> None:
     migrate.upgrade(settings.migrate_database_url, settings.service)
 
 
+def lint_prompts() -> None:
+    """Tells what is wrong with the texts of the prompts; fails when anything is."""
+    found = catalogue.faults()
+    sys.stdout.write("".join(f"{fault}\n" for fault in found) or "the prompts have no faults\n")
+    sys.exit(1 if found else 0)
+
+
 VERBS: Mapping[str, Callable[[], None]] = {
     "serve": serve,
     "work": work,
     "relay": relay,
     "migrate": migrate_schema,
+    "lint-prompts": lint_prompts,
 }
 
 

@@ -20,8 +20,8 @@ from kit.rpc.client import Client
 from kit.rpc.server import Server
 from kit.rpc.tokens import Authenticator, ServiceTokens
 from kit.runtime import Background
-from kit.settings import SettingsError
 from reminders.clients.booking import BookingVisits
+from reminders.clients.carriers import Carriers, carriers
 from reminders.clients.sandbox_messages import KeptMessages
 from reminders.clients.simulated import SimulatedCarrier
 from reminders.clients.stored_journal import StoredAnswers, StoredJournal
@@ -32,12 +32,13 @@ from reminders.settings import Settings
 from reminders.storage.constraints import CONSTRAINTS
 from reminders.transport.consumers import APPOINTMENTS, LETTERS, Appointments, Letters
 from reminders.transport.rpc import RemindersServicer
+from reminders.transport.webhooks import TwilioWebhooks, WebhookServer
 from reminders.usecases.desk import Desk, Timers
 from reminders.usecases.hear import hear
 from reminders.usecases.look_up_calls import look_up_calls
 from reminders.usecases.make_reminders import Maker
 from reminders.usecases.outside import Visits
-from reminders.usecases.ports import CallReport, MessageProvider, VoiceProvider
+from reminders.usecases.ports import CallReport
 from reminders.usecases.recompute_zones import recompute_zones
 
 _SERVES = ("database_url", "worker_database_url", "nats_url", "jwks_file", "service_key")
@@ -72,28 +73,35 @@ class Ears:
         await hear(self.desk, tenant, report)
 
 
-def make_desk(settings: Settings, db: Database, visits: Visits) -> Desk:
+def make_desk(settings: Settings, db: Database, visits: Visits) -> tuple[Desk, Carriers]:
     """What the use cases work with. Raises SettingsError where there is nobody to place calls."""
     ears = Ears()
     timers = Timers(lease=timedelta(seconds=settings.lease), give_up=timedelta(seconds=settings.give_up))
-    voice, messages = _providers(settings, db, ears)
-    ears.desk = Desk(db, visits, Prompts(catalogue()), voice, messages, zone_data_version(), timers)
-    return ears.desk
+    carried = _carriers(settings, db, ears)
+    messages = {Channel.EMAIL: carried.email, Channel.SMS: carried.sms}
+    ears.desk = Desk(db, visits, Prompts(catalogue()), carried.voice, messages, zone_data_version(), timers)
+    return ears.desk, carried
 
 
-def _providers(
-    settings: Settings, db: Database, ears: Ears
-) -> tuple[VoiceProvider, dict[Channel, MessageProvider]]:
-    if not settings.sandbox:
-        raise SettingsError("GIRO_REMINDERS_VOICE_PROVIDER is not set: outside the sandbox calls need one")
-
+def _carriers(settings: Settings, db: Database, ears: Ears) -> Carriers:
     async def now(tenant: str) -> datetime:
         async with db.uow(tenant) as tx:
             return await tx.now()
 
-    voice = SimulatedCarrier(ears, StoredJournal(db), StoredAnswers(db), now, sandbox=settings.sandbox)
+    journal = StoredJournal(db)
+    if not settings.sandbox or settings.voice_provider not in {"", "simulated"}:
+        return carriers(settings, ears, journal, now)
     kept = KeptMessages(db)
-    return voice, {Channel.EMAIL: kept, Channel.SMS: kept}
+    voice = SimulatedCarrier(ears, journal, StoredAnswers(db), now, sandbox=settings.sandbox)
+    return Carriers(voice, kept, kept)
+
+
+def webhooks(settings: Settings, carried: Carriers) -> WebhookServer | None:
+    """The way in for Twilio, where Twilio carries the calls."""
+    if carried.twilio is None or carried.api is None:
+        return None
+    heard = TwilioWebhooks(carried.twilio, carried.api.accounts.of, settings.webhook_url)
+    return WebhookServer(heard.application(), settings.host, settings.webhook_port)
 
 
 def zone_data_version() -> str:
@@ -120,7 +128,7 @@ class RemindersApp:
         """Connects, begins the background tasks, and serves last."""
         settings = self._settings
         db, bus = await _connect(settings, self._open)
-        desk = _desk(settings, db, self._open)
+        desk, carried = _desk(settings, db, self._open)
         background = _background(self._open)
         background.spawn("relay", Relay(db, bus, settings.service).run)
         _work(background, settings, desk, bus)
@@ -129,6 +137,10 @@ class RemindersApp:
         self.server = Server(settings, servicers, auth)
         await self.server.start()
         self._open.push_async_callback(self.server.stop)
+        heard = webhooks(settings, carried)
+        if heard is not None:
+            self._open.push_async_callback(heard.stop)
+            await heard.start()
 
     async def stop(self) -> None:
         """Takes no more calls, lets those under way end, stops the background, closes everything."""
@@ -147,7 +159,7 @@ class WorkerApp:
     async def start(self) -> None:
         """Connects and begins."""
         db, bus = await _connect(self._settings, self._open)
-        desk = _desk(self._settings, db, self._open)
+        desk, _ = _desk(self._settings, db, self._open)
         _work(_background(self._open), self._settings, desk, bus)
 
     async def stop(self) -> None:
@@ -215,11 +227,13 @@ def _consumer(bus: Bus, desk: Desk, source: tuple[str, str], handler: Handler) -
     return Consumer(bus, durable, subjects.stream(service), wanted, handler, db=desk.db)
 
 
-def _desk(settings: Settings, db: Database, opened: AsyncExitStack) -> Desk:
+def _desk(settings: Settings, db: Database, opened: AsyncExitStack) -> tuple[Desk, Carriers]:
     tokens = ServiceTokens(settings.service, settings.service_key)
     client = Client(settings.booking_target, tokens, name="booking")
     opened.push_async_callback(client.close)
-    return make_desk(settings, db, BookingVisits(client))
+    desk, carried = make_desk(settings, db, BookingVisits(client))
+    opened.push_async_callback(carried.close)
+    return desk, carried
 
 
 async def _connect(settings: Settings, opened: AsyncExitStack) -> tuple[Database, Bus]:
