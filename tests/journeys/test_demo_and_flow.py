@@ -96,6 +96,8 @@ async def test_the_flow_plays_and_plays_again(
             "401 BAD_CREDENTIALS",
             "409 SLOT_TAKEN",
             "LEAD_TIME",
+            "the phone rang, key 1: the calendar is green, confirmed",
+            "a week of reminders in",
             "404 NOT_FOUND",
             "newest first: cancelled",
             "0 violations",

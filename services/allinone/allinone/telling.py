@@ -40,6 +40,11 @@ class Caller:
         """GET; the answer has to be a good one."""
         return await self.calls("GET", path, None, told=told)
 
+    async def tries(self, path: str) -> Json:
+        """GET of what may not be there yet, untold; empty when it is refused."""
+        found = await self._send("GET", path, None, told=False)
+        return found if self._status in WELL else {}
+
     async def posts(self, path: str, body: Json, *, told: bool = True) -> Json:
         """POST; the answer has to be a good one."""
         return await self.calls("POST", path, body, told=told)

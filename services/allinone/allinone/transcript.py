@@ -11,6 +11,7 @@ from typing import Any
 
 from allinone.demo.ids import DemoIds, FreeContact, TenantIds
 from allinone.errors import StartFailed
+from allinone.reminding import Reminding
 from allinone.telling import Caller, Json, answer, heading
 from cli import reading
 from cli.show import day as shown_day
@@ -76,6 +77,7 @@ class _Flow:
             self._cancel,
             self._another_tenant,
             self._lead_time,
+            self._remind,
             self._changes,
             self._verify,
         )
@@ -211,6 +213,11 @@ class _Flow:
         await neighbour.is_refused(
             "POST", "/v1/appointments", _new(time=chosen, contactId=contact.contact_id)
         )
+
+    async def _remind(self) -> None:
+        """Remind: a call a day before the visit, answered with 1, turns the calendar green."""
+        theirs = self._demo.tenants["vicino"]
+        await Reminding(self._callers["neighbour_administrator"], theirs, _until).play()
 
     async def _changes(self) -> None:
         """Recent changes: written by events that went through NATS."""

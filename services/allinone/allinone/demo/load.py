@@ -19,6 +19,7 @@ from allinone.demo.ids import FreeContact, TenantIds
 from allinone.demo.model import DemoCampaign, DemoTenant, DemoVisit
 from giro.booking.v1 import booking_pb2
 from giro.identity.v1 import identity_pb2
+from giro.reminders.v1 import reminders_pb2
 
 AT_ONCE = 16
 IMPORT_SIZE = 1_000
@@ -54,6 +55,8 @@ async def load_tenant(
     administrator = await services.sign_in(tenant.users[0].email, tenant.users[0].password)
     agents = await _agents(administrator, seed, tenant)
     campaigns = await _campaigns(administrator, seed, tenant, agents)
+    if tenant.reminders:
+        await _remind(administrator, tenant)
     loaded = Loaded(made.tenant_id, agents, campaigns, {})
     await asyncio.gather(
         _users(administrator, seed, tenant, loaded),
@@ -153,6 +156,13 @@ async def _set_lead_time(user: User, campaign_ids: Any, value: str) -> None:
     for campaign_id in campaign_ids:
         request = booking_pb2.SetParameterRequest(name=LEAD_TIME, campaign_id=campaign_id, value=value)
         await user.call(user.services.booking.SetParameter, request)
+
+
+async def _remind(user: User, tenant: DemoTenant) -> None:
+    """A reminder a day before each visit that is booked from now on."""
+    for name, value in (("called_as", tenant.name), ("reminder_offsets", "86400s")):
+        request = reminders_pb2.SetReminderParameterRequest(name=name, value=value)
+        await user.call(user.services.reminders.SetReminderParameter, request)
 
 
 async def _agents(user: User, seed: int, tenant: DemoTenant) -> dict[str, str]:

@@ -81,6 +81,8 @@ class DemoTenant:
     users: tuple[DemoUser, ...]
     agents: tuple[DemoAgent, ...]
     campaigns: tuple[DemoCampaign, ...]
+    reminders: bool = False
+    """Whether its contacts are called a day before a visit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,8 @@ def second_tenant(seed: int, region: Region, snap: Snap) -> DemoTenant:
         _user("neighbour_administrator", "ADMINISTRATOR", "Nora Neri"),
         _user("neighbour_operator", "OPERATOR", "Omar Neri"),
     )
-    return DemoTenant("vicino", "Vicino Call Centre", region.time_zone, users, agents, (campaign,))
+    name, zone = "Vicino Call Centre", region.time_zone
+    return DemoTenant("vicino", name, zone, users, agents, (campaign,), reminders=True)
 
 
 def platform_user() -> DemoUser:
