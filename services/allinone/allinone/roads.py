@@ -1,10 +1,8 @@
-"""Real roads: an OpenStreetMap extract becomes OSRM's contracted graph, once, under the state folder."""
+"""Real roads: an OpenStreetMap extract becomes a stamped road graph, once, under the state folder."""
 
 import asyncio
 import hashlib
 import importlib.util
-import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -18,54 +16,34 @@ SUFFIX = ".osm.pbf"
 
 async def prepare(extract: Path, state: Path, progress: Progress) -> str:
     """Returns the base path of the graph for GIRO_ROADS. Raises StartFailed for what is no extract."""
-    profile = _profile()
+    _require_engine()
     _require_extract(extract)
     with progress.step(f"roads of {extract.name}") as step:
         digest = await asyncio.to_thread(_digest, extract)
         # the tool cuts paths at the first ".osrm": neither the folder nor the name may hold one
         folder = state.resolve() / "roads" / digest
-        base = folder / "roads"
-        if (folder / "ready").exists():
-            step.result("prepared earlier")
-            return str(base)
         _require_plain_path(folder)
-        await _build(extract, folder, profile, progress)
-        step.result("prepared")
-    return str(base)
+        earlier = folder.is_dir()
+        await _build(extract, folder)
+        step.result("prepared earlier" if earlier else "prepared")
+    return str(folder / "roads")
 
 
-async def _build(extract: Path, folder: Path, profile: Path, progress: Progress) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    source = folder / f"roads{SUFFIX}"
-    try:
-        os.link(extract.resolve(), source)
-    except OSError:
-        shutil.copyfile(extract, source)
-    log = folder / "osrm.log"
-    with progress.step("  reading the extract"):
-        extract_it = _osrm("extract", "-p", str(profile), str(source))
-        await run_once(
-            STEP, extract_it, log=log, advice="Is it a whole OpenStreetMap extract? Fetch it anew."
-        )
-    with progress.step("  contracting the graph"):
-        await run_once(STEP, _osrm("contract", str(folder / "roads")), log=log)
-    source.unlink()
-    (folder / "ready").touch()
+async def _build(extract: Path, folder: Path) -> None:
+    """As `giro roads build` does; what is there already, of the same version, is kept."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    build = [sys.executable, "-m", "geo", "roads", "build", str(extract), "--into", str(folder)]
+    log = folder.with_suffix(".log")
+    await run_once(STEP, build, log=log, advice="Is it a whole OpenStreetMap extract? Fetch it anew.")
 
 
-def _osrm(*words: str) -> list[str]:
-    return [sys.executable, "-m", "osrm", *words]
-
-
-def _profile() -> Path:
-    found = importlib.util.find_spec("osrm")
-    if found is None or found.origin is None:
-        version = ".".join(map(str, sys.version_info[:2]))
-        why = f"The road engine has no package for Python {version}; it needs 3.12 or newer."
-        advice = "Install Python 3.12, remove .venv and start again; without ROADS= the estimate is used."
-        raise StartFailed(STEP, why, advice)
-    return Path(found.origin).parent / "share" / "profiles" / "car.lua"
+def _require_engine() -> None:
+    if importlib.util.find_spec("osrm") is not None:
+        return
+    version = ".".join(map(str, sys.version_info[:2]))
+    why = f"The road engine has no package for Python {version}; it needs 3.12 or newer."
+    advice = "Install Python 3.12, remove .venv and start again; without ROADS= the estimate is used."
+    raise StartFailed(STEP, why, advice)
 
 
 def _require_extract(extract: Path) -> None:

@@ -11,6 +11,9 @@ from kit.web.json_server import Nonsense
 LARGEST: Final = 1e8
 """More seconds (three years) or metres than any drive on earth has."""
 
+ROUNDING: Final = 1.0
+"""OSRM says -0.2 m of two places that it puts on the same half metre of a road; so little below 0 is 0."""
+
 
 def grid(answer: Mapping[str, Any], name: str, shape: tuple[int, int]) -> Floats:
     """The rows of numbers under a name; None becomes NaN. Raises Nonsense."""
@@ -36,9 +39,9 @@ def amounts(found: Any, name: str, count: int, none: float | None = None) -> Flo
     values = np.array([0.0 if value is None else value for value in found], dtype=np.float64)
     if none is None and missing.any():
         raise Nonsense(f"{name} are not all numbers")
-    if not ((values >= 0) & (values <= LARGEST)).all():  # NaN is neither
+    if not ((values > -ROUNDING) & (values <= LARGEST)).all():  # NaN is neither
         raise Nonsense(f"{name} are not all from 0 to {LARGEST:g}")
-    return np.where(missing, np.nan if none is None else none, values)
+    return np.where(missing, np.nan if none is None else none, np.maximum(values, 0.0))
 
 
 _NUMBERS: Final = (int, float)

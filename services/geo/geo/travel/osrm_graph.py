@@ -14,6 +14,7 @@ from geo.travel.graph_files import GraphStamp, graph_hash, stamp_of
 from geo.travel.osrm_answers import ANCHORS, lng_lat, table_of
 from geo.travel.roads import RoadLimits, Roads, Table
 from kit.settings import SettingsError
+from kit.web.json_server import Nonsense
 
 _PIECE: Final = 129
 
@@ -26,6 +27,7 @@ class OsrmGraph:
 
     def __init__(self, base: Path, stamp: GraphStamp | None) -> None:
         self.version = f"osrm-{stamp.data_version if stamp else graph_hash(base)}-car"
+        self.base = base
         self._graph = _open(base)
 
     async def heard(self) -> None:
@@ -39,11 +41,10 @@ class OsrmGraph:
         """The same, for whoever has nothing else to do meanwhile."""
         try:
             answer = self._graph.Table(_parameters(froms, tos))
-        except RuntimeError as failure:
-            raise failures.unavailable(
-                f"the road engine gave no answer: {failure}", self.version
-            ) from failure
-        return table_of(_plain(answer), (len(froms), len(tos)))
+            return table_of(_plain(answer), (len(froms), len(tos)))
+        except (RuntimeError, Nonsense) as failure:
+            what = f"the road engine gave no answer: {failure}"
+            raise failures.unavailable(what, self.version) from failure
 
     async def close(self) -> None:
         """There is nothing to end."""

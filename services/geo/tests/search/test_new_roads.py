@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from geo.domain.drives import UNREACHABLE
 from geo.domain.places import Ints, Places
 from geo.domain.plan import Plan
 from geo.domain.stop import TravelSource
+from geo.storage.agendas import Agendas
 from geo.storage.matrices import Matrices
 from geo.travel.estimate import Estimate
 from geo.travel.failures import unavailable
@@ -21,11 +23,13 @@ from geo.usecases.get_reservation import get_reservation
 from geo.usecases.ledger import Ledger
 from geo.usecases.parameters import estimates_allowed, set_parameter
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
+from geo.usecases.search_slots import SearchSlots, SlotSearch
 from geo.usecases.watch_travel import watch_travel
 from giro.geo.v1 import geo_events_pb2
+from kit.errors import Reason, Unavailable
 from kit.testing.databases import Databases
 from kit.values.ids import new_id
-from services.geo.tests.support.world import NORTH, SOUTH, TENANT, WEST, World, open_world, week, window
+from services.geo.tests.support.world import NORTH, SOUTH, TENANT, WEST, World, at, open_world, week, window
 
 pytestmark = pytest.mark.asyncio
 
@@ -136,4 +140,33 @@ async def test_a_booking_on_the_estimate_is_flagged_and_held_against_the_roads_w
     house.roads.dead, house.roads.seconds = False, 11_000
     await watch_travel(house.data)
     assert (booked, 200, "osrm-old-car") in await house.told()
+    await house.world.sound()
+
+
+async def test_slot_search_refuses_without_roads_or_offers_flagged_slots_by_the_tenants_choice(
+    house: House,
+) -> None:
+    agent = await house.world.agent(week(lunch=False))
+    await house.book(agent, 9, 10, NORTH)
+    agendas = Agendas(house.world.db)
+    travel = house.ledger.travel
+    assert isinstance(travel, TenantTravel)
+    search = SlotSearch(agendas, travel)
+    asked = SearchSlots(SOUTH, 1800, (window(0, 24),), at(0) - timedelta(days=60), (agent,))
+    assert (await search.search(TENANT, asked)).travel_version == "osrm-old-car"
+    house.roads.dead = True
+    with pytest.raises(Unavailable) as refused:
+        await search.search(TENANT, asked)
+    assert refused.value.reason is Reason.TRAVEL_UNAVAILABLE
+    with pytest.raises(Unavailable):
+        await house.book(agent, 13, 14, SOUTH)
+    await set_parameter(house.world.db, TENANT, "on_road_failure", "ESTIMATE")
+    found = await search.search(TENANT, asked)
+    assert found.travel_version == "estimate-1"
+    drives = [leg for slot, _ in found.slots for leg in (slot.leg_before, slot.leg_after) if leg]
+    assert drives
+    assert {(leg.source, leg.version) for leg in drives} == {(TravelSource.ESTIMATE, "estimate-1")}
+    slot = found.slots[-1][0]
+    start = (slot.start - at(0).timestamp()) / 3600
+    await house.book(agent, start, start + 0.5, SOUTH)  # what it offers commits
     await house.world.sound()

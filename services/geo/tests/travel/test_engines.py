@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from geo.travel.graph_files import graph_hash, stamp_of
 from geo.travel.osrm_graph import OsrmGraph, osrm_in_process
 from geo.travel.roads import Roads
 from geo.travel.tenant import TenantTravel
+from kit.errors import Unavailable
 from kit.settings import SettingsError
 from kit.values.latlng import LatLng, haversine_m
 from services.geo.tests.support import road_servers, tiny_roads
@@ -355,6 +357,17 @@ async def test_the_snap_limit_decides_what_is_off_road(graph: Path) -> None:
     pair = (beside.key, crossing(2, 2).key)
     assert (await over(osrm_in_process(graph, snap_m=500)).legs(TENANT, [pair])).leg(pair) is not None
     assert (await over(osrm_in_process(graph, snap_m=400)).legs(TENANT, [pair])).leg(pair) is None
+
+
+@needs_osrm
+async def test_nonsense_of_the_graph_in_process_is_refused_too(
+    graph: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = osrm_in_process(graph)
+    wrong = {"durations": [[float("nan")]], "distances": [[1.0]], "sources": [], "destinations": []}
+    monkeypatch.setattr(engine.network, "_graph", SimpleNamespace(Table=lambda _: wrong))
+    with pytest.raises(Unavailable):
+        await over(engine).legs(TENANT, [(TOWN[0], TOWN[1])])
 
 
 @needs_osrm

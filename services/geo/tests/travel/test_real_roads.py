@@ -12,10 +12,11 @@ import pytest
 from geo.domain.drives import UNREACHABLE
 from geo.domain.places import Ints, Places
 from geo.travel.estimate import Estimate
-from geo.travel.osrm_graph import osrm_in_process
+from geo.travel.factory import make_engine
+from geo.travel.osrm_graph import OsrmGraph, osrm_in_process
 from geo.travel.roads import Roads
 from kit.values.latlng import LatLng
-from services.geo.tests.support import tiny_roads
+from services.geo.tests.support import road_servers, tiny_roads
 
 pytestmark = pytest.mark.asyncio
 
@@ -69,3 +70,39 @@ async def test_real_roads_are_asymmetric(engine: Roads, places: Ints) -> None:
     hub, many = Places.of(places[:1]), Places.of(places[1:])
     (there, _), (back, _) = await engine.measure(hub, many), await engine.measure(many, hub)
     assert (there != back).mean() > 0.5
+
+
+async def test_the_bound_found_at_the_build_is_tight(engine: Roads, places: Ints) -> None:
+    """Half of the drives take at most twice the bound; at 200 km/h none would."""
+    everywhere = Places.of(places)
+    ratios = []
+    for place in places[::20]:
+        hub = Places.single(int(place))
+        seconds, _ = await engine.measure(hub, everywhere)
+        far = seconds > 300
+        ratios.append(engine.floor(hub, everywhere)[far] / seconds[far])
+    assert np.median(np.concatenate(ratios)) > 0.4
+
+
+async def test_a_place_in_the_alps_and_one_in_the_sea_spoil_no_other_answer(
+    engine: Roads, places: Ints
+) -> None:
+    lost = [LatLng(47.0, 9.0).key, LatLng(43.0, 5.0).key]
+    seconds, _ = await engine.measure(Places.single(int(places[0])), Places.of(np.append(places[1:20], lost)))
+    assert (seconds[-2:] == UNREACHABLE).all()
+    assert (seconds[:-2] != UNREACHABLE).all()
+
+
+async def test_the_server_answers_as_the_graph_in_process_does(engine: Roads, places: Ints) -> None:
+    network = engine.network
+    assert isinstance(network, OsrmGraph)
+    async with road_servers.routed(network.base) as url:
+        top = engine.version.rpartition("-")[2]
+        remote = make_engine(f"osrm+{url}?most_places={road_servers.LARGEST_TABLE}&top_speed_kmh={top}")
+        hub, many = Places.single(int(places[0])), Places.of(places[1:])
+        for ours, theirs in zip(
+            await engine.measure(hub, many), await remote.measure(hub, many), strict=True
+        ):
+            assert (ours == theirs).all()
+        assert remote.version == engine.version
+        await remote.close()

@@ -90,6 +90,14 @@ async def test_a_good_answer_is_taken() -> None:
         assert roads.version == "osrm-v1-car"
 
 
+async def test_a_rounding_below_nothing_is_nothing() -> None:
+    """OSRM's own answer for two places on the same half metre of a road of Malta."""
+    near = LatLng(HERE.lat + 0.00001, HERE.lng)
+    async with osrm(lambda r: Reply(200, table(r, durations=[[0.0]], distances=[[-0.2]]))) as (_, roads):
+        seconds, metres = await roads.measure(Places.single(HERE.key), Places.single(near.key))
+        assert (seconds.tolist(), metres.tolist()) == ([0], [0])
+
+
 NONSENSE: dict[str, Callable[[Request], Reply]] = {
     "NaN": lambda r: Reply(200, json.dumps(table(r)).replace("300.0", "NaN").encode()),
     "infinity": lambda r: Reply(200, json.dumps(table(r)).replace("300.0", "Infinity").encode()),
