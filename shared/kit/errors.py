@@ -58,6 +58,7 @@ class Reason(StrEnum):
     OUTSIDE_WINDOWS = "OUTSIDE_WINDOWS"
     LEDGER_REFUSED = "LEDGER_REFUSED"
     SOLVER_UNAVAILABLE = "SOLVER_UNAVAILABLE"
+    TRAVEL_LIMIT = "TRAVEL_LIMIT"
 
 
 @dataclass(frozen=True, slots=True)

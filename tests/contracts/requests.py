@@ -22,6 +22,7 @@ from giro.booking.v1 import visits_pb2_grpc as _visits  # noqa: F401
 from giro.common.v1 import access_pb2
 from giro.geo.v1 import geo_pb2_grpc as _geo  # noqa: F401
 from giro.geo.v1 import ledger_pb2_grpc as _ledger  # noqa: F401
+from giro.geo.v1 import planning_pb2_grpc as _planning  # noqa: F401
 from giro.identity.v1 import identity_pb2_grpc as _identity  # noqa: F401
 from giro.reminders.v1 import reminders_pb2_grpc as _reminders  # noqa: F401
 from kit.errors import GiroError
@@ -35,6 +36,7 @@ SERVICES = {
     "giro.geo.v1.LedgerService": "geo",
     "giro.booking.v1.VisitsService": "booking",
     "giro.reminders.v1.RemindersService": "reminders",
+    "giro.geo.v1.PlanningService": "geo",
 }
 """Every service of the contracts, and the process that serves it."""
 
@@ -51,6 +53,12 @@ def response_class(rpc: Rpc) -> type[Message]:
     """The class of an RPC's answer."""
     service = descriptor_pool.Default().FindServiceByName(rpc.service)
     return message_factory.GetMessageClass(service.FindMethodByName(rpc.method).output_type)
+
+
+def streams(rpc: Rpc) -> bool:
+    """Whether its answer is a stream of messages."""
+    service = descriptor_pool.Default().FindServiceByName(rpc.service)
+    return bool(service.FindMethodByName(rpc.method).server_streaming)
 
 
 def refusal_of(failed: grpc.aio.AioRpcError) -> GiroError:
@@ -140,6 +148,7 @@ SAMPLES: Mapping[str, Callable[[], Any]] = {
     "email": lambda: f"somebody-{uuid.uuid4().hex}@example.com",
     "password": lambda: "correct horse battery",
     "display_name": lambda: "Somebody",
+    "reference": lambda: "visit",
     "time_zone": lambda: "Europe/Rome",
     "name": lambda: "lead_time",
     "limit": lambda: 1,

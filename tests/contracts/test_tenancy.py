@@ -27,7 +27,7 @@ from kit.errors import GiroError, NotFound
 from kit.rpc.contract import Rpc
 from kit.rpc.tokens import ServiceTokens
 from kit.values.ids import new_id
-from tests.contracts.requests import RPCS, SERVICES, Filler, id_fields, refusal_of, response_class
+from tests.contracts.requests import RPCS, SERVICES, Filler, id_fields, refusal_of, response_class, streams
 from tests.contracts.tokens import user_token
 from tests.eventually import eventually
 from tests.world import Refusal, World, request_id, stamp
@@ -39,6 +39,7 @@ PREFIXES = {
     "contact_id": "cnt",
     "agent_id": "agt",
     "agent_ids": "agt",
+    "helper_agent_ids": "agt",
     "appointment_id": "apt",
     "hold_id": "hld",
     "absence_id": "abs",
@@ -68,6 +69,8 @@ ANSWERED_ALIKE: dict[str, str] = {
     "RemindersService/SetReminderParameter campaign_id": "reminders asks nobody: it counts for nobody",
     "RemindersService/GetReminderParameter branch_id": "what nobody set falls back to the tenant's",
     "RemindersService/GetReminderParameter campaign_id": "what nobody set falls back to the tenant's",
+    "PlanningService/OptimizeDay flexible.appointment_id": "only what these agents' shifts have can be named",
+    "PlanningService/RepairDay promised.appointment_id": "as in OptimizeDay",
     "LedgerService/HoldStop hold_id": "the caller makes this id; it is one of its own tenant",
     "LedgerService/ReserveStop appointment_id": "the caller makes this id",
     "LedgerService/MoveStop move_id": "the caller makes this id",
@@ -102,11 +105,12 @@ class Party:
 
     async def call(self, rpc: Rpc, request: Message) -> Message:
         """The answer for this tenant, by whoever the RPC is for. Raises GiroError."""
-        method = self.channels[SERVICES[rpc.service]].unary_unary(
-            rpc.path, lambda message: message.SerializeToString(), response_class(rpc).FromString
-        )
+        channel = self.channels[SERVICES[rpc.service]]
+        make = channel.unary_stream if streams(rpc) else channel.unary_unary
+        method = make(rpc.path, lambda message: message.SerializeToString(), response_class(rpc).FromString)
+        calling = method(request, metadata=self._metadata(rpc), timeout=15)
         try:
-            answer: Message = await method(request, metadata=self._metadata(rpc), timeout=15)
+            answer: Message = [one async for one in calling][-1] if streams(rpc) else await calling
         except grpc.aio.AioRpcError as failed:
             raise refusal_of(failed) from None
         return answer
@@ -197,6 +201,7 @@ async def _party(stack: Stack, channels: dict[str, grpc.aio.Channel]) -> Party:
     party.ids |= {"agent_id": world.agents[1], "agent_ids": world.agents[1], "contact_id": world.contacts[2]}
     party.ids["branch_id"] = new_id("brn")
     await _set_offsets(party)
+    party.ids["helper_agent_ids"] = world.agents[0]
     await party.refresh({"appointment_id", "hold_id", "move_id"})
     party.ids["number_id"] = await _add_number(party)
     party.ids["user_id"] = await _add_user(party)

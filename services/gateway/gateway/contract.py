@@ -14,7 +14,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescript
 
 from giro.booking.v1 import booking_pb2
 from giro.common.v1 import access_pb2
-from giro.geo.v1 import geo_pb2
+from giro.geo.v1 import geo_pb2, planning_pb2
 from giro.identity.v1 import identity_pb2
 from giro.reminders.v1 import reminders_pb2
 
@@ -24,7 +24,11 @@ BACKENDS: Final[dict[str, FileDescriptor]] = {
     "geo": geo_pb2.DESCRIPTOR,
     "reminders": reminders_pb2.DESCRIPTOR,
 }
-"""The contract that each backend serves to the outside."""
+"""The contract that each backend is known by."""
+
+PLANNING: Final = ("geo", planning_pb2.DESCRIPTOR)
+CONTRACTS: Final[tuple[tuple[str, FileDescriptor], ...]] = (*BACKENDS.items(), PLANNING)
+"""Every public contract, with the backend that serves it."""
 
 _VARIABLE: Final = re.compile(r"\{([a-z_]+)\}")
 _VERBS: Final = ("get", "put", "post", "delete", "patch")
@@ -105,13 +109,33 @@ def _access(method: MethodDescriptor) -> access_pb2.Access:
 
 
 def public_rpcs() -> tuple[PublicRpc, ...]:
-    """Every public RPC, in the contracts' order. Raises UnsupportedContractError without a JSON form."""
+    """Every public RPC with a JSON form, in the contracts' order. Raises UnsupportedContractError without a
+    path."""
     return tuple(
-        _public(backend, method)
-        for backend, file in BACKENDS.items()
+        _public(backend, method) for backend, method in _methods() if not _is_stream_without_a_path(method)
+    )
+
+
+def streams() -> dict[str, str]:
+    """Path over gRPC of each RPC that streams, and its backend. An error after the first message of a stream
+    cannot be
+    told over JSON, so these have no JSON form."""
+    found = [(backend, method) for backend, method in _methods() if _is_stream_without_a_path(method)]
+    return {f"/{method.containing_service.full_name}/{method.name}": backend for backend, method in found}
+
+
+def _methods() -> list[tuple[str, MethodDescriptor]]:
+    return [
+        (backend, method)
+        for backend, file in CONTRACTS
         for service in file.services_by_name.values()
         for method in service.methods
-    )
+    ]
+
+
+def _is_stream_without_a_path(method: MethodDescriptor) -> bool:
+    pathless = method.GetOptions().Extensions[annotations_pb2.http].WhichOneof("pattern") is None
+    return bool(method.server_streaming) and not method.client_streaming and pathless
 
 
 def public_services() -> dict[str, str]:

@@ -4,7 +4,7 @@ from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.rpc import error_details_pb2, status_pb2
 
-from gateway.contract import BACKENDS
+from gateway.contract import CONTRACTS
 
 # without the types of the details Envoy answers an error with an empty body
 _DETAILS = (error_details_pb2.DESCRIPTOR, status_pb2.DESCRIPTOR)
@@ -13,7 +13,7 @@ _DETAILS = (error_details_pb2.DESCRIPTOR, status_pb2.DESCRIPTOR)
 def descriptor_set() -> bytes:
     """A serialised FileDescriptorSet: the public contracts, error details, and all they import, in order."""
     files: dict[str, FileDescriptor] = {}
-    for file in (*BACKENDS.values(), *_DETAILS):
+    for file in (*(file for _, file in CONTRACTS), *_DETAILS):
         _collect(file, files)
     found = FileDescriptorSet()
     for file in files.values():

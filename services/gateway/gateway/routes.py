@@ -3,13 +3,16 @@
 from pathlib import Path
 from typing import Final
 
-from gateway.contract import public_services
+from gateway.contract import public_services, streams
 from gateway.settings import GatewaySettings
 from gateway.typed import Config, header, url
 
 OPENAPI_FILE: Final = Path(__file__).with_name("openapi.json")
 OPENAPI_PATH: Final = "/openapi.json"
 HEALTH_PATH: Final = "/healthz"
+
+_LONGEST_STREAM: Final = 400
+"""Seconds: five minutes of search at most, and the wait for a worker."""
 
 EDGE: Final = "edge"
 """Name of the JSON edge's cluster."""
@@ -28,6 +31,7 @@ def routes(settings: GatewaySettings) -> Config:
             _page(HEALTH_PATH, {"inline_string": '{"status":"ok"}\n'}),
             _page(OPENAPI_PATH, {"filename": str(OPENAPI_FILE)}),
             _json(),
+            *(_stream(path, backend) for path, backend in sorted(streams().items())),
             *(_service(settings, name, backend) for name, backend in sorted(public_services().items())),
         ],
     }
@@ -79,6 +83,24 @@ def _service(settings: GatewaySettings, service: str, backend: str) -> Config:
         "request_headers_to_add": [
             header("grpc-timeout", f"{settings.timeout_seconds}S", action="ADD_IF_ABSENT")
         ],
+        "typed_per_filter_config": {"envoy.filters.http.ext_authz": by_message},
+    }
+
+
+def _stream(path: str, backend: str) -> Config:
+    """A planning stream, over gRPC alone: it may take as long as its request's budget says, which is bounded
+    there."""
+    by_message = {
+        "@type": url("envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute"),
+        "disabled": True,
+    }
+    return {
+        "match": {"path": path},
+        "route": {
+            "cluster": backend,
+            "timeout": f"{_LONGEST_STREAM}s",
+            "idle_timeout": f"{_LONGEST_STREAM}s",
+        },
         "typed_per_filter_config": {"envoy.filters.http.ext_authz": by_message},
     }
 

@@ -2,23 +2,29 @@
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from gateway.contract import public_rpcs, public_services
+from gateway.contract import public_rpcs, public_services, streams
 from gateway.descriptors import descriptor_set
 from giro.booking.v1 import booking_pb2
-from giro.geo.v1 import geo_pb2
+from giro.geo.v1 import geo_pb2, planning_pb2
 from giro.identity.v1 import identity_pb2
 from giro.reminders.v1 import reminders_pb2
 
 
 def test_every_rpc_of_the_public_services_is_served() -> None:
-    files = (identity_pb2, booking_pb2, geo_pb2, reminders_pb2)
+    files = (identity_pb2, booking_pb2, geo_pb2, planning_pb2, reminders_pb2)
     stated = {
         method.full_name
         for file in files
         for service in file.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }
-    assert {rpc.method.full_name for rpc in public_rpcs()} == stated
+    as_streams = {path.strip("/").replace("/", ".") for path in streams()}
+    assert {rpc.method.full_name for rpc in public_rpcs()} | as_streams == stated
+
+
+def test_what_streams_has_no_json_form() -> None:
+    assert {path.rpartition("/")[2] for path in streams()} == {"OptimizeDay", "PlanTour", "RepairDay"}
+    assert not {rpc.name for rpc in public_rpcs()} & {"OptimizeDay", "PlanTour", "RepairDay"}
 
 
 def test_the_ledger_is_not_public() -> None:
@@ -27,6 +33,7 @@ def test_the_ledger_is_not_public() -> None:
         "giro.reminders.v1.RemindersService",
         "giro.booking.v1.BookingService",
         "giro.geo.v1.GeoService",
+        "giro.geo.v1.PlanningService",
     }
     files = FileDescriptorSet.FromString(descriptor_set()).file
     assert "giro/geo/v1/ledger.proto" not in {file.name for file in files}

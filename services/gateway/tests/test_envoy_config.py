@@ -63,15 +63,20 @@ def test_nothing_else_than_public_services_is_routed(manager: Config) -> None:
         {"path": "/healthz"},
         {"path": "/openapi.json"},
         {"prefix": "/v1/"},
+        {"path": "/giro.geo.v1.PlanningService/OptimizeDay"},
+        {"path": "/giro.geo.v1.PlanningService/PlanTour"},
+        {"path": "/giro.geo.v1.PlanningService/RepairDay"},
         {"prefix": "/giro.booking.v1.BookingService/"},
         {"prefix": "/giro.geo.v1.GeoService/"},
+        {"prefix": "/giro.geo.v1.PlanningService/"},
         {"prefix": "/giro.identity.v1.IdentityService/"},
         {"prefix": "/giro.reminders.v1.RemindersService/"},
     ]
     assert [one["route"]["cluster"] for one in routes[2:]] == [
         "edge",
+        *("geo", "geo", "geo"),
         "booking",
-        "geo",
+        *("geo", "geo"),
         "identity",
         "reminders",
     ]

@@ -7,6 +7,7 @@ from typing import Any
 
 from geo.clients.geocoders import make_geocoder
 from geo.settings import GeoSettings
+from geo.solver.pool import PoolOptions, WorkerPool
 from geo.storage.agenda_feed import AgendaFeed
 from geo.storage.agendas import Agendas
 from geo.storage.constraints import CONSTRAINTS
@@ -14,6 +15,7 @@ from geo.storage.matrices import Matrices
 from geo.transport import consumers
 from geo.transport.geo_rpc import GeoServicer
 from geo.transport.ledger_rpc import LedgerServicer
+from geo.transport.planning_rpc import PlanningServicer
 from geo.transport.search_rpc import SearchRpc
 from geo.transport.travel_calls import TravelDesk
 from geo.travel.factory import make_engine
@@ -22,11 +24,13 @@ from geo.usecases.check_promises import TravelData
 from geo.usecases.expire_holds import expire_holds
 from geo.usecases.ledger import Ledger
 from geo.usecases.parameters import estimates_allowed
+from geo.usecases.rounds import Planner
 from geo.usecases.search_slots import SlotSearch
 from geo.usecases.watch_invariants import watch_invariants
 from geo.usecases.watch_travel import watch_travel
 from giro.geo.v1.geo_pb2_grpc import add_GeoServiceServicer_to_server
 from giro.geo.v1.ledger_pb2_grpc import add_LedgerServiceServicer_to_server
+from giro.geo.v1.planning_pb2_grpc import add_PlanningServiceServicer_to_server
 from kit import telemetry
 from kit.bus.connect import Bus, ensure_stream
 from kit.bus.consumer import Consumer
@@ -83,6 +87,7 @@ class GeoApp(RelayApp):
         self.feed = AgendaFeed(self.db, settings.database_url, agendas, matrices)
         self.data = TravelData(self.db, travel)
         search = SearchRpc(SlotSearch(agendas, travel), self.data)
+        self.solver = WorkerPool(PoolOptions(settings.solver_workers, settings.solver_memory_mb))
         auth = Authenticator(settings.jwks_file, settings.service_key)
         servicers: list[tuple[Add, Any]] = [
             (
@@ -90,6 +95,7 @@ class GeoApp(RelayApp):
                 GeoServicer(self.ledger, search, TravelDesk(self.data, self.geocoder)),
             ),
             (add_LedgerServiceServicer_to_server, LedgerServicer(self.ledger, search)),
+            (add_PlanningServiceServicer_to_server, PlanningServicer(Planner(self.ledger, self.solver))),
         ]
         self.server = Server(settings, servicers, auth)
 
@@ -105,6 +111,7 @@ class GeoApp(RelayApp):
     async def stop(self) -> None:
         """Ends calls first, then everything else."""
         await self.server.stop()
+        await self.solver.stop()
         await super().stop()
         await self.engine.close()
         await self.geocoder.close()

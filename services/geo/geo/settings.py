@@ -27,5 +27,9 @@ class GeoSettings(ServiceSettings):
     """Connections to the database at most."""
     sweep_seconds: float = Field(1.0, gt=0, le=60)
     """How often holds whose time is up are looked for."""
+    solver_workers: int = Field(1, ge=0, le=64)
+    """Processes that plan rounds, each on one core; 0: planning is refused, all else works."""
+    solver_memory_mb: int = Field(1024, ge=128, le=65_536)
+    """Memory that one of them may take."""
     verify_seconds: float = Field(60.0, gt=0, le=86_400)
     """How often the travel guarantee is recomputed for the gauge."""

@@ -73,8 +73,11 @@ def is_current() -> bool:
 
 
 def _tags(rpcs: tuple[PublicRpc, ...], comments: Comments) -> list[Schema]:
-    services = {rpc.service: rpc.backend for rpc in rpcs}
-    return [{"name": name, "description": comments.get(service, "")} for service, name in services.items()]
+    """One tag a backend, told by the first of its services."""
+    services: dict[str, str] = {}
+    for rpc in rpcs:
+        services.setdefault(rpc.backend, rpc.service)
+    return [{"name": name, "description": comments.get(service, "")} for name, service in services.items()]
 
 
 def _paths(rpcs: tuple[PublicRpc, ...], schemas: Schemas) -> dict[str, Schema]:

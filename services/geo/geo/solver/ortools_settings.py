@@ -32,6 +32,14 @@ def iterated(seconds: float) -> routing_parameters_pb2.RoutingSearchParameters:
     return found
 
 
+def guided(seconds: float) -> routing_parameters_pb2.RoutingSearchParameters:
+    """For `SolveFromAssignmentWithParameters`: guided local search, which goes on after the first local
+    optimum."""
+    found = _limited(seconds)
+    found.local_search_metaheuristic = routing_enums_pb2.LocalSearchMetaheuristic.GUIDED_LOCAL_SEARCH
+    return found
+
+
 def _limited(seconds: float) -> routing_parameters_pb2.RoutingSearchParameters:
     found = pywrapcp.DefaultRoutingSearchParameters()
     found.first_solution_strategy = routing_enums_pb2.FirstSolutionStrategy.PARALLEL_CHEAPEST_INSERTION

@@ -1,8 +1,10 @@
 """Owners and moves: who took time, and the tombstones that refuse what comes late."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from geo.domain.owner import Ending, Move, Owner, OwnerKind
+from geo.domain.plan import Plan
 from geo.storage.documents import plan_of
 from geo.storage.sql import fetch, fetch_one
 from kit.db.uow import Tx
@@ -16,6 +18,10 @@ _FIND: Final = (
 _FIND_MOVE: Final = (
     "SELECT move_id, appointment_id, outcome, request, answer FROM geo.moves"
     " WHERE tenant_id = %(tenant)s AND move_id = %(move)s"
+)
+_PLANS: Final = (
+    "SELECT owner_id, plan FROM geo.owners"
+    " WHERE tenant_id = %(tenant)s AND owner_id = ANY(%(owners)s) AND plan IS NOT NULL"
 )
 _BURY: Final = (
     "INSERT INTO geo.owners (tenant_id, owner_id, kind, state, outcome)"
@@ -65,3 +71,9 @@ def _owner(row: Any) -> Owner:
         request=row.request,
         answer=row.answer,
     )
+
+
+async def plans(tx: Tx, owner_ids: Sequence[str]) -> dict[str, Plan]:
+    """What these owners have taken, by id; those that have taken nothing are left out."""
+    rows = await fetch(tx, _PLANS, {"tenant": tx.tenant, "owners": list(owner_ids)})
+    return {row.owner_id: plan_of(row.plan) for row in rows}

@@ -114,6 +114,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The ledger refused a write that its rules should have caught: nothing was written; operators are alerted."""
     ERROR_REASON_SOLVER_UNAVAILABLE: _ErrorReason.ValueType  # 45
     """The solver gave no answer: it ended, took too long, or too many calls are waiting for it. Metadata: `cause`."""
+    ERROR_REASON_TRAVEL_LIMIT: _ErrorReason.ValueType  # 46
+    """The agent would drive for longer than the limit of a shift. Metadata: `short_seconds`, `agent_id`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused; stable, unlike the message that people read."""
@@ -208,4 +210,6 @@ ERROR_REASON_LEDGER_REFUSED: ErrorReason.ValueType  # 44
 """The ledger refused a write that its rules should have caught: nothing was written; operators are alerted."""
 ERROR_REASON_SOLVER_UNAVAILABLE: ErrorReason.ValueType  # 45
 """The solver gave no answer: it ended, took too long, or too many calls are waiting for it. Metadata: `cause`."""
+ERROR_REASON_TRAVEL_LIMIT: ErrorReason.ValueType  # 46
+"""The agent would drive for longer than the limit of a shift. Metadata: `short_seconds`, `agent_id`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,0 +1,169 @@
+"""The smallest change of a day that keeps the most promises, after a delay, an absence or a breakdown
+(GEO-31).
+
+A visit that nobody can reach any more is left out before one is moved outside of its promise, that before one
+changes its agent, and only then driving counts. Visits that have begun, and those of helpers, stay.
+"""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from geo.domain import errors
+from geo.domain.duties import DutyView, by_owner
+from geo.domain.stop import NOWHERE, Stop, StopKind
+from geo.domain.tours import Option, Span
+from geo.usecases.optimize_day import clipped
+from geo.usecases.rounds import (
+    USUAL,
+    Budget,
+    Draft,
+    Planner,
+    Proposal,
+    Scene,
+    Wanted,
+    as_booked,
+    planned,
+    read_scene,
+)
+from geo.usecases.solver_ports import Progress
+from kit.errors import Reason, RuleViolated
+from kit.values.window import Window
+
+LOST: Final = 10_000_000
+CALL: Final = 100_000
+OTHER_AGENT: Final = 3_000
+"""Seconds of driving that a lost visit, a call and another agent count as."""
+
+PROMISE_KEPT: Final = 2
+"""Options before this one keep the promise; those from it on need a call."""
+
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class RepairDay:
+    """Either the agent is free by `delay` seconds later than booked, or away in `unavailable`.
+
+    `promised` says more than the booked time for some appointments; `tolerance` is in seconds.
+    """
+
+    agent_id: str
+    delay: int = 0
+    unavailable: Window | None = None
+    helpers: tuple[str, ...] = ()
+    promised: Mapping[str, tuple[Window, ...]] = field(default_factory=dict)
+    tolerance: int = 0
+    budget: Budget = USUAL
+
+
+async def repair_day(
+    planner: Planner, tenant: str, command: RepairDay
+) -> AsyncGenerator[Progress | Proposal, None]:
+    """Progress, then the proposal. Raises NotFound, RuleViolated (OUTSIDE_SHIFT) where no shift is hit."""
+    scene, happening = await _scene(planner, tenant, command)
+    hit = [n for n, view in enumerate(scene.views) if _is_hit(view, command.agent_id, happening)]
+    if not hit:
+        raise RuleViolated(
+            Reason.OUTSIDE_SHIFT, "no shift of the agent is hit", metadata={"agent_id": command.agent_id}
+        )
+    draft = _draft(scene, command, happening, hit)
+    async with aclosing(planned(planner, tenant, draft, command.budget)) as told:
+        async for one in told:
+            yield one
+
+
+async def _scene(planner: Planner, tenant: str, command: RepairDay) -> tuple[Scene, Window]:
+    """The shifts around what happened, and when the agent is away."""
+    async with planner.ledger.db.uow(tenant) as tx:
+        now = (await tx.now()).replace(microsecond=0)
+    happening = command.unavailable or Window(now, now + timedelta(seconds=command.delay))
+    around = Window(min(now, happening.start) - _DAY, happening.end + timedelta(seconds=1))
+    agents = tuple(dict.fromkeys((command.agent_id, *command.helpers)))
+    scene = await read_scene(planner, tenant, agents, around)
+    return replace(scene, views=tuple(v for v in scene.views if _meets(v.shift.window, happening))), happening
+
+
+def _meets(one: Window, other: Window) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+def _is_hit(view: DutyView, agent_id: str, happening: Window) -> bool:
+    return view.agenda.agent_id == agent_id and _meets(view.shift.window, happening)
+
+
+def _draft(scene: Scene, command: RepairDay, happening: Window, hit: Sequence[int]) -> Draft:
+    booked = by_owner(scene.views)
+    for index, appointment in enumerate(command.promised):
+        if appointment not in booked:
+            raise errors.not_found("appointment", appointment, f"promised[{index}].appointment_id")
+    wanted = [
+        _wanted(scene, command, happening, (number, stop))
+        if number in hit
+        else as_booked(scene, number, stop)
+        for number, view in enumerate(scene.views)
+        for stop in view.visits
+    ]
+    blocked = _blocked(scene, command, happening, hit)
+    return Draft(scene, tuple(wanted), extra={} if blocked is None else {command.agent_id: blocked})
+
+
+def _under_way(stop: Stop, now: datetime) -> bool:
+    return stop.starts_at <= now
+
+
+def _running(scene: Scene, hit: Sequence[int]) -> Stop | None:
+    """The visit that the agent is at now."""
+    visits = [stop for number in hit for stop in scene.views[number].visits]
+    return next((stop for stop in visits if stop.starts_at <= scene.now < stop.ends_at), None)
+
+
+def _blocked(scene: Scene, command: RepairDay, happening: Window, hit: Sequence[int]) -> Stop | None:
+    """The time away, or the delay from the end of the visit that is on (from now without one), as an
+    absence."""
+    running = _running(scene, hit)
+    start, end = happening.start, happening.end
+    if running is not None:
+        start = max(start, running.ends_at)
+        if command.unavailable is None:
+            end = start + timedelta(seconds=command.delay)
+    if start >= end:
+        return None
+    return Stop("plan@away", StopKind.ABSENCE, start, end, NOWHERE, owner_id="plan@away")
+
+
+def _wanted(scene: Scene, command: RepairDay, happening: Window, booked: tuple[int, Stop]) -> Wanted:
+    number, stop = booked
+    as_it_is = as_booked(scene, number, stop)
+    if _under_way(stop, scene.now) or stop.kind is StopKind.HOLD:
+        return as_it_is
+    options = _options(scene, command, booked, as_it_is.reference)
+    return replace(as_it_is, options=options, weight=LOST, pinned=False)
+
+
+def _options(
+    scene: Scene, command: RepairDay, booked: tuple[int, Stop], reference: str
+) -> tuple[Option, ...]:
+    """As promised by the same agent, by another; then later that day by the same, by another."""
+    number, stop = booked
+    promised = command.promised.get(reference) or (Window(stop.starts_at, stop.ends_at),)
+    patience = timedelta(seconds=command.tolerance)
+    spans = clipped((*promised[:-1], Window(promised[-1].start, promised[-1].end + patience)), scene.now)
+    plan = scene.plans.get(reference)
+    others = tuple(n for n in scene.able(plan.skills if plan else ()) if n != number)
+    later = (_later(scene, stop, (number, *others)),)
+    return (
+        Option(spans, (number,)),
+        Option(spans, others, OTHER_AGENT),
+        Option(later, (number,), CALL),
+        Option(later, others, CALL + OTHER_AGENT),
+    )
+
+
+def _later(scene: Scene, stop: Stop, duties: Sequence[int]) -> Span:
+    """From when it is booked (or now) to the end of the last of these shifts."""
+    start = max(scene.now, stop.starts_at)
+    end = max(scene.views[number].shift.end for number in duties)
+    return int(start.timestamp()), int(end.timestamp())
