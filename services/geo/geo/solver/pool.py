@@ -59,7 +59,6 @@ class _Lost(Exception):
 @dataclass(slots=True, eq=False)
 class _Worker:
     process: Process
-    busy: bool = True
 
     @property
     def alive(self) -> bool:
@@ -97,6 +96,11 @@ class WorkerPool:
     def pids(self) -> list[int]:
         """The processes there are."""
         return [worker.process.pid for worker in self._all]
+
+    @property
+    def busy(self) -> int:
+        """Workers that are at a job."""
+        return len(self._all) - len(self._idle)
 
     async def solve(self, job: Job) -> AsyncGenerator[Told, None]:
         """Progress while it runs, then `Done`. Closing the generator ends the job at once.

@@ -125,7 +125,7 @@ async def test_a_cancelled_caller_ends_the_job_at_once(pool: WorkerPool) -> None
     await answer(pool, "echo", say=1)
     (pid,) = pool.pids
     task = asyncio.create_task(answer(pool, "hang", seconds=60.0))
-    while pool._idle:
+    while not pool.busy:
         await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
