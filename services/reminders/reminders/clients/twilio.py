@@ -22,6 +22,7 @@ _ENDINGS: Final = {
     "failed": CallEnding.FAILED,
 }
 _STATUSES: Final = frozenset({*_ENDINGS, "queued", "initiated", "ringing", "in-progress"})
+_BEFORE_RINGING: Final = frozenset({"queued", "initiated"})
 _EVENTS: Final = ["initiated", "ringing", "answered", "completed"]
 _SIP_NO_SUCH_NUMBER: Final = frozenset({"404", "410", "484", "604"})
 _GRACE: Final = timedelta(minutes=1)
@@ -154,7 +155,10 @@ class TwilioVoice:
         return dialogue.closes("", call)
 
     async def status(self, tenant: str, reference: str, sid: str, told: Mapping[str, str]) -> bool:
-        """Takes a status callback; False for a call that is not ours or a status that is none."""
+        """Takes a status callback; False for a call that is not ours or a status that is none.
+
+        A call that Twilio begins to dial after `give_up_at`, since it queued it, is cancelled.
+        """
         status = told.get("CallStatus", "")
         call = await self._ours(tenant, reference, sid)
         if call is None or status not in _STATUSES:
@@ -166,7 +170,15 @@ class TwilioVoice:
         elif status == "in-progress":
             report = _timed(report, moment, None)
         await self._learn(call, report)
+        if status in _BEFORE_RINGING and await self._clock(tenant) >= call.give_up_at:
+            await self._cancel(call, sid)
         return True
+
+    async def _cancel(self, call: Call, sid: str) -> None:
+        try:
+            await asked(self._api.of(call.tenant).calls(sid).update_async(status="canceled"))
+        except (Declined, Doubtful) as failed:
+            _log.warning("twilio_late_call_not_cancelled", reference=call.reference, reason=str(failed))
 
     async def _ours(self, tenant: str, reference: str, sid: str) -> Call | None:
         """The call of a webhook: known, placed, and not under another id of Twilio's."""

@@ -91,6 +91,16 @@ async def test_nobody_waits_for_ever_for_a_line(sip: SipRig) -> None:
     assert sip.rings(NUMBER) == 1
 
 
+@pytest.mark.parametrize(
+    ("password", "ending"), [("trunk-secret", CallEnding.ANSWERED), ("wrong", CallEnding.FAILED)]
+)
+async def test_a_trunk_that_asks_who_calls(sip: SipRig, password: str, ending: CallEnding) -> None:
+    await sip.peer.start(Phone(presses="1"), "asks_who.xml")
+    sip.provider._trunk = replace(sip.provider._trunk, username="giro", password=password)
+    assert (await outcome(sip, call(sip, NUMBER))).ending is ending
+    assert "trunk-secret" not in sip.peer.messages()
+
+
 async def test_a_language_without_a_voice_is_declined(sip: SipRig) -> None:
     await sip.phone(NUMBER, Phone())
     with pytest.raises(Declined, match="no voice") as declined:

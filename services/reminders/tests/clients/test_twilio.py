@@ -122,6 +122,32 @@ async def test_a_call_still_queued_when_we_gave_up_is_cancelled(twilio: TwilioRi
     assert twilio.peer.calls[0].status == "canceled"
 
 
+@pytest.mark.parametrize(("late", "left"), [(timedelta(seconds=-1), "initiated"), (timedelta(0), "canceled")])
+async def test_a_call_dialled_after_we_gave_up_is_cancelled_before_it_rings(
+    twilio: TwilioRig, late: timedelta, left: str
+) -> None:
+    twilio.peer.holds_back = True
+    placed = call(twilio, NUMBER)
+    await twilio.provider.place(placed)
+    (queued,) = twilio.peer.calls
+    twilio.clock.now = placed.give_up_at + late
+    await twilio.peer._progress(queued, "initiated")
+    assert queued.status == left
+    await twilio.peer._end(queued, queued.status) if left == "canceled" else None
+    report = await twilio.provider.look_up(TENANT, "att_1")
+    assert report.ending is (CallEnding.FAILED if left == "canceled" else None)
+
+
+async def test_a_late_call_that_can_not_be_cancelled_is_still_heard(twilio: TwilioRig) -> None:
+    twilio.peer.holds_back = True
+    placed = call(twilio, NUMBER)
+    await twilio.provider.place(placed)
+    twilio.clock.now = placed.give_up_at
+    twilio.peer.refuse = 503, 0
+    await twilio.peer._progress(twilio.peer.calls[0], "initiated")
+    assert twilio.told[-1].state is CallState.UNDER_WAY
+
+
 async def test_a_call_that_ended_unheard_is_known_by_look_up(twilio: TwilioRig) -> None:
     twilio.peer.holds_back = True
     await twilio.provider.place(call(twilio, NUMBER))

@@ -68,8 +68,8 @@ class SipPeer:
         self._log = folder / "messages.log"
         self._watch: asyncio.Task[None] | None = None
 
-    async def start(self, phone: Phone) -> None:
-        """Begins to behave so."""
+    async def start(self, phone: Phone, scenario: str = "") -> None:
+        """Begins to behave so, or by a scenario of its own."""
         assert SIPP
         await self.stop()
         loop = asyncio.get_running_loop()
@@ -77,7 +77,8 @@ class SipPeer:
         transport, _ = await loop.create_datagram_endpoint(lambda: self.sound, local_addr=("127.0.0.1", 0))
         media = transport.get_extra_info("sockname")[1]
         self._log.unlink(missing_ok=True)
-        words = f"-sf {SCENARIOS / scenario(phone)} -i 127.0.0.1 -p {self.port} -key mport {media} -nostdin"
+        played = SCENARIOS / (scenario or scenario_of(phone))
+        words = f"-sf {played} -i 127.0.0.1 -p {self.port} -key mport {media} -nostdin"
         words += f" -trace_msg -message_file {self._log} -message_overwrite true -timeout 60s"
         self._process = await asyncio.create_subprocess_exec(
             SIPP, *words.split(), cwd=self._folder, stdout=asyncio.subprocess.DEVNULL,
@@ -113,7 +114,7 @@ class SipPeer:
         self.sound.payload_type = int(found[1])
 
 
-def scenario(phone: Phone) -> str:
+def scenario_of(phone: Phone) -> str:
     if phone.unknown:
         return "unknown.xml"
     if phone.busy:

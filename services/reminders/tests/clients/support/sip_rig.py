@@ -1,6 +1,7 @@
 """Our SIP client against SIPp."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from rigs import TENANT, Clock, Phone, Told
@@ -23,7 +24,7 @@ class SipRig:
         trunk = Trunk(
             f"127.0.0.1:{self.peer.port}",
             address="127.0.0.1",
-            first_word_seconds=2.0,
+            first_word_seconds=30.0,
             key_wait_seconds=0.3,
         )
         self.provider = SipVoice(self.sink, self.journal, self.clock, trunk)
@@ -37,7 +38,8 @@ class SipRig:
         return self.sink.reports
 
     async def phone(self, number: str, phone: Phone) -> None:
-        if phone.dead:
+        if phone.dead:  # no word will come, so that nothing is lost by not waiting for it
+            self.provider._trunk = replace(self.provider._trunk, first_word_seconds=1.0)
             await self.peer.stop()
         else:
             await self.peer.start(phone)

@@ -131,8 +131,15 @@ class TwilioPeer:
         return await self._trouble(request) or web.json_response(self._shown(self._named(request)))
 
     async def _update(self, request: web.Request) -> web.StreamResponse:
+        refusal = await self._trouble(request)
+        if refusal:
+            return refusal
         call = self._named(request)
-        if await self._form(request) != {"Status": ["canceled"]} or call.status not in {"queued", "ringing"}:
+        if await self._form(request) != {"Status": ["canceled"]} or call.status not in {
+            "queued",
+            "initiated",
+            "ringing",
+        }:
             self.faults.append("a call is cancelled while it is queued or rings, by Status=canceled")
         call.status, call.ended = "canceled", self.clock.now
         return web.json_response(self._shown(call))
