@@ -35,8 +35,8 @@ async def test_the_prompt_is_heard_and_a_key_cuts_it_short(sip: SipRig) -> None:
     sound = sip.peer.sound
     assert sound.packets > 50
     assert sound.loud > 20
-    assert pressed - sound.loud_at[0] < 2.0  # the prompt alone lasts more than 15 s
-    assert loop.time() - pressed < 6.0
+    assert pressed - sound.loud_at[0] < 8.0  # the prompt alone lasts more than 15 s
+    assert loop.time() - pressed < 12.0
     assert (await sip.provider.look_up(TENANT, "att_1")).digit == "1"
 
 

@@ -112,7 +112,7 @@ async def outcome(rig: Rig, placed: Call) -> CallReport:
     return await rig.provider.look_up(placed.tenant, placed.reference)
 
 
-async def until(condition: object, seconds: float = 20.0) -> None:
+async def until(condition: object, seconds: float = 40.0) -> None:
     """Waits until a callable is true. Raises TimeoutError."""
     assert callable(condition)
     async with asyncio.timeout(seconds):
