@@ -40,6 +40,7 @@ PREFIXES = {
     "agent_id": "agt",
     "agent_ids": "agt",
     "helper_agent_ids": "agt",
+    "settled_appointment_ids": "apt",
     "appointment_id": "apt",
     "hold_id": "hld",
     "absence_id": "abs",
@@ -74,12 +75,18 @@ ANSWERED_ALIKE: dict[str, str] = {
     "LedgerService/HoldStop hold_id": "the caller makes this id; it is one of its own tenant",
     "LedgerService/ReserveStop appointment_id": "the caller makes this id",
     "LedgerService/MoveStop move_id": "the caller makes this id",
+    "LedgerService/MoveStops moves.move_id": "the caller makes this id",
     "LedgerService/SettleStop appointment_id": "settling an unused id keeps it from being used later",
     "LedgerService/SettleMove move_id": "settling an unused id keeps it from being used later",
 }
 """Fields where the answer need not be NOT_FOUND, only the same for a foreign id and for nobody's; and why."""
 
-MADE_BY_THE_CALLER = {"HoldStop": "hold_id", "ReserveStop": "appointment_id", "MoveStop": "move_id"}
+MADE_BY_THE_CALLER = {
+    "HoldStop": "hold_id",
+    "ReserveStop": "appointment_id",
+    "MoveStop": "move_id",
+    "MoveStops": "move_id",
+}
 """Ids that a good request brings fresh."""
 
 CASES = [(path, field) for path, rpc in sorted(RPCS.items()) for field in id_fields(rpc.request)]
@@ -137,6 +144,8 @@ class Party:
             suggested = await self.world.suggest(1)
             self.ids["slot_token"] = suggested.slots[0].slot_token
             self.ids["hold_id"] = (await self.world.hold(self.ids["slot_token"])).hold_id
+        if "settled_appointment_ids" in names:
+            self.ids["settled_appointment_ids"] = (await self.world.book(self.next_start())).appointment_id
         if "move_id" in names:
             self.ids["move_id"] = await self._move()
 

@@ -51,7 +51,7 @@ class Changes:
     taken: Sequence[Owner] = ()
     ended: Mapping[str, Ending] = field(default_factory=dict)
     replanned: Mapping[str, Plan] = field(default_factory=dict)
-    moved: Move | None = None
+    moved: Sequence[Move] = ()
     contexts: Mapping[str, str] = field(default_factory=dict)
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     tell: Sequence[Callable[[Tx], object]] = ()
@@ -173,7 +173,7 @@ def _rows(changes: Changes) -> dict[str, list[Any]]:
         "replanned": [
             {"owner_id": owner, "plan": plan_document(plan)} for owner, plan in changes.replanned.items()
         ],
-        "moved": [_move(changes.moved)] if changes.moved else [],
+        "moved": [_move(move) for move in changes.moved],
     }
 
 

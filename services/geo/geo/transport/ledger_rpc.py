@@ -9,6 +9,7 @@ from geo.usecases.get_reservation import get_reservation, list_reservations
 from geo.usecases.hold_stop import HoldStop, hold_stop
 from geo.usecases.ledger import Ledger
 from geo.usecases.move_stop import MoveStop, move_stop
+from geo.usecases.move_stops import MoveStops, move_stops
 from geo.usecases.release_hold import release_hold
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
 from geo.usecases.settle_move import settle_move
@@ -56,6 +57,13 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         """Swaps an appointment's stop."""
         command = MoveStop(request.move_id, request.appointment_id, messages.plan(request.plan))
         return messages.reserved(await move_stop(self._ledger, caller().tenant, command))
+
+    async def MoveStops(self, request: pb.MoveStopsRequest, context: Context) -> pb.MoveStopsResponse:
+        """Swaps several appointments' stops, or none."""
+        moves = [MoveStop(one.move_id, one.appointment_id, messages.plan(one.plan)) for one in request.moves]
+        command = MoveStops(tuple(moves), tuple(request.settled_appointment_ids))
+        moved = await move_stops(self._ledger, caller().tenant, command)
+        return pb.MoveStopsResponse(stops=[messages.reserved(one) for one in moved])
 
     async def SettleStop(self, request: pb.SettleStopRequest, context: Context) -> pb.SettleStopResponse:
         """Frees an appointment's stop for ever."""

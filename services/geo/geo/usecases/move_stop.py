@@ -49,13 +49,14 @@ async def move_stop(ledger: Ledger, tenant: str, command: MoveStop) -> Reserved:
     async def decide(desk: Desk) -> Draft[Reserved]:
         earlier = await owners.find_move(desk.tx, command.move_id)
         if earlier is not None:
-            return Draft(_repeated(earlier, command))
+            return Draft(repeated(earlier, command))
         return await _swap(desk, command, await _owner(desk, command))
 
     return await write(ledger, tenant, "move_stop", find, decide)
 
 
-def _repeated(earlier: Move, command: MoveStop) -> Reserved:
+def repeated(earlier: Move, command: MoveStop) -> Reserved:
+    """The first answer of a move that was made. Raises SETTLED, REQUEST_ID_REUSED."""
     if not earlier.applied:
         raise errors.settled("move_id")
     if earlier.request != command.document:
@@ -117,4 +118,4 @@ def _draft(desk: Desk, command: MoveStop, stop: Stop, splices: Mapping[str, Spli
     changes = visits.changes(desk, splices)
     wanted = frozenset[tuple[int, int]]().union(*(one.wanted for one in splices.values()))
     replanned = {command.appointment_id: command.plan}
-    return Draft(reserved, replace(changes, moved=move, replanned=replanned), wanted)
+    return Draft(reserved, replace(changes, moved=(move,), replanned=replanned), wanted)

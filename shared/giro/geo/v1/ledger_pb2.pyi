@@ -451,6 +451,60 @@ class MoveStopRequest(_message.Message):
 Global___MoveStopRequest: _TypeAlias = MoveStopRequest  # noqa: Y015
 
 @_typing.final
+class MoveStopsRequest(_message.Message):
+    """Swaps several stops."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MOVES_FIELD_NUMBER: _builtins.int
+    SETTLED_APPOINTMENT_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def moves(self) -> _containers.RepeatedCompositeFieldContainer[Global___MoveStopRequest]:
+        """The moves, each under its own id. Required."""
+
+    @_builtins.property
+    def settled_appointment_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Appointments that their owner has given up before: their stops are freed, and these ids refused for ever."""
+
+    def __init__(
+        self,
+        *,
+        moves: _abc.Iterable[Global___MoveStopRequest] | None = ...,
+        settled_appointment_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moves", b"moves", "settled_appointment_ids", b"settled_appointment_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MoveStopsRequest: _TypeAlias = MoveStopsRequest  # noqa: Y015
+
+@_typing.final
+class MoveStopsResponse(_message.Message):
+    """All moves are made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STOPS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def stops(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReservedStop]:
+        """The stops after the moves, in the order asked."""
+
+    def __init__(
+        self,
+        *,
+        stops: _abc.Iterable[Global___ReservedStop] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stops", b"stops"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MoveStopsResponse: _TypeAlias = MoveStopsResponse  # noqa: Y015
+
+@_typing.final
 class SettleStopRequest(_message.Message):
     """Frees an appointment's stop."""
 

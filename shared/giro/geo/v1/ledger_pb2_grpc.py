@@ -68,6 +68,11 @@ class LedgerServiceStub:
                 request_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.MoveStopRequest.SerializeToString,
                 response_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.ReservedStop.FromString,
                 _registered_method=True)
+        self.MoveStops = channel.unary_unary(
+                '/giro.geo.v1.LedgerService/MoveStops',
+                request_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.MoveStopsRequest.SerializeToString,
+                response_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.MoveStopsResponse.FromString,
+                _registered_method=True)
         self.SettleStop = channel.unary_unary(
                 '/giro.geo.v1.LedgerService/SettleStop',
                 request_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.SettleStopRequest.SerializeToString,
@@ -139,6 +144,13 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MoveStops(self, request, context):
+        """Swaps several appointments' stops and frees others in one transaction: all of it, or nothing (GEO-31).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SettleStop(self, request, context):
         """Frees an appointment's stop, if there is one, and refuses that id for ever.
         """
@@ -199,6 +211,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.MoveStop,
                     request_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.MoveStopRequest.FromString,
                     response_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.ReservedStop.SerializeToString,
+            ),
+            'MoveStops': grpc.unary_unary_rpc_method_handler(
+                    servicer.MoveStops,
+                    request_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.MoveStopsRequest.FromString,
+                    response_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.MoveStopsResponse.SerializeToString,
             ),
             'SettleStop': grpc.unary_unary_rpc_method_handler(
                     servicer.SettleStop,
@@ -387,6 +404,33 @@ class LedgerService:
             '/giro.geo.v1.LedgerService/MoveStop',
             giro_dot_geo_dot_v1_dot_ledger__pb2.MoveStopRequest.SerializeToString,
             giro_dot_geo_dot_v1_dot_ledger__pb2.ReservedStop.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MoveStops(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giro.geo.v1.LedgerService/MoveStops',
+            giro_dot_geo_dot_v1_dot_ledger__pb2.MoveStopsRequest.SerializeToString,
+            giro_dot_geo_dot_v1_dot_ledger__pb2.MoveStopsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,8 @@ class LedgerServiceStub:
     """Makes an appointment's stop, from a hold or afresh. The owner has committed the appointment as pending before."""
     MoveStop: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.MoveStopRequest, _ledger_pb2.ReservedStop]
     """Swaps an appointment's stop for another, on the same agent or not, in one transaction under the move's id."""
+    MoveStops: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.MoveStopsRequest, _ledger_pb2.MoveStopsResponse]
+    """Swaps several appointments' stops and frees others in one transaction: all of it, or nothing (GEO-31)."""
     SettleStop: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.SettleStopRequest, _ledger_pb2.SettleStopResponse]
     """Frees an appointment's stop, if there is one, and refuses that id for ever."""
     SettleMove: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.SettleMoveRequest, _ledger_pb2.SettleMoveResponse]
@@ -79,6 +81,8 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """Makes an appointment's stop, from a hold or afresh. The owner has committed the appointment as pending before."""
     MoveStop: _aio.UnaryUnaryMultiCallable[_ledger_pb2.MoveStopRequest, _ledger_pb2.ReservedStop]  # type: ignore[assignment]
     """Swaps an appointment's stop for another, on the same agent or not, in one transaction under the move's id."""
+    MoveStops: _aio.UnaryUnaryMultiCallable[_ledger_pb2.MoveStopsRequest, _ledger_pb2.MoveStopsResponse]  # type: ignore[assignment]
+    """Swaps several appointments' stops and frees others in one transaction: all of it, or nothing (GEO-31)."""
     SettleStop: _aio.UnaryUnaryMultiCallable[_ledger_pb2.SettleStopRequest, _ledger_pb2.SettleStopResponse]  # type: ignore[assignment]
     """Frees an appointment's stop, if there is one, and refuses that id for ever."""
     SettleMove: _aio.UnaryUnaryMultiCallable[_ledger_pb2.SettleMoveRequest, _ledger_pb2.SettleMoveResponse]  # type: ignore[assignment]
@@ -142,6 +146,14 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ReservedStop, _abc.Awaitable[_ledger_pb2.ReservedStop]]:
         """Swaps an appointment's stop for another, on the same agent or not, in one transaction under the move's id."""
+
+    @_abc_1.abstractmethod
+    def MoveStops(
+        self,
+        request: _ledger_pb2.MoveStopsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.MoveStopsResponse, _abc.Awaitable[_ledger_pb2.MoveStopsResponse]]:
+        """Swaps several appointments' stops and frees others in one transaction: all of it, or nothing (GEO-31)."""
 
     @_abc_1.abstractmethod
     def SettleStop(

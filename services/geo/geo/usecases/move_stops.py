@@ -1,0 +1,186 @@
+"""Several moves, and the freeing of what was given up, in one transaction or not at all (GEO-31)."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from geo import events
+from geo.domain import errors
+from geo.domain.calendar import ConcreteShift, frame_to_add
+from geo.domain.chain import Splice, around, splice
+from geo.domain.errors import StartAgain
+from geo.domain.owner import Ending, Move, Owner, OwnerKind
+from geo.domain.plan import Reserved
+from geo.domain.stop import Stop, StopKind
+from geo.storage import owners, stops
+from geo.storage.documents import reserved_document
+from geo.storage.rewrite import Changes
+from geo.usecases import visits
+from geo.usecases.ledger import Desk, Draft, Ledger, write
+from geo.usecases.move_stop import MoveStop, repeated
+from geo.usecases.visits import Span
+from kit.db.uow import Tx
+from kit.errors import InvalidInput, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class MoveStops:
+    """Give up the stops of these appointments for their plans'; free those of `settled` for ever, which their
+    owners have given up before."""
+
+    moves: tuple[MoveStop, ...]
+    settled: tuple[str, ...] = ()
+
+    @property
+    def appointments(self) -> tuple[str, ...]:
+        """All that lose their present stop."""
+        return (*(move.appointment_id for move in self.moves), *self.settled)
+
+
+@dataclass(slots=True)
+class _Agent:
+    """What changes on one agent's agenda."""
+
+    leaving: list[Stop] = field(default_factory=list)
+    coming: list[tuple[Stop, ConcreteShift]] = field(default_factory=list)
+
+    @property
+    def span(self) -> Span:
+        """Everything that is touched."""
+        found = [Span(stop.starts_at, stop.ends_at) for stop in self.leaving]
+        found += [visits.span_of(shift) for _, shift in self.coming]
+        whole = found[0]
+        for one in found[1:]:
+            whole |= one
+        return whole
+
+
+async def move_stops(ledger: Ledger, tenant: str, command: MoveStops) -> list[Reserved]:
+    """The stops after the moves, in their order, or the first answers when all were made before.
+
+    Infeasible: nothing at all is written. Raises as `move_stop`; REQUEST_ID_REUSED as well where only some of
+    the moves were made before.
+    """
+    _check(command)
+
+    async def find(tx: Tx) -> Collection[str]:
+        found = {move.plan.agent_id for move in command.moves}
+        for appointment in command.appointments:
+            owner = (await owners.find(tx, appointment)).get(appointment)
+            if owner is not None and owner.ending is None and owner.agent_id is not None:
+                found.add(owner.agent_id)
+        return found
+
+    async def decide(desk: Desk) -> Draft[list[Reserved]]:
+        earlier = [await owners.find_move(desk.tx, move.move_id) for move in command.moves]
+        made = [move for move in earlier if move is not None]
+        if made and len(made) == len(command.moves):
+            return Draft([repeated(one, move) for one, move in zip(made, command.moves, strict=True)])
+        if made:
+            raise errors.reused("move_id")
+        return await _swap(desk, command)
+
+    return await write(ledger, tenant, "move_stops", find, decide)
+
+
+def _check(command: MoveStops) -> None:
+    """Raises InvalidInput for an appointment or a move that is named twice."""
+    for field_, names in (
+        ("appointment_id", list(command.appointments)),
+        ("move_id", [move.move_id for move in command.moves]),
+    ):
+        if len(set(names)) < len(names):
+            raise InvalidInput(Reason.INVALID_FIELD, "names something for the second time", field=field_)
+
+
+async def _swap(desk: Desk, command: MoveStops) -> Draft[list[Reserved]]:
+    agents: dict[str, _Agent] = {}
+    settled: dict[str, str] = {}
+    for appointment in command.appointments:
+        agent_id, stop = await _present(desk, appointment)
+        agents.setdefault(agent_id, _Agent()).leaving.append(stop)
+        if appointment in command.settled:
+            settled[appointment] = agent_id
+    coming: dict[str, Stop] = {}
+    for move in command.moves:
+        agent = desk.agent(move.plan.agent_id, "plan.agent_id")
+        shift = visits.shift_for(agent, move.plan)
+        stop = visits.visit_stop(StopKind.APPOINTMENT, move.appointment_id, move.plan, agent)
+        agents.setdefault(agent.agent_id, _Agent()).coming.append((stop, shift))
+        coming[move.move_id] = stop
+    splices = {agent_id: await _woven(desk, agent_id, change) for agent_id, change in agents.items()}
+    return _draft(desk, command, (splices, coming), settled)
+
+
+async def _present(desk: Desk, appointment: str) -> tuple[str, Stop]:
+    """The agent and the stop of an appointment. Raises NotFound, SETTLED, StartAgain."""
+    owner: Owner | None = (await owners.find(desk.tx, appointment)).get(appointment)
+    if owner is None or owner.kind is not OwnerKind.APPOINTMENT:
+        raise errors.not_found("appointment", appointment, "appointment_id")
+    if owner.ending is not None:
+        raise errors.settled("appointment_id")
+    taken = await stops.of_owner(desk.tx, appointment)
+    if taken is None or taken.agent_id != owner.agent_id or taken.agent_id not in desk.asked:
+        raise StartAgain
+    return taken.agent_id, taken.linked.stop
+
+
+async def _woven(desk: Desk, agent_id: str, change: _Agent) -> Splice:
+    """All changes of one agenda in one splice, since they may be neighbours. Raises the first refusal."""
+    span = change.span
+    segment = await desk.segment(agent_id, span.lo, span.hi)
+    gone = {stop.stop_id for stop in (*segment.expired(desk.now), *change.leaving)}
+    present = [linked.stop for linked in segment.stops if linked.stop.stop_id not in gone]
+    if segment.before is not None:
+        present.append(segment.before.stop)
+    frames = {
+        part.stop_id: part
+        for _, shift in change.coming
+        for part in frame_to_add(shift, _near(shift, present))
+    }
+    insert = [*(stop for stop, _ in change.coming), *frames.values()]
+    return visits.feasible(agent_id, splice(segment, desk.book, remove=gone, insert=insert))
+
+
+def _near(shift: ConcreteShift, present: Sequence[Stop]) -> list[Stop]:
+    """Stops that touch a shift, with its bases."""
+    around_it = visits.span_of(shift)
+    return [stop for stop in present if stop.starts_at <= around_it.hi and around_it.lo <= stop.ends_at]
+
+
+def _draft(
+    desk: Desk,
+    command: MoveStops,
+    woven: tuple[Mapping[str, Splice], Mapping[str, Stop]],
+    settled: Mapping[str, str],
+) -> Draft[list[Reserved]]:
+    splices, coming = woven
+    answers = []
+    for move in command.moves:
+        chain, stop = splices[move.plan.agent_id].chain, coming[move.move_id]
+        answers.append(Reserved(move.appointment_id, move.plan, *around(chain, stop.stop_id)))
+    moved = tuple(
+        Move(
+            move.move_id,
+            applied=True,
+            appointment_id=move.appointment_id,
+            request=move.document,
+            answer=reserved_document(answer),
+        )
+        for move, answer in zip(command.moves, answers, strict=True)
+    )
+    wanted = frozenset[tuple[int, int]]().union(*(one.wanted for one in splices.values()))
+    replanned = {move.appointment_id: move.plan for move in command.moves}
+    changes = replace(_freed(desk, splices, settled), moved=moved, replanned=replanned)
+    return Draft(answers, changes, wanted)
+
+
+def _freed(desk: Desk, splices: Mapping[str, Splice], settled: Mapping[str, str]) -> Changes:
+    """The changes of the agendas, with the tombstones and events of what is given up."""
+    changes = visits.changes(desk, splices)
+    ended = dict.fromkeys(settled, Ending.RELEASED)
+    told = [
+        partial(events.stop_released, appointment_id=appointment, agent_id=agent_id)
+        for appointment, agent_id in settled.items()
+    ]
+    return replace(changes, ended={**changes.ended, **ended}, tell=(*changes.tell, *told))
