@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from allinone.stack import Stack, StackOptions
-from loadtests.bench import echo, giro
+from loadtests.bench import echo, giro, solver
 from loadtests.bench.loop import Call, Sample, closed_loop
 
 WARM_UP = 200
@@ -114,3 +114,4 @@ def table(rows: list[Row]) -> Table:
 if __name__ == "__main__":
     out = Console(width=120)
     out.print(table(uvloop.run(run(out))))
+    out.print(solver.table(uvloop.run(solver.run(out))))
