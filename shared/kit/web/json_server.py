@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 _CONNECT_S: Final = 1.0
 _TRIES: Final = 2
+_MOST_DIGITS: Final = 20
 
 failed: Final = Counter(
     "giro_web_failures_total", "Questions that another server did not answer usably", ["server", "why"]
@@ -137,11 +138,20 @@ async def _content(response: httpx2.Response, most: int) -> bytes:
 
 
 def _document(content: bytes) -> Any:
-    return json.loads(content, parse_constant=_no_constant)
+    try:
+        return json.loads(content, parse_constant=_no_constant, parse_int=_whole)
+    except RecursionError:
+        raise Nonsense("nested too deeply") from None
 
 
 def _no_constant(name: str) -> NoReturn:
     raise Nonsense(f"{name} is no number")
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise Nonsense("a number of more digits than any amount has")
+    return int(digits)
 
 
 def _why(failure: Exception) -> str:

@@ -18,30 +18,30 @@ ROUNDING: Final = 1.0
 def grid(answer: Mapping[str, Any], name: str, shape: tuple[int, int]) -> Floats:
     """The rows of numbers under a name; None becomes NaN. Raises Nonsense."""
     rows = answer.get(name)
-    if not isinstance(rows, list | tuple) or len(rows) != shape[0]:
+    if not isinstance(rows, list) or len(rows) != shape[0]:
         raise Nonsense(f"{name} are not {shape[0]} rows")
     table = np.empty(shape)
     for at, row in enumerate(rows):
-        table[at] = amounts(row, name, shape[1], none=np.nan)
+        table[at] = amounts(row, name, shape[1], gaps=True)
     return table
 
 
-def amounts(found: Any, name: str, count: int, none: float | None = None) -> Floats:
-    """So many finite numbers from 0 up; None is allowed where there is something for it to become.
+def amounts(found: Any, name: str, count: int, *, gaps: bool = False) -> Floats:
+    """So many finite numbers from 0 up; None becomes NaN where gaps are allowed.
 
     Raises Nonsense.
     """
-    if not isinstance(found, list | tuple) or len(found) != count:
+    if not isinstance(found, list) or len(found) != count:
         raise Nonsense(f"{name} are not {count} numbers")
-    if any(type(value) not in _NUMBERS for value in found if value is not None):
+    if not set(map(type, found)) <= _KINDS:
         raise Nonsense(f"{name} are not all numbers")
-    missing = np.array([value is None for value in found], dtype=bool)
-    values = np.array([0.0 if value is None else value for value in found], dtype=np.float64)
-    if none is None and missing.any():
+    values = np.array(found, dtype=np.float64)  # None becomes NaN
+    missing = np.isnan(values)
+    if np.count_nonzero(missing) != found.count(None) or (missing.any() and not gaps):
         raise Nonsense(f"{name} are not all numbers")
-    if not ((values > -ROUNDING) & (values <= LARGEST)).all():  # NaN is neither
+    if not (((values > -ROUNDING) & (values <= LARGEST)) | missing).all():
         raise Nonsense(f"{name} are not all from 0 to {LARGEST:g}")
-    return np.where(missing, np.nan if none is None else none, np.maximum(values, 0.0))
+    return np.maximum(values, 0.0)
 
 
-_NUMBERS: Final = (int, float)
+_KINDS: Final = {int, float, type(None)}

@@ -101,6 +101,9 @@ async def test_a_rounding_below_nothing_is_nothing() -> None:
 NONSENSE: dict[str, Callable[[Request], Reply]] = {
     "NaN": lambda r: Reply(200, json.dumps(table(r)).replace("300.0", "NaN").encode()),
     "infinity": lambda r: Reply(200, json.dumps(table(r)).replace("300.0", "Infinity").encode()),
+    "1e999": lambda r: Reply(200, json.dumps(table(r)).replace("300.0", "1e999").encode()),
+    "a thousand digits": lambda r: Reply(200, table(r, durations=[[10**1000]])),
+    "thousands of brackets": lambda r: Reply(200, b"[" * 5_000),
     "negative": lambda r: Reply(200, table(r, durations=[[-1.0]])),
     "a thousand years": lambda r: Reply(200, table(r, durations=[[3e10]])),
     "text": lambda r: Reply(200, table(r, durations=[["300"]])),
