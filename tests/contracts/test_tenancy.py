@@ -60,6 +60,7 @@ ANSWERED_ALIKE: dict[str, str] = {
     "BookingService/BookAppointment time.agent_id": "the campaign's own list decides: AGENT_NOT_IN_CAMPAIGN",
     "BookingService/ReassignAppointment agent_id": "the campaign's own list decides",
     "BookingService/SuggestSlots agent_ids": "the campaign's own list decides",
+    "BookingService/GetDetourCalendar agent_ids": "the campaign's own list decides",
     "BookingService/ImportContacts contacts.contact_id": "the service's own; not read from callers",
     "BookingService/ImportContacts contacts.campaign_id": "the service's own; not read from callers",
     "BookingService/ListAppointments campaign_id": "a filter: nothing matches",

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from allinone.stack import Stack
 from giro.booking.v1 import booking_pb2 as booking
@@ -51,6 +52,25 @@ async def test_a_slot_is_suggested_held_booked_and_seen(world: World) -> None:
     assert made.appointment_id in {stop.owner_id for stop in stops}
     changes = await eventually(world.changes, lambda seen: len(seen) == 1)
     assert (changes[0].change, changes[0].appointment_id) == ("booked", made.appointment_id)
+
+
+async def test_a_day_is_picked_from_the_calendar_of_detours_and_booked(world: World) -> None:
+    """GEO-11: every agent-day of the month with what it would add; a day's token books it."""
+    day = world.day(5)
+    request = booking.GetDetourCalendarRequest(
+        campaign_id=world.campaign,
+        contact_id=world.contacts[1],
+        duration=Duration(seconds=1800),
+        month=f"{day:%Y-%m}",
+    )
+    seen = await world.call(world.booking.GetDetourCalendar, request)
+    picked = next(one for one in seen.days if one.day == day.date().isoformat())
+    assert picked.grade != travel.GRADE_UNSPECIFIED
+    made = await world.book_with(contact=1, slot_token=picked.slot_token)
+    assert (made.agent_id, made.start) == (picked.agent_id, picked.start)
+    after = await world.call(world.booking.GetDetourCalendar, request)
+    same = next(one for one in after.days if (one.day, one.agent_id) == (picked.day, picked.agent_id))
+    assert same.added_travel.seconds <= picked.added_travel.seconds, "the agent is there already"
 
 
 async def test_a_held_slot_is_nobody_elses(world: World) -> None:

@@ -189,3 +189,30 @@ def test_two_people_of_one_name_are_told_apart(desk: StubGateway, giro: Giro) ->
     told = ran.stderr.replace("\n", " ")
     assert f"(Via Roma 12, Parella, {CONTACT['contactId']})" in told
     assert twin["contactId"] in told
+
+
+def test_the_calendar_has_a_column_a_day_and_minutes_in_colour(desk: StubGateway, giro: Giro) -> None:
+    detours = f"/v1/campaigns/{CAMPAIGN['campaignId']}/slots:detours"
+    first, second = (agent["agentId"] for agent in AGENTS[:2])
+    days = [
+        {"day": "2026-12-01", "agentId": first, "addedTravel": "540s", "grade": "GRADE_IDEAL"},
+        {"day": "2026-12-03", "agentId": first, "addedTravel": "2400s", "grade": "GRADE_POOR"},
+        {"day": "2026-12-03", "agentId": second, "addedTravel": "-30s", "grade": "GRADE_IDEAL"},
+    ]
+    desk.on("POST", detours, {"days": days, "closedReason": "", "travelVersion": "estimate-1"})
+    ran = giro("slots", "calendar", "solar", "--at", "45.0703,7.6869", "--month", "2026-12")
+
+    assert ran.exit_code == 0
+    lines = [line.split() for line in ran.stdout.splitlines()]
+    assert next(line for line in lines if line[:1] == ["agent"])[-2:] == ["1", "3"]
+    assert next(line for line in lines if "Cravero" in line)[-2:] == ["9", "40"]
+    assert desk.body_of(detours)["month"] == "2026-12"
+
+
+def test_a_calendar_without_days_says_why(desk: StubGateway, giro: Giro) -> None:
+    detours = f"/v1/campaigns/{CAMPAIGN['campaignId']}/slots:detours"
+    desk.on("POST", detours, {"days": [], "closedReason": "PACKAGE_FULL"})
+    ran = giro("slots", "calendar", "solar", "--at", "45.0703,7.6869")
+
+    assert ran.exit_code == 0
+    assert "PACKAGE_FULL" in ran.stderr + ran.stdout

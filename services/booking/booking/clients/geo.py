@@ -8,7 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from booking.domain.itinerary import Hold, Leg, Reservation, StopPlan
-from booking.usecases.ports import FoundSlot, FoundSlots, NewHold, SlotQuery
+from booking.usecases.ports import FoundDetour, FoundDetours, FoundSlot, FoundSlots, NewHold, SlotQuery
 from giro.common.v1 import travel_pb2
 from giro.geo.v1 import geo_pb2, geo_pb2_grpc, ledger_pb2, ledger_pb2_grpc
 from kit.errors import FieldViolation, GiroError
@@ -37,6 +37,19 @@ class GeoLedger:
             ],
             refused=found.refused,
             refused_truncated=found.refused_truncated,
+            travel_version=found.travel_version,
+            estimated=found.travel_version.startswith(_ESTIMATE),
+        )
+
+    async def detours(self, tenant: str, query: SlotQuery) -> FoundDetours:
+        """The best slot of each agent in each window."""
+        request = ledger_pb2.FindDetoursRequest(search=_search_request(query))
+        found = await self._call(self._stub.FindDetours, request, tenant)
+        return FoundDetours(
+            detours=[
+                FoundDetour(one.agent_id, one.window, one.start.seconds, one.added_travel.seconds, one.grade)
+                for one in found.detours
+            ],
             travel_version=found.travel_version,
             estimated=found.travel_version.startswith(_ESTIMATE),
         )

@@ -1,5 +1,6 @@
 """Which stretches of time a search for slots covers."""
 
+from calendar import monthrange
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -29,6 +30,16 @@ def days_window(first_day: str, last_day: str, now: datetime, zone: ZoneInfo) ->
     if (last - first).days >= MOST_DAYS:
         raise errors.invalid("last_day", f"must be at most {MOST_DAYS - 1} days after first_day")
     return Window(_midnight(first, zone), _midnight(last + timedelta(days=1), zone))
+
+
+def month_days(month: str, now: datetime, zone: ZoneInfo) -> list[tuple[date, Window]]:
+    """The calendar days of a month of the zone, in order, DST changes included.
+
+    The month is "YYYY-MM" and defaults to the present one. Raises InvalidInput naming `month`.
+    """
+    first = _day(f"{month}-01", "month") if month else now.astimezone(zone).date().replace(day=1)
+    days = [first + timedelta(days=n) for n in range(monthrange(first.year, first.month)[1])]
+    return [(day, Window(_midnight(day, zone), _midnight(day + timedelta(days=1), zone))) for day in days]
 
 
 def merged(windows: Sequence[Window]) -> tuple[Window, ...]:

@@ -4,6 +4,7 @@ from booking.domain.contact import Contact
 from booking.transport import fields
 from booking.usecases.book_appointment import BookAppointment, ChosenTime, HeldSlot, TokenSlot
 from booking.usecases.create_campaign import CreateCampaign
+from booking.usecases.detour_calendar import DetourCalendar
 from booking.usecases.hold_slot import HoldSlot
 from booking.usecases.import_contacts import ImportContacts
 from booking.usecases.list_appointments import ListAppointments
@@ -58,6 +59,18 @@ def suggest_slots(request: pb.SuggestSlotsRequest) -> SuggestSlots:
         agent_ids=tuple(request.agent_ids),
         limit=request.limit,
         explain=request.explain,
+    )
+
+
+def detour_calendar(request: pb.GetDetourCalendarRequest) -> DetourCalendar:
+    """A month to look at."""
+    return DetourCalendar(
+        campaign_id=request.campaign_id,
+        contact_id=request.contact_id,
+        point=fields.point(request.point) if request.HasField("point") else None,
+        duration=fields.span(request.duration, "duration"),
+        month=request.month,
+        agent_ids=tuple(request.agent_ids),
     )
 
 

@@ -11,6 +11,7 @@ from booking.domain.campaign import Campaign
 from booking.domain.contact import Contact
 from booking.domain.parameters import Shown
 from booking.domain.recent_change import RecentChange
+from booking.usecases.detour_calendar import Month
 from booking.usecases.suggest_slots import Suggestions
 from giro.booking.v1 import booking_pb2 as pb
 from giro.common.v1 import travel_pb2
@@ -110,6 +111,25 @@ def suggestions(made: Suggestions, *, explain: bool) -> pb.SuggestSlotsResponse:
             start=timestamp(made.windows[0].start), end=timestamp(made.windows[-1].end)
         )
         message.refused.add(gap=gap, reason=made.closed.reason.value)
+    return message
+
+
+def detour_month(made: Month) -> pb.GetDetourCalendarResponse:
+    """The days with their tokens, or why there are none."""
+    message = pb.GetDetourCalendarResponse(
+        closed_reason="" if made.closed is None else made.closed.reason.value,
+        travel_version=made.found.travel_version,
+        estimated_travel=made.found.estimated,
+    )
+    for detour, token in zip(made.found.detours, made.tokens, strict=True):
+        message.days.add(
+            day=made.days[detour.window].isoformat(),
+            agent_id=detour.agent_id,
+            added_travel=Duration(seconds=detour.added_travel),
+            grade=detour.grade,
+            start=Timestamp(seconds=detour.start),
+            slot_token=token,
+        )
     return message
 
 

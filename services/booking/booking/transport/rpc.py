@@ -9,6 +9,7 @@ from booking.usecases.cancel_appointment import CancelAppointment, cancel_appoin
 from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_appointment
 from booking.usecases.create_campaign import create_campaign
 from booking.usecases.desk import Desk
+from booking.usecases.detour_calendar import detour_calendar
 from booking.usecases.get_appointment import get_appointment
 from booking.usecases.hold_slot import hold_slot
 from booking.usecases.import_contacts import import_contacts
@@ -66,6 +67,12 @@ class BookingServicer(BookingServiceServicer):
         """The best slots."""
         made = await suggest_slots(self._desk, commands.suggest_slots(request))
         return messages.suggestions(made, explain=request.explain)
+
+    async def GetDetourCalendar(
+        self, request: pb.GetDetourCalendarRequest, _: Any
+    ) -> pb.GetDetourCalendarResponse:
+        """What each day would cost."""
+        return messages.detour_month(await detour_calendar(self._desk, commands.detour_calendar(request)))
 
     async def HoldSlot(self, request: pb.HoldSlotRequest, _: Any) -> pb.Hold:
         """Keeps a slot."""

@@ -58,6 +58,29 @@ NO_SLOTS = FoundSlots((), (), refused_truncated=False, travel_version="", estima
 """What there is when policy leaves nothing to search for."""
 
 
+class FoundDetour(NamedTuple):
+    """The best slot of an agent in a window, which is counted from 0; `grade` is the ledger's, handed on."""
+
+    agent_id: str
+    window: int
+    start: int
+    added_travel: int
+    grade: Any
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDetours:
+    """By agent id, then window."""
+
+    detours: Sequence[FoundDetour]
+    travel_version: str
+    estimated: bool
+
+
+NO_DETOURS = FoundDetours((), travel_version="", estimated=False)
+"""What there is when policy leaves nothing to search for."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewHold:
     """A slot to keep; the ledger keeps `campaign_id` and `caller_id` as the hold's context."""
@@ -79,6 +102,10 @@ class Ledger(Protocol):
 
     async def search(self, tenant: str, query: SlotQuery) -> FoundSlots:
         """The starts that fit."""
+        ...
+
+    async def detours(self, tenant: str, query: SlotQuery) -> FoundDetours:
+        """The best slot of each agent in each of the windows, which are in order and apart."""
         ...
 
     async def hold(self, tenant: str, new: NewHold) -> Hold:

@@ -56,7 +56,7 @@ async def suggest_slots(desk: Desk, query: SuggestSlots) -> Suggestions:
     grounds = await desk.grounds.of(who.tenant, query.campaign_id, query.contact_id)
     if grounds is None:
         raise errors.not_found("campaign", "campaign_id")
-    search = _search(query, grounds)
+    search = slot_query(query, grounds, _windows(query, grounds))
     closed = next(iter(refusals(grounds.now, search.not_before, grounds.terms)), None)
     if closed is not None:
         return Suggestions(NO_SLOTS, (), closed, search.windows)
@@ -64,13 +64,14 @@ async def suggest_slots(desk: Desk, query: SuggestSlots) -> Suggestions:
     return Suggestions(found, _tokens(desk, who.tenant, search, found.slots))
 
 
-def _search(query: SuggestSlots, grounds: Grounds) -> SlotQuery:
+def slot_query(query: SuggestSlots, grounds: Grounds, windows: Sequence[Window]) -> SlotQuery:
+    """What the ledger is asked. Raises AGENT_NOT_IN_CAMPAIGN, and NotFound for an unknown contact."""
     counts, now = grounds.parameters, grounds.now
     return SlotQuery(
         campaign_id=query.campaign_id,
         point=query.point or grounds.required_contact_point(),
         duration=query.duration,
-        windows=_windows(query, grounds),
+        windows=windows,
         not_before=earliest_start(now, counts.lead_time),
         as_of=now.replace(microsecond=0),
         agent_ids=_agents(query, grounds),

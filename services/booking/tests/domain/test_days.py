@@ -1,12 +1,13 @@
 """Calendar days as stretches of time, DST changes included."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from booking.domain.campaign import zone
-from booking.domain.days import days_window, merged
+from booking.domain.days import days_window, merged, month_days
 from kit.errors import InvalidInput
 from kit.values.window import Window
 
@@ -80,3 +81,29 @@ def test_a_zone_that_is_none_is_named(name: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         zone(name)
     assert [violation.field for violation in refused.value.violations] == ["time_zone"]
+
+
+@pytest.mark.parametrize(
+    ("month", "first", "days", "hours"),
+    [
+        ("2027-03", datetime(2027, 2, 28, 23, tzinfo=UTC), 31, 31 * 24 - 1),
+        ("2027-10", datetime(2027, 9, 30, 22, tzinfo=UTC), 31, 31 * 24 + 1),
+        ("2028-02", datetime(2028, 1, 31, 23, tzinfo=UTC), 29, 29 * 24),
+        ("", datetime(2027, 2, 28, 23, tzinfo=UTC), 31, 31 * 24 - 1),
+        ("2199-12", datetime(2199, 11, 30, 23, tzinfo=UTC), 31, 31 * 24),
+    ],
+)
+def test_a_month_is_its_days_one_after_the_other(month: str, first: datetime, days: int, hours: int) -> None:
+    found = month_days(month, NOW, ROME)
+    windows = [window for _, window in found]
+    assert (len(found), windows[0].start) == (days, first)
+    assert all(a.end == b.start for a, b in pairwise(windows))
+    assert windows[-1].end - first == timedelta(hours=hours)
+    assert [day.day for day, _ in found] == list(range(1, days + 1))
+
+
+@pytest.mark.parametrize("month", ["2027-13", "2027-00", "1970-12", "2200-01", "0000-01"])
+def test_what_is_no_month_is_refused_by_name(month: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        month_days(month, NOW, ROME)
+    assert refused.value.violations[0].field == "month"

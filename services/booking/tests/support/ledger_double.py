@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 
 from booking.domain.itinerary import Hold, Leg, Reservation, StopPlan
-from booking.usecases.ports import FoundSlot, FoundSlots, NewHold, SlotQuery
+from booking.usecases.ports import FoundDetour, FoundDetours, FoundSlot, FoundSlots, NewHold, SlotQuery
 from giro.common.v1 import travel_pb2
 from kit.errors import AlreadyExists, GiroError, NotFound, Reason, RuleViolated, Unavailable
 
@@ -72,6 +72,11 @@ class LedgerDouble:
         """The slots that the test has put there."""
         self.queries.append(query)
         return await self._answered("search", lambda: self._search(query))
+
+    async def detours(self, tenant: str, query: SlotQuery) -> FoundDetours:
+        """The earliest of those slots by agent and window; each adds ten minutes."""
+        self.queries.append(query)
+        return await self._answered("detours", lambda: self._detours(query))
 
     async def hold(self, tenant: str, new: NewHold) -> Hold:
         """Keeps a slot."""
@@ -146,6 +151,16 @@ class LedgerDouble:
                 anatomy.end.FromDatetime(end)
                 found.append(FoundSlot(agent, int(start.timestamp()), int(end.timestamp()), anatomy))
         return FoundSlots(found[: query.limit], (), False, "estimate-1", True)
+
+    async def _detours(self, query: SlotQuery) -> FoundDetours:
+        found: dict[tuple[str, int], FoundDetour] = {}
+        for agent, start in sorted(self.slots):
+            for number, window in enumerate(query.windows):
+                fits = window.start <= start and start + query.duration <= window.end
+                if fits and start >= query.not_before and agent in query.agent_ids:
+                    at = int(start.timestamp())
+                    found.setdefault((agent, number), FoundDetour(agent, number, at, 600, 1))
+        return FoundDetours([found[key] for key in sorted(found)], "estimate-1", estimated=True)
 
     async def _hold(self, tenant: str, new: NewHold) -> Hold:
         key = (tenant, new.hold_id)

@@ -63,6 +63,37 @@ def suggest(  # noqa: PLR0917 - typer calls it by name
 
 
 @app.command()
+def calendar(  # noqa: PLR0917 - typer calls it by name
+    campaign: Annotated[str, typer.Argument(help="id, name or part of it")],
+    contact: Annotated[str, typer.Option("--contact", "-c", help="whom to visit: id or name")] = "",
+    at: Annotated[str, typer.Option("--at", help="a place instead: LAT,LNG")] = "",
+    duration: Annotated[str, typer.Option("--duration", "-d", help="length of the visit")] = "45m",
+    month: Annotated[str, typer.Option("--month", help="2026-12; default: the present one")] = "",
+    agent: Annotated[list[str] | None, typer.Option("--agent", "-a", help="only these: id or name")] = None,
+    form: Output = Format.TABLE,
+) -> None:
+    """What a visit would add to each agent's day, over a month: pick a day, then suggest or book.
+
+    \b
+    giro slots calendar solar --contact "Giulia Zanetti" --month 2026-12
+    """
+    with calling(form) as gateway:
+        lookup = Lookup(gateway)
+        found = lookup.campaign(campaign)
+        body: Json = {
+            **_place(lookup, found["campaignId"], contact, at),
+            "duration": f"{int(reading.duration(duration).total_seconds())}s",
+            "month": month,
+            "agentIds": [lookup.agent_id(each) for each in agent or []],
+        }
+        answer = gateway.post(f"/v1/campaigns/{found['campaignId']}/slots:detours", body)
+        if form is Format.JSON:
+            output.as_json(answer)
+            return
+        slots.show_month(answer, lookup.agent_name)
+
+
+@app.command()
 def hold(
     slot: Annotated[str, typer.Argument(help="number of the last suggestion, or a slot token")],
     ttl: Annotated[str, typer.Option("--for", help="how long, at most 15m")] = "5m",

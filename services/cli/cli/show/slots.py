@@ -32,6 +32,32 @@ def show(answer: Json, zone: str, name: Name) -> None:
         _refused(answer, zone, name)
 
 
+def show_month(answer: Json, name: Name) -> None:
+    """One line an agent, one column a day, the minutes added in the colour of their grade."""
+    days = answer.get("days", [])
+    if not days:
+        why = f": {answer['closedReason']}" if answer.get("closedReason") else ""
+        output.say(f"nothing fits in this month{why}; --month looks at another", "yellow")
+        return
+    dates = sorted({day["day"] for day in days})
+    cells = {(day["agentId"], day["day"]): day for day in days}
+    rows = [
+        [name(agent), *(_detour(cells.get((agent, date))) for date in dates)]
+        for agent in dict.fromkeys(day["agentId"] for day in days)
+    ]
+    heads = ("agent", *(f">{int(date[-2:])}" for date in dates))
+    output.table(f"{dates[0][:7]}: minutes that a visit adds", heads, rows)
+    output.note("green ideal   yellow ok   red poor   blank: nothing fits that day")
+
+
+def _detour(day: Json | None) -> Text:
+    if day is None:
+        return Text("")
+    grade = day.get("grade", "").removeprefix("GRADE_")
+    minutes = round(reading.seconds(day.get("addedTravel")) / 60)
+    return Text(str(minutes), style=words.GRADE_STYLES.get(grade, ""))
+
+
 def show_round(stops: Sequence[Json], point: Json) -> None:
     """A map of the day's round with the offered visit as *."""
     star = Mark(LatLng(point["latitude"], point["longitude"]), "*", "bold magenta")

@@ -33,6 +33,10 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         """The starts that fit."""
         return await self._search.search_slots(request)
 
+    async def FindDetours(self, request: pb.FindDetoursRequest, context: Context) -> pb.FindDetoursResponse:
+        """The best slot of each agent in each window."""
+        return await self._search.find_detours(request)
+
     async def HoldStop(self, request: pb.HoldStopRequest, context: Context) -> pb.HeldStop:
         """Keeps a slot."""
         ttl = messages.span(request.ttl, "ttl")

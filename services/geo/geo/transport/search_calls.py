@@ -12,6 +12,10 @@ class SearchCalls(Protocol):
         """LedgerService.SearchSlots."""
         ...
 
+    async def find_detours(self, request: ledger_pb2.FindDetoursRequest) -> ledger_pb2.FindDetoursResponse:
+        """LedgerService.FindDetours."""
+        ...
+
     async def import_matrix(self, request: geo_pb2.ImportMatrixRequest) -> geo_pb2.ImportMatrixResponse:
         """GeoService.ImportMatrix."""
         ...

@@ -1,11 +1,13 @@
 """The gRPC face of slot search and travel data: message to command, domain to message."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from geo.domain.detours import Detour
 from geo.domain.drives import UNREACHABLE
 from geo.domain.grades import Grade, Thresholds
 from geo.domain.legs import Pair
@@ -41,6 +43,17 @@ class SearchRpc:
     async def search_slots(self, request: ledger_pb2.SearchSlotsRequest) -> ledger_pb2.SearchSlotsResponse:
         """The starts that fit."""
         return _found(await self._search.search(caller().tenant, _search(request)))
+
+    async def find_detours(self, request: ledger_pb2.FindDetoursRequest) -> ledger_pb2.FindDetoursResponse:
+        """The best slot of each agent in each window."""
+        asked = _search(request.search)
+        if any(later.start < window.end for window, later in pairwise(asked.windows)):
+            raise messages.invalid("search.windows", "must be in order and apart")
+        found = await self._search.detours(caller().tenant, asked)
+        response = ledger_pb2.FindDetoursResponse(travel_version=found.travel_version)
+        for detour, grade in found.detours:
+            _fill_detour(response.detours.add(), detour, grade)
+        return response
 
     async def import_matrix(self, request: geo_pb2.ImportMatrixRequest) -> geo_pb2.ImportMatrixResponse:
         """Replaces the tenant's matrix."""
@@ -148,6 +161,14 @@ def _found(found: Found) -> ledger_pb2.SearchSlotsResponse:
     for gap in found.refused:
         _fill_refused(response.refused.add(), gap)
     return response
+
+
+def _fill_detour(message: ledger_pb2.Detour, detour: Detour, grade: Grade | None) -> None:
+    message.agent_id = detour.agent_id
+    message.window = detour.window
+    message.start.seconds = detour.start
+    message.added_travel.seconds = detour.added_travel
+    message.grade = _NO_GRADE if grade is None else _GRADES[grade]
 
 
 def _fill_slot(message: travel_pb2.SlotAnatomy, slot: Slot, grade: Grade | None) -> None:

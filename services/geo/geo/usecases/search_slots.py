@@ -14,6 +14,7 @@ import numpy as np
 
 from geo.domain import refusals, slot_search
 from geo.domain.agenda import Agenda
+from geo.domain.detours import Detour, detours
 from geo.domain.drives import Drives
 from geo.domain.gaps import NEVER, Gaps
 from geo.domain.grades import Grade, Thresholds
@@ -59,6 +60,14 @@ class Found:
     travel_version: str
 
 
+@dataclass(frozen=True, slots=True)
+class FoundDetours:
+    """The best slot of each agent in each window, with its grade (None without thresholds)."""
+
+    detours: tuple[tuple[Detour, Grade | None], ...]
+    travel_version: str
+
+
 class SlotSearch:
     """Slot search over the agendas in memory."""
 
@@ -69,15 +78,27 @@ class SlotSearch:
 
     async def search(self, tenant: str, asked: SearchSlots) -> Found:
         """The best slots. Raises InvalidInput, NotFound for an unknown agent, and Unavailable."""
+        task, unable = await self._task(tenant, asked)
+        return _found(task, await self._look(task), unable)
+
+    async def detours(self, tenant: str, asked: SearchSlots) -> FoundDetours:
+        """The best slot of each agent in each window, which are in order and apart. Raises as `search`."""
+        task, _ = await self._task(tenant, asked)
+        looked = await self._look(task)
+        found = detours(looked, task.question.windows, task.prepared.agent_ids)
+        limits = asked.thresholds
+        graded = [(detour, limits.grade(detour.added_travel) if limits else None) for detour in found]
+        return FoundDetours(tuple(graded), looked.travel.inward.version)
+
+    async def _task(self, tenant: str, asked: SearchSlots) -> "tuple[_Task, list[Agenda]]":
+        """What to look at, and the agents that lack a skill."""
         question = _question(asked)
         agendas = await self._agendas.of(tenant, tuple(dict.fromkeys(asked.agent_ids)), asked.as_of)
         able = [agenda for agenda in agendas if asked.skills <= agenda.skills]
         as_of, until = int(asked.as_of.timestamp()), max(end for _, end in question.windows)
         prepared = await self._prepared.of(tenant, able, as_of, until)
-        task = _Task(tenant, asked, question, prepared)
-        looked = await self._look(task)
         unable = [agenda for agenda in agendas if not asked.skills <= agenda.skills]
-        return _found(task, looked, unable)
+        return _Task(tenant, asked, question, prepared), unable
 
     async def _look(self, task: "_Task") -> Looked:
         look = _Look.at(task, _first_candidates(task))

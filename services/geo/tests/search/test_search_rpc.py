@@ -203,3 +203,37 @@ async def test_a_matrix_over_the_wire(wire: Wire) -> None:
     with pytest.raises(InvalidInput) as refused:
         await wire.geo("ListNowInfeasible", geo_pb2.ListNowInfeasibleRequest(page_token="????"))
     assert [violation.field for violation in refused.value.violations] == ["page_token"]
+
+
+async def test_detours_of_days_with_their_grades(wire: Wire) -> None:
+    stub = ledger_pb2_grpc.LedgerServiceStub(wire.client.channel)
+    search = ledger_pb2.SearchSlotsRequest(
+        point=point(45.05),
+        duration=Duration(seconds=1800),
+        windows=[window(0, 24), window(24, 48), window(168, 192)],
+        as_of=Timestamp(seconds=int(at(0).timestamp()) - 86_400),
+        agent_ids=[wire.agent],
+        limit=1,
+        granularity=Duration(seconds=900),
+        ideal_up_to=Duration(seconds=600),
+        ok_up_to=Duration(seconds=3600),
+    )
+    request = ledger_pb2.FindDetoursRequest(search=search)
+    found = await wire.client.call(stub.FindDetours, request, tenant=TENANT)
+    assert [(one.agent_id, one.window) for one in found.detours] == [(wire.agent, 0), (wire.agent, 2)]
+    for detour in found.detours:
+        limits = {"ideal_up_to": search.ideal_up_to, "ok_up_to": search.ok_up_to}
+        day = search.windows[detour.window]
+        alone = await wire.search(windows=[day], granularity=search.granularity, limit=1, **limits)
+        (best,) = alone.slots
+        assert (detour.start, detour.added_travel, detour.grade) == (
+            best.start,
+            best.added_travel,
+            best.grade,
+        )
+        assert detour.grade != travel_pb2.GRADE_UNSPECIFIED
+    del request.search.windows[:]
+    request.search.windows.extend([window(0, 24), window(12, 48)])
+    with pytest.raises(InvalidInput) as refused:
+        await wire.client.call(stub.FindDetours, request, tenant=TENANT)
+    assert [one.field for one in refused.value.violations] == ["search.windows"]

@@ -261,3 +261,30 @@ def test_gaps_kept_from_earlier_searches_follow_every_change(
         world["wish"] = replace(world["wish"], as_of=world["wish"].as_of + timedelta(minutes=10))
         fresh = _run(_engine(world).search("ten", _search(world)))
         assert _starts(_run(kept.search("ten", _search(world)))) == _starts(fresh)
+
+
+def _apart(windows: tuple[Window, ...]) -> tuple[Window, ...]:
+    """The windows in order, each from where the one before ends."""
+    cut: list[Window] = []
+    for window in sorted(windows):
+        start = max(window.start, cut[-1].end) if cut else window.start
+        if start < window.end:
+            cut.append(Window(start, window.end))
+    return tuple(cut)
+
+
+@given(world=worlds())
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_the_detour_of_a_day_is_that_days_best_slot(world: dict[str, Any]) -> None:
+    """For each agent and window what a search of that agent and window alone puts first (GEO-11)."""
+    engine, windows = _engine(world), _apart(world["wish"].windows)
+    best = []
+    for agent in sorted(world["diaries"]):
+        for number, window in enumerate(windows):
+            alone = _search(world, windows=(window,), agent_ids=(agent,), limit=1)
+            best += [
+                (agent, number, slot.start, slot.added_travel)
+                for slot, _ in _run(engine.search("ten_1", alone)).slots
+            ]
+    found = _run(engine.detours("ten_1", _search(world, windows=windows)))
+    assert [tuple(detour) for detour, _ in found.detours] == best

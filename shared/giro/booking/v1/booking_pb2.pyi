@@ -633,6 +633,138 @@ class SuggestSlotsResponse(_message.Message):
 Global___SuggestSlotsResponse: _TypeAlias = SuggestSlotsResponse  # noqa: Y015
 
 @_typing.final
+class GetDetourCalendarRequest(_message.Message):
+    """A month to look at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    POINT_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    MONTH_FIELD_NUMBER: _builtins.int
+    AGENT_IDS_FIELD_NUMBER: _builtins.int
+    campaign_id: _builtins.str
+    """Id, `cmp_…`. Required."""
+    contact_id: _builtins.str
+    """The place of a contact of this campaign."""
+    month: _builtins.str
+    """Month, "YYYY-MM", in the campaign's zone. Default: the present one."""
+    @_builtins.property
+    def point(self) -> _travel_pb2.Point:
+        """A point."""
+
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """How long the visit takes; whole seconds, 1 minute to 24 hours. Required."""
+
+    @_builtins.property
+    def agent_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these agents, at most 100; empty for all of the campaign, if it has no more than that."""
+
+    def __init__(
+        self,
+        *,
+        campaign_id: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        point: _travel_pb2.Point | None = ...,
+        duration: _duration_pb2.Duration | None = ...,
+        month: _builtins.str = ...,
+        agent_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "duration", b"duration", "place", b"place", "point", b"point"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_ids", b"agent_ids", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "duration", b"duration", "month", b"month", "place", b"place", "point", b"point"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_place: _TypeAlias = _typing.Literal["contact_id", "point"]  # noqa: Y015
+    _WhichOneofArgType_place: _TypeAlias = _typing.Literal["place", b"place"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_place) -> _WhichOneofReturnType_place | None: ...
+
+Global___GetDetourCalendarRequest: _TypeAlias = GetDetourCalendarRequest  # noqa: Y015
+
+@_typing.final
+class GetDetourCalendarResponse(_message.Message):
+    """What each day would cost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAYS_FIELD_NUMBER: _builtins.int
+    CLOSED_REASON_FIELD_NUMBER: _builtins.int
+    TRAVEL_VERSION_FIELD_NUMBER: _builtins.int
+    ESTIMATED_TRAVEL_FIELD_NUMBER: _builtins.int
+    closed_reason: _builtins.str
+    """Why there are none at all, as a reason of the errors (PACKAGE_FULL); empty otherwise."""
+    travel_version: _builtins.str
+    """Version of the travel data that answered."""
+    estimated_travel: _builtins.bool
+    """True when travel times are straight-line estimates, not roads."""
+    @_builtins.property
+    def days(self) -> _containers.RepeatedCompositeFieldContainer[Global___DetourDay]:
+        """By agent id, then day; none where nothing fits, and none at all once the package is used up."""
+
+    def __init__(
+        self,
+        *,
+        days: _abc.Iterable[Global___DetourDay] | None = ...,
+        closed_reason: _builtins.str = ...,
+        travel_version: _builtins.str = ...,
+        estimated_travel: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closed_reason", b"closed_reason", "days", b"days", "estimated_travel", b"estimated_travel", "travel_version", b"travel_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDetourCalendarResponse: _TypeAlias = GetDetourCalendarResponse  # noqa: Y015
+
+@_typing.final
+class DetourDay(_message.Message):
+    """The best slot of one agent on one day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    ADDED_TRAVEL_FIELD_NUMBER: _builtins.int
+    GRADE_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    SLOT_TOKEN_FIELD_NUMBER: _builtins.int
+    day: _builtins.str
+    """Calendar day, "YYYY-MM-DD", in the campaign's zone."""
+    agent_id: _builtins.str
+    """The agent who would come."""
+    grade: _travel_pb2.Grade.ValueType
+    """The colour of the day: how good it is."""
+    slot_token: _builtins.str
+    """Holds or books that start, as a suggested slot's token does."""
+    @_builtins.property
+    def added_travel(self) -> _duration_pb2.Duration:
+        """Travel added to the agent's day by the visit; may be negative by a few seconds on real roads."""
+
+    @_builtins.property
+    def start(self) -> _timestamp_pb2.Timestamp:
+        """Earliest start that adds so little travel."""
+
+    def __init__(
+        self,
+        *,
+        day: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+        added_travel: _duration_pb2.Duration | None = ...,
+        grade: _travel_pb2.Grade.ValueType = ...,
+        start: _timestamp_pb2.Timestamp | None = ...,
+        slot_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["added_travel", b"added_travel", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_travel", b"added_travel", "agent_id", b"agent_id", "day", b"day", "grade", b"grade", "slot_token", b"slot_token", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DetourDay: _TypeAlias = DetourDay  # noqa: Y015
+
+@_typing.final
 class HoldSlotRequest(_message.Message):
     """Keeps a slot."""
 

@@ -70,6 +70,11 @@ class BookingServiceStub:
                 request_serializer=giro_dot_booking_dot_v1_dot_booking__pb2.SuggestSlotsRequest.SerializeToString,
                 response_deserializer=giro_dot_booking_dot_v1_dot_booking__pb2.SuggestSlotsResponse.FromString,
                 _registered_method=True)
+        self.GetDetourCalendar = channel.unary_unary(
+                '/giro.booking.v1.BookingService/GetDetourCalendar',
+                request_serializer=giro_dot_booking_dot_v1_dot_booking__pb2.GetDetourCalendarRequest.SerializeToString,
+                response_deserializer=giro_dot_booking_dot_v1_dot_booking__pb2.GetDetourCalendarResponse.FromString,
+                _registered_method=True)
         self.HoldSlot = channel.unary_unary(
                 '/giro.booking.v1.BookingService/HoldSlot',
                 request_serializer=giro_dot_booking_dot_v1_dot_booking__pb2.HoldSlotRequest.SerializeToString,
@@ -185,6 +190,13 @@ class BookingServiceServicer:
 
     def SuggestSlots(self, request, context):
         """The best slots over all of the campaign's agents (R-189), each of which can really be kept (R-087).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDetourCalendar(self, request, context):
+        """What a visit would add to each agent's day, over a month: the calendar that an operator picks a day from (GEO-11).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -318,6 +330,11 @@ def add_BookingServiceServicer_to_server(servicer, server):
                     servicer.SuggestSlots,
                     request_deserializer=giro_dot_booking_dot_v1_dot_booking__pb2.SuggestSlotsRequest.FromString,
                     response_serializer=giro_dot_booking_dot_v1_dot_booking__pb2.SuggestSlotsResponse.SerializeToString,
+            ),
+            'GetDetourCalendar': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDetourCalendar,
+                    request_deserializer=giro_dot_booking_dot_v1_dot_booking__pb2.GetDetourCalendarRequest.FromString,
+                    response_serializer=giro_dot_booking_dot_v1_dot_booking__pb2.GetDetourCalendarResponse.SerializeToString,
             ),
             'HoldSlot': grpc.unary_unary_rpc_method_handler(
                     servicer.HoldSlot,
@@ -575,6 +592,33 @@ class BookingService:
             '/giro.booking.v1.BookingService/SuggestSlots',
             giro_dot_booking_dot_v1_dot_booking__pb2.SuggestSlotsRequest.SerializeToString,
             giro_dot_booking_dot_v1_dot_booking__pb2.SuggestSlotsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDetourCalendar(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giro.booking.v1.BookingService/GetDetourCalendar',
+            giro_dot_booking_dot_v1_dot_booking__pb2.GetDetourCalendarRequest.SerializeToString,
+            giro_dot_booking_dot_v1_dot_booking__pb2.GetDetourCalendarResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,8 @@ class BookingServiceStub:
     """People to visit of a campaign, by id."""
     SuggestSlots: _grpc.UnaryUnaryMultiCallable[_booking_pb2.SuggestSlotsRequest, _booking_pb2.SuggestSlotsResponse]
     """The best slots over all of the campaign's agents (R-189), each of which can really be kept (R-087)."""
+    GetDetourCalendar: _grpc.UnaryUnaryMultiCallable[_booking_pb2.GetDetourCalendarRequest, _booking_pb2.GetDetourCalendarResponse]
+    """What a visit would add to each agent's day, over a month: the calendar that an operator picks a day from (GEO-11)."""
     HoldSlot: _grpc.UnaryUnaryMultiCallable[_booking_pb2.HoldSlotRequest, _booking_pb2.Hold]
     """Keeps a slot while the customer is on the line."""
     ReleaseHold: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ReleaseHoldRequest, _booking_pb2.ReleaseHoldResponse]
@@ -93,6 +95,8 @@ class BookingServiceAsyncStub(BookingServiceStub):
     """People to visit of a campaign, by id."""
     SuggestSlots: _aio.UnaryUnaryMultiCallable[_booking_pb2.SuggestSlotsRequest, _booking_pb2.SuggestSlotsResponse]  # type: ignore[assignment]
     """The best slots over all of the campaign's agents (R-189), each of which can really be kept (R-087)."""
+    GetDetourCalendar: _aio.UnaryUnaryMultiCallable[_booking_pb2.GetDetourCalendarRequest, _booking_pb2.GetDetourCalendarResponse]  # type: ignore[assignment]
+    """What a visit would add to each agent's day, over a month: the calendar that an operator picks a day from (GEO-11)."""
     HoldSlot: _aio.UnaryUnaryMultiCallable[_booking_pb2.HoldSlotRequest, _booking_pb2.Hold]  # type: ignore[assignment]
     """Keeps a slot while the customer is on the line."""
     ReleaseHold: _aio.UnaryUnaryMultiCallable[_booking_pb2.ReleaseHoldRequest, _booking_pb2.ReleaseHoldResponse]  # type: ignore[assignment]
@@ -178,6 +182,14 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.SuggestSlotsResponse, _abc.Awaitable[_booking_pb2.SuggestSlotsResponse]]:
         """The best slots over all of the campaign's agents (R-189), each of which can really be kept (R-087)."""
+
+    @_abc_1.abstractmethod
+    def GetDetourCalendar(
+        self,
+        request: _booking_pb2.GetDetourCalendarRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.GetDetourCalendarResponse, _abc.Awaitable[_booking_pb2.GetDetourCalendarResponse]]:
+        """What a visit would add to each agent's day, over a month: the calendar that an operator picks a day from (GEO-11)."""
 
     @_abc_1.abstractmethod
     def HoldSlot(

@@ -152,6 +152,100 @@ class SearchSlotsResponse(_message.Message):
 Global___SearchSlotsResponse: _TypeAlias = SearchSlotsResponse  # noqa: Y015
 
 @_typing.final
+class FindDetoursRequest(_message.Message):
+    """What to look for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEARCH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def search(self) -> Global___SearchSlotsRequest:
+        """As in SearchSlots, with one window a day, in order and apart; `limit` and `explain` do not count. Required."""
+
+    def __init__(
+        self,
+        *,
+        search: Global___SearchSlotsRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["search", b"search"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["search", b"search"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindDetoursRequest: _TypeAlias = FindDetoursRequest  # noqa: Y015
+
+@_typing.final
+class FindDetoursResponse(_message.Message):
+    """What each day would cost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DETOURS_FIELD_NUMBER: _builtins.int
+    TRAVEL_VERSION_FIELD_NUMBER: _builtins.int
+    travel_version: _builtins.str
+    """Version of the travel data that answered."""
+    @_builtins.property
+    def detours(self) -> _containers.RepeatedCompositeFieldContainer[Global___Detour]:
+        """Ordered by agent id, then window; none where nothing fits."""
+
+    def __init__(
+        self,
+        *,
+        detours: _abc.Iterable[Global___Detour] | None = ...,
+        travel_version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detours", b"detours", "travel_version", b"travel_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindDetoursResponse: _TypeAlias = FindDetoursResponse  # noqa: Y015
+
+@_typing.final
+class Detour(_message.Message):
+    """The best slot of one agent in one window."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    ADDED_TRAVEL_FIELD_NUMBER: _builtins.int
+    GRADE_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    """The agent."""
+    window: _builtins.int
+    """Position of the window in the request, from 0."""
+    grade: _travel_pb2.Grade.ValueType
+    """How good it is."""
+    @_builtins.property
+    def start(self) -> _timestamp_pb2.Timestamp:
+        """Earliest start that adds so little travel."""
+
+    @_builtins.property
+    def added_travel(self) -> _duration_pb2.Duration:
+        """Travel added to the agent's day by the visit."""
+
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        window: _builtins.int = ...,
+        start: _timestamp_pb2.Timestamp | None = ...,
+        added_travel: _duration_pb2.Duration | None = ...,
+        grade: _travel_pb2.Grade.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["added_travel", b"added_travel", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_travel", b"added_travel", "agent_id", b"agent_id", "grade", b"grade", "start", b"start", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Detour: _TypeAlias = Detour  # noqa: Y015
+
+@_typing.final
 class StopPlan(_message.Message):
     """The time and place to take on an agent's agenda."""
 

@@ -43,6 +43,11 @@ class LedgerServiceStub:
                 request_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.SearchSlotsRequest.SerializeToString,
                 response_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.SearchSlotsResponse.FromString,
                 _registered_method=True)
+        self.FindDetours = channel.unary_unary(
+                '/giro.geo.v1.LedgerService/FindDetours',
+                request_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.FindDetoursRequest.SerializeToString,
+                response_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.FindDetoursResponse.FromString,
+                _registered_method=True)
         self.HoldStop = channel.unary_unary(
                 '/giro.geo.v1.LedgerService/HoldStop',
                 request_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.HoldStopRequest.SerializeToString,
@@ -104,6 +109,13 @@ class LedgerServiceServicer:
 
     def SearchSlots(self, request, context):
         """Finds the starts that fit, over agents and days. Exact: as an exhaustive check of every gap would.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindDetours(self, request, context):
+        """For each agent and window the slot that adds least travel (GEO-11).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -187,6 +199,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     request_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.SearchSlotsRequest.FromString,
                     response_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.SearchSlotsResponse.SerializeToString,
             ),
+            'FindDetours': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindDetours,
+                    request_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.FindDetoursRequest.FromString,
+                    response_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.FindDetoursResponse.SerializeToString,
+            ),
             'HoldStop': grpc.unary_unary_rpc_method_handler(
                     servicer.HoldStop,
                     request_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.HoldStopRequest.FromString,
@@ -269,6 +286,33 @@ class LedgerService:
             '/giro.geo.v1.LedgerService/SearchSlots',
             giro_dot_geo_dot_v1_dot_ledger__pb2.SearchSlotsRequest.SerializeToString,
             giro_dot_geo_dot_v1_dot_ledger__pb2.SearchSlotsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindDetours(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giro.geo.v1.LedgerService/FindDetours',
+            giro_dot_geo_dot_v1_dot_ledger__pb2.FindDetoursRequest.SerializeToString,
+            giro_dot_geo_dot_v1_dot_ledger__pb2.FindDetoursResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class LedgerServiceStub:
     def __new__(cls, channel: _aio.Channel) -> LedgerServiceAsyncStub: ...
     SearchSlots: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.SearchSlotsRequest, _ledger_pb2.SearchSlotsResponse]
     """Finds the starts that fit, over agents and days. Exact: as an exhaustive check of every gap would."""
+    FindDetours: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.FindDetoursRequest, _ledger_pb2.FindDetoursResponse]
+    """For each agent and window the slot that adds least travel (GEO-11)."""
     HoldStop: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.HoldStopRequest, _ledger_pb2.HeldStop]
     """Keeps a slot until an expiry, by the database's clock."""
     GetHold: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetHoldRequest, _ledger_pb2.HeldStop]
@@ -71,6 +73,8 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     SearchSlots: _aio.UnaryUnaryMultiCallable[_ledger_pb2.SearchSlotsRequest, _ledger_pb2.SearchSlotsResponse]  # type: ignore[assignment]
     """Finds the starts that fit, over agents and days. Exact: as an exhaustive check of every gap would."""
+    FindDetours: _aio.UnaryUnaryMultiCallable[_ledger_pb2.FindDetoursRequest, _ledger_pb2.FindDetoursResponse]  # type: ignore[assignment]
+    """For each agent and window the slot that adds least travel (GEO-11)."""
     HoldStop: _aio.UnaryUnaryMultiCallable[_ledger_pb2.HoldStopRequest, _ledger_pb2.HeldStop]  # type: ignore[assignment]
     """Keeps a slot until an expiry, by the database's clock."""
     GetHold: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetHoldRequest, _ledger_pb2.HeldStop]  # type: ignore[assignment]
@@ -106,6 +110,14 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.SearchSlotsResponse, _abc.Awaitable[_ledger_pb2.SearchSlotsResponse]]:
         """Finds the starts that fit, over agents and days. Exact: as an exhaustive check of every gap would."""
+
+    @_abc_1.abstractmethod
+    def FindDetours(
+        self,
+        request: _ledger_pb2.FindDetoursRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.FindDetoursResponse, _abc.Awaitable[_ledger_pb2.FindDetoursResponse]]:
+        """For each agent and window the slot that adds least travel (GEO-11)."""
 
     @_abc_1.abstractmethod
     def HoldStop(

@@ -1,0 +1,94 @@
+"""What a visit would add to each agent's day, over a month (GEO-11)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from booking.domain import errors
+from booking.domain.campaign import zone
+from booking.domain.days import month_days
+from booking.domain.grounds import Grounds
+from booking.domain.policies import refusals
+from booking.domain.slot_token import SuggestedSlot
+from booking.usecases.desk import Desk
+from booking.usecases.ports import NO_DETOURS, FoundDetour, FoundDetours, SlotQuery
+from booking.usecases.reach import reach
+from booking.usecases.suggest_slots import SuggestSlots, slot_query
+from kit.errors import GiroError
+from kit.rpc.context import caller
+from kit.values.latlng import LatLng
+
+MOST_AGENTS = 100
+"""Most agents of one calendar: a month of them is about what one answer can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetourCalendar:
+    """What to look at. A place is a contact of the campaign or a point; the month is "YYYY-MM" or empty."""
+
+    campaign_id: str
+    contact_id: str
+    point: LatLng | None
+    duration: timedelta
+    month: str
+    agent_ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """What was found, `days` by the windows' numbers, a token for each; or the policy that leaves nothing."""
+
+    found: FoundDetours
+    days: Sequence[date]
+    tokens: Sequence[str]
+    closed: GiroError | None = None
+
+
+async def detour_calendar(desk: Desk, query: DetourCalendar) -> Month:
+    """The best slot of each agent on each day; nothing once the package is used up.
+
+    Raises NotFound, InvalidInput naming `month` or `agent_ids`, AGENT_NOT_IN_CAMPAIGN, Unavailable.
+    """
+    who = caller()
+    reach().require_campaign(query.campaign_id)
+    grounds = await desk.grounds.of(who.tenant, query.campaign_id, query.contact_id)
+    if grounds is None:
+        raise errors.not_found("campaign", "campaign_id")
+    days = month_days(query.month, grounds.now, zone(grounds.campaign.time_zone))
+    search = slot_query(_as_suggestion(query, grounds), grounds, [window for _, window in days])
+    closed = next(iter(refusals(grounds.now, search.not_before, grounds.terms)), None)
+    if closed is not None:
+        return Month(NO_DETOURS, (), (), closed)
+    found = await desk.ledger.detours(who.tenant, search)
+    tokens = [_token(desk, who.tenant, search, detour) for detour in found.detours]
+    return Month(found, [day for day, _ in days], tokens)
+
+
+def _as_suggestion(query: DetourCalendar, grounds: Grounds) -> SuggestSlots:
+    if not query.agent_ids and len(grounds.campaign.agent_ids) > MOST_AGENTS:
+        raise errors.invalid("agent_ids", f"the campaign has more than {MOST_AGENTS} agents: name some")
+    return SuggestSlots(
+        campaign_id=query.campaign_id,
+        contact_id=query.contact_id,
+        point=query.point,
+        duration=query.duration,
+        first_day="",
+        last_day="",
+        windows=(),
+        agent_ids=query.agent_ids,
+        limit=1,
+        explain=False,
+    )
+
+
+def _token(desk: Desk, tenant: str, search: SlotQuery, detour: FoundDetour) -> str:
+    length, issued_at = int(search.duration.total_seconds()), int(search.as_of.timestamp())
+    slot = SuggestedSlot(
+        search.campaign_id,
+        detour.agent_id,
+        detour.start,
+        detour.start + length,
+        search.point.key,
+        issued_at,
+    )
+    return desk.slot_tokens.write(tenant, slot)
