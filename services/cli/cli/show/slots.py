@@ -41,7 +41,7 @@ def show_month(answer: Json, name: Name) -> None:
         return
     dates = sorted({day["day"] for day in days})
     cells = {(day["agentId"], day["day"]): day for day in days}
-    rows = [
+    rows: list[list[str | Text]] = [
         [name(agent), *(_detour(cells.get((agent, date))) for date in dates)]
         for agent in dict.fromkeys(day["agentId"] for day in days)
     ]
