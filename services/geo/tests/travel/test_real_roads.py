@@ -38,6 +38,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Roads:
 
 @pytest.fixture(scope="module")
 def places() -> Ints:
+    if not EXTRACT.is_file():
+        pytest.skip("no real road extract in GIRO_TEST_ROADS or ../shared/data/roads")
     with (DATA / "liechtenstein-places.csv").open(encoding="utf-8") as opened:
         rows = random.Random(7).sample(list(csv.DictReader(opened)), 200)
     return np.unique([LatLng(float(row["lat"]), float(row["lon"])).key for row in rows])
@@ -106,3 +108,19 @@ async def test_the_server_answers_as_the_graph_in_process_does(engine: Roads, pl
             assert (ours == theirs).all()
         assert remote.version == engine.version
         await remote.close()
+
+
+async def test_a_real_valhalla_answers_as_the_peer_of_the_other_tests_does(places: Ints) -> None:
+    """A `valhalla_service` with tiles of Liechtenstein, where somebody runs one."""
+    url = os.environ.get("GIRO_TEST_VALHALLA")
+    if not url:
+        pytest.skip("no Valhalla server in GIRO_TEST_VALHALLA")
+    remote = make_engine(f"valhalla+{url}?most_places=50&timeout_s=20")
+    lost = [LatLng(47.0, 9.0).key, LatLng(43.0, 5.0).key]
+    hub, many = Places.single(int(places[0])), Places.of(np.append(places[1:], lost))
+    (there, _), (back, _) = await remote.measure(hub, many), await remote.measure(many, hub)
+    assert (there[-2:] == UNREACHABLE).all()
+    assert (there[:-2] > 0).mean() > 0.95
+    assert (there != back).mean() > 0.2
+    assert remote.version.startswith("valhalla-")
+    await remote.close()
