@@ -87,6 +87,11 @@ class Stack:
         return self._made.urls
 
     @property
+    def installation(self) -> Installation:
+        """What environments are made from: for one process more beside the stack's own."""
+        return self._made
+
+    @property
     def _made(self) -> Installation:
         if self._installation is None:
             raise RuntimeError("the stack was not started")
