@@ -1,4 +1,4 @@
-"""`python -m loadtests.bench.reminders`: 100,000 reminders due within an hour, two workers, simulated carrier.
+"""`python -m loadtests.bench.reminders`: 100,000 reminders due in an hour, two workers, simulated carrier.
 
 The hour is played at its own pace for as long as asked (the rate is the same in every minute of it), then a
 backlog as after an outage. Lateness is from the planned instant to the carrier being asked, by the

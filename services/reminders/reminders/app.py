@@ -196,7 +196,7 @@ async def make_for_ever(desk: Desk, settings: Settings) -> None:
                 claimed = await maker.round()
             except Unavailable as error:
                 _log.warning("making_waits", error=str(error))
-            if not claimed:
+            if claimed < settings.at_once // 2:  # else there is more to do at once
                 await asyncio.sleep(settings.make_every)
     finally:
         await maker.finish()

@@ -62,8 +62,8 @@ class Settings(CarrierSettings):
 
     booking_target: str = "127.0.0.1:8412"
     """host:port of booking."""
-    make_every: float = Field(0.25, gt=0, le=60)
-    """Seconds between two looks for reminders that are due, when the last one found none."""
+    make_every: float = Field(0.2, gt=0, le=60)
+    """Seconds between two looks for reminders that are due, when the last one found few."""
     look_up_every: float = Field(2.0, gt=0, le=600)
     """Seconds between two looks for calls that are in doubt."""
     lease: float = Field(30.0, ge=1, le=600)

@@ -52,7 +52,7 @@ async def test_a_thousand_due_and_a_kill_at_each_point(
         worker = await start(environment(urls, nats_server, point))
         assert await asyncio.wait_for(worker.wait(), 30) == KILLED, point
         # what the dead one had claimed, or asked for, is free or looked up after this
-        await house.go_to(datetime.now(UTC) + number * timedelta(minutes=4))
+        await house.go_to(datetime.now(UTC) + number * timedelta(minutes=6))
     assert 0 < await count_open(house) <= MANY
     await _finish(house, environment(urls, nats_server))
     found = await rings(house)
@@ -71,7 +71,7 @@ async def _finish(house: House, made: dict[str, str]) -> None:
             if not await count_open(house):
                 return
             if number % 50 == 49:  # calls that were under way when their worker died are looked up
-                await house.go_to(await house.now() + timedelta(minutes=4))
+                await house.go_to(await house.now() + timedelta(minutes=6))
             await asyncio.sleep(0.2)
         pytest.fail(f"{await count_open(house)} are still open")
     finally:

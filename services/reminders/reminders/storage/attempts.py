@@ -58,6 +58,16 @@ _SAVE = text(
     """
 )
 
+_UNDER_WAY = text(
+    """
+    UPDATE reminders.attempts
+    SET state = 'UNDER_WAY', look_up_at = :look_up_at,
+        provider_reference = CASE WHEN provider_reference = '' THEN :provider ELSE provider_reference END
+    WHERE tenant_id = :tenant AND attempt_id = :id AND state IN ('ASKED', 'UNDER_WAY')
+    RETURNING attempt_id
+    """
+)
+
 _ANSWERED = text(
     """
     INSERT INTO reminders.answers (tenant_id, attempt_id, digit, told_at, counted)
@@ -129,6 +139,12 @@ async def lock(tx: Tx, attempt_id: str) -> tuple[Attempt, Reminder]:
     """One attempt and its reminder, both locked."""
     row = (await tx.run(_LOCK, {"tenant": tx.tenant, "id": attempt_id})).one()
     return _attempt(row), reminders.beside(row)
+
+
+async def note_under_way(tx: Tx, attempt_id: str, provider: str, look_up_at: datetime) -> bool:
+    """The provider has it; False when it is settled already, or nobody's of this tenant."""
+    params = {"tenant": tx.tenant, "id": attempt_id, "provider": provider, "look_up_at": look_up_at}
+    return (await tx.run(_UNDER_WAY, params)).first() is not None
 
 
 async def save(tx: Tx, attempt: Attempt) -> None:

@@ -37,13 +37,16 @@ _KEY: Final = re.compile(r"^[0-9*#]$")
 _MOST_ATTEMPTS: Final = 12
 """Attempts of one reminder, those that never rang included."""
 _OPEN: Final = frozenset({AttemptState.ASKED, AttemptState.UNDER_WAY})
-_TALK: Final = timedelta(minutes=2)
-"""Longer than ringing and talking take; after it a call that nothing was heard of is looked up."""
+_LONGEST_CALL: Final = timedelta(minutes=4)
+"""Longer than ringing and talking take; after it a call that nothing more was heard of is looked up."""
 
 
 async def hear(desk: Desk, tenant: str, report: CallReport) -> None:
     """What a provider tells of a call. A reference that is nobody's of this tenant is ignored."""
     await failpoint("reminders.hear.before_settle")
+    if report.state is CallState.UNDER_WAY and report.digit is None:
+        await _goes_on(desk, tenant, report)
+        return
     await _heard(desk, tenant, report.reference, lambda ear: ear.listen(report))
     await failpoint("reminders.hear.after_commit")
 
@@ -56,6 +59,14 @@ async def hear_sent(desk: Desk, tenant: str, attempt_id: str, ending: Ending) ->
 async def give_up(desk: Desk, tenant: str, attempt_id: str) -> None:
     """Nobody can tell what became of an attempt, and nobody will."""
     await _heard(desk, tenant, attempt_id, lambda ear: ear.leave_unsettled())
+
+
+async def _goes_on(desk: Desk, tenant: str, report: CallReport) -> None:
+    """The call rings or is being answered: nothing is decided yet, only when to ask about it changes."""
+    async with desk.db.uow(tenant) as tx:
+        look_up_at = await tx.now() + _LONGEST_CALL
+        if await attempts.note_under_way(tx, report.reference, report.provider_reference, look_up_at):
+            heard_total.labels("under_way").inc()
 
 
 async def _heard(desk: Desk, tenant: str, attempt_id: str, act: "Callable[[_Ear], Awaitable[None]]") -> None:
@@ -88,7 +99,7 @@ class _Ear:
         elif report.state is CallState.ENDED:
             await (await self._take_key(report)).end(_ending(report), report)
         else:
-            await (await self._take_key(report))._goes_on(report)
+            await (await self._take_key(report))._talks(report)
 
     async def end(self, ending: Ending, report: CallReport | None) -> None:
         """Settles the attempt, charges a call, and decides what follows."""
@@ -163,12 +174,12 @@ class _Ear:
         change = events.Coloured(after_answer(answer), 0, self.now, answer, self.attempt.attempt_id)
         await finish_reminder.paint(self.tx, self.plan, change)
 
-    async def _goes_on(self, report: CallReport) -> None:
+    async def _talks(self, report: CallReport) -> None:
         under_way = replace(
             self.attempt,
             state=AttemptState.UNDER_WAY,
             provider_reference=_reference(self.attempt, report),
-            look_up_at=self.now + self.rules.ring + _TALK,
+            look_up_at=self.now + _LONGEST_CALL,
         )
         await attempts.save(self.tx, under_way)
         heard_total.labels("under_way").inc()

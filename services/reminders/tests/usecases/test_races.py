@@ -48,8 +48,8 @@ async def due(house: House, **more: str) -> Visit:
 
 
 async def recover(house: House, visit: Visit) -> Reminder:
-    """What other workers make of it within four minutes."""
-    for seconds in (40, 80, 160, 200):
+    """What other workers make of it within six minutes."""
+    for seconds in (40, 80, 290, 330):
         await house.go_to(at(2, 12) + timedelta(seconds=seconds))
         await house.look_up()
         await house.make()
