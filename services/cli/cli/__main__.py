@@ -4,7 +4,18 @@ from importlib.metadata import version
 
 import typer
 
-from cli.commands import agents, appointments, campaigns, checks, holds, people, roads, slots, solving
+from cli.commands import (
+    agents,
+    appointments,
+    campaigns,
+    checks,
+    holds,
+    people,
+    reminders,
+    roads,
+    slots,
+    solving,
+)
 from cli.commands.calling import noun
 from cli.commands.doctor import doctor
 from cli.show import output
@@ -38,6 +49,7 @@ def build() -> typer.Typer:
         ("slots", slots.app),
         ("holds", holds.app),
         ("appointments", appointments.app),
+        ("reminders", reminders.app),
         ("agents", agents.app),
         ("agent", agents.one),
         ("geo", checks.geo),
