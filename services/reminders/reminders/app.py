@@ -12,7 +12,7 @@ from giro.reminders.v1.reminders_pb2_grpc import add_RemindersServiceServicer_to
 from kit import telemetry
 from kit.bus import subjects
 from kit.bus.connect import Bus, ensure_stream
-from kit.bus.consumer import Consumer, Handler
+from kit.bus.consumer import Consumer
 from kit.bus.relay import Relay
 from kit.db.engine import Database
 from kit.errors import Unavailable
@@ -30,7 +30,7 @@ from reminders.prompts.catalogue import catalogue
 from reminders.prompts.speech import Prompts
 from reminders.settings import Settings
 from reminders.storage.constraints import CONSTRAINTS
-from reminders.transport.consumers import APPOINTMENTS, LETTERS, Appointments, Letters
+from reminders.transport.consumers import APPOINTMENTS, LETTERS, WRITTEN_OF, Appointments, Letters
 from reminders.transport.rpc import RemindersServicer
 from reminders.transport.webhooks import TwilioWebhooks, WebhookServer
 from reminders.usecases.desk import Desk, Timers
@@ -215,16 +215,26 @@ async def look_up_for_ever(desk: Desk, settings: Settings) -> None:
 
 
 def _work(background: Background, settings: Settings, desk: Desk, bus: Bus) -> None:
-    background.spawn("appointments", _consumer(bus, desk, (APPOINTMENTS, "booking"), Appointments(desk)).run)
-    background.spawn("letters", _consumer(bus, desk, (LETTERS, settings.service), Letters(desk)).run)
+    appointments = Consumer(
+        bus,
+        APPOINTMENTS,
+        subjects.stream("booking"),
+        [subjects.evt("*", "booking", ">")],
+        Appointments(desk),
+        db=desk.db,
+    )
+    letters = Consumer(
+        bus,
+        LETTERS,
+        subjects.stream(settings.service),
+        [subjects.evt("*", settings.service, each) for each in WRITTEN_OF],
+        Letters(desk),
+        db=desk.db,
+    )
+    background.spawn("appointments", appointments.run)
+    background.spawn("letters", letters.run)
     background.spawn("make reminders", lambda: make_for_ever(desk, settings))
     background.spawn("look up calls", lambda: look_up_for_ever(desk, settings))
-
-
-def _consumer(bus: Bus, desk: Desk, source: tuple[str, str], handler: Handler) -> Consumer:
-    durable, service = source
-    wanted = [subjects.evt("*", service, ">")]
-    return Consumer(bus, durable, subjects.stream(service), wanted, handler, db=desk.db)
 
 
 def _desk(settings: Settings, db: Database, opened: AsyncExitStack) -> tuple[Desk, Carriers]:

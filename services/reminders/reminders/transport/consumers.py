@@ -18,6 +18,9 @@ APPOINTMENTS: Final = "reminders-appointments"
 LETTERS: Final = "reminders-letters"
 """Names of the durable consumers."""
 
+WRITTEN_OF: Final = (events.LIMIT_REACHED, events.WRONG_NUMBER)
+"""Our own events that letters are written of."""
+
 _CANCELLED: Final = "appointment_cancelled"
 
 _TOLD: Final[Mapping[str, Callable[[bytes], Any]]] = {

@@ -148,8 +148,8 @@ class House:
 
     def visit(self, start: datetime, version: int = 1, **more: Any) -> Visit:
         """A new appointment that booking knows."""
-        given = {"zone": "UTC", "name": "Ada", "phone": PHONE, **more}
-        visit = Visit(new_id("apt"), version, "cmp_1", "cnt_1", start, **given)
+        given = {"campaign_id": "cmp_1", "zone": "UTC", "name": "Ada", "phone": PHONE, **more}
+        visit = Visit(new_id("apt"), version, contact_id="cnt_1", start=start, **given)
         self.visits.known[visit.appointment_id] = visit
         return visit
 

@@ -1,0 +1,295 @@
+"""What comes in: calls with bad input refused by field, events followed once, letters written once."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from reminder_house import CALLER, DAY, HOUR, PHONE, House, at
+
+from giro.booking.v1 import booking_events_pb2 as booking
+from giro.reminders.v1 import reminders_events_pb2 as own
+from giro.reminders.v1 import reminders_pb2 as pb
+from kit.bus import subjects
+from kit.bus.events import Event
+from kit.errors import GiroError, InvalidInput, NotAllowed, NotFound, Reason
+from kit.rpc import context
+from kit.rpc.context import Caller, Grant
+from kit.values.ids import new_id
+from reminders.clients.simulated import Answer, Outcome
+from reminders.domain.reminder import State, Visit
+from reminders.transport.consumers import Appointments, Letters
+from reminders.transport.rpc import RemindersServicer
+from reminders.usecases.caller_numbers import AddNumber, add_number
+from reminders.usecases.ports import Doubtful
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def enter(house: House, *grants: Grant) -> None:
+    mine = grants or (Grant("ADMINISTRATOR", "tenant", ""),)
+    context.become(Caller("usr_1", house.tenant, mine))
+
+
+@pytest.fixture
+def desk(house: House) -> Iterator[RemindersServicer]:
+    token = context.become(None)
+    enter(house)
+    yield RemindersServicer(house.desk)
+    context.unbecome(token)
+
+
+def event(house: House, service: str, name: str, message: Any) -> Event:
+    subject = subjects.evt(house.tenant, service, name)
+    return Event(new_id("evt"), house.tenant, subject, "", message.SerializeToString(), "", "", "test")
+
+
+def snapshot(visit: Visit) -> booking.AppointmentSnapshot:
+    start = Timestamp()
+    start.FromDatetime(visit.start)
+    return booking.AppointmentSnapshot(
+        appointment_id=visit.appointment_id, campaign_id="cmp_1", start=start, version=visit.version
+    )
+
+
+async def test_bookings_events_make_move_and_end_a_plan(house: House) -> None:
+    await house.settle_in(DAY)
+    follow = Appointments(house.desk)
+    visit = house.visit(at(5, 12))
+    booked = event(
+        house, "booking", "appointment_booked", booking.AppointmentBooked(appointment=snapshot(visit))
+    )
+    for _ in range(2):
+        await follow(booked)
+    moved = replace(visit, version=2, start=at(6, 12))
+    house.visits.known[visit.appointment_id] = moved
+    postponed = booking.AppointmentPostponed(appointment=snapshot(moved))
+    await follow(event(house, "booking", "appointment_postponed", postponed))
+    assert [each.run_at for each in await house.of(visit) if each.state is State.WAITING] == [at(5, 12)]
+    ended = booking.AppointmentCancelled(appointment=snapshot(replace(moved, version=3)))
+    await follow(event(house, "booking", "appointment_cancelled", ended))
+    assert {each.state for each in await house.of(visit)} == {State.CANCELLED}
+    await follow(event(house, "booking", "appointment_failed", booking.AppointmentFailed()))
+    with pytest.raises(ValueError, match="no appointment"):
+        await follow(event(house, "booking", "appointment_booked", booking.AppointmentBooked()))
+
+
+async def test_letters_are_written_once_to_who_is_to_be_told(house: House) -> None:
+    await house.settle_in(
+        DAY, called_as='"Sole Mio"', alert_email='"boss@example.com"', reminder_language='"lv"'
+    )
+    house.carrier.book.script(PHONE, Answer(Outcome.WRONG_NUMBER))
+    visit = await house.booked(at(3, 12))
+    await house.go_to(at(2, 12))
+    await house.make()
+    write = Letters(house.desk)
+    wrong = own.WrongNumber(appointment_id=visit.appointment_id, campaign_id="cmp_1")
+    told = event(house, "reminders", "wrong_number", wrong)
+    limit = own.DailyLimitReached(day="2027-01-13", limit=50, campaign_id="cmp_1")
+    reached = event(house, "reminders", "daily_limit_reached", limit)
+    for _ in range(3):
+        await write(told)
+        await write(reached)
+    assert [(each.to, each.language) for each in house.post.sent] == [("boss@example.com", "lv")] * 2
+    assert visit.appointment_id in house.post.sent[0].body
+    assert "50" in house.post.sent[1].body
+
+
+async def test_nobody_to_tell_and_a_letter_that_is_lost(house: House) -> None:
+    await house.settle_in(DAY, called_as='"Sole Mio"')
+    limit = own.DailyLimitReached(day="2027-01-13", limit=50, campaign_id="cmp_1")
+    await Letters(house.desk)(event(house, "reminders", "daily_limit_reached", limit))
+    assert house.post.sent == []
+    house.post.fails = Doubtful("lost")
+    other = House(house.db, post=house.post)
+    await other.settle_in(DAY, alert_email='"boss@example.com"')
+    await Letters(other.desk)(event(other, "reminders", "daily_limit_reached", limit))
+
+
+async def test_a_number_is_called_from_once_its_code_came_back(house: House, desk: RemindersServicer) -> None:
+    request = pb.AddCallerNumberRequest(phone="+37167000009", request_id="r" * 8)
+    made = await desk.AddCallerNumber(request, None)
+    again = await desk.AddCallerNumber(request, None)
+    assert (made.number_id, made.state) == (again.number_id, pb.CALLER_NUMBER_STATE_PENDING)
+    number = {"number_id": made.number_id}
+    with pytest.raises(GiroError) as refused:
+        await desk.ActivateCallerNumber(pb.ActivateCallerNumberRequest(**number), None)
+    assert refused.value.code == "FAILED_PRECONDITION"
+    (sent,) = house.post.sent
+    right = sent.body.rpartition(" ")[2]
+    wrong = f"{(int(right) + 1) % 1_000_000:06}"
+    for _ in range(5):
+        with pytest.raises(InvalidInput):
+            await desk.VerifyCallerNumber(pb.VerifyCallerNumberRequest(**number, code=wrong), None)
+    with pytest.raises(InvalidInput):  # the code is used up
+        await desk.VerifyCallerNumber(pb.VerifyCallerNumberRequest(**number, code=right), None)
+    await desk.SendNumberCode(pb.SendNumberCodeRequest(**number), None)
+    fresh = house.post.sent[-1].body.rpartition(" ")[2]
+    verified = await desk.VerifyCallerNumber(pb.VerifyCallerNumberRequest(**number, code=fresh), None)
+    assert verified.state == pb.CALLER_NUMBER_STATE_VERIFIED
+    active = await desk.ActivateCallerNumber(pb.ActivateCallerNumberRequest(**number), None)
+    assert active.state == pb.CALLER_NUMBER_STATE_ACTIVE
+
+
+async def test_the_branchs_number_before_the_organisations(house: House, desk: RemindersServicer) -> None:
+    await house.settle_in(DAY, called_as='"Sole Mio"')
+    made = await desk.AddCallerNumber(
+        pb.AddCallerNumberRequest(phone="+37167000008", branch_id="brn_1", request_id="b" * 8), None
+    )
+    code = house.post.sent[-1].body.rpartition(" ")[2]
+    await desk.VerifyCallerNumber(pb.VerifyCallerNumberRequest(number_id=made.number_id, code=code), None)
+    await desk.ActivateCallerNumber(pb.ActivateCallerNumberRequest(number_id=made.number_id), None)
+    set_branch = pb.SetReminderParameterRequest(name="reminder_branch", campaign_id="cmp_2", value="brn_1")
+    await desk.SetReminderParameter(set_branch, None)
+    await house.booked(at(3, 12))
+    await house.booked(at(3, 12), campaign_id="cmp_2", phone="+37120000002")
+    await house.go_to(at(2, 12))
+    await house.make()
+    assert {call.to: call.caller for call in house.carrier.placed} == {
+        PHONE: CALLER,
+        "+37120000002": "+37167000008",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field"),
+    [
+        ("reminder_offsets", "31536000s", "value"),
+        ("reminder_offsets", "0s", "value"),
+        ("reminder_offsets", "-60s", "value"),
+        ("reminder_offsets", "a day", "value"),
+        ("reminder_offsets", "3600s,3600s", "value"),
+        ("reminder_retries", "3", "value"),
+        ("daily_call_limit", "-1", "value"),
+        ("quiet_from", "25:00", "value"),
+        ("reminder_ladder", "VOICE,PIGEON", "value"),
+        ("reminder_language", "tlh", "value"),
+        ("no_such", "1", "name"),
+    ],
+)
+async def test_parameters_that_make_no_sense(
+    house: House, desk: RemindersServicer, name: str, value: str, field: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await desk.SetReminderParameter(pb.SetReminderParameterRequest(name=name, value=value), None)
+    assert [each.field for each in refused.value.violations] == [field]
+    assert await house.rows("parameters") == []
+
+
+async def test_the_limit_is_raised_at_once_and_not_per_campaign(
+    house: House, desk: RemindersServicer
+) -> None:
+    await house.settle_in(DAY, called_as='"Sole Mio"', daily_call_limit="0")
+    shown = await desk.SetReminderParameter(
+        pb.SetReminderParameterRequest(name="daily_call_limit", value="1"), None
+    )
+    assert (shown.value, shown.source) == ("1", "TENANT")
+    with pytest.raises(InvalidInput):
+        await desk.SetReminderParameter(
+            pb.SetReminderParameterRequest(name="daily_call_limit", value="9", campaign_id="cmp_1"), None
+        )
+    await house.booked(at(3, 12))
+    await house.go_to(at(2, 12))
+    await house.make()
+    assert len(house.carrier.placed) == 1
+
+
+async def test_offsets_of_one_appointment(house: House, desk: RemindersServicer) -> None:
+    await house.settle_in(DAY)
+    visit = await house.booked(at(4, 12))
+    own_offsets = pb.SetRemindersRequest(
+        appointment_id=visit.appointment_id, offsets=[Duration(seconds=7200), Duration(seconds=3600)]
+    )
+    shown = await desk.SetReminders(own_offsets, None)
+    waiting = [each for each in shown.reminders if each.state == pb.REMINDER_STATE_WAITING]
+    assert sorted(each.offset.seconds for each in waiting) == [3600, 7200]
+    await desk.SetReminders(
+        pb.SetRemindersRequest(appointment_id=visit.appointment_id, use_defaults=True), None
+    )
+    assert [each.offset for each in await house.of(visit) if each.state is State.WAITING] == [DAY]
+    for seconds in (366 * 86_400, 30, 0, -3600):
+        offsets = [Duration(seconds=seconds)]
+        bad = pb.SetRemindersRequest(appointment_id=visit.appointment_id, offsets=offsets)
+        with pytest.raises(InvalidInput):
+            await desk.SetReminders(bad, None)
+    with pytest.raises(NotFound):
+        await desk.ListReminders(pb.ListRemindersRequest(appointment_id="apt_nobody"), None)
+
+
+async def test_the_path_of_a_call_is_told(house: House, desk: RemindersServicer) -> None:
+    await house.settle_in(timedelta(hours=3), called_as='"Sole Mio"')
+    house.carrier.book.script(PHONE, Answer(Outcome.BUSY))
+    visit = await house.booked(at(3, 9, 30))
+    await house.go_to((await house.only(visit)).run_at)
+    await house.make()
+    reminder = (await house.only(visit)).reminder_id
+    told = await desk.ExplainCall(pb.ExplainCallRequest(reminder_id=reminder), None)
+    said = " ".join(step for decision in told.decisions for step in decision.path)
+    for rule in ("R-115", "22:59", "R-119"):
+        assert rule in said
+    assert [(call.ending, call.caller) for call in told.reminder.attempts] == [("BUSY", CALLER)]
+    assert told.reminder.state == pb.REMINDER_STATE_DONE  # 23:29 is quiet, nine is too late
+
+
+async def test_who_opted_out_is_not_called(house: House, desk: RemindersServicer) -> None:
+    await house.settle_in(DAY, called_as='"Sole Mio"')
+    await desk.SetOptOut(pb.SetOptOutRequest(phone=PHONE, opted_out=True), None)
+    visit = await house.booked(at(3, 12))
+    await house.go_to(at(2, 12))
+    await house.make()
+    assert (await house.only(visit)).reason == "OPTED_OUT"
+    await desk.SetOptOut(pb.SetOptOutRequest(phone=PHONE), None)
+    other = await house.booked(at(3, 13))
+    await house.go_to(at(2, 13))
+    await house.make()
+    assert (await house.only(other)).state is State.DONE
+
+
+async def test_a_week_plays_from_reminder_to_reminder(house: House, desk: RemindersServicer) -> None:
+    await house.settle_in(DAY, HOUR, called_as='"Sole Mio"')
+    for day in range(2, 8):
+        await house.booked(at(day, 12), phone=f"+3712000000{day}")
+    house.carrier.book.script("+37120000003", Answer(Outcome.BUSY))
+    played = await desk.PlayReminders(pb.PlayRemindersRequest(by=Duration(seconds=8 * 86_400)), None)
+    counts = {each.what: each.count for each in played.attempts}
+    assert counts == {"VOICE/ANSWERED": 10, "VOICE/BUSY": 6}
+    assert not played.unfinished
+    days = (at(1, 0).date().isoformat(), at(9, 0).date().isoformat())
+    report = await desk.ReportReminders(pb.ReportRemindersRequest(first_day=days[0], last_day=days[1]), None)
+    assert {each.what: each.count for each in report.reminders} == {"DONE/COMING": 10, "DONE/NO_ANSWER": 2}
+    assert report.charged == 10
+    for first, last in (
+        ("2027-02-30", "2027-03-01"),
+        ("2027-03-02", "2027-03-01"),
+        ("0001-01-01", "0001-01-02"),
+    ):
+        with pytest.raises(InvalidInput):
+            await desk.ReportReminders(pb.ReportRemindersRequest(first_day=first, last_day=last), None)
+
+
+async def test_roles_of_a_campaign_or_branch_reach_no_further(house: House, desk: RemindersServicer) -> None:
+    await house.settle_in(DAY)
+    visit = await house.booked(at(3, 12))
+    enter(house, Grant("OPERATOR", "campaign", "cmp_2"))
+    for call in (
+        desk.ListReminders(pb.ListRemindersRequest(appointment_id=visit.appointment_id), None),
+        desk.SetOptOut(pb.SetOptOutRequest(phone=PHONE), None),
+        desk.SetReminderParameter(pb.SetReminderParameterRequest(name="ring_time", value="20s"), None),
+        desk.PlayReminders(pb.PlayRemindersRequest(by=Duration(seconds=60)), None),
+    ):
+        with pytest.raises(NotAllowed) as refused:
+            await call
+        assert refused.value.reason is Reason.OUT_OF_SCOPE
+    enter(house, Grant("BRANCH_MANAGER", "branch", "brn_1"))
+    with pytest.raises(NotAllowed):
+        await add_number(house.desk, AddNumber("+37167000007", "brn_2", _claim()))
+    assert (await add_number(house.desk, AddNumber("+37167000007", "brn_1", _claim()))).branch_id == "brn_1"
+
+
+def _claim() -> Any:
+    from kit.db.claims import Claim
+
+    return Claim(f"req:{new_id('req')}", b"")
