@@ -224,8 +224,8 @@ def _told(said: dict[str, object]) -> Told:
     match said:
         case {"kind": "progress", "progress": dict(progress)}:
             return Progressed(progress)
-        case {"kind": "done", "answer": dict(answer)}:
-            return Done(answer)
+        case {"kind": "done", "answer": dict(answer), "cpu_seconds": float(cpu_seconds)}:
+            return Done(answer, cpu_seconds)
         case {"kind": "failed", "cause": str(cause)}:
             raise _Lost(f"failed: {cause}", started=True)
     raise _Lost(f"spoke nonsense: {said.get('kind')}", started=True)

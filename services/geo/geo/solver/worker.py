@@ -67,8 +67,10 @@ def _serve(jobs: Mapping[str, Job], source: BinaryIO, say: BinaryIO) -> None:
 
 def _answer(jobs: Mapping[str, Job], order: Document, say: BinaryIO) -> Document:
     run = Run(float(order["seconds"]), int(order["seed"]), _teller(say))
+    began = time.process_time()
     try:
-        return {"kind": "done", "answer": jobs[order["job"]](order["problem"], run)}
+        answer = jobs[order["job"]](order["problem"], run)
+        return {"kind": "done", "answer": answer, "cpu_seconds": time.process_time() - began}
     except MemoryError:
         _give_up()
     except Exception as error:  # whatever it is, it costs this call alone

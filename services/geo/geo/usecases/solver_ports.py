@@ -24,9 +24,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A job's answer; nothing in it is believed before it was checked."""
+    """A job's answer; nothing in it is believed before it was checked.
+
+    `cpu_seconds` is what the search really had of its time: less than the budget on a busy machine.
+    """
 
     document: Mapping[str, Any]
+    cpu_seconds: float = 0.0
 
 
 Told = Progress | Done

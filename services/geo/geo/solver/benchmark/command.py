@@ -57,7 +57,9 @@ def run(asked: Asked) -> int:
     broken = faults(instance, routes)
     if broken:  # the worker checked as well; the answer has come through a pipe since
         raise AssertionError(broken)
-    sys.stdout.write(_shown(asked, instance, routes, str(answer["engine"])))
+    had = f"{asked.seconds:g} s ({answer['cpu_seconds']:.1f} s on a core)"
+    engine = f"{answer['engine']}, {had}, seed {asked.seed}"
+    sys.stdout.write(_shown(asked, instance, routes, engine))
     return 0
 
 
@@ -79,7 +81,7 @@ async def _solved(asked: Asked, instance: Instance) -> dict[str, Any]:
             async for one in told:
                 if isinstance(one, Done):
                     _draw(sys.stderr, "")
-                    return dict(one.document)
+                    return {**one.document, "cpu_seconds": one.cpu_seconds}
                 _draw(sys.stderr, _bar(one.document["share"], one.document["best"] / instance.scale))
     finally:
         await pool.stop()
@@ -106,7 +108,7 @@ def _shown(asked: Asked, instance: Instance, routes: Routes, engine: str) -> str
     decimals = 1 if instance.scale > 1 else 0
     lines = [
         _title(asked, instance),
-        f"engine    {engine}, {asked.seconds:g} s, seed {asked.seed}",
+        f"engine    {engine}",
         f"vehicles  {len(routes)}",
         f"distance  {instance.distance(routes) / instance.scale:.{decimals}f}",
     ]
