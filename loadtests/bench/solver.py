@@ -40,7 +40,7 @@ class Row:
 
 async def run(console: Console, *, seconds: float = 30.0, seed: int = 1, engine: str = "auto") -> list[Row]:
     """One instance after the other. Raises AssertionError for an answer that is not legal."""
-    pool = WorkerPool(PoolOptions(memory_mb=2048))
+    pool = WorkerPool(PoolOptions(memory_mb=2048, grace=60.0))
     try:
         rows = []
         for name in BEST_KNOWN:

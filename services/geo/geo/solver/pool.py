@@ -43,8 +43,8 @@ class PoolOptions:
     workers: int = 1
     memory_mb: int = 1024
     waiting: int = 8
-    grace: float = 5.0
-    start_seconds: float = 30.0
+    grace: float = 15.0
+    start_seconds: float = 60.0
     jobs: str = "geo.solver.jobs"
 
 

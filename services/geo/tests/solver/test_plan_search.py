@@ -25,7 +25,7 @@ from geo.domain.tours import (
     refusals,
     timed,
 )
-from geo.solver.plan import job
+from geo.solver.plan import job, search, with_ortools
 from geo.solver.worker import Run
 from kit.errors import Reason
 
@@ -304,15 +304,21 @@ def test_or_tools_goes_on_from_the_insertions_and_its_rounds_count_only_when_the
         option = Option(((start, start + 3 * hour),), tuple(range(6)))
         made.append(Visit(f"v{number}", number + 1, 1800, 0, (option,), 20_000))
     problem = Problem(tuple(made), duties, drives)
-    plan, answer = solved(problem, 2.0, orderly=False)
-    assert illegal(problem, plan) is None
-    assert answer["cost"] == cost(problem, plan)
-    alone, _ = solved(problem, 1.2)
-    price = cost(problem, alone)
-    assert price is not None
-    assert (
-        answer["cost"] <= price * 1.02
-    )  # the same search first, for 1.2 s of the 2; machines are busy at times
+    start = Plan(tuple(() for _ in duties))
+    first = search.improved(
+        problem, start, search.free_visits(problem), Run(0.3, 1, _nobody), lambda *_: None
+    )
+    found, engine = job._with_ortools(problem, first, Run(1.0, 1, _nobody))
+    assert engine in {"insertion", "ortools"}
+    assert illegal(problem, found.plan) is None
+    assert found.cost == cost(problem, found.plan) <= first.cost
+    proposed = with_ortools.proposed(problem, first.plan, Run(1.0, 1, _nobody), 0.5)
+    assert proposed is not None
+    assert illegal(problem, job._driven(problem, proposed)) is None
+
+
+def _nobody(_progress: object) -> None:
+    pass
 
 
 def test_refusals_are_empty_where_there_is_a_place() -> None:

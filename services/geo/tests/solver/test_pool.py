@@ -29,7 +29,7 @@ async def pool() -> AsyncIterator[WorkerPool]:
     await made.stop()
 
 
-async def answer(pool: WorkerPool, name: str, seconds: float = 5.0, **problem: Any) -> dict[str, Any]:
+async def answer(pool: WorkerPool, name: str, seconds: float = 30.0, **problem: Any) -> dict[str, Any]:
     async with aclosing(pool.solve(Job(name, problem, seconds, seed=7))) as told:
         async for one in told:
             if isinstance(one, Done):
@@ -37,7 +37,7 @@ async def answer(pool: WorkerPool, name: str, seconds: float = 5.0, **problem: A
     raise AssertionError("no answer")
 
 
-async def refused(pool: WorkerPool, name: str, seconds: float = 5.0, **problem: Any) -> str:
+async def refused(pool: WorkerPool, name: str, seconds: float = 30.0, **problem: Any) -> str:
     with pytest.raises(Unavailable) as caught:
         await answer(pool, name, seconds, **problem)
     assert caught.value.reason is Reason.SOLVER_UNAVAILABLE
@@ -91,7 +91,7 @@ async def test_a_job_that_hangs_is_killed_when_its_time_and_the_grace_are_over(p
     (pid,) = pool.pids
     began = time.monotonic()
     assert await refused(pool, "hang", seconds=0.2) == "took too long"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert not _is_running(pid)
     assert (await answer(pool, "echo", say=2))["pid"] != pid
 
@@ -149,7 +149,7 @@ async def test_without_workers_every_call_is_refused() -> None:
 
 
 async def test_jobs_that_cannot_be_imported_are_told() -> None:
-    pool = WorkerPool(PoolOptions(jobs="geo.solver.nobodys", start_seconds=20))
+    pool = WorkerPool(PoolOptions(jobs="geo.solver.nobodys"))
     try:
         assert await refused(pool, "echo") == "died: exit code 1"
     finally:

@@ -22,6 +22,8 @@ from kit.errors import InvalidInput, Reason
 READERS: Final = {"solomon": text.solomon, "tsptw": text.tsptw}
 LONGEST_SECONDS: Final = 24 * 3600
 _BAR: Final = 30
+_PATIENCE: Final = 90.0
+"""Seconds for what comes before and after the search, on a machine that may be busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def _read(asked: Asked) -> Instance:
 
 
 async def _solved(asked: Asked, instance: Instance) -> dict[str, Any]:
-    pool = WorkerPool(PoolOptions(memory_mb=asked.memory_mb))
+    pool = WorkerPool(PoolOptions(memory_mb=asked.memory_mb, grace=_PATIENCE))
     problem = {"instance": instance.document, "engine": asked.engine}
     try:
         async with aclosing(pool.solve(Job("benchmark", problem, asked.seconds, asked.seed))) as told:
