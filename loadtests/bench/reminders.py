@@ -27,6 +27,8 @@ REMINDERS = int(os.environ.get("GIRO_BENCH_REMINDERS", "100000"))
 TENANTS = 50
 HOUR = 3600
 SETTLE_SECONDS = 3
+HEAD_START = 90
+"""Seconds for storing them all before the first one is due."""
 
 _FILL = """
     WITH made AS (
@@ -161,11 +163,11 @@ async def _second_worker(stack: Stack) -> asyncio.subprocess.Process:
 async def _hour(database: Database, minutes: float, out: Console) -> None:
     step = f"{HOUR / REMINDERS} seconds"
     began = time.monotonic()
-    first = database.run("SELECT now() + interval '20 seconds'")[0][0]
+    first = database.run("SELECT now() + CAST(%(head)s AS interval)", head=f"{HEAD_START} seconds")[0][0]
     _fill(database, "hour_", first=first, step=step, many=REMINDERS, ahead="2 hours", pointless="0")
     database.run("ANALYZE")
     out.print(f"{REMINDERS:,} reminders of {TENANTS} tenants stored in {time.monotonic() - began:.0f} s")
-    await asyncio.sleep(max(0.0, 20 - (time.monotonic() - began)))
+    await asyncio.sleep(max(0.0, HEAD_START - (time.monotonic() - began)))
     before, started = database.load(), time.monotonic()
     await asyncio.sleep(minutes * 60)
     after, took = database.load(), time.monotonic() - started
