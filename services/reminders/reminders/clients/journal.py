@@ -37,8 +37,8 @@ class CallJournal(Protocol):
 def merged(known: CallReport, told: CallReport) -> CallReport:
     """What is known after one more report, in whatever order and number reports come.
 
-    An ended call stays ended, and evidence of a call beats its absence; an answered call stays answered;
-    the first key, provider's reference and instants stay.
+    An ended call stays ended, and evidence of a call beats its absence; an answered call stays answered,
+    unless it was a machine that took it (R-148); the first key, provider's reference and instants stay.
     """
     return CallReport(
         reference=known.reference,
@@ -60,7 +60,8 @@ def _state(known: CallReport, told: CallReport) -> CallState:
 
 
 def _ending(known: CallEnding | None, told: CallEnding | None) -> CallEnding | None:
-    return CallEnding.ANSWERED if CallEnding.ANSWERED in {known, told} else known or told
+    strong = (each for each in (CallEnding.MACHINE, CallEnding.ANSWERED) if each in {known, told})
+    return next(strong, known or told)
 
 
 async def begin(journal: CallJournal, call: Call, now: datetime) -> CallReport | None:

@@ -13,6 +13,7 @@ Clock = Callable[[str], Awaitable[datetime]]
 """The present instant of a tenant: its test clock, in the sandbox."""
 
 _RINGS_BEFORE_ANSWER: Final = timedelta(seconds=4)
+_DETECTS_IN: Final = timedelta(seconds=4)
 _SPEAKS: Final = timedelta(seconds=12)
 _WAITS_FOR_KEY: Final = timedelta(seconds=6)
 
@@ -24,6 +25,8 @@ class Outcome(StrEnum):
     BUSY = "BUSY"
     NO_ANSWER = "NO_ANSWER"
     WRONG_NUMBER = "WRONG_NUMBER"
+    MACHINE = "MACHINE"
+    """A machine takes the call: hung up on where that is to be detected, else it presses no key."""
     DECLINED = "DECLINED"
     """The carrier refuses at once and places nothing."""
     DOUBTFUL_PLACED = "DOUBTFUL_PLACED"
@@ -76,6 +79,8 @@ class SimulatedCarrier:
 
     The instants of a report lie ahead of the clock by as long as the call would have taken.
     """
+
+    detects_machines: Final = True
 
     def __init__(
         self, sink: Sink, journal: CallJournal, answers: AnswerBook, clock: Clock, *, sandbox: bool
@@ -131,8 +136,17 @@ def played(call: Call, answer: Answer, now: datetime) -> CallReport:
             return replace(over, ending=CallEnding.BUSY, ended_at=now + timedelta(seconds=2))
         case Outcome.WRONG_NUMBER:
             return replace(over, ending=CallEnding.WRONG_NUMBER, ended_at=now + timedelta(seconds=1))
+        case Outcome.MACHINE:
+            return _taken_by_machine(over, call, now + _RINGS_BEFORE_ANSWER)
         case Outcome.ANSWERED | Outcome.DOUBTFUL_PLACED:
             return _answered(over, call, answer, now + _RINGS_BEFORE_ANSWER)
+
+
+def _taken_by_machine(over: CallReport, call: Call, answered_at: datetime) -> CallReport:
+    if not call.detect_machine:
+        return _answered(over, call, Answer(keys=""), answered_at)
+    ended_at = answered_at + _DETECTS_IN
+    return replace(over, ending=CallEnding.MACHINE, answered_at=answered_at, ended_at=ended_at)
 
 
 def _answered(over: CallReport, call: Call, answer: Answer, answered_at: datetime) -> CallReport:

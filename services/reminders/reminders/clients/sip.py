@@ -80,7 +80,12 @@ class _Running:
 
 
 class SipVoice:
-    """A voice provider. Its calls live in this process's workers: they end when it ends."""
+    """A voice provider. Its calls live in this process's workers: they end when it ends.
+
+    It hears keys, not voices: it can't tell a machine from a person, and declines a call that asks for it.
+    """
+
+    detects_machines: Final = False
 
     def __init__(self, sink: Sink, journal: CallJournal, clock: Clock, trunk: Trunk) -> None:
         self._sink, self._journal, self._clock, self._trunk = sink, journal, clock, trunk
@@ -96,6 +101,9 @@ class SipVoice:
         if not _E164.fullmatch(call.to) or not _E164.fullmatch(call.caller):
             await self._never(call)
             raise Declined(CallEnding.WRONG_NUMBER, "a number is not E.164")
+        if call.detect_machine:
+            await self._never(call)
+            raise Declined(CallEnding.FAILED, "answering_machine_detection: a SIP trunk can't tell")
         try:
             async with asyncio.timeout(self._trunk.line_wait_seconds):
                 await self._lines.acquire()

@@ -31,6 +31,8 @@ _SLACK: Final = timedelta(minutes=1)
 """How far Twilio's clock and ours may differ."""
 _CANDIDATES: Final = 20
 _LAST_TURN: Final = 2
+_MACHINES: Final = ("machine_", "fax")
+"""How AnsweredBy begins where no person took the call; human, unknown and nothing at all are persons."""
 
 _log = telemetry.logger(__name__)
 
@@ -51,6 +53,8 @@ class TwilioVoice:
     Twilio keeps no reference of ours, so the addresses that it is given carry it, and a call whose id is not
     known yet is looked for by its numbers and its time.
     """
+
+    detects_machines: Final = True
 
     def __init__(self, sink: Sink, journal: CallJournal, api: Api, clock: Clock, options: Options) -> None:
         self._sink, self._journal, self._api = sink, journal, api
@@ -73,6 +77,8 @@ class TwilioVoice:
 
     def _create(self, call: Call) -> Awaitable[Any]:
         addresses = dialogue.Addresses.of(self._options.public_url, call)
+        # Twilio listens first and asks for the dialogue when it knows: AnsweredBy comes with that question
+        more = {"machine_detection": "Enable"} if call.detect_machine else {}
         created: Awaitable[Any] = self._api.of(call.tenant).calls.create_async(
             to=call.to,
             from_=call.caller,
@@ -83,6 +89,7 @@ class TwilioVoice:
             status_callback_method="POST",
             timeout=call.ring_seconds,
             time_limit=dialogue.talk_seconds(),
+            **more,
         )
         return created
 
@@ -104,9 +111,10 @@ class TwilioVoice:
         found = await _known(resource.fetch_async())
         if found.status == "queued" and now >= call.give_up_at:
             found = await _known(resource.update_async(status="canceled"))
-        report = _reported(call.reference, sid, found.status, {})
+        report = _reported(call, sid, found.status, {"AnsweredBy": found.answered_by or ""})
         if report.state is CallState.ENDED:
-            answered = found.start_time if report.ending is CallEnding.ANSWERED else None
+            picked_up = report.ending in {CallEnding.ANSWERED, CallEnding.MACHINE}
+            answered = found.start_time if picked_up else None
             report = _timed(report, answered, found.end_time)
         return (await self._journal.learn(call.tenant, report)).report
 
@@ -133,13 +141,16 @@ class TwilioVoice:
 
     # --- being told by Twilio ---
 
-    async def answered(self, tenant: str, reference: str, sid: str) -> str | None:
-        """TwiML for somebody who took the call, or None for a call that is not ours."""
+    async def answered(self, tenant: str, reference: str, sid: str, told: Mapping[str, str]) -> str | None:
+        """TwiML for a person who took the call, the end for a machine; None for a call that is not ours."""
         call = await self._ours(tenant, reference, sid)
         if call is None:
             return None
         now = await self._clock(tenant)
-        await self._learn(call, CallReport(reference, CallState.UNDER_WAY, None, None, sid, now))
+        ending = CallEnding.MACHINE if _is_machine(call, told) else None
+        await self._learn(call, CallReport(reference, CallState.UNDER_WAY, ending, None, sid, now))
+        if ending is not None:
+            return dialogue.closes("", call)
         return self._asks(call.script.prompt, call, 1)
 
     async def pressed(self, tenant: str, reference: str, sid: str, key: str, turn: int) -> str | None:
@@ -163,7 +174,7 @@ class TwilioVoice:
         call = await self._ours(tenant, reference, sid)
         if call is None or status not in _STATUSES:
             return False
-        report = _reported(reference, sid, status, told)
+        report = _reported(call, sid, status, told)
         moment = _moment(told)
         if report.state is CallState.ENDED:
             report = _timed(report, None, moment)
@@ -209,12 +220,18 @@ async def _known(question: Awaitable[Any]) -> Any:
         raise Doubtful(str(refused)) from None
 
 
-def _reported(reference: str, sid: str, status: str, told: Mapping[str, str]) -> CallReport:
+def _reported(call: Call, sid: str, status: str, told: Mapping[str, str]) -> CallReport:
     ending = _ENDINGS.get(status)
+    if ending is CallEnding.ANSWERED and _is_machine(call, told):
+        ending = CallEnding.MACHINE
     if status == "failed" and told.get("SipResponseCode") in _SIP_NO_SUCH_NUMBER:
         ending = CallEnding.WRONG_NUMBER
     state = CallState.UNDER_WAY if ending is None else CallState.ENDED
-    return CallReport(reference, state, ending, provider_reference=sid)
+    return CallReport(call.reference, state, ending, provider_reference=sid)
+
+
+def _is_machine(call: Call, told: Mapping[str, str]) -> bool:
+    return call.detect_machine and told.get("AnsweredBy", "").startswith(_MACHINES)
 
 
 def _timed(report: CallReport, answered: datetime | None, ended: datetime | None) -> CallReport:

@@ -14,13 +14,15 @@ from reminders.domain.timing import Drop, Moment, decide
 
 
 class Ending(StrEnum):
-    """How an attempt ended; the first five as in `usecases.ports.CallEnding`."""
+    """How an attempt ended; all but SENT as in `usecases.ports.CallEnding`."""
 
     ANSWERED = "ANSWERED"
     NO_ANSWER = "NO_ANSWER"
     BUSY = "BUSY"
     WRONG_NUMBER = "WRONG_NUMBER"
     FAILED = "FAILED"
+    MACHINE = "MACHINE"
+    """A machine took it: not answered, and free (R-148)."""
     SENT = "SENT"
 
 
@@ -83,11 +85,17 @@ def _repetition(tried: Tried, visit: Visit, rules: Rules) -> Repeat | tuple[str,
 def _next_rung(tried: Tried, visit: Visit, rules: Rules, why: tuple[str, ...]) -> Repeat | Finish:
     # a message is given time to be read, a call that failed is followed at once
     wait = interval(tried.offset, rules) if tried.ending is Ending.SENT else timedelta(0)
-    for channel in rungs_after(tried.channel, visit, rules):
-        found = decide(tried.ended_at + wait, visit.start, tried.offset, ZoneInfo(visit.zone), rules)
-        if isinstance(found, Moment) and found.at >= tried.ended_at:
-            return Repeat(found.at, channel, (*why, f"next channel: {channel} (RE-15)", *found.path))
+    channels = rungs_after(tried.channel, visit, rules)
+    found = decide(tried.ended_at + wait, visit.start, tried.offset, ZoneInfo(visit.zone), rules)
+    if channels and isinstance(found, Moment) and found.at >= tried.ended_at:
+        return Repeat(found.at, channels[0], (*why, f"next channel: {channels[0]} (RE-15)", *found.path))
     return Finish(_outcome(tried), why)
+
+
+def instead_of_call(visit: Visit, offset: timedelta, rules: Rules, at: datetime) -> Repeat | None:
+    """What takes the place of a call at `at` that must not be made; None when nothing after it can."""
+    found = _next_rung(Tried(Channel.VOICE, Ending.FAILED, 0, at, offset), visit, rules, ())
+    return found if isinstance(found, Repeat) else None
 
 
 def first_channel(visit: Visit, rules: Rules) -> Channel | None:

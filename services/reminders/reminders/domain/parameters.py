@@ -194,6 +194,14 @@ CHARGE_ONCE = Parameter(
     rule="R-147",
     narrowest=Scope.CAMPAIGN,
 )
+MACHINE_DETECTION = Parameter(
+    "answering_machine_detection",
+    bool,
+    default=False,
+    description="Whether a call that an answering machine takes counts as not answered, and is free (R-148).",
+    rule="R-148",
+    narrowest=Scope.CAMPAIGN,
+)
 
 DEFINITIONS: Mapping[str, Parameter[Any]] = {
     parameter.name: parameter
@@ -215,6 +223,7 @@ DEFINITIONS: Mapping[str, Parameter[Any]] = {
         ALERT_EMAIL,
         CALLED_AS,
         CHARGE_ONCE,
+        MACHINE_DETECTION,
     )
 }
 
@@ -240,6 +249,7 @@ class Rules:
     alert_email: str = ALERT_EMAIL.default
     called_as: str = CALLED_AS.default
     charge_once: bool = CHARGE_ONCE.default
+    machine_detection: bool = MACHINE_DETECTION.default
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +300,7 @@ class Settings:
             alert_email=value(ALERT_EMAIL),
             called_as=value(CALLED_AS),
             charge_once=value(CHARGE_ONCE),
+            machine_detection=value(MACHINE_DETECTION),
         )
 
 

@@ -33,6 +33,8 @@ class DropReason(StrEnum):
     """Neither the branch nor the organisation has an active number to call from (R-108, R-109)."""
     OPTED_OUT = "OPTED_OUT"
     """The number asked not to be called."""
+    NO_MACHINE_DETECTION = "NO_MACHINE_DETECTION"
+    """`answering_machine_detection` is on, and whoever carries the calls can't tell (R-148)."""
     UNSETTLED = "UNSETTLED"
     """Nobody could tell what became of a call before the visit began."""
 

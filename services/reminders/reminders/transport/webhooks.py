@@ -28,8 +28,8 @@ _log = telemetry.logger(__name__)
 class Dialogue(Protocol):
     """A provider's side of a call; None or False means that it knows no such call."""
 
-    async def answered(self, tenant: str, reference: str, sid: str) -> str | None:
-        """What is said to somebody who took the call."""
+    async def answered(self, tenant: str, reference: str, sid: str, told: Mapping[str, str]) -> str | None:
+        """What is said to whoever took the call, a person or a machine."""
 
     async def pressed(self, tenant: str, reference: str, sid: str, key: str, turn: int) -> str | None:
         """What is said after a key, or after none."""
@@ -124,7 +124,7 @@ class TwilioWebhooks:
             raise _Refused(403, "OLD")
 
     async def _answer(self, request: web.Request, form: Mapping[str, str]) -> web.Response:
-        return _twiml(await self._dialogue.answered(*_names(request), form.get("CallSid", "")))
+        return _twiml(await self._dialogue.answered(*_names(request), form.get("CallSid", ""), form))
 
     async def _key(self, request: web.Request, form: Mapping[str, str]) -> web.Response:
         key = form.get("Digits", "")

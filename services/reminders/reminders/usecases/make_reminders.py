@@ -32,6 +32,7 @@ from reminders.usecases import finish_reminder
 from reminders.usecases.desk import Desk
 from reminders.usecases.outside import Spoken
 from reminders.usecases.place_attempt import Placing, place
+from reminders.usecases.skip_call import Unmade, skip_call
 
 _log = telemetry.logger(__name__)
 
@@ -176,7 +177,7 @@ class _Step:
         caller, opted_out = await numbers.caller_for(self.tx, self.rules.branch_id, self.visit.phone)
         refused = self._refused(caller, opted_out=opted_out)
         if refused is not None:
-            await self._drop(refused)
+            await self._refuse(refused)
             return None
         if reminder.channel is Channel.VOICE and not await self._within_limit():
             await self._next_day()
@@ -191,7 +192,17 @@ class _Step:
             return Drop(DropReason.NO_CALLER_NUMBER, (why,))
         if opted_out:
             return Drop(DropReason.OPTED_OUT, ("this number asked not to be called (RE-18)",))
+        if self.rules.machine_detection and not self.desk.voice.detects_machines:
+            why = "answering_machine_detection is on, and whoever carries the calls can't tell (R-148)"
+            return Drop(DropReason.NO_MACHINE_DETECTION, (why,))
         return None
+
+    async def _refuse(self, why: Drop) -> None:
+        if why.reason is DropReason.NO_CALLER_NUMBER:
+            await self._drop(why)
+        else:
+            unmade = Unmade(self.plan, self.reminder, self.rules, self.now)
+            await skip_call(self.tx, unmade, why, self.now)
 
     async def _within_limit(self) -> bool:
         return await daily.take_call(self.tx, self._today(), self.rules.daily_limit)
@@ -240,7 +251,8 @@ class _Step:
         )
         await attempts.begin(self.tx, attempt, reminder.fence)
         lateness.observe((self.now - reminder.run_at).total_seconds())
-        return Placing(attempt, self._language(), self._spoken(caller), self.rules.ring)
+        spoken, rules = self._spoken(caller), self.rules
+        return Placing(attempt, self._language(), spoken, rules.ring, rules.machine_detection)
 
     def _language(self) -> str:
         return self.visit.language or self.rules.language

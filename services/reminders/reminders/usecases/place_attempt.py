@@ -25,6 +25,7 @@ class Placing:
     language: str
     spoken: Spoken
     ring: timedelta
+    detect_machine: bool = False
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -68,6 +69,7 @@ def _as_call(desk: Desk, tenant: str, placing: Placing) -> Call:
         script=desk.speech.call(placing.language, placing.spoken),
         ring_seconds=int(placing.ring.total_seconds()),
         give_up_at=attempt.give_up_at,
+        detect_machine=placing.detect_machine,
     )
 
 

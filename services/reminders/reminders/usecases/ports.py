@@ -24,6 +24,8 @@ class CallEnding(StrEnum):
     BUSY = "BUSY"
     WRONG_NUMBER = "WRONG_NUMBER"
     FAILED = "FAILED"
+    MACHINE = "MACHINE"
+    """An answering machine or a fax took it, and the provider was asked to tell (R-148)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Call:
     ring_seconds: int
     give_up_at: datetime
     """After this instant the provider must not begin to ring."""
+    detect_machine: bool = False
+    """Whether a machine that answers is to be told from a person; it is hung up on (R-148)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,10 @@ Sink = Callable[[str, CallReport], Awaitable[None]]
 
 class VoiceProvider(Protocol):
     """Places calls. Implementations are given a `Sink` when made."""
+
+    @property
+    def detects_machines(self) -> bool:
+        """Whether it can tell a machine from a person; one that can't declines a call that asks for it."""
 
     async def place(self, call: Call) -> CallReport:
         """Asks for one ring. Raises Doubtful and Declined. The rest is told to the sink or looked up."""

@@ -9,7 +9,7 @@ from kit.errors import InvalidInput
 from kit.parameters import Effective, Parameter, Scope
 from kit.rpc.context import caller
 from reminders.domain import errors
-from reminders.domain.parameters import OFFSETS, checked_offsets, definition
+from reminders.domain.parameters import MACHINE_DETECTION, OFFSETS, checked_offsets, definition
 from reminders.storage import parameters
 from reminders.usecases.desk import Desk
 from reminders.usecases.reach import require_branch, require_campaign
@@ -43,13 +43,18 @@ class ShownParameter:
 
 
 async def set_parameter(desk: Desk, name: str, where: Where, value: str) -> ShownParameter:
-    """Sets it; an empty value falls back to the wider scope. Raises InvalidInput naming `name` or `value`."""
+    """Sets it; an empty value falls back to the wider scope. Raises InvalidInput naming `name` or `value`.
+
+    Machines are not detected where whoever carries the calls can't tell them from persons (R-148).
+    """
     parameter = definition(name)
     scope = where.scope
     if scope[0] > parameter.narrowest:
         raise errors.invalid("name", f"{name} cannot be set per {scope[0].name.lower()}")
     _require_reach(where)
     stored = _stored(parameter, value) if value else None
+    if parameter is MACHINE_DETECTION and stored == "true" and not desk.voice.detects_machines:
+        raise errors.invalid("value", f"{name}: whoever carries the calls here can't tell a machine")
     async with desk.db.uow(caller().tenant) as tx:
         await parameters.put(tx, scope, name, stored)
         settings = await parameters.settings(tx)

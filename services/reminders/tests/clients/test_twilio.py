@@ -159,6 +159,37 @@ async def test_a_call_that_ended_unheard_is_known_by_look_up(twilio: TwilioRig) 
     )
 
 
+@pytest.mark.parametrize(
+    ("answered_by", "ending"),
+    [
+        ("machine_start", CallEnding.MACHINE),
+        ("machine_end_beep", CallEnding.MACHINE),
+        ("machine_end_silence", CallEnding.MACHINE),
+        ("machine_end_other", CallEnding.MACHINE),
+        ("fax", CallEnding.MACHINE),
+        ("human", CallEnding.ANSWERED),
+        ("unknown", CallEnding.ANSWERED),
+    ],
+)
+async def test_who_took_the_call_by_twilios_words(
+    twilio: TwilioRig, answered_by: str, ending: CallEnding
+) -> None:
+    await twilio.phone(NUMBER, Phone(presses="1", answered_by=answered_by))
+    report = await outcome(twilio, call(twilio, NUMBER, detect_machine=True))
+    assert (report.ending, report.digit) == (ending, "1" if ending is CallEnding.ANSWERED else None)
+    assert bool(twilio.heard(NUMBER)) is (ending is CallEnding.ANSWERED)
+
+
+async def test_a_machine_that_was_not_told_of_is_known_by_look_up(twilio: TwilioRig) -> None:
+    twilio.peer.holds_back = True
+    await twilio.provider.place(call(twilio, NUMBER, detect_machine=True))
+    (ended,) = twilio.peer.calls
+    ended.status, ended.started, ended.answered_by = "completed", twilio.clock.now, "machine_start"
+    ended.ended = twilio.clock.now + timedelta(seconds=5)
+    report = await twilio.provider.look_up(TENANT, "att_1")
+    assert (report.ending, report.answered_at) == (CallEnding.MACHINE, ended.started)
+
+
 async def test_any_name_is_spoken_and_none_is_taken_for_twiml(twilio: TwilioRig) -> None:
     placed = call(twilio, NUMBER)
     script = type(placed.script)("lv", 'A & "B" <Hangup/> ir klāt', "Izvēlne", {"1": "<1>", "2": "2"})

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from rigs import SCRIPT, TENANT, Phone, Rig, call, outcome
 
-from reminders.usecases.ports import CallEnding, CallState, Doubtful
+from reminders.usecases.ports import CallEnding, CallState, Declined, Doubtful
 
 NUMBER = "+37120000001"
 
@@ -59,6 +59,39 @@ async def test_hanging_up(rig: Rig) -> None:
     await rig.phone(NUMBER, Phone(hangs_up=True))
     report = await outcome(rig, call(rig, NUMBER))
     assert (report.state, report.ending, report.digit) == (CallState.ENDED, CallEnding.ANSWERED, None)
+
+
+async def test_a_machine_is_hung_up_on_where_that_was_asked_for(rig: Rig) -> None:
+    await rig.phone(NUMBER, Phone(machine=True))
+    placed = call(rig, NUMBER, detect_machine=True)
+    if not rig.provider.detects_machines:
+        with pytest.raises(Declined, match="answering_machine_detection") as declined:
+            await rig.provider.place(placed)
+        assert declined.value.ending is CallEnding.FAILED
+        assert (await rig.provider.look_up(TENANT, placed.reference)).state is CallState.NEVER_PLACED
+        assert (rig.rings(NUMBER), rig.told) == (0, [])
+        return
+    report = await outcome(rig, placed)
+    assert (report.state, report.ending, report.digit) == (CallState.ENDED, CallEnding.MACHINE, None)
+    assert report.answered_at is not None
+    assert rig.heard(NUMBER) == []
+    await rig.told_again(placed.reference)
+    assert await rig.provider.look_up(TENANT, placed.reference) == report
+
+
+async def test_a_machine_is_anybody_where_nobody_asked(rig: Rig) -> None:
+    await rig.phone(NUMBER, Phone(machine=True))
+    report = await outcome(rig, call(rig, NUMBER))
+    assert (report.state, report.ending, report.digit) == (CallState.ENDED, CallEnding.ANSWERED, None)
+    assert rig.heard(NUMBER) in ([], [SCRIPT.prompt, SCRIPT.menu])
+
+
+async def test_a_person_is_asked_also_where_machines_are_detected(rig: Rig) -> None:
+    if not rig.provider.detects_machines:
+        pytest.skip("declined, as the machine is")
+    await rig.phone(NUMBER, Phone(presses="1"))
+    report = await outcome(rig, call(rig, NUMBER, detect_machine=True))
+    assert (report.state, report.ending, report.digit) == (CallState.ENDED, CallEnding.ANSWERED, "1")
 
 
 @pytest.mark.parametrize(

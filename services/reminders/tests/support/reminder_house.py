@@ -67,6 +67,7 @@ class Carrier:
         self.looked_up: list[str] = []
         self.rang: Counter[str] = Counter()
         self.deaf = False
+        self.detects_machines = True
         self._carrier = SimulatedCarrier(house.hear, journal, self, house.now, sandbox=True)
 
     async def next_answer(self, tenant: str, number: str) -> Answer:

@@ -131,7 +131,7 @@ class CallSettled(_message.Message):
     campaign_id: _builtins.str
     """Its campaign."""
     kind: _builtins.str
-    """ANSWERED (with a key), ANSWERED_NO_KEY or FAILED."""
+    """ANSWERED (with a key), ANSWERED_NO_KEY or FAILED (a detected answering machine too, R-148)."""
     charged: _builtins.bool
     """Whether it is to be charged: failed ones are free, and with `charge_once` all but the first answered one."""
     caller: _builtins.str

@@ -170,7 +170,9 @@ class Attempt(_message.Message):
     state: _builtins.str
     """ASKED, UNDER_WAY, ENDED, NEVER_PLACED (nothing rang) or UNSETTLED."""
     ending: _builtins.str
-    """How it ended: ANSWERED, NO_ANSWER, BUSY, WRONG_NUMBER, FAILED or SENT; empty while it has not."""
+    """How it ended: ANSWERED, NO_ANSWER, BUSY, WRONG_NUMBER, FAILED, MACHINE (it was an answering
+    machine, R-148) or SENT; empty while it has not.
+    """
     digit: _builtins.str
     """The key that was pressed; empty for none."""
     caller: _builtins.str
@@ -234,8 +236,8 @@ class Reminder(_message.Message):
     outcome: _builtins.str
     """What it came to: COMING, NOT_COMING, NO_ANSWER, WRONG_NUMBER or SENT; empty until it is done."""
     reason: _builtins.str
-    """The rule that dropped it: AFTER_START, QUIET_HOURS, TOO_LATE, DAILY_LIMIT, NO_ADDRESS, NO_CALLER_NUMBER, OPTED_OUT
-    or UNSETTLED; empty unless it was dropped.
+    """The rule that dropped it: AFTER_START, QUIET_HOURS, TOO_LATE, DAILY_LIMIT, NO_ADDRESS, NO_CALLER_NUMBER, OPTED_OUT,
+    NO_MACHINE_DETECTION or UNSETTLED; empty unless it was dropped.
     """
     @_builtins.property
     def offset(self) -> _duration_pb2.Duration:
@@ -858,7 +860,7 @@ class ScriptedAnswer(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     KEYS_FIELD_NUMBER: _builtins.int
     outcome: _builtins.str
-    """ANSWERED, BUSY, NO_ANSWER, WRONG_NUMBER, DECLINED, DOUBTFUL_PLACED or DOUBTFUL_NOT_PLACED. Required."""
+    """ANSWERED, BUSY, NO_ANSWER, WRONG_NUMBER, MACHINE, DECLINED, DOUBTFUL_PLACED or DOUBTFUL_NOT_PLACED. Required."""
     keys: _builtins.str
     """Keys pressed in turn, at most two; empty for none."""
     def __init__(

@@ -36,6 +36,10 @@ class Phone:
     hangs_up: bool = False
     busy: bool = False
     unknown: bool = False
+    machine: bool = False
+    """It takes the call, and no person does."""
+    answered_by: str = ""
+    """How Twilio calls whoever took it, where the usual words are not meant."""
     dead: bool = False
     """The provider itself is down."""
     reply_lost: bool = False

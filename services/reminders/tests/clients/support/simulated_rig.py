@@ -54,6 +54,8 @@ def _outcome(phone: Phone) -> Outcome:
         return Outcome.DOUBTFUL_NOT_PLACED
     if phone.reply_lost:
         return Outcome.DOUBTFUL_PLACED
+    if phone.machine:
+        return Outcome.MACHINE
     if phone.unknown:
         return Outcome.WRONG_NUMBER
     if phone.busy:

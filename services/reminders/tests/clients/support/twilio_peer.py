@@ -39,6 +39,7 @@ class PeerCall:
     fields: dict[str, list[str]]
     created: datetime
     status: str = "queued"
+    answered_by: str = ""
     started: datetime | None = None
     ended: datetime | None = None
     heard: list[str] = field(default_factory=list)
@@ -182,8 +183,10 @@ class TwilioPeer:
 
     def _check_call(self, fields: dict[str, list[str]]) -> None:
         wrong = []
-        if set(fields) != CALL_FIELDS:
+        if set(fields) - {"MachineDetection"} != CALL_FIELDS:
             wrong.append(f"fields {set(fields) ^ CALL_FIELDS}")
+        if fields.get("MachineDetection", ["Enable"]) != ["Enable"]:
+            wrong.append("MachineDetection is Enable")
         if not E164.fullmatch(fields["To"][0]) or not E164.fullmatch(fields["From"][0]):
             wrong.append("To and From are E.164")
         if (
@@ -208,6 +211,7 @@ class TwilioPeer:
             "to": call.one("To"),
             "from": call.one("From"),
             "status": call.status,
+            "answered_by": call.answered_by or None,
             "date_created": _rfc2822(call.created),
             "start_time": _rfc2822(call.started),
             "end_time": _rfc2822(call.ended),
@@ -229,7 +233,10 @@ class TwilioPeer:
             return
         call.started = self.clock.now
         await self._progress(call, "in-progress")
-        twiml = await self._ask(call, call.one("Url"), {"CallStatus": "in-progress"})
+        if "MachineDetection" in call.fields:
+            call.answered_by = phone.answered_by or ("machine_start" if phone.machine else "human")
+        detected = {"AnsweredBy": call.answered_by} if call.answered_by else {}
+        twiml = await self._ask(call, call.one("Url"), {"CallStatus": "in-progress", **detected})
         await self._play(call, phone, twiml)
         await self._end(call, "completed", CallDuration="9", SipResponseCode="200")
 
