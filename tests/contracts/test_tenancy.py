@@ -6,6 +6,7 @@ must find everything as it was; and the same request with an id of one's own mus
 """
 
 import re
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,6 +48,7 @@ PREFIXES = {
     "move_id": "mov",
     "branch_id": "brn",
     "number_id": "num",
+    "opt_out_id": "opt",
     "reminder_id": "rem",
 }
 """What each naming field names. A field that is missing here fails its case."""
@@ -145,10 +147,20 @@ class Party:
             suggested = await self.world.suggest(1)
             self.ids["slot_token"] = suggested.slots[0].slot_token
             self.ids["hold_id"] = (await self.world.hold(self.ids["slot_token"])).hold_id
+        if "opt_out_id" in names:
+            self.ids["opt_out_id"] = await self._opt_out()
         if "settled_appointment_ids" in names:
             self.ids["settled_appointment_ids"] = (await self.world.book(self.next_start())).appointment_id
         if "move_id" in names:
             self.ids["move_id"] = await self._move()
+
+    async def _opt_out(self) -> str:
+        """The id of a fresh opt-out."""
+        phone = f"+371{uuid.uuid4().int % 10**8:08}"
+        service = self.world.reminders
+        await self.world.call(service.SetOptOut, reminders.SetOptOutRequest(phone=phone, opted_out=True))
+        found = await self.world.call(service.ListOptOuts, reminders.ListOptOutsRequest())
+        return str(found.opt_outs[0].opt_out_id)
 
     async def planned(self, appointment_id: str) -> Any:
         """The reminders of an appointment, once they have heard of it."""
@@ -212,7 +224,7 @@ async def _party(stack: Stack, channels: dict[str, grpc.aio.Channel]) -> Party:
     party.ids["branch_id"] = new_id("brn")
     await _set_offsets(party)
     party.ids["helper_agent_ids"] = world.agents[0]
-    await party.refresh({"appointment_id", "hold_id", "move_id"})
+    await party.refresh({"appointment_id", "hold_id", "move_id", "opt_out_id"})
     party.ids["number_id"] = await _add_number(party)
     party.ids["user_id"] = await _add_user(party)
     party.ids["absence_id"] = await _add_absence(party)

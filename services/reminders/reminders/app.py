@@ -20,6 +20,7 @@ from kit.rpc.client import Client
 from kit.rpc.server import Server
 from kit.rpc.tokens import Authenticator, ServiceTokens
 from kit.runtime import Background
+from reminders import events
 from reminders.clients.booking import BookingVisits
 from reminders.clients.carriers import Carriers, carriers
 from reminders.clients.sandbox_messages import KeptMessages
@@ -30,7 +31,15 @@ from reminders.prompts.catalogue import catalogue
 from reminders.prompts.speech import Prompts
 from reminders.settings import Settings
 from reminders.storage.constraints import CONSTRAINTS
-from reminders.transport.consumers import APPOINTMENTS, LETTERS, WRITTEN_OF, Appointments, Letters
+from reminders.transport.consumers import (
+    APPOINTMENTS,
+    LETTERS,
+    OPT_OUTS,
+    WRITTEN_OF,
+    Appointments,
+    Letters,
+    OptOuts,
+)
 from reminders.transport.rpc import RemindersServicer
 from reminders.transport.webhooks import TwilioWebhooks, WebhookServer
 from reminders.usecases.desk import Desk, Timers
@@ -231,8 +240,17 @@ def _work(background: Background, settings: Settings, desk: Desk, bus: Bus) -> N
         Letters(desk),
         db=desk.db,
     )
+    opt_outs = Consumer(
+        bus,
+        OPT_OUTS,
+        subjects.stream(settings.service),
+        [subjects.evt("*", settings.service, events.OPTED_OUT)],
+        OptOuts(desk),
+        db=desk.db,
+    )
     background.spawn("appointments", appointments.run)
     background.spawn("letters", letters.run)
+    background.spawn("opt-outs", opt_outs.run)
     background.spawn("make reminders", lambda: make_for_ever(desk, settings))
     background.spawn("look up calls", lambda: look_up_for_ever(desk, settings))
 

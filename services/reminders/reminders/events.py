@@ -17,6 +17,7 @@ DROPPED = "reminder_dropped"
 CALL_SETTLED = "call_settled"
 LIMIT_REACHED = "daily_limit_reached"
 WRONG_NUMBER = "wrong_number"
+OPTED_OUT = "opted_out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,12 @@ def wrong_number(tx: Tx, visit: Visit) -> None:
         appointment_id=visit.appointment_id, campaign_id=visit.campaign_id, start=_instant(visit.start)
     )
     tx.emit(WRONG_NUMBER, visit.appointment_id, message)
+
+
+def opted_out(tx: Tx, opt_out_id: str, attempt_id: str, at: datetime) -> None:
+    """A number is not to be called any more. The number itself stays here."""
+    message = pb.OptedOut(opt_out_id=opt_out_id, attempt_id=attempt_id, happened_at=_instant(at))
+    tx.emit(OPTED_OUT, opt_out_id, message)
 
 
 def _instant(moment: datetime) -> Timestamp:

@@ -202,6 +202,14 @@ MACHINE_DETECTION = Parameter(
     rule="R-148",
     narrowest=Scope.CAMPAIGN,
 )
+OPT_OUT = Parameter(
+    "opt_out_key",
+    bool,
+    default=True,
+    description="Whether calls offer key 9, which stops all calls to that number (RE-18).",
+    rule="RE-18",
+    narrowest=Scope.TENANT,
+)
 
 DEFINITIONS: Mapping[str, Parameter[Any]] = {
     parameter.name: parameter
@@ -224,6 +232,7 @@ DEFINITIONS: Mapping[str, Parameter[Any]] = {
         CALLED_AS,
         CHARGE_ONCE,
         MACHINE_DETECTION,
+        OPT_OUT,
     )
 }
 
@@ -250,6 +259,7 @@ class Rules:
     called_as: str = CALLED_AS.default
     charge_once: bool = CHARGE_ONCE.default
     machine_detection: bool = MACHINE_DETECTION.default
+    opt_out_key: bool = OPT_OUT.default
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +311,7 @@ class Settings:
             called_as=value(CALLED_AS),
             charge_once=value(CHARGE_ONCE),
             machine_detection=value(MACHINE_DETECTION),
+            opt_out_key=value(OPT_OUT),
         )
 
 

@@ -60,6 +60,10 @@ class Answer(StrEnum):
     NOT_COMING = "2"
 
 
+OPT_OUT_KEY = "9"
+"""Stops calls to the number that is being called, and says nothing of the visit (RE-18)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """An appointment as booking tells it, and who is visited. Empty texts are not known."""

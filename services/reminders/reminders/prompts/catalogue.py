@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
+from reminders.domain.reminder import OPT_OUT_KEY
 from reminders.prompts import lint
 from reminders.prompts.texts import KEYS, Texts, read, shipped
 from reminders.usecases.ports import Script
@@ -29,6 +30,8 @@ class Visit:
     start: datetime
     phone: str
     """The number to call back, which is the business's own (R-110)."""
+    opt_out: bool = False
+    """Whether a call's menu offers the key that stops calls (RE-18)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +81,16 @@ class Catalogue:
     def spoken(self, language: str, visit: Visit) -> Script:
         """A call's texts: the reminder with the keys explained after it (R-113), the menu, the thanks."""
         texts = self._of(language)
-        menu = texts.voice["menu"]
+        more = f" {texts.voice['menu_opt_out']}" if visit.opt_out else ""
+        menu = texts.voice["menu"] + more
         reminder = texts.voice["prompt"].format(
             organisation=_name(visit.organisation),
             date=texts.calendar.spoken_date(visit.start),
             time=texts.calendar.spoken_time(visit.start),
         )
-        thanks = {key: texts.voice[f"thanks_{key}"] for key in KEYS}
+        thanks = {
+            key: texts.voice[f"thanks_{key}"] for key in (*KEYS, *(OPT_OUT_KEY if visit.opt_out else ""))
+        }
         return Script(texts.language, f"{reminder} {menu}", menu, thanks)
 
     def sms(self, language: str, visit: Visit) -> str:

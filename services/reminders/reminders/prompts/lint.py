@@ -9,6 +9,8 @@ VOICE: Final[Mapping[str, frozenset[str]]] = {
     "menu": frozenset(),
     "thanks_1": frozenset(),
     "thanks_2": frozenset(),
+    "menu_opt_out": frozenset(),
+    "thanks_9": frozenset(),
 }
 MESSAGE: Final[Mapping[str, frozenset[str]]] = {
     "sms": frozenset({"organisation", "date", "time", "phone"}),

@@ -38,4 +38,4 @@ class Prompts:
 
 
 def _visit(spoken: Spoken) -> Visit:
-    return Visit(spoken.organisation, spoken.start, spoken.phone)
+    return Visit(spoken.organisation, spoken.start, spoken.phone, spoken.opt_out)

@@ -1,4 +1,4 @@
-"""Calls placed per calendar day (R-128), and numbers that asked not to be called."""
+"""Calls placed per calendar day (R-128)."""
 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -31,15 +31,6 @@ _GIVE_BACK = text(
 
 _PLACED = text("SELECT placed FROM reminders.daily_calls WHERE tenant_id = :tenant AND day = :day")
 
-_OPT_OUT = text(
-    """
-    INSERT INTO reminders.opt_outs (tenant_id, phone, since) VALUES (:tenant, :phone, :now)
-    ON CONFLICT ON CONSTRAINT opt_outs_pkey DO NOTHING
-    """
-)
-
-_OPT_IN = text("DELETE FROM reminders.opt_outs WHERE tenant_id = :tenant AND phone = :phone")
-
 
 def day_of(moment: datetime, zone: str) -> date:
     """The calendar day that a call of this moment counts for."""
@@ -67,13 +58,3 @@ async def first_at_limit(tx: Tx, day: date) -> bool:
 async def placed(tx: Tx, day: date) -> int:
     """Calls placed on a day."""
     return int((await tx.run(_PLACED, {"tenant": tx.tenant, "day": day})).scalar_one_or_none() or 0)
-
-
-async def opt_out(tx: Tx, phone: str, now: datetime) -> None:
-    """No call to this number any more, by any campaign of the tenant."""
-    await tx.run(_OPT_OUT, {"tenant": tx.tenant, "phone": phone, "now": now})
-
-
-async def opt_in(tx: Tx, phone: str) -> None:
-    """The number may be called again."""
-    await tx.run(_OPT_IN, {"tenant": tx.tenant, "phone": phone})

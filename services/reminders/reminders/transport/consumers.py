@@ -12,10 +12,12 @@ from reminders import events
 from reminders.domain.reminder import Visit
 from reminders.usecases.desk import Desk
 from reminders.usecases.follow_appointment import end_appointment, follow_appointment
+from reminders.usecases.opt_out import drop_calls
 from reminders.usecases.write_letters import Occasion, write_of_limit, write_of_wrong_number
 
 APPOINTMENTS: Final = "reminders-appointments"
 LETTERS: Final = "reminders-letters"
+OPT_OUTS: Final = "reminders-opt-outs"
 """Names of the durable consumers."""
 
 WRITTEN_OF: Final = (events.LIMIT_REACHED, events.WRONG_NUMBER)
@@ -75,6 +77,17 @@ class Letters:
     async def _wrong_number(self, event: Event, told: own.WrongNumber) -> None:
         occasion = Occasion(event.id, told.campaign_id, event.claim)
         await write_of_wrong_number(self._desk, event.tenant, occasion, told.appointment_id)
+
+
+class OptOuts:
+    """Drops what is planned to a number that is not to be called any more."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def __call__(self, event: Event) -> None:
+        """Obeys one event; as often as it comes."""
+        await drop_calls(self._desk, event.tenant, own.OptedOut.FromString(event.data).opt_out_id)
 
 
 def _visit(snapshot: booking.AppointmentSnapshot) -> Visit:

@@ -1,7 +1,7 @@
 """The domain's values as messages of the contract."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -10,6 +10,7 @@ from giro.reminders.v1 import reminders_pb2 as pb
 from reminders.domain import errors
 from reminders.domain.numbers import CallerNumber
 from reminders.storage.attempts import Attempt
+from reminders.storage.opt_outs import OptOut
 from reminders.storage.played import SandboxMessage
 from reminders.usecases.read_reminders import Explained, Report, Shown, ShownPlan
 from reminders.usecases.sandbox import Played
@@ -69,6 +70,18 @@ def number(found: CallerNumber) -> pb.CallerNumber:
     )
 
 
+def opt_out(found: OptOut) -> pb.OptOut:
+    """A number that is not to be called, with the evidence."""
+    return pb.OptOut(
+        opt_out_id=found.opt_out_id,
+        phone=found.phone,
+        since=_stamp(found.since),
+        attempt_id=found.attempt_id,
+        provider_reference=found.provider_reference,
+        noted_by=found.noted_by,
+    )
+
+
 def played(found: Played) -> pb.PlayRemindersResponse:
     """What was played."""
     return pb.PlayRemindersResponse(
@@ -88,6 +101,13 @@ def sandbox_message(found: SandboxMessage) -> pb.SandboxMessage:
         body=found.body,
         sent_at=_stamp(found.sent_at),
     )
+
+
+def instant(stamp: Timestamp, field: str) -> datetime:
+    """An instant between the years 1971 and 2199. Raises InvalidInput naming the field."""
+    if not 31_536_000 <= stamp.seconds < 7_258_118_400 or not 0 <= stamp.nanos < 1_000_000_000:
+        raise errors.invalid(field, "must be between the years 1971 and 2199")
+    return stamp.ToDatetime(tzinfo=UTC)
 
 
 def span(duration: Duration, field: str) -> timedelta:

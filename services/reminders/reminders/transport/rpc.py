@@ -7,7 +7,7 @@ from giro.reminders.v1.reminders_pb2_grpc import RemindersServiceServicer
 from kit.db.claims import Claim
 from reminders.domain import errors
 from reminders.transport import messages
-from reminders.usecases import caller_numbers, read_reminders, sandbox, set_reminders
+from reminders.usecases import caller_numbers, opt_out, read_reminders, sandbox, set_reminders
 from reminders.usecases.caller_numbers import AddNumber
 from reminders.usecases.desk import Desk
 from reminders.usecases.set_parameter import Where, get_parameter, set_parameter
@@ -82,8 +82,19 @@ class RemindersServicer(RemindersServiceServicer):
 
     async def SetOptOut(self, request: pb.SetOptOutRequest, _: Any) -> pb.SetOptOutResponse:
         """Notes a number's wish."""
-        await set_reminders.set_opt_out(self._desk, request.phone, opted_out=request.opted_out)
+        await opt_out.set_opt_out(self._desk, request.phone, opted_out=request.opted_out)
         return pb.SetOptOutResponse()
+
+    async def ListOptOuts(self, request: pb.ListOptOutsRequest, _: Any) -> pb.ListOptOutsResponse:
+        """Numbers that are not to be called."""
+        before = messages.instant(request.before, "before") if request.HasField("before") else None
+        found = await opt_out.list_opt_outs(self._desk, before)
+        return pb.ListOptOutsResponse(opt_outs=map(messages.opt_out, found))
+
+    async def RevokeOptOut(self, request: pb.RevokeOptOutRequest, _: Any) -> pb.RevokeOptOutResponse:
+        """Takes an opt-out back."""
+        await opt_out.revoke_opt_out(self._desk, request.opt_out_id)
+        return pb.RevokeOptOutResponse()
 
     async def ScriptAnswers(self, request: pb.ScriptAnswersRequest, _: Any) -> pb.ScriptAnswersResponse:
         """Scripts a number of the sandbox."""

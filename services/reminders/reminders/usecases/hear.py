@@ -15,19 +15,30 @@ from prometheus_client import Counter
 from kit import telemetry
 from kit.db.uow import Tx
 from kit.failpoints import failpoint
+from kit.values.ids import new_id
 from reminders import events
 from reminders.domain.colours import after_answer
 from reminders.domain.next_step import Ending, Repeat, Tried, after
 from reminders.domain.parameters import Rules
-from reminders.domain.reminder import Answer, AttemptState, Channel, Outcome, Reminder, answer_of
+from reminders.domain.reminder import (
+    OPT_OUT_KEY,
+    Answer,
+    AttemptState,
+    Channel,
+    Outcome,
+    Reminder,
+    answer_of,
+)
 from reminders.domain.timing import Drop, DropReason
 from reminders.storage import attempts, daily, parameters, plans, reminders
 from reminders.storage.attempts import Attempt
+from reminders.storage.opt_outs import OptOut
 from reminders.storage.plans import Plan
 from reminders.storage.reminders import Decision
-from reminders.usecases import finish_reminder
+from reminders.usecases import finish_reminder, opt_out
 from reminders.usecases.desk import Desk
 from reminders.usecases.ports import CallReport, CallState
+from reminders.usecases.skip_call import Unmade, skip_call
 
 _log = telemetry.logger(__name__)
 
@@ -93,7 +104,7 @@ class _Ear:
 
     async def listen(self, report: CallReport) -> None:
         if self.attempt.state not in _OPEN:
-            await self._too_late(report.digit)
+            await self._too_late(report)
         elif report.state is CallState.NEVER_PLACED:
             await self._never_placed()
         elif report.state is CallState.ENDED:
@@ -136,10 +147,13 @@ class _Ear:
             self.tx, self.plan, self.reminder, Drop(DropReason.UNSETTLED, (why,)), self.now
         )
 
-    async def _too_late(self, digit: str | None) -> None:
-        """Kept, and changes nothing."""
+    async def _too_late(self, report: CallReport) -> None:
+        """Kept, and changes nothing, save that nobody is called who asked for it."""
         heard_total.labels("late").inc()
-        if digit is not None and _KEY.match(digit) and digit != self.attempt.digit:
+        digit = report.digit
+        if digit == OPT_OUT_KEY and self.attempt.digit is None:
+            await self._opt_out(report)
+        elif digit is not None and _KEY.match(digit) and digit != self.attempt.digit:
             await attempts.keep_answer(self.tx, self.attempt.attempt_id, digit, self.now, counted=False)
 
     async def _never_placed(self) -> None:
@@ -161,6 +175,8 @@ class _Ear:
     async def _take_key(self, report: CallReport) -> "_Ear":
         """The first key is the answer; it counts for the start that was reminded of, before that start."""
         answer = answer_of(report.digit)
+        if report.digit == OPT_OUT_KEY and self.attempt.digit is None:
+            return await self._opt_out(report)
         if answer is None or self.attempt.digit is not None:
             return self
         counts = self._counts() and self.now < self.reminder.start
@@ -169,6 +185,18 @@ class _Ear:
         if counts:
             await self._answered(answer)
         return replace(self, attempt=replace(self.attempt, digit=answer.value))
+
+    async def _opt_out(self, report: CallReport) -> "_Ear":
+        """It counts whatever became of the visit, and when: nobody calls this number any more (RE-18)."""
+        attempt_id = self.attempt.attempt_id
+        if not await attempts.keep_answer(self.tx, attempt_id, OPT_OUT_KEY, self.now, counted=True):
+            return self  # told again, maybe after it was taken back
+        reference = _reference(self.attempt, report)
+        out = OptOut(new_id("opt"), self.attempt.recipient, self.now, attempt_id, reference)
+        await opt_out.note(self.tx, out)
+        decision = Decision(self.now, "opted out: no calls to this number", (f"key {OPT_OUT_KEY} (RE-18)",))
+        await reminders.decided(self.tx, self.reminder.reminder_id, decision)
+        return replace(self, attempt=replace(self.attempt, digit=OPT_OUT_KEY))
 
     async def _answered(self, answer: Answer) -> None:
         change = events.Coloured(after_answer(answer), 0, self.now, answer, self.attempt.attempt_id)
@@ -212,7 +240,11 @@ class _Ear:
         found = after(tried, self.plan.visit, self.rules)
         if attempt.ending is Ending.ANSWERED:
             await finish_reminder.fall_silent(self.tx, self.plan, self.now)
-        if isinstance(found, Repeat):
+        if attempt.digit == OPT_OUT_KEY:
+            plan = await plans.get(self.tx, self.plan.visit.appointment_id)
+            unmade = Unmade(plan, reminder, self.rules, self.now)
+            await skip_call(self.tx, unmade, opt_out.NOT_TO_BE_CALLED, self.now)
+        elif isinstance(found, Repeat):
             await self._wait(found)
         else:
             plan = await plans.get(self.tx, self.plan.visit.appointment_id)
@@ -239,7 +271,7 @@ def _reference(attempt: Attempt, report: CallReport | None) -> str:
 def _kind(attempt: Attempt) -> str:
     if attempt.ending is not Ending.ANSWERED:
         return "FAILED"
-    return "ANSWERED" if answer_of(attempt.digit) else "ANSWERED_NO_KEY"
+    return "ANSWERED" if attempt.digit else "ANSWERED_NO_KEY"
 
 
 def _settled(attempt: Attempt, kind: str, *, charged: bool) -> events.SettledCall:

@@ -30,6 +30,7 @@ from reminders.storage.plans import Plan
 from reminders.storage.reminders import Decision
 from reminders.usecases import finish_reminder
 from reminders.usecases.desk import Desk
+from reminders.usecases.opt_out import NOT_TO_BE_CALLED
 from reminders.usecases.outside import Spoken
 from reminders.usecases.place_attempt import Placing, place
 from reminders.usecases.skip_call import Unmade, skip_call
@@ -191,7 +192,7 @@ class _Step:
             why = "neither the branch nor the organisation has an active number (R-108, R-109)"
             return Drop(DropReason.NO_CALLER_NUMBER, (why,))
         if opted_out:
-            return Drop(DropReason.OPTED_OUT, ("this number asked not to be called (RE-18)",))
+            return NOT_TO_BE_CALLED
         if self.rules.machine_detection and not self.desk.voice.detects_machines:
             why = "answering_machine_detection is on, and whoever carries the calls can't tell (R-148)"
             return Drop(DropReason.NO_MACHINE_DETECTION, (why,))
@@ -259,4 +260,4 @@ class _Step:
 
     def _spoken(self, caller: str) -> Spoken:
         start = self.visit.start.astimezone(ZoneInfo(self.visit.zone))
-        return Spoken(self.rules.called_as, start, caller)
+        return Spoken(self.rules.called_as, start, caller, opt_out=self.rules.opt_out_key)

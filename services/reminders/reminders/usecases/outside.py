@@ -17,11 +17,15 @@ class Visits(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """What a reminder speaks of: `start` in the visit's zone, `phone` to call back (R-110)."""
+    """What a reminder speaks of: `start` in the visit's zone, `phone` to call back (R-110).
+
+    `opt_out`: whether a call's menu offers the key that stops calls to this number (RE-18).
+    """
 
     organisation: str
     start: datetime
     phone: str
+    opt_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How long before one appointment its reminders are made (R-131), and numbers that are not to be called."""
+"""How long before one appointment its reminders are made (R-131)."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -6,10 +6,10 @@ from datetime import timedelta
 from kit.rpc.context import caller
 from reminders.domain import errors
 from reminders.domain.parameters import checked_offsets
-from reminders.storage import daily, plans
+from reminders.storage import plans
 from reminders.usecases.desk import Desk
 from reminders.usecases.follow_appointment import plan_anew
-from reminders.usecases.reach import require_branch, require_campaign
+from reminders.usecases.reach import require_campaign
 from reminders.usecases.read_reminders import ShownPlan, shown_plan
 
 
@@ -28,13 +28,3 @@ async def set_reminders(desk: Desk, appointment_id: str, offsets: Sequence[timed
             await plans.set_own_offsets(tx, appointment_id, own)
             await plan_anew(desk, tx, await plans.get(tx, appointment_id))
         return await shown_plan(tx, appointment_id)
-
-
-async def set_opt_out(desk: Desk, phone: str, *, opted_out: bool) -> None:
-    """Notes that no campaign may call this number any more, or takes it back (RE-18)."""
-    require_branch("")
-    async with desk.db.uow(caller().tenant) as tx:
-        if opted_out:
-            await daily.opt_out(tx, phone, await tx.now())
-        else:
-            await daily.opt_in(tx, phone)

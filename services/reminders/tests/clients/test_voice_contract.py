@@ -1,6 +1,7 @@
 """What every voice provider keeps to, whatever carries its calls (R-111 to R-114, R-122)."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -24,6 +25,14 @@ async def test_an_answer_by_key(rig: Rig, key: str) -> None:
     assert rig.rings(NUMBER) == 1
     assert rig.heard(NUMBER) in ([], [SCRIPT.prompt, SCRIPT.thanks[key]])
     assert rig.told[-1] == report
+
+
+async def test_any_key_of_the_script_is_taken(rig: Rig) -> None:
+    script = replace(SCRIPT, thanks={**SCRIPT.thanks, "9": "Never again."})
+    await rig.phone(NUMBER, Phone(presses="9"))
+    report = await outcome(rig, call(rig, NUMBER, script=script))
+    assert (report.ending, report.digit) == (CallEnding.ANSWERED, "9")
+    assert rig.heard(NUMBER) in ([], [SCRIPT.prompt, "Never again."])
 
 
 async def test_the_key_is_told_as_soon_as_it_is_pressed(rig: Rig) -> None:

@@ -1,5 +1,6 @@
 """Prompts: every language has every text, and says dates and hours as people do."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -98,6 +99,18 @@ def test_the_keys_are_explained_after_the_reminder(language: str) -> None:
     assert spoken.prompt.endswith(spoken.menu)
     assert set(spoken.thanks) == {"1", "2"}
     assert len({spoken.menu, *spoken.thanks.values()}) == 3
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_key_that_stops_calls_is_explained_last_where_it_is_on(language: str) -> None:
+    without = catalogue().spoken(language, visit())
+    spoken = catalogue().spoken(language, replace(visit(), opt_out=True))
+    nine = {"lv": "deviņi", "ru": "девять", "it": "nove", "es": "nueve", "en": "nine"}[language]
+    assert spoken.prompt.endswith(spoken.menu)
+    assert spoken.menu.startswith(f"{without.menu} ")
+    assert (nine in spoken.menu, nine in without.menu) == (True, False)
+    assert set(spoken.thanks) == {"1", "2", "9"}
+    assert len({spoken.menu, *spoken.thanks.values()}) == 4
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 import psycopg
 import pytest
-from reminder_house import DAY, House, at
+from reminder_house import DAY, PHONE, House, at
 from sqlalchemy import text
 
 from kit.db import migrate
 from kit.testing.databases import DatabaseUrls
+from reminders.storage import opt_outs
+from reminders.storage.opt_outs import OptOut
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -38,10 +40,21 @@ async def _called(house: House) -> str:
 
 async def test_without_a_tenant_nothing_is_seen(house: House, urls: DatabaseUrls) -> None:
     await _called(house)
+    await opted_out_twice(house)
     tables = ("plans", "reminders", "attempts", "answers", "charges", "decisions", "numbers", "parameters")
+    tables += ("opt_outs", "revoked_opt_outs")
     with psycopg.connect(plain(urls.app("reminders"))) as connection:
         for table in tables:
             assert connection.execute(f"SELECT count(*) FROM reminders.{table}").fetchone() == (0,)
+
+
+async def opted_out_twice(house: House) -> None:
+    """One that was taken back, and one that holds."""
+    async with house.db.uow(house.tenant) as tx:
+        now = await tx.now()
+        await opt_outs.add(tx, OptOut("opt_1", PHONE, now))
+        await opt_outs.revoke(tx, "opt_1", "usr_1", now)
+        await opt_outs.add(tx, OptOut("opt_2", PHONE, now))
 
 
 _OPEN = "UPDATE reminders.reminders SET outcome = NULL, "
@@ -50,6 +63,11 @@ _SAME_NUMBER = """
                                     caller, asked_at, give_up_at, look_up_at)
     SELECT tenant_id, 'cal_2', reminder_id, number, channel, fence, recipient, caller, asked_at, give_up_at,
            now() FROM reminders.attempts
+"""
+
+_SAME_PHONE = """
+    INSERT INTO reminders.opt_outs (tenant_id, opt_out_id, phone, since)
+    SELECT tenant_id, 'opt_3', phone, since FROM reminders.opt_outs
 """
 
 
@@ -63,10 +81,14 @@ _SAME_NUMBER = """
         ("INSERT INTO reminders.charges SELECT * FROM reminders.charges", "charges_pkey"),
         ("UPDATE reminders.charges SET charged = false", "permission denied"),
         ("DELETE FROM reminders.decisions", "permission denied"),
+        ("DELETE FROM reminders.revoked_opt_outs", "permission denied"),
+        ("UPDATE reminders.revoked_opt_outs SET revoked_by = 'usr_2'", "permission denied"),
+        (_SAME_PHONE, "opt_outs_pkey"),
     ],
 )
 async def test_what_must_never_be_is_refused(house: House, change: str, refused: str) -> None:
     await _called(house)
+    await opted_out_twice(house)
     with pytest.raises(Exception, match=refused):
         async with house.db.uow(house.tenant) as tx:
             await tx.run(text(change))

@@ -21,7 +21,7 @@ from kit.rpc.context import Caller, Grant
 from kit.values.ids import new_id
 from reminders.clients.simulated import Answer, Outcome
 from reminders.domain.reminder import State, Visit
-from reminders.transport.consumers import Appointments, Letters
+from reminders.transport.consumers import Appointments, Letters, OptOuts
 from reminders.transport.rpc import RemindersServicer
 from reminders.usecases.caller_numbers import AddNumber, add_number
 from reminders.usecases.ports import Doubtful
@@ -96,6 +96,34 @@ async def test_letters_are_written_once_to_who_is_to_be_told(house: House) -> No
     assert [(each.to, each.language) for each in house.post.sent] == [("boss@example.com", "lv")] * 2
     assert visit.appointment_id in house.post.sent[0].body
     assert "50" in house.post.sent[1].body
+
+
+async def test_what_is_planned_to_a_number_that_opted_out_is_dropped(
+    house: House, desk: RemindersServicer
+) -> None:
+    await house.settle_in(DAY)
+    visit = await house.booked(at(3, 12))
+    await desk.SetOptOut(pb.SetOptOutRequest(phone=PHONE, opted_out=True), None)
+    assert (await house.only(visit)).state is State.WAITING
+    (out,) = await house.rows("opt_outs")
+    told = event(house, "reminders", "opted_out", own.OptedOut(opt_out_id=out.opt_out_id))
+    for _ in range(2):
+        await OptOuts(house.desk)(told)
+    assert (await house.only(visit)).reason == "OPTED_OUT"
+    assert (await house.events()).count("reminder_dropped") == 1
+
+
+@pytest.mark.parametrize("seconds", [-62_135_596_800, 31_535_999, 7_258_118_400])
+async def test_opt_outs_from_before_no_time_at_all(desk: RemindersServicer, seconds: int) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await desk.ListOptOuts(pb.ListOptOutsRequest(before=Timestamp(seconds=seconds)), None)
+    assert [each.field for each in refused.value.violations] == ["before"]
+
+
+@pytest.mark.parametrize("seconds", [31_536_000, 7_258_118_399])
+async def test_opt_outs_from_before_the_ends_of_time(desk: RemindersServicer, seconds: int) -> None:
+    found = await desk.ListOptOuts(pb.ListOptOutsRequest(before=Timestamp(seconds=seconds)), None)
+    assert list(found.opt_outs) == []
 
 
 async def test_nobody_to_tell_and_a_letter_that_is_lost(house: House) -> None:
@@ -241,7 +269,9 @@ async def test_who_opted_out_is_not_called(house: House, desk: RemindersServicer
     await house.go_to(at(2, 12))
     await house.make()
     assert (await house.only(visit)).reason == "OPTED_OUT"
-    await desk.SetOptOut(pb.SetOptOutRequest(phone=PHONE), None)
+    (out,) = (await desk.ListOptOuts(pb.ListOptOutsRequest(), None)).opt_outs
+    assert (out.phone, out.noted_by, out.attempt_id) == (PHONE, "usr_1", "")
+    await desk.RevokeOptOut(pb.RevokeOptOutRequest(opt_out_id=out.opt_out_id), None)
     other = await house.booked(at(3, 13))
     await house.go_to(at(2, 13))
     await house.make()
@@ -277,6 +307,8 @@ async def test_roles_of_a_campaign_or_branch_reach_no_further(house: House, desk
     for call in (
         desk.ListReminders(pb.ListRemindersRequest(appointment_id=visit.appointment_id), None),
         desk.SetOptOut(pb.SetOptOutRequest(phone=PHONE), None),
+        desk.ListOptOuts(pb.ListOptOutsRequest(), None),
+        desk.RevokeOptOut(pb.RevokeOptOutRequest(opt_out_id="opt_1"), None),
         desk.SetReminderParameter(pb.SetReminderParameterRequest(name="ring_time", value="20s"), None),
         desk.PlayReminders(pb.PlayRemindersRequest(by=Duration(seconds=60)), None),
     ):

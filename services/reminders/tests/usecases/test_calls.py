@@ -74,7 +74,7 @@ async def test_an_hour_before_it_is_ten_minutes_and_none_at_the_start(house: Hou
 
 async def test_no_key_is_orange_charged_and_repeated_and_may_still_turn_green(house: House) -> None:
     await house.settle_in(DAY, **CALLED_AS)
-    house.carrier.book.script(PHONE, Answer(keys=""), Answer(keys="91"))
+    house.carrier.book.script(PHONE, Answer(keys=""), Answer(keys="71"))
     visit = await house.booked(at(3, 12))
     await house.go_to(at(2, 12))
     await house.make()

@@ -237,3 +237,35 @@ class WrongNumber(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WrongNumber: _TypeAlias = WrongNumber  # noqa: Y015
+
+@_typing.final
+class OptedOut(_message.Message):
+    """`opted_out`: a number asked not to be called any more (RE-18); ListOptOuts shows the number."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPT_OUT_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_ID_FIELD_NUMBER: _builtins.int
+    HAPPENED_AT_FIELD_NUMBER: _builtins.int
+    opt_out_id: _builtins.str
+    """The opt-out, `opt_…`."""
+    attempt_id: _builtins.str
+    """The call in which key 9 was pressed, `cal_…`; empty when somebody noted it."""
+    @_builtins.property
+    def happened_at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        opt_out_id: _builtins.str = ...,
+        attempt_id: _builtins.str = ...,
+        happened_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["happened_at", b"happened_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_id", b"attempt_id", "happened_at", b"happened_at", "opt_out_id", b"opt_out_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OptedOut: _TypeAlias = OptedOut  # noqa: Y015

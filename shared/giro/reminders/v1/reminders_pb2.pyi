@@ -819,7 +819,7 @@ class SetOptOutRequest(_message.Message):
     phone: _builtins.str
     """The number, E.164. Required."""
     opted_out: _builtins.bool
-    """True: not to be called any more; false: may be called again."""
+    """Has to be true; RevokeOptOut takes it back."""
     def __init__(
         self,
         *,
@@ -850,6 +850,137 @@ class SetOptOutResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetOptOutResponse: _TypeAlias = SetOptOutResponse  # noqa: Y015
+
+@_typing.final
+class OptOut(_message.Message):
+    """A number that is not to be called any more by any campaign of the tenant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPT_OUT_ID_FIELD_NUMBER: _builtins.int
+    PHONE_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    ATTEMPT_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_REFERENCE_FIELD_NUMBER: _builtins.int
+    NOTED_BY_FIELD_NUMBER: _builtins.int
+    opt_out_id: _builtins.str
+    """Id, `opt_…`."""
+    phone: _builtins.str
+    """The number, E.164."""
+    attempt_id: _builtins.str
+    """The call in which key 9 was pressed, `cal_…`; empty when somebody noted it."""
+    provider_reference: _builtins.str
+    """The provider's own reference of that call."""
+    noted_by: _builtins.str
+    """The user who noted it, `usr_…`; empty when it was said by key."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when."""
+
+    def __init__(
+        self,
+        *,
+        opt_out_id: _builtins.str = ...,
+        phone: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        attempt_id: _builtins.str = ...,
+        provider_reference: _builtins.str = ...,
+        noted_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_id", b"attempt_id", "noted_by", b"noted_by", "opt_out_id", b"opt_out_id", "phone", b"phone", "provider_reference", b"provider_reference", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OptOut: _TypeAlias = OptOut  # noqa: Y015
+
+@_typing.final
+class ListOptOutsRequest(_message.Message):
+    """Asks for the numbers that are not to be called."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEFORE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def before(self) -> _timestamp_pb2.Timestamp:
+        """Only those noted before this instant; absent for the newest."""
+
+    def __init__(
+        self,
+        *,
+        before: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["before", b"before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOptOutsRequest: _TypeAlias = ListOptOutsRequest  # noqa: Y015
+
+@_typing.final
+class ListOptOutsResponse(_message.Message):
+    """Numbers that are not to be called."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPT_OUTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def opt_outs(self) -> _containers.RepeatedCompositeFieldContainer[Global___OptOut]:
+        """At most 1000, the newest first."""
+
+    def __init__(
+        self,
+        *,
+        opt_outs: _abc.Iterable[Global___OptOut] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["opt_outs", b"opt_outs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOptOutsResponse: _TypeAlias = ListOptOutsResponse  # noqa: Y015
+
+@_typing.final
+class RevokeOptOutRequest(_message.Message):
+    """Takes an opt-out back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPT_OUT_ID_FIELD_NUMBER: _builtins.int
+    opt_out_id: _builtins.str
+    """Id, `opt_…`. Required."""
+    def __init__(
+        self,
+        *,
+        opt_out_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["opt_out_id", b"opt_out_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeOptOutRequest: _TypeAlias = RevokeOptOutRequest  # noqa: Y015
+
+@_typing.final
+class RevokeOptOutResponse(_message.Message):
+    """Taken back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeOptOutResponse: _TypeAlias = RevokeOptOutResponse  # noqa: Y015
 
 @_typing.final
 class ScriptedAnswer(_message.Message):

@@ -95,6 +95,16 @@ class RemindersServiceStub:
                 request_serializer=giro_dot_reminders_dot_v1_dot_reminders__pb2.SetOptOutRequest.SerializeToString,
                 response_deserializer=giro_dot_reminders_dot_v1_dot_reminders__pb2.SetOptOutResponse.FromString,
                 _registered_method=True)
+        self.ListOptOuts = channel.unary_unary(
+                '/giro.reminders.v1.RemindersService/ListOptOuts',
+                request_serializer=giro_dot_reminders_dot_v1_dot_reminders__pb2.ListOptOutsRequest.SerializeToString,
+                response_deserializer=giro_dot_reminders_dot_v1_dot_reminders__pb2.ListOptOutsResponse.FromString,
+                _registered_method=True)
+        self.RevokeOptOut = channel.unary_unary(
+                '/giro.reminders.v1.RemindersService/RevokeOptOut',
+                request_serializer=giro_dot_reminders_dot_v1_dot_reminders__pb2.RevokeOptOutRequest.SerializeToString,
+                response_deserializer=giro_dot_reminders_dot_v1_dot_reminders__pb2.RevokeOptOutResponse.FromString,
+                _registered_method=True)
         self.ScriptAnswers = channel.unary_unary(
                 '/giro.reminders.v1.RemindersService/ScriptAnswers',
                 request_serializer=giro_dot_reminders_dot_v1_dot_reminders__pb2.ScriptAnswersRequest.SerializeToString,
@@ -194,7 +204,21 @@ class RemindersServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetOptOut(self, request, context):
-        """Notes that a number is not to be called any more by any campaign, or may be called again (RE-18).
+        """Notes that a number is not to be called any more by any campaign (RE-18).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOptOuts(self, request, context):
+        """Numbers that asked not to be called, the newest first (RE-18).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeOptOut(self, request, context):
+        """Takes an opt-out back: its number may be called again. Who did it is kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -283,6 +307,16 @@ def add_RemindersServiceServicer_to_server(servicer, server):
                     servicer.SetOptOut,
                     request_deserializer=giro_dot_reminders_dot_v1_dot_reminders__pb2.SetOptOutRequest.FromString,
                     response_serializer=giro_dot_reminders_dot_v1_dot_reminders__pb2.SetOptOutResponse.SerializeToString,
+            ),
+            'ListOptOuts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOptOuts,
+                    request_deserializer=giro_dot_reminders_dot_v1_dot_reminders__pb2.ListOptOutsRequest.FromString,
+                    response_serializer=giro_dot_reminders_dot_v1_dot_reminders__pb2.ListOptOutsResponse.SerializeToString,
+            ),
+            'RevokeOptOut': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeOptOut,
+                    request_deserializer=giro_dot_reminders_dot_v1_dot_reminders__pb2.RevokeOptOutRequest.FromString,
+                    response_serializer=giro_dot_reminders_dot_v1_dot_reminders__pb2.RevokeOptOutResponse.SerializeToString,
             ),
             'ScriptAnswers': grpc.unary_unary_rpc_method_handler(
                     servicer.ScriptAnswers,
@@ -625,6 +659,60 @@ class RemindersService:
             '/giro.reminders.v1.RemindersService/SetOptOut',
             giro_dot_reminders_dot_v1_dot_reminders__pb2.SetOptOutRequest.SerializeToString,
             giro_dot_reminders_dot_v1_dot_reminders__pb2.SetOptOutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOptOuts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giro.reminders.v1.RemindersService/ListOptOuts',
+            giro_dot_reminders_dot_v1_dot_reminders__pb2.ListOptOutsRequest.SerializeToString,
+            giro_dot_reminders_dot_v1_dot_reminders__pb2.ListOptOutsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeOptOut(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giro.reminders.v1.RemindersService/RevokeOptOut',
+            giro_dot_reminders_dot_v1_dot_reminders__pb2.RevokeOptOutRequest.SerializeToString,
+            giro_dot_reminders_dot_v1_dot_reminders__pb2.RevokeOptOutResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -56,7 +56,11 @@ class RemindersServiceStub:
     ListCallerNumbers: _grpc.UnaryUnaryMultiCallable[_reminders_pb2.ListCallerNumbersRequest, _reminders_pb2.ListCallerNumbersResponse]
     """All numbers of the tenant."""
     SetOptOut: _grpc.UnaryUnaryMultiCallable[_reminders_pb2.SetOptOutRequest, _reminders_pb2.SetOptOutResponse]
-    """Notes that a number is not to be called any more by any campaign, or may be called again (RE-18)."""
+    """Notes that a number is not to be called any more by any campaign (RE-18)."""
+    ListOptOuts: _grpc.UnaryUnaryMultiCallable[_reminders_pb2.ListOptOutsRequest, _reminders_pb2.ListOptOutsResponse]
+    """Numbers that asked not to be called, the newest first (RE-18)."""
+    RevokeOptOut: _grpc.UnaryUnaryMultiCallable[_reminders_pb2.RevokeOptOutRequest, _reminders_pb2.RevokeOptOutResponse]
+    """Takes an opt-out back: its number may be called again. Who did it is kept."""
     ScriptAnswers: _grpc.UnaryUnaryMultiCallable[_reminders_pb2.ScriptAnswersRequest, _reminders_pb2.ScriptAnswersResponse]
     """Sandbox: how a number behaves when the simulated carrier calls it."""
     PlayReminders: _grpc.UnaryUnaryMultiCallable[_reminders_pb2.PlayRemindersRequest, _reminders_pb2.PlayRemindersResponse]
@@ -92,7 +96,11 @@ class RemindersServiceAsyncStub(RemindersServiceStub):
     ListCallerNumbers: _aio.UnaryUnaryMultiCallable[_reminders_pb2.ListCallerNumbersRequest, _reminders_pb2.ListCallerNumbersResponse]  # type: ignore[assignment]
     """All numbers of the tenant."""
     SetOptOut: _aio.UnaryUnaryMultiCallable[_reminders_pb2.SetOptOutRequest, _reminders_pb2.SetOptOutResponse]  # type: ignore[assignment]
-    """Notes that a number is not to be called any more by any campaign, or may be called again (RE-18)."""
+    """Notes that a number is not to be called any more by any campaign (RE-18)."""
+    ListOptOuts: _aio.UnaryUnaryMultiCallable[_reminders_pb2.ListOptOutsRequest, _reminders_pb2.ListOptOutsResponse]  # type: ignore[assignment]
+    """Numbers that asked not to be called, the newest first (RE-18)."""
+    RevokeOptOut: _aio.UnaryUnaryMultiCallable[_reminders_pb2.RevokeOptOutRequest, _reminders_pb2.RevokeOptOutResponse]  # type: ignore[assignment]
+    """Takes an opt-out back: its number may be called again. Who did it is kept."""
     ScriptAnswers: _aio.UnaryUnaryMultiCallable[_reminders_pb2.ScriptAnswersRequest, _reminders_pb2.ScriptAnswersResponse]  # type: ignore[assignment]
     """Sandbox: how a number behaves when the simulated carrier calls it."""
     PlayReminders: _aio.UnaryUnaryMultiCallable[_reminders_pb2.PlayRemindersRequest, _reminders_pb2.PlayRemindersResponse]  # type: ignore[assignment]
@@ -197,7 +205,23 @@ class RemindersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _reminders_pb2.SetOptOutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reminders_pb2.SetOptOutResponse, _abc.Awaitable[_reminders_pb2.SetOptOutResponse]]:
-        """Notes that a number is not to be called any more by any campaign, or may be called again (RE-18)."""
+        """Notes that a number is not to be called any more by any campaign (RE-18)."""
+
+    @_abc_1.abstractmethod
+    def ListOptOuts(
+        self,
+        request: _reminders_pb2.ListOptOutsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reminders_pb2.ListOptOutsResponse, _abc.Awaitable[_reminders_pb2.ListOptOutsResponse]]:
+        """Numbers that asked not to be called, the newest first (RE-18)."""
+
+    @_abc_1.abstractmethod
+    def RevokeOptOut(
+        self,
+        request: _reminders_pb2.RevokeOptOutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reminders_pb2.RevokeOptOutResponse, _abc.Awaitable[_reminders_pb2.RevokeOptOutResponse]]:
+        """Takes an opt-out back: its number may be called again. Who did it is kept."""
 
     @_abc_1.abstractmethod
     def ScriptAnswers(
