@@ -28,7 +28,7 @@ from geo.domain.tours import (
     refusals,
     timed,
 )
-from geo.solver.plan import job, search, with_ortools
+from geo.solver.plan import job, search
 from geo.solver.worker import Run
 from kit.errors import Reason
 
@@ -295,6 +295,8 @@ def test_or_tools_goes_on_from_the_insertions_and_its_rounds_count_only_when_the
 
 
 def _or_tools_goes_on(visits: int) -> None:
+    from geo.solver.plan import with_ortools
+
     random = Random(5)
     points = [(random.random() * 40, random.random() * 40) for _ in range(visits + 1)]
     drives = tuple(
