@@ -64,22 +64,26 @@ async def _follow(desk: Desk, tx: Tx, visit: Visit) -> None:
     stays = plan.live and _same_time(plan.visit, visit)
     await plans.follow(tx, visit, live=True)
     if not stays:
-        await plan_anew(desk, tx, replace(plan, visit=visit))
+        moved = plan.visit.start != visit.start
+        await plan_anew(desk, tx, replace(plan, visit=visit), moved=moved)
 
 
 def _same_time(before: Visit, after: Visit) -> bool:
     return (before.start, before.zone) == (after.start, after.zone)
 
 
-async def plan_anew(desk: Desk, tx: Tx, plan: Plan) -> None:
-    """Cancels what is open and makes the reminders of the plan's start; the calendar is grey again."""
+async def plan_anew(desk: Desk, tx: Tx, plan: Plan, *, moved: bool = False) -> None:
+    """Cancels what is open and makes the reminders of the plan's start; the calendar is grey again.
+
+    A colour holds for one start: with a start that has `moved`, the same one is told once more.
+    """
     visit, now = plan.visit, await tx.now()
     await _cancel_open(tx, visit.appointment_id, "the appointment was moved, or its reminders set anew")
     rules = (await parameters.settings(tx)).rules(visit.campaign_id)
     offsets = rules.offsets if plan.own_offsets is None else plan.own_offsets
     made = [await _plan_one(desk, tx, visit, each, rules) for each in offsets]
     colour = Colour.GREY if any(made) else None
-    if colour is not plan.colour:
+    if colour is not plan.colour or (moved and colour is not None):
         revision = await plans.paint(tx, visit.appointment_id, colour)
         events.coloured(tx, visit, events.Coloured(colour, revision, now))
 

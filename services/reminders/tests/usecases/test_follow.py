@@ -1,13 +1,15 @@
 """Plans follow the appointment: any order, any repetition, no personal data needed from events."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from zoneinfo import ZoneInfo
 
 import pytest
 from reminder_house import DAY, HOUR, House, at
 
+from giro.reminders.v1.reminders_events_pb2 import AppointmentColoured
+from giro.reminders.v1.reminders_pb2 import Colour
 from kit.errors import Unavailable
 from reminders.domain.reminder import State
 from reminders.usecases.recompute_zones import recompute_zones
@@ -72,6 +74,34 @@ async def test_a_move_plans_anew_and_is_grey_again(house: House) -> None:
     await house.told(replace(visit, version=2, start=at(5, 12)))
     assert await house.colour(visit) == "GREY"
     assert await waiting(house, visit.appointment_id) == [at(4, 12)]
+
+
+async def coloured(house: House) -> list[tuple[datetime, int, str]]:
+    """What was told of colours: the start that each is of, its revision, its name."""
+    told = [each for each in await house.rows("outbox") if each.subject.endswith(".appointment_coloured")]
+    found = [AppointmentColoured.FromString(each.payload) for each in sorted(told, key=lambda row: row.id)]
+    return [
+        (each.start.ToDatetime(UTC), each.revision, Colour.Name(each.colour).removeprefix("COLOUR_"))
+        for each in found
+    ]
+
+
+async def test_a_move_before_the_reminder_tells_the_grey_of_the_new_start(house: House) -> None:
+    """Booking shows a colour only while the start that it was told for is the appointment's own."""
+    await house.settle_in(DAY)
+    visit = await house.booked(at(3, 12))
+    moved = replace(visit, version=2, start=at(5, 12))
+    await house.told(moved)
+    assert await coloured(house) == [(visit.start, 1, "GREY"), (moved.start, 2, "GREY")]
+    await house.told(replace(moved, version=3))  # confirmed: nothing moves, nothing is told
+    assert len(await coloured(house)) == 2
+
+
+async def test_a_move_without_reminders_tells_no_colour(house: House) -> None:
+    await house.settle_in()
+    visit = await house.booked(at(3, 12))
+    await house.told(replace(visit, version=2, start=at(5, 12)))
+    assert await coloured(house) == []
 
 
 async def test_without_offsets_there_is_no_colour(house: House) -> None:
