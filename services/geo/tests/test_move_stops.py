@@ -16,6 +16,7 @@ from geo.usecases.repair_day import RepairDay, repair_day
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
 from geo.usecases.rounds import Budget, Planner, Proposal
 from kit.errors import GiroError, InvalidInput, NotFound, Reason
+from kit.testing.databases import Databases
 from kit.values.ids import new_id
 from services.geo.tests.support.world import (
     EAST,
@@ -25,12 +26,23 @@ from services.geo.tests.support.world import (
     WEST,
     World,
     at,
+    open_world,
     plan,
+    set_clock,
     week,
     window,
 )
 
 pytestmark = pytest.mark.asyncio
+
+
+@pytest_asyncio.fixture(scope="module")
+async def world(make_database: Databases) -> AsyncIterator[World]:
+    """A day is repaired around now: it is the week before the tests' own."""
+    opened = await open_world(make_database(["geo"]), sandbox=True)
+    set_clock(opened.urls, at(0, -5))
+    yield opened
+    await opened.db.stop()
 
 
 @pytest_asyncio.fixture

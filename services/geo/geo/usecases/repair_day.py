@@ -29,7 +29,7 @@ from geo.usecases.rounds import (
     read_scene,
 )
 from geo.usecases.solver_ports import Progress
-from kit.errors import Reason, RuleViolated
+from kit.errors import InvalidInput, Reason, RuleViolated
 from kit.values.window import Window
 
 LOST: Final = 10_000_000
@@ -39,6 +39,10 @@ OTHER_AGENT: Final = 3_000
 
 PROMISE_KEPT: Final = 2
 """Options before this one keep the promise; those from it on need a call."""
+
+FARTHEST: Final = timedelta(days=62)
+LONGEST: Final = timedelta(days=31)
+"""How far from now the time away may be, and how long it or a delay: all shifts in it are looked at."""
 
 _DAY: Final = timedelta(days=1)
 
@@ -62,7 +66,11 @@ class RepairDay:
 async def repair_day(
     planner: Planner, tenant: str, command: RepairDay
 ) -> AsyncGenerator[Progress | Proposal, None]:
-    """Progress, then the proposal. Raises NotFound, RuleViolated (OUTSIDE_SHIFT) where no shift is hit."""
+    """Progress, then the proposal.
+
+    Raises InvalidInput for what happened too far from now or takes too long, NotFound, RuleViolated
+    (OUTSIDE_SHIFT) where no shift is hit.
+    """
     scene, happening = await _scene(planner, tenant, command)
     hit = [n for n, view in enumerate(scene.views) if _is_hit(view, command.agent_id, happening)]
     if not hit:
@@ -79,11 +87,25 @@ async def _scene(planner: Planner, tenant: str, command: RepairDay) -> tuple[Sce
     """The shifts around what happened, and when the agent is away."""
     async with planner.ledger.db.uow(tenant) as tx:
         now = (await tx.now()).replace(microsecond=0)
-    happening = command.unavailable or Window(now, now + timedelta(seconds=command.delay))
-    around = Window(min(now, happening.start) - _DAY, happening.end + timedelta(seconds=1))
+    happening = _happening(command, now)
+    around = Window(happening.start - _DAY, happening.end + timedelta(seconds=1))
     agents = tuple(dict.fromkeys((command.agent_id, *command.helpers)))
     scene = await read_scene(planner, tenant, agents, around)
     return replace(scene, views=tuple(v for v in scene.views if _meets(v.shift.window, happening))), happening
+
+
+def _happening(command: RepairDay, now: datetime) -> Window:
+    """When the agent is away, or the delay from now on. Raises InvalidInput, naming the field."""
+    away = command.unavailable
+    field = "delay" if away is None else "unavailable"
+    length = timedelta(seconds=command.delay) if away is None else away.duration
+    if length > LONGEST:
+        raise InvalidInput(Reason.INVALID_FIELD, f"must be at most {LONGEST.days} days", field=field)
+    if away is None:
+        return Window(now, now + length)
+    if away.start - now > FARTHEST or now - away.end > FARTHEST:
+        raise InvalidInput(Reason.INVALID_FIELD, f"must be within {FARTHEST.days} days of now", field=field)
+    return away
 
 
 def _meets(one: Window, other: Window) -> bool:

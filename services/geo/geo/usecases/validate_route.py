@@ -14,8 +14,11 @@ from geo.domain.legs import LegBook, Pair, free_leg
 from geo.domain.stop import NOWHERE, StopKind
 from geo.storage import agendas
 from geo.usecases.ledger import Ledger
-from kit.errors import Reason
+from kit.errors import InvalidInput, Reason
 from kit.values.window import Window
+
+LONGEST_ROUND: Final = timedelta(days=62)
+"""From the first start to the last end; every shift and break in between is looked at."""
 
 _LOOK_BACK: Final = timedelta(days=2)
 
@@ -74,8 +77,13 @@ class _Day:
 
 
 async def validate_route(ledger: Ledger, tenant: str, command: ValidateRoute) -> Verdict:
-    """Everything that is wrong. Raises NotFound for an unknown agent, Unavailable without travel times."""
+    """Everything that is wrong.
+
+    Raises InvalidInput for a round of more than 62 days, NotFound for an unknown agent, Unavailable without
+    travel times.
+    """
     first = min(stop.window.start for stop in command.stops)
+    _check_length(command.stops, first)
     async with ledger.db.uow(tenant) as tx:
         found = await agendas.read_agendas(tx, [command.agent_id], first - _LOOK_BACK)
         now = await tx.now()
@@ -94,6 +102,13 @@ async def validate_route(ledger: Ledger, tenant: str, command: ValidateRoute) ->
     faults.sort(key=lambda fault: order.get(fault.reference, len(order)))
     travel = sum(_seconds(book, pair) or 0 for day in days for pair in day.legs)
     return Verdict(tuple(faults), travel, await ledger.travel.version(tenant))
+
+
+def _check_length(stops: Sequence[RouteStop], first: datetime) -> None:
+    for index, stop in enumerate(stops):
+        if stop.window.end - first > LONGEST_ROUND:
+            message = f"ends more than {LONGEST_ROUND.days} days after the round's first start"
+            raise InvalidInput(Reason.INVALID_FIELD, message, field=f"stops[{index}].window")
 
 
 def _days(agenda: Agenda, stops: Sequence[RouteStop]) -> list[_Day]:

@@ -1,6 +1,7 @@
 """Plans on a real ledger: what is proposed is what the ledger takes, and nothing else is touched."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -15,9 +16,10 @@ from geo.usecases.optimize_day import OptimizeDay, Relax, optimize_day
 from geo.usecases.plan_tour import OpenVisit, PlanTour, plan_tour
 from geo.usecases.repair_day import PROMISE_KEPT, RepairDay, repair_day
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
-from geo.usecases.rounds import Budget, Change, Planner, Proposal
+from geo.usecases.rounds import Budget, Change, Planner, Proposal, Scene, read_scene
 from geo.usecases.validate_route import RouteStop, ValidateRoute, validate_route
 from kit.errors import InvalidInput, NotFound, Reason, RuleViolated, Unavailable
+from kit.testing.databases import Databases
 from kit.values.ids import new_id
 from kit.values.latlng import LatLng
 from kit.values.window import Window
@@ -31,7 +33,9 @@ from services.geo.tests.support.world import (
     WEST,
     World,
     at,
+    open_world,
     plan,
+    set_clock,
     week,
     window,
 )
@@ -39,6 +43,15 @@ from services.geo.tests.support.world import (
 pytestmark = pytest.mark.asyncio
 QUICK = Budget(0.3, 1, reproducible=True)
 DAY = Window(at(0), at(24))
+
+
+@pytest_asyncio.fixture(scope="module")
+async def world(make_database: Databases) -> AsyncIterator[World]:
+    """A day is repaired around now: it is the week before the tests' own."""
+    opened = await open_world(make_database(["geo"]), sandbox=True)
+    set_clock(opened.urls, at(0, -5))
+    yield opened
+    await opened.db.stop()
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -329,6 +342,58 @@ async def test_a_route_is_told_all_its_faults(
     asked = tuple(RouteStop(name, place, window(start, end)) for name, place, start, end in stops)
     found = await validate_route(world.ledger, TENANT, ValidateRoute(agent, asked))
     assert [(fault.reference, fault.reason, fault.seconds) for fault in found.faults] == told
+
+
+async def test_a_round_over_more_than_62_days_is_refused_before_a_shift_is_looked_at(world: World) -> None:
+    agent = await world.agent()
+    first = RouteStop("a", NORTH, window(9, 10))
+    longest, longer = window(8, 9, 62), Window(at(8, 62), at(9, 62) + timedelta(seconds=1))
+    for last, kept in ((longest, True), (longer, False)):
+        for stops in ((first, RouteStop("b", NORTH, last)), (RouteStop("b", NORTH, last), first)):
+            asked = validate_route(world.ledger, TENANT, ValidateRoute(agent, stops))
+            if kept:
+                await asked
+                continue
+            with pytest.raises(InvalidInput) as refused:
+                await asked
+            late = [stop.reference for stop in stops].index("b")
+            assert refused.value.violations[0].field == f"stops[{late}].window"
+
+
+@pytest.mark.parametrize(
+    ("away", "field"),
+    [
+        (Window(at(0, -5) + timedelta(days=62, minutes=1), at(1, 57)), "unavailable"),
+        (Window(at(0, -69), at(0, -67) - timedelta(minutes=1)), "unavailable"),
+        (Window(at(8), at(8, 31) + timedelta(seconds=1)), "unavailable"),
+        (None, "delay"),
+    ],
+)
+async def test_what_happens_far_from_now_or_for_long_repairs_no_day(
+    world: World, planner: Planner, away: Window | None, field: str
+) -> None:
+    agent = await world.agent()
+    delay = 0 if away else 31 * 86_400 + 1
+    with pytest.raises(InvalidInput) as refused:
+        await proposal(repair_day(planner, TENANT, RepairDay(agent, delay, away, budget=QUICK)))
+    assert refused.value.violations[0].field == field
+
+
+async def test_a_repair_looks_around_what_happens_and_not_from_now_on(
+    world: World, planner: Planner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = await world.agent()
+    looked: list[Window] = []
+
+    async def noting(planner: Planner, tenant: str, agents: Sequence[str], span: Window) -> Scene:
+        looked.append(span)
+        return await read_scene(planner, tenant, agents, span)
+
+    monkeypatch.setattr("geo.usecases.repair_day.read_scene", noting)
+    away = window(8, 9, 55)
+    found = await proposal(repair_day(planner, TENANT, RepairDay(agent, unavailable=away, budget=QUICK)))
+    assert found.changes == ()
+    assert looked == [Window(at(8, 54), at(9, 55) + timedelta(seconds=1))]
 
 
 async def test_promises_skills_buffers_and_limits_of_a_route(world: World) -> None:

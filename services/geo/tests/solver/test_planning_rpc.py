@@ -32,7 +32,7 @@ from kit.rpc.tokens import ServiceTokens
 from kit.testing.databases import Databases
 from kit.testing.nats import NatsServer
 from kit.values.ids import new_id
-from services.geo.tests.support.world import TENANT, at
+from services.geo.tests.support.world import TENANT, at, set_clock
 
 pytestmark = pytest.mark.asyncio
 KEY = "k" * 40
@@ -104,7 +104,9 @@ async def wire(
         jwks_file=str(jwks),
         service_key=KEY,
         log_level="ERROR",
+        sandbox=True,
     )
+    set_clock(urls, at(0, -5))
     app = build(settings)
     await app.start()
     wire = Wire(app)
@@ -257,6 +259,6 @@ async def test_ten_thousand_visits_are_refused_before_anything_is_done(wire: Wir
 async def test_another_tenants_agents_are_not_found(wire: Wire) -> None:
     with pytest.raises(NotFound):
         await wire.stream("PlanTour", tour(wire), tenant="ten_2")
-    away = planning_pb2.RepairDayRequest(agent_id=wire.agents[0], unavailable=window(8, 9))
+    late = planning_pb2.RepairDayRequest(agent_id=wire.agents[0], delay=Duration(seconds=60))
     with pytest.raises(NotFound):
-        await wire.stream("RepairDay", away, tenant="ten_2")
+        await wire.stream("RepairDay", late, tenant="ten_2")

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zlib import crc32
 
+import psycopg
+
 from geo.domain.agent import Agent
 from geo.domain.calendar import Calendar, WeeklyBreak, WeeklyShift, calendar
 from geo.domain.legs import LegBook, Pair, free_leg
@@ -123,6 +125,16 @@ class World:
         report = await self.verify()
         assert report.violations == ()
         return report
+
+
+def set_clock(urls: DatabaseUrls, moment: datetime) -> None:
+    """Puts the tenant's test clock at a moment that is still to come; for databases in sandbox mode."""
+    with psycopg.connect(urls.admin) as connection:
+        connection.execute(
+            "INSERT INTO sandbox.test_clocks VALUES (%s, extract(epoch FROM %s - clock_timestamp())::bigint)"
+            " ON CONFLICT (tenant_id) DO UPDATE SET offset_seconds = excluded.offset_seconds",
+            (TENANT, moment),
+        )
 
 
 async def open_world(urls: DatabaseUrls, *, sandbox: bool = False, pool_size: int = 10) -> World:

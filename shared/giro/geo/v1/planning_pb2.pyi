@@ -152,7 +152,7 @@ class ValidateRouteRequest(_message.Message):
     """The agent. Required."""
     @_builtins.property
     def stops(self) -> _containers.RepeatedCompositeFieldContainer[Global___RouteStop]:
-        """The visits, in the order of the round. Required."""
+        """The visits, in the order of the round; at most 62 days from the first start to the last end. Required."""
 
     @_builtins.property
     def max_travel(self) -> _duration_pb2.Duration:
@@ -482,7 +482,7 @@ class RepairDayRequest(_message.Message):
 
     @_builtins.property
     def unavailable(self) -> _travel_pb2.TimeWindow:
-        """The agent is away then, at most 24 hours: an absence or a breakdown."""
+        """The agent is away then, at most 24 hours and within 62 days of now: an absence or a breakdown."""
 
     @_builtins.property
     def helper_agent_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
