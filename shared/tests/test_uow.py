@@ -46,6 +46,11 @@ async def count(db: Database, tenant: str) -> int:
         return int((await tx.run(COUNT)).scalar_one())
 
 
+def change(urls: DatabaseUrls, statement: str) -> None:
+    with psycopg.connect(urls.admin, autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
 def as_admin(urls: DatabaseUrls, query: str, *params: Any) -> list[tuple[Any, ...]]:
     with psycopg.connect(urls.admin, autocommit=True) as connection:
         return connection.execute(query, params or None).fetchall()
@@ -292,6 +297,34 @@ async def test_dead_connections_are_replaced_unseen(make_db: Any, urls: Database
     await asyncio.gather(*[add(db, tenant, f"t{i}") for i in range(3)])
     _end_connections(urls)
     assert await count(db, tenant) == 3
+
+
+async def test_statements_outlive_a_refusal_and_not_a_migration(
+    make_db: Any, urls: DatabaseUrls, tenant: str
+) -> None:
+    """A rollback keeps what was prepared; what a migration made useless goes with its connection."""
+    db = await make_db(pool_size=1)
+    probe = text("SELECT *, 1 AS one FROM probe.things")
+    prepared = text("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE 'SELECT *, 1%'")
+
+    async def read() -> int:
+        async with db.uow(tenant) as tx:
+            await tx.run(probe)
+            return int((await tx.run(prepared)).scalar_one())
+
+    assert [await read() for _ in range(4)][-1] == 1
+    with pytest.raises(LookupError):
+        async with db.uow(tenant) as tx:
+            await tx.run(probe)
+            raise LookupError
+    assert await read() == 1
+    change(urls, "ALTER TABLE probe.things ADD COLUMN later integer")
+    try:
+        with pytest.raises(psycopg.errors.FeatureNotSupported):
+            await read()
+        assert await read() == 0
+    finally:
+        change(urls, "ALTER TABLE probe.things DROP COLUMN later")
 
 
 async def test_a_connection_lost_inside_is_unavailable(make_db: Any, urls: DatabaseUrls, tenant: str) -> None:

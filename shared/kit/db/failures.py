@@ -59,6 +59,8 @@ def outcome_unknown() -> Unavailable:
 def broke_connection(error: BaseException) -> bool:
     """Whether the connection that raised this cannot be used again."""
     cause = root(error)
+    if isinstance(cause, pg.FeatureNotSupported | pg.InvalidSqlStatementName):
+        return True  # a statement prepared before a migration, or on another server behind a pooler
     if isinstance(cause, psycopg.InterfaceError | OSError | pg.ReadOnlySqlTransaction):
         return True  # read-only: this server was the primary once
     return isinstance(cause, psycopg.OperationalError) and (

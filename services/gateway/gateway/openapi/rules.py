@@ -1,5 +1,6 @@
 """The rules of the contracts (`buf.validate`) as JSON Schema."""
 
+import re
 from typing import Any, Final
 
 from buf.validate import validate_pb2
@@ -85,4 +86,4 @@ def _present(rules: Any, keywords: dict[str, str]) -> Schema:
 
 
 def _refuses_empty(pattern: str) -> bool:
-    return bool(pattern) and not pattern.startswith("^$|")
+    return bool(pattern) and re.search(pattern, "") is None

@@ -16,11 +16,11 @@ from grpc_status import rpc_status
 
 from gateway.testing.samples import sample
 from giro.booking.v1 import booking_pb2, visits_pb2
-from giro.geo.v1 import geo_pb2, ledger_pb2
+from giro.geo.v1 import geo_pb2, ledger_pb2, planning_pb2
 from giro.identity.v1 import identity_pb2
 from giro.reminders.v1 import reminders_pb2
 
-_FILES: Final = (identity_pb2, booking_pb2, visits_pb2, geo_pb2, ledger_pb2, reminders_pb2)
+_FILES: Final = (identity_pb2, booking_pb2, visits_pb2, geo_pb2, ledger_pb2, planning_pb2, reminders_pb2)
 
 
 @dataclass
@@ -35,7 +35,8 @@ class Call:
 
 @dataclass
 class Stub:
-    """All services of the contracts in one server, the ledger too. `error` answers the next calls, if set."""
+    """All services of the contracts in one server, the ledger too, streams left out. `error` answers the next
+    calls, if set."""
 
     calls: list[Call] = field(default_factory=list)
     error: status_pb2.Status | None = None
@@ -74,6 +75,7 @@ class Stub:
                 response_serializer=lambda message: message.SerializeToString(),
             )
             for method in service.methods
+            if not method.server_streaming
         }
         return grpc.method_handlers_generic_handler(service.full_name, handlers)
 

@@ -24,7 +24,7 @@ from geo.usecases.ports import TravelTimes
 from geo.usecases.turns import Turns
 from kit.db.engine import Database
 from kit.db.uow import Tx
-from kit.errors import Unavailable
+from kit.errors import RuleViolated, Unavailable
 from kit.failpoints import failpoint
 
 T = TypeVar("T")
@@ -99,7 +99,7 @@ async def write(ledger: Ledger, tenant: str, name: str, find: Find, decide: Deci
         try:
             every = await ledger.travel.at_once(tenant, fresh=stale)
             if every is not None:
-                return await _lock_and_write(work, await _found(work), every)
+                return await _at_once(work, every)
             asked, looked, book = await _look(work, book)
             if looked is not None and looked.changes is None:
                 return looked.answer
@@ -111,6 +111,17 @@ async def write(ledger: Ledger, tenant: str, name: str, find: Find, decide: Deci
         except StartAgain:
             continue
     raise errors.contention()
+
+
+async def _at_once(work: "_Work[T]", every: LegBook) -> T:
+    """Decides on legs that are known at hand. Raises StaleLegs for a refusal by others than those in force: a
+    write compares them itself, and a refusal writes nothing."""
+    try:
+        return await _lock_and_write(work, await _found(work), every)
+    except RuleViolated:
+        if await work.ledger.travel.version(work.tenant) != every.version:
+            raise StaleLegs from None
+        raise
 
 
 @dataclass(frozen=True, slots=True)

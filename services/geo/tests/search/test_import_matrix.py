@@ -31,7 +31,7 @@ from geo.usecases.settle_stop import settle_stop
 from giro.geo.v1 import geo_events_pb2
 from kit import failpoints
 from kit.db.claims import Claim
-from kit.errors import GiroError, InvalidInput, Reason, Unavailable
+from kit.errors import GiroError, InvalidInput, Reason, RuleViolated, Unavailable
 from kit.testing.databases import Databases
 from kit.values.ids import new_id
 from services.geo.tests.support.world import (
@@ -126,6 +126,28 @@ async def test_search_and_commit_see_the_same_matrix(house: House) -> None:
     assert (found.travel_version, slot.added_travel) == ("estimate-1+m1", 150)
     assert slot.start == at(8).timestamp() + 60 < estimated.start
     await house.book(agent, 8 + 60 / 3600, 8.5 + 60 / 3600, NORTH)
+    await house.world.sound()
+
+
+async def test_what_an_outdated_matrix_refuses_is_judged_again_by_the_one_in_force(house: House) -> None:
+    """Another process has not heard yet that the drive became shorter, or longer."""
+    agent = await house.world.agent(week(lunch=False))
+    late = TenantTravel(Estimate(), Matrices(house.world.db))
+    elsewhere = Ledger(house.world.db, late)
+    await house.book(agent, 9, 10, NORTH)
+    assert await late.version_at_hand(TENANT) == "estimate-1"
+    await house.load({(NORTH, SOUTH): (60, 1), (SOUTH, HOME): (60, 1)})
+    soon = ReserveStop(new_id("apt"), Plan(agent, window(10.1, 11), SOUTH, 0))
+    reserved = await reserve_stop(elsewhere, TENANT, soon)
+    assert reserved.before is not None
+    assert (reserved.before.leg.seconds, reserved.before.leg.version) == (60, "estimate-1+m1")
+    assert await late.version_at_hand(TENANT) == "estimate-1+m1"
+    await house.load({(SOUTH, EAST): (40_000, 1)})
+    with pytest.raises(RuleViolated) as refused:
+        await reserve_stop(
+            elsewhere, TENANT, ReserveStop(new_id("apt"), Plan(agent, window(13, 14), EAST, 0))
+        )
+    assert refused.value.reason is Reason.TRAVEL_IN
     await house.world.sound()
 
 
