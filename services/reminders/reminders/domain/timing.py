@@ -116,6 +116,20 @@ def is_quiet(moment: datetime, zone: ZoneInfo, rules: Rules) -> bool:
     return wall >= begin or wall < end
 
 
+def before_quiet(last: datetime, now: datetime, zone: ZoneInfo, rules: Rules) -> datetime:
+    """`last`, or the first instant after `now` at which quiet hours begin, when that is earlier.
+
+    For what must not begin in quiet hours (R-115) though it takes its time; `now` is outside of them. They
+    begin at full minutes, those that the clocks skip at the end of the skip.
+    """
+    minute = now.replace(second=0, microsecond=0) + MINUTE
+    while minute < last:
+        if is_quiet(minute, zone, rules):
+            return minute
+        minute += MINUTE
+    return last
+
+
 def _moved(due: datetime, start: datetime, zone: ZoneInfo, rules: Rules) -> Moment | Drop:
     shown = f"due {_shown(due, zone)}: in quiet hours (R-115)"
     forward = _next_end(due, zone, rules)

@@ -23,7 +23,7 @@ from kit.values.ids import new_id
 from reminders import events
 from reminders.domain.parameters import Rules
 from reminders.domain.reminder import AttemptState, Channel, Reminder, Visit
-from reminders.domain.timing import Drop, DropReason, Moment, Terms, at_dial, decide
+from reminders.domain.timing import Drop, DropReason, Moment, Terms, at_dial, before_quiet, decide
 from reminders.storage import attempts, daily, due, numbers, parameters, plans, reminders
 from reminders.storage.attempts import Attempt
 from reminders.storage.plans import Plan
@@ -237,7 +237,7 @@ class _Step:
 
     async def _begin(self, caller: str) -> Placing:
         reminder, timers = self.reminder, self.desk.timers
-        give_up = min(self.now + timers.give_up, reminder.start)
+        give_up = self._give_up()
         attempt = Attempt(
             attempt_id=new_id("cal"),
             reminder_id=reminder.reminder_id,
@@ -254,6 +254,13 @@ class _Step:
         lateness.observe((self.now - reminder.run_at).total_seconds())
         spoken, rules = self._spoken(caller), self.rules
         return Placing(attempt, self._language(), spoken, rules.ring, rules.machine_detection)
+
+    def _give_up(self) -> datetime:
+        """Nothing begins to ring after it: not at the start, nor in quiet hours (R-115, R-116)."""
+        last = min(self.now + self.desk.timers.give_up, self.reminder.start)
+        if self.reminder.offset <= self.rules.short_offset:
+            return last
+        return before_quiet(last, self.now, ZoneInfo(self.reminder.zone), self.rules)
 
     def _language(self) -> str:
         return self.visit.language or self.rules.language

@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reminders.domain.parameters import Rules
-from reminders.domain.timing import Drop, DropReason, Moment, Terms, at_dial, decide, due_at, is_quiet
+from reminders.domain.timing import (
+    Drop,
+    DropReason,
+    Moment,
+    Terms,
+    at_dial,
+    before_quiet,
+    decide,
+    due_at,
+    is_quiet,
+)
 
 RIGA = ZoneInfo("Europe/Riga")
 RULES = Rules()
@@ -167,3 +177,31 @@ def test_the_path_names_its_rules() -> None:
     said = "; ".join(found.path)
     assert "R-115" in said
     assert "2027-01-12 22:59 EET" in said
+
+
+@pytest.mark.parametrize(
+    ("now", "last", "expected"),
+    [
+        ("2027-01-12 22:59:50", "2027-01-12 23:00:10", "2027-01-12 23:00"),
+        ("2027-01-12 22:59:30", "2027-01-12 23:00", "2027-01-12 23:00"),
+        ("2027-01-12 22:59:30", "2027-01-12 22:59:50", "2027-01-12 22:59:50"),
+        ("2027-01-12 22:50", "2027-01-12 23:00:01", "2027-01-12 23:00"),
+        ("2027-01-13 09:00", "2027-01-13 09:00:20", "2027-01-13 09:00:20"),
+    ],
+)
+def test_what_takes_its_time_ends_before_quiet_hours(now: str, last: str, expected: str) -> None:
+    assert before_quiet(riga(last), riga(now), RIGA, RULES) == riga(expected)
+
+
+def test_quiet_hours_that_begin_in_a_skipped_hour_begin_at_its_end() -> None:
+    rules = Rules(quiet_from=time(3, 30), quiet_until=time(9))
+    now = riga("2027-03-28 02:59:50")
+    skip = now + timedelta(seconds=10)
+    assert skip.astimezone(RIGA).time() == time(4)
+    assert before_quiet(now + timedelta(seconds=20), now, RIGA, rules) == skip
+
+
+def test_without_quiet_hours_nothing_ends_sooner() -> None:
+    rules = Rules(quiet_from=time(9), quiet_until=time(9))
+    now = riga("2027-01-12 08:59:50")
+    assert before_quiet(now + MINUTE, now, RIGA, rules) == now + MINUTE

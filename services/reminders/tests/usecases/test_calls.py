@@ -262,3 +262,17 @@ async def test_a_key_counts_before_the_call_has_ended(house: House) -> None:
     assert await house.colour(visit) == "GREEN"
     await house.hear(house.tenant, CallReport(attempt.attempt_id, CallState.ENDED, CallEnding.ANSWERED, "1"))
     assert (await house.only(visit)).outcome == "COMING"
+
+
+@pytest.mark.parametrize(
+    ("offset", "stops_short"), [(timedelta(hours=3), True), (timedelta(minutes=61), True), (HOUR, False)]
+)
+async def test_no_ring_begins_in_quiet_hours(house: House, offset: timedelta, stops_short: bool) -> None:
+    """Asked for ten seconds before 23:00, with twenty to begin to ring; an hour before is exempt (R-116)."""
+    await house.settle_in(offset, **CALLED_AS)
+    visit = await house.booked(at(2, 22, 59) + offset)
+    await house.go_to(at(2, 22, 59) + timedelta(seconds=49))
+    assert await house.make() == 1
+    (attempt,) = await house.attempts(visit)
+    assert attempt.asked_at < at(2, 23)
+    assert attempt.give_up_at == (at(2, 23) if stops_short else attempt.asked_at + timedelta(seconds=20))
