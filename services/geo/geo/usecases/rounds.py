@@ -125,7 +125,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A plan that was checked; seconds of driving before and after."""
+    """A plan that was checked; seconds of driving before and after, and the version of the legs."""
 
     changes: tuple[Change, ...]
     left_out: tuple[LeftOut, ...]
@@ -173,7 +173,7 @@ async def planned(
     Raises InvalidInput (too many places), RuleViolated where even what is booked cannot be driven,
     Unavailable.
     """
-    book, version = await _drives(planner, tenant, draft)
+    book = await _drives(planner, tenant, draft)
     problem = await asyncio.to_thread(_problem, draft, book)
     start = _start(draft, problem)
     document = {
@@ -185,7 +185,7 @@ async def planned(
     async with aclosing(planner.solver.solve(job)) as told:
         async for one in told:
             if isinstance(one, Done):
-                yield await _believed(planner, tenant, (draft, problem, start, book), one.document, version)
+                yield await _believed(planner, tenant, (draft, problem, start, book), one.document)
                 return
             yield one
 
@@ -193,15 +193,19 @@ async def planned(
 # --- the problem
 
 
-async def _drives(planner: Planner, tenant: str, draft: Draft) -> tuple[LegBook, str]:
-    """The drives between all places, asked for outside of any transaction."""
+async def _drives(planner: Planner, tenant: str, draft: Draft) -> LegBook:
+    """The drives between all places, asked for outside of any transaction.
+
+    Its version is that of the answer: `version` may still name roads that have died since, while a tenant
+    that allows it gets estimates.
+    """
     keys = _places(draft)
     if len(keys) > MOST_PLACES:
         message = f"there are {len(keys)} different places, and {MOST_PLACES} can be planned at once"
         raise InvalidInput(Reason.INVALID_FIELD, message, field="visits")
     pairs = [pair for pair in permutations(keys, 2) if free_leg(*pair) is None]
-    version = await planner.ledger.travel.version(tenant)
-    return (await planner.ledger.travel.legs(tenant, pairs) if pairs else LegBook(version)), version
+    travel = planner.ledger.travel
+    return await travel.legs(tenant, pairs) if pairs else LegBook(await travel.version(tenant))
 
 
 def _places(draft: Draft) -> list[int]:
@@ -315,9 +319,7 @@ def _booked_start(draft: Draft, visit: int) -> float:
 Posed = tuple[Draft, Problem, Plan, LegBook]
 
 
-async def _believed(
-    planner: Planner, tenant: str, posed: Posed, answer: Mapping[str, Any], version: str
-) -> Proposal:
+async def _believed(planner: Planner, tenant: str, posed: Posed, answer: Mapping[str, Any]) -> Proposal:
     """The proposal, once nothing is found against it; else what is booked stays as it is."""
     _, problem, start, _ = posed
     plan = Plan(tuple(tuple((int(v), int(o)) for v, o in stops) for stops in answer["rounds"]))
@@ -328,7 +330,7 @@ async def _believed(
         reasons = _told(answer["refusals"])
     else:
         reasons = await asyncio.to_thread(_reasons, problem, plan)
-    found = _proposal(posed, plan, reasons, version)
+    found = _proposal(posed, plan, reasons)
     return replace(
         found, proved=bool(answer["proved"]) and as_solved, by_time=bool(answer["by_time"]) and as_solved
     )
@@ -349,8 +351,8 @@ def _reasons(problem: Problem, plan: Plan) -> Reasons:
     return {visit: refusals(problem, plan, visit) for visit in plan.left_out(problem)}
 
 
-def _proposal(posed: Posed, plan: Plan, reasons: Reasons, version: str) -> Proposal:
-    draft, problem, start, _ = posed
+def _proposal(posed: Posed, plan: Plan, reasons: Reasons) -> Proposal:
+    draft, problem, start, book = posed
     out = [
         LeftOut(
             draft.wanted[visit], tuple((draft.scene.views[one.duty], one) for one in reasons.get(visit, ()))
@@ -364,7 +366,7 @@ def _proposal(posed: Posed, plan: Plan, reasons: Reasons, version: str) -> Propo
         travel_after=_travel(problem, plan),
         proved=False,
         by_time=False,
-        travel_version=version,
+        travel_version=book.version,
     )
 
 

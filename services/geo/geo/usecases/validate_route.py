@@ -56,7 +56,7 @@ class RouteFault:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is wrong, and the driving time of the whole round in seconds."""
+    """What is wrong, the driving time of the whole round in seconds, and the version of its legs."""
 
     faults: tuple[RouteFault, ...]
     travel: int
@@ -92,7 +92,9 @@ async def validate_route(ledger: Ledger, tenant: str, command: ValidateRoute) ->
     agenda = found[command.agent_id]
     days = _days(agenda, command.stops)
     pairs = {pair for day in days for pair in day.legs} | set(pairwise(stop.place for stop in command.stops))
-    book = await ledger.travel.legs(tenant, {pair for pair in pairs if free_leg(*pair) is None})
+    asked = {pair for pair in pairs if free_leg(*pair) is None}
+    travel = ledger.travel
+    book = await travel.legs(tenant, asked) if asked else LegBook(await travel.version(tenant))
     absences = [link.stop for link in live(agenda, now) if link.stop.kind is StopKind.ABSENCE]
     away = [Window(stop.starts_at, stop.ends_at) for stop in absences]
     faults = [*_of_stops(agenda, command.stops, away), *_between(agenda, command.stops, book, away)]
@@ -100,8 +102,8 @@ async def validate_route(ledger: Ledger, tenant: str, command: ValidateRoute) ->
         faults += _of_day(agenda, day, book, (away, command.travel_limit))
     order = {stop.reference: at for at, stop in enumerate(command.stops)}
     faults.sort(key=lambda fault: order.get(fault.reference, len(order)))
-    travel = sum(_seconds(book, pair) or 0 for day in days for pair in day.legs)
-    return Verdict(tuple(faults), travel, await ledger.travel.version(tenant))
+    driven = sum(_seconds(book, pair) or 0 for day in days for pair in day.legs)
+    return Verdict(tuple(faults), driven, book.version)
 
 
 def _check_length(stops: Sequence[RouteStop], first: datetime) -> None:

@@ -11,6 +11,7 @@ import pytest_asyncio
 from geo.domain.stop import StopKind
 from geo.solver.pool import PoolOptions, WorkerPool
 from geo.usecases.get_agent import get_itinerary
+from geo.usecases.ledger import Ledger
 from geo.usecases.move_stop import MoveStop, move_stop
 from geo.usecases.optimize_day import OptimizeDay, Relax, optimize_day
 from geo.usecases.plan_tour import OpenVisit, PlanTour, plan_tour
@@ -31,6 +32,7 @@ from services.geo.tests.support.world import (
     SOUTH,
     TENANT,
     WEST,
+    Roads,
     World,
     at,
     open_world,
@@ -319,6 +321,23 @@ async def test_travel_times_that_cannot_be_had_refuse_the_plan(world: World, pla
     world.roads.closed = True
     with pytest.raises(Unavailable):
         await proposal(plan_tour(planner, TENANT, PlanTour((OpenVisit("v", NORTH, 60),), (agent,), DAY)))
+
+
+class RoadsThatDied(Roads):
+    """A road server that died after it told its version, and estimates in its place."""
+
+    async def version(self, tenant: str) -> str:
+        return "osrm-1-car"
+
+
+async def test_the_version_told_is_that_of_the_legs_that_were_used(world: World, pool: WorkerPool) -> None:
+    died = Planner(Ledger(world.db, RoadsThatDied(data="estimate-1")), pool)
+    for base, version in ((HOME, "estimate-1"), (None, "osrm-1-car")):  # without a base there is no drive
+        agent = await world.agent(week(base=base))
+        asked = PlanTour((OpenVisit("v", NORTH, 3600),), (agent,), DAY, budget=QUICK)
+        assert (await proposal(plan_tour(died, TENANT, asked))).travel_version == version
+        route = ValidateRoute(agent, (RouteStop("a", NORTH, window(9, 10)),))
+        assert (await validate_route(died.ledger, TENANT, route)).travel_version == version
 
 
 @pytest.mark.parametrize(
