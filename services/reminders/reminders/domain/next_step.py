@@ -89,7 +89,7 @@ def _next_rung(tried: Tried, visit: Visit, rules: Rules, why: tuple[str, ...]) -
     found = decide(tried.ended_at + wait, visit.start, tried.offset, ZoneInfo(visit.zone), rules)
     if channels and isinstance(found, Moment) and found.at >= tried.ended_at:
         return Repeat(found.at, channels[0], (*why, f"next channel: {channels[0]} (RE-15)", *found.path))
-    return Finish(_outcome(tried), why)
+    return finish_after(tried, why)
 
 
 def instead_of_call(visit: Visit, offset: timedelta, rules: Rules, at: datetime) -> Repeat | None:
@@ -113,6 +113,11 @@ def rungs_after(channel: Channel, visit: Visit, rules: Rules) -> tuple[Channel, 
 def _usable(visit: Visit, rules: Rules) -> tuple[Channel, ...]:
     address = {Channel.VOICE: visit.phone, Channel.SMS: visit.phone, Channel.EMAIL: visit.email}
     return tuple(each for each in map(Channel, rules.ladder) if address[each])
+
+
+def finish_after(tried: Tried, why: tuple[str, ...]) -> Finish:
+    """The end, with what the last attempt came to."""
+    return Finish(_outcome(tried), why)
 
 
 def _outcome(tried: Tried) -> Outcome:

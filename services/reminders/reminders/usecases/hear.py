@@ -18,7 +18,7 @@ from kit.failpoints import failpoint
 from kit.values.ids import new_id
 from reminders import events
 from reminders.domain.colours import after_answer
-from reminders.domain.next_step import Ending, Repeat, Tried, after
+from reminders.domain.next_step import Ending, Repeat, Tried, after, finish_after
 from reminders.domain.parameters import Rules
 from reminders.domain.reminder import (
     OPT_OUT_KEY,
@@ -164,7 +164,7 @@ class _Ear:
         if attempt.channel is Channel.VOICE:
             await reminders.take_ring_back(self.tx, self.reminder.reminder_id)
             await daily.give_back(self.tx, daily.day_of(attempt.asked_at, self.plan.visit.zone))
-        if not self._counts():
+        if not self._goes_on():
             await reminders.cancel(self.tx, self.reminder.reminder_id)
         elif self.reminder.attempt >= _MOST_ATTEMPTS or self.now >= self.reminder.start:
             drop = Drop(DropReason.UNSETTLED, ("the call was never placed, and is not tried again",))
@@ -230,14 +230,14 @@ class _Ear:
             await reminders.cancel(self.tx, reminder.reminder_id)
         elif answer is not None:
             await reminders.finish(self.tx, reminder.reminder_id, Outcome[answer.name])
+        elif not self._goes_on():
+            await self._was_taken_away()
         else:
             await self._without_answer()
 
     async def _without_answer(self) -> None:
         attempt, reminder = self.attempt, self.reminder
-        assert attempt.ending is not None
-        tried = Tried(attempt.channel, attempt.ending, reminder.rings, self.now, reminder.offset)
-        found = after(tried, self.plan.visit, self.rules)
+        found = after(self._tried(), self.plan.visit, self.rules)
         if attempt.ending is Ending.ANSWERED:
             await finish_reminder.fall_silent(self.tx, self.plan, self.now)
         if attempt.digit == OPT_OUT_KEY:
@@ -250,6 +250,17 @@ class _Ear:
             plan = await plans.get(self.tx, self.plan.visit.appointment_id)
             await finish_reminder.finish(self.tx, plan, reminder, found, self.now)
 
+    def _tried(self) -> Tried:
+        attempt, reminder = self.attempt, self.reminder
+        assert attempt.ending is not None
+        return Tried(attempt.channel, attempt.ending, reminder.rings, self.now, reminder.offset)
+
+    async def _was_taken_away(self) -> None:
+        """It was made, and brought no answer; neither a repetition nor another channel follows."""
+        why = f"{self.reminder.offset} before is no reminder of this appointment any more (R-131)"
+        found = finish_after(self._tried(), (why,))
+        await finish_reminder.finish(self.tx, self.plan, self.reminder, found, self.now)
+
     async def _wait(self, found: Repeat) -> None:
         await reminders.wait_until(self.tx, self.reminder.reminder_id, found.at, found.channel)
         what = f"next: {found.channel} at {found.at.isoformat()}"
@@ -258,6 +269,11 @@ class _Ear:
     def _counts(self) -> bool:
         """Whether the appointment still takes place at the start that this reminder is for."""
         return self.plan.live and self.plan.visit.start == self.reminder.start
+
+    def _goes_on(self) -> bool:
+        """Whether it is still wanted besides: it may have been taken away while its call was under way."""
+        wanted = self.rules.offsets if self.plan.own_offsets is None else self.plan.own_offsets
+        return self._counts() and self.reminder.offset in wanted
 
 
 def _ending(report: CallReport) -> Ending:

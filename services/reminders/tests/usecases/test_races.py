@@ -5,14 +5,17 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from reminder_house import DAY, PHONE, House, at
+from reminder_house import DAY, HOUR, PHONE, House, at
 
 from kit import failpoints
+from kit.rpc import context
+from kit.rpc.context import Caller, Grant
 from kit.testing.schedule import two_sessions
 from reminders.clients.simulated import Answer, Outcome
 from reminders.domain.reminder import Reminder, State, Visit
 from reminders.usecases import place_attempt
 from reminders.usecases.make_reminders import claim_due, make, make_reminders
+from reminders.usecases.set_reminders import set_reminders
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -221,3 +224,46 @@ async def test_a_call_that_was_never_placed_is_given_back_to_the_limit(house: Ho
     await house.look_up()
     await house.make()
     assert house.carrier.rang[PHONE] == 1
+
+
+async def take_away(house: House, visit: Visit, *offsets: timedelta) -> None:
+    """An operator's SetReminders."""
+    token = context.become(Caller("usr_1", house.tenant, (Grant("ADMINISTRATOR", "tenant", ""),)))
+    await set_reminders(house.desk, visit.appointment_id, offsets)
+    context.unbecome(token)
+
+
+@pytest.mark.parametrize("answer", [Answer(Outcome.BUSY), Answer(Outcome.WRONG_NUMBER), Answer(keys="")])
+async def test_a_reminder_taken_away_during_its_call_is_not_repeated(house: House, answer: Answer) -> None:
+    visit = await due(house, reminder_ladder='"VOICE,EMAIL"')
+    await house.told(replace(visit, version=2, email="ada@example.com"))
+    house.carrier.book.script(PHONE, answer)
+    await two_sessions(
+        house.make, lambda: take_away(house, visit, HOUR), at="reminders.place.before_provider"
+    )
+    assert len(house.carrier.placed) == 1
+    states = {each.offset: each.state for each in await house.of(visit)}
+    assert states == {DAY: State.DONE, HOUR: State.WAITING}
+    assert await house.colour(visit) == "ORANGE"
+    await house.go_to(at(2, 20))
+    assert await house.make() == 0
+    assert house.post.sent == []
+
+
+async def test_one_that_was_never_placed_and_is_taken_away_is_not_tried_again(house: House) -> None:
+    visit = await due(house)
+    house.carrier.book.script(PHONE, Answer(Outcome.DOUBTFUL_NOT_PLACED))
+    await house.make()
+    await take_away(house, visit)
+    reminder = await recover(house, visit)
+    assert (reminder.state, len(house.carrier.placed)) == (State.CANCELLED, 1)
+
+
+async def test_an_answer_to_a_reminder_that_was_taken_away_counts(house: House) -> None:
+    visit = await due(house)
+    await two_sessions(
+        house.make, lambda: take_away(house, visit, HOUR), at="reminders.place.before_provider"
+    )
+    outcomes = {each.offset: each.outcome for each in await house.of(visit)}
+    assert outcomes == {DAY: "COMING", HOUR: ""}
+    assert await house.colour(visit) == "GREEN"
