@@ -1,6 +1,6 @@
 """Chooses agents, days and times for visits that have none yet."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Set
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -62,6 +62,7 @@ async def plan_tour(
     booked = [
         as_booked(scene, number, stop) for number, view in enumerate(scene.views) for stop in view.visits
     ]
+    _check_free(command, {one.reference for one in booked})
     wanted = [_wanted(scene, command, visit) for visit in command.visits]
     draft = Draft(scene, (*booked, *wanted), command.travel_limit)
     async with aclosing(planned(planner, tenant, draft, command.budget)) as told:
@@ -76,6 +77,15 @@ def _check_names(command: PlanTour) -> None:
             field = f"visits[{index}].reference"
             raise InvalidInput(Reason.INVALID_FIELD, "names a visit for the second time", field=field)
         seen.add(visit.reference)
+
+
+def _check_free(command: PlanTour, booked: Set[str]) -> None:
+    """A visit named as something booked would pass for that one being moved, and the ledger's check would
+    overlook it."""
+    for index, visit in enumerate(command.visits):
+        if visit.reference in booked:
+            field = f"visits[{index}].reference"
+            raise InvalidInput(Reason.INVALID_FIELD, "is the id of a visit that is booked", field=field)
 
 
 def _wanted(scene: Scene, command: PlanTour, visit: OpenVisit) -> Wanted:

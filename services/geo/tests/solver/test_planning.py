@@ -306,6 +306,15 @@ async def test_what_does_not_exist_is_not_found_and_what_is_wrong_is_named(
     assert night.value.reason is Reason.OUTSIDE_SHIFT
 
 
+async def test_an_open_visit_is_not_named_as_one_that_is_booked(world: World, planner: Planner) -> None:
+    agent = await world.agent()
+    booked = await book(world, agent, 9, 10, NORTH)
+    visits = (OpenVisit("v", EAST, 60), OpenVisit(booked, EAST, 60))
+    with pytest.raises(InvalidInput) as taken:
+        await proposal(plan_tour(planner, TENANT, PlanTour(visits, (agent,), DAY, budget=QUICK)))
+    assert taken.value.violations[0].field == "visits[1].reference"
+
+
 async def test_without_workers_planning_is_refused_and_booking_goes_on(world: World) -> None:
     agent = await world.agent()
     lonely = Planner(world.ledger, WorkerPool(PoolOptions(workers=0)))
