@@ -9,6 +9,7 @@ from typing import Any, Final
 from reminders.domain.reminder import OPT_OUT_KEY
 from reminders.prompts import lint
 from reminders.prompts.texts import KEYS, Texts, read, shipped
+from reminders.usecases.outside import Choice
 from reminders.usecases.ports import Script
 
 _LONGEST_NAME: Final = 100
@@ -40,15 +41,6 @@ class Letter:
 
     subject: str
     body: str
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The language that is used. `fallback` says that it is not the wanted one: record it, show it."""
-
-    language: str
-    wanted: str
-    fallback: bool
 
 
 class Catalogue:

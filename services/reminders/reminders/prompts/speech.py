@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from reminders.prompts.catalogue import Catalogue, Visit
-from reminders.usecases.outside import Letter, Spoken
+from reminders.usecases.outside import Choice, Letter, Spoken
 from reminders.usecases.ports import Script
 
 
@@ -12,6 +12,10 @@ class Prompts:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
+
+    def choose(self, wanted: str, otherwise: str) -> Choice:
+        """The wanted language wherever it has texts."""
+        return self._catalogue.choose(wanted, (otherwise, *self._catalogue.languages))
 
     def call(self, language: str, spoken: Spoken) -> Script:
         """The texts of a call."""

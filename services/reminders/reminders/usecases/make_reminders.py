@@ -31,8 +31,9 @@ from reminders.storage.reminders import Decision
 from reminders.usecases import finish_reminder
 from reminders.usecases.desk import Desk
 from reminders.usecases.opt_out import NOT_TO_BE_CALLED
-from reminders.usecases.outside import Spoken
+from reminders.usecases.outside import Choice, Letter, Spoken
 from reminders.usecases.place_attempt import Placing, place
+from reminders.usecases.ports import Script
 from reminders.usecases.skip_call import Unmade, skip_call
 
 _log = telemetry.logger(__name__)
@@ -236,7 +237,11 @@ class _Step:
         await finish_reminder.drop(self.tx, self.plan, self.reminder, found, self.now)
 
     async def _begin(self, caller: str) -> Placing:
-        reminder, timers = self.reminder, self.desk.timers
+        reminder, timers, rules = self.reminder, self.desk.timers, self.rules
+        choice = self.desk.speech.choose(self.visit.language, rules.language)
+        said = self._said(choice.language, caller)  # before the row: a text that is missing leaves none
+        if choice.fallback:
+            await self._explain(choice)
         give_up = self._give_up()
         attempt = Attempt(
             attempt_id=new_id("cal"),
@@ -252,8 +257,7 @@ class _Step:
         )
         await attempts.begin(self.tx, attempt, reminder.fence)
         lateness.observe((self.now - reminder.run_at).total_seconds())
-        spoken, rules = self._spoken(caller), self.rules
-        return Placing(attempt, self._language(), spoken, rules.ring, rules.machine_detection)
+        return Placing(attempt, choice.language, said, rules.ring, rules.machine_detection)
 
     def _give_up(self) -> datetime:
         """Nothing begins to ring after it: not at the start, nor in quiet hours (R-115, R-116)."""
@@ -262,8 +266,21 @@ class _Step:
             return last
         return before_quiet(last, self.now, ZoneInfo(self.reminder.zone), self.rules)
 
-    def _language(self) -> str:
-        return self.visit.language or self.rules.language
+    async def _explain(self, choice: Choice) -> None:
+        """Keeps that the language is not the contact's own (R-107)."""
+        why = f"there are no prompts in {choice.wanted}, the contact's language (R-107)"
+        decision = Decision(self.now, f"in {choice.language}, the organisation's language", (why,))
+        await reminders.decided(self.tx, self.reminder.reminder_id, decision)
+
+    def _said(self, language: str, caller: str) -> Script | Letter:
+        speech, spoken = self.desk.speech, self._spoken(caller)
+        match self.reminder.channel:
+            case Channel.VOICE:
+                return speech.call(language, spoken)
+            case Channel.EMAIL:
+                return speech.email(language, spoken)
+            case Channel.SMS:
+                return speech.text_message(language, spoken)
 
     def _spoken(self, caller: str) -> Spoken:
         start = self.visit.start.astimezone(ZoneInfo(self.visit.zone))

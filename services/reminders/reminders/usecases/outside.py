@@ -36,8 +36,20 @@ class Letter:
     body: str
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The language that is used. `fallback` says that it is not the wanted one: record it, show it."""
+
+    language: str
+    wanted: str
+    fallback: bool
+
+
 class Speech(Protocol):
     """What is said and written, by language."""
+
+    def choose(self, wanted: str, otherwise: str) -> Choice:
+        """The contact's language, or `otherwise`, the tenant's, where that is unknown or has no texts."""
 
     def call(self, language: str, spoken: Spoken) -> Script:
         """The texts of a call."""

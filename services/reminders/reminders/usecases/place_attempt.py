@@ -11,19 +11,31 @@ from reminders.domain.reminder import Channel
 from reminders.storage.attempts import Attempt
 from reminders.usecases.desk import Desk
 from reminders.usecases.hear import hear, hear_sent
-from reminders.usecases.outside import Letter, Spoken
-from reminders.usecases.ports import Call, CallEnding, CallReport, CallState, Declined, Doubtful, Message
+from reminders.usecases.outside import Letter
+from reminders.usecases.ports import (
+    Call,
+    CallEnding,
+    CallReport,
+    CallState,
+    Declined,
+    Doubtful,
+    Message,
+    Script,
+)
 
 _log = telemetry.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """An attempt whose row is committed, and what to say. `began` is this process's monotonic clock."""
+    """An attempt whose row is committed, and what to say: a call's script or a message's letter.
+
+    `began` is this process's monotonic clock.
+    """
 
     attempt: Attempt
     language: str
-    spoken: Spoken
+    said: Script | Letter
     ring: timedelta
     detect_machine: bool = False
     began: float = field(default_factory=time.monotonic)
@@ -49,7 +61,7 @@ async def place(desk: Desk, tenant: str, placing: Placing) -> None:
 async def _call(desk: Desk, tenant: str, placing: Placing) -> None:
     attempt = placing.attempt
     try:
-        report = await desk.voice.place(_as_call(desk, tenant, placing))
+        report = await desk.voice.place(_as_call(tenant, placing))
     except Doubtful as doubt:
         _log.warning("call in doubt", attempt_id=attempt.attempt_id, error=str(doubt))
         return
@@ -59,14 +71,15 @@ async def _call(desk: Desk, tenant: str, placing: Placing) -> None:
     await hear(desk, tenant, report)
 
 
-def _as_call(desk: Desk, tenant: str, placing: Placing) -> Call:
-    attempt = placing.attempt
+def _as_call(tenant: str, placing: Placing) -> Call:
+    attempt, script = placing.attempt, placing.said
+    assert isinstance(script, Script)
     return Call(
         reference=attempt.attempt_id,
         tenant=tenant,
         to=attempt.recipient,
         caller=attempt.caller,
-        script=desk.speech.call(placing.language, placing.spoken),
+        script=script,
         ring_seconds=int(placing.ring.total_seconds()),
         give_up_at=attempt.give_up_at,
         detect_machine=placing.detect_machine,
@@ -74,8 +87,8 @@ def _as_call(desk: Desk, tenant: str, placing: Placing) -> Call:
 
 
 async def _send(desk: Desk, tenant: str, placing: Placing) -> None:
-    attempt = placing.attempt
-    letter = _letter(desk, placing)
+    attempt, letter = placing.attempt, placing.said
+    assert isinstance(letter, Letter)
     message = Message(
         attempt.attempt_id, tenant, attempt.recipient, placing.language, letter.subject, letter.body
     )
@@ -90,8 +103,3 @@ async def _send(desk: Desk, tenant: str, placing: Placing) -> None:
         return
     await failpoint("reminders.place.after_provider")
     await hear_sent(desk, tenant, attempt.attempt_id, Ending.SENT)
-
-
-def _letter(desk: Desk, placing: Placing) -> Letter:
-    write = desk.speech.email if placing.channel is Channel.EMAIL else desk.speech.text_message
-    return write(placing.language, placing.spoken)

@@ -2,12 +2,16 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Never
 
 import pytest
 from reminder_house import CALLER, DAY, HOUR, PHONE, House, at
 
 from reminders.clients.simulated import Answer, Outcome
 from reminders.domain.reminder import State
+from reminders.prompts.catalogue import NoLanguage
+from reminders.prompts.speech import Prompts
+from reminders.storage import reminders
 from reminders.usecases.ports import CallEnding, CallReport, CallState, Declined, Doubtful
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -276,3 +280,46 @@ async def test_no_ring_begins_in_quiet_hours(house: House, offset: timedelta, st
     (attempt,) = await house.attempts(visit)
     assert attempt.asked_at < at(2, 23)
     assert attempt.give_up_at == (at(2, 23) if stops_short else attempt.asked_at + timedelta(seconds=20))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "used"), [("de", "lv"), ("de-AT", "lv"), ("ru-LV", "ru"), ("es", "es"), ("", "lv")]
+)
+@pytest.mark.parametrize("channel", ["VOICE", "EMAIL", "SMS"])
+async def test_without_prompts_in_the_contacts_language_it_is_the_tenants(
+    house: House, channel: str, wanted: str, used: str
+) -> None:
+    given = {"reminder_language": '"lv"', "reminder_ladder": f'"{channel}"', **CALLED_AS}
+    await house.settle_in(DAY, **given)
+    visit = await house.booked(at(3, 12), email="ada@example.com", language=wanted)
+    await house.go_to(at(2, 12))
+    assert await house.make() == 1
+    called = [each.script.language for each in house.carrier.placed]
+    assert [*called, *(each.language for each in house.post.sent)] == [used]
+    reminder = await house.only(visit)
+    assert reminder.state is State.DONE
+    async with house.db.uow(house.tenant) as tx:
+        said = [step for each in await reminders.decisions(tx, reminder.reminder_id) for step in each.path]
+    assert any(f"no prompts in {wanted}," in step for step in said) is wanted.startswith("de")
+
+
+@pytest.mark.parametrize("channel", ["VOICE", "EMAIL", "SMS"])
+async def test_a_text_that_is_missing_leaves_no_attempt(
+    house: House, channel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.settle_in(DAY, reminder_ladder=f'"{channel}"', **CALLED_AS)
+    visit = await house.booked(at(3, 12), email="ada@example.com")
+    await house.go_to(at(2, 12))
+
+    def missing(*_: object) -> Never:
+        raise NoLanguage("no texts")
+
+    for name in ("call", "email", "text_message"):
+        monkeypatch.setattr(Prompts, name, missing)
+    await house.make()
+    assert await house.attempts(visit) == []
+    assert (await house.only(visit)).attempt == 0
+    monkeypatch.undo()
+    await house.go_to(at(2, 12) + timedelta(seconds=40))
+    await house.make()
+    assert (await house.only(visit)).state is State.DONE
