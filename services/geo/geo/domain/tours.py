@@ -287,6 +287,11 @@ def refusals(problem: Problem, plan: Plan, visit: int) -> list[Refusal]:
     return [nearest[duty] for duty in sorted(nearest)]
 
 
+def nearest(found: Sequence[Refusal], most: int) -> list[Refusal]:
+    """Those that fail by least, in the order of the duties."""
+    return sorted(sorted(found, key=_distance)[:most], key=lambda refusal: refusal.duty)
+
+
 def _blamed(short: Short, position: int) -> Reason:
     """What fails after the visit that was put in fails because of the drive from it."""
     late = short.reason in (Reason.OUTSIDE_WINDOWS, Reason.TRAVEL_IN)

@@ -240,7 +240,7 @@ def _change(other_agent: bool, other_time: bool) -> pb.VisitChange.ValueType:
 
 def _left_out(one: LeftOut) -> pb.LeftOutVisit:
     refusals = [_refusal(view, refusal) for view, refusal in one.refusals]
-    return pb.LeftOutVisit(reference=one.wanted.reference, refusals=refusals)
+    return pb.LeftOutVisit(reference=one.wanted.reference, refusals=refusals, more_refusals=one.more)
 
 
 def _refusal(view: DutyView, refusal: Refusal) -> pb.ShiftRefusal:

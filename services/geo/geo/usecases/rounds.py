@@ -29,6 +29,7 @@ from geo.domain.tours import (
     Times,
     Visit,
     illegal,
+    nearest,
     refusals,
     timed,
 )
@@ -40,6 +41,9 @@ from kit.values.window import Window
 
 MOST_PLACES: Final = 250
 """Different places in one problem; the drives between all of them are asked for."""
+
+MOST_REFUSALS: Final = 20
+"""Told for one visit: 200 visits with 700 shifts each would be more than an answer may hold."""
 
 _LOOK_BACK: Final = timedelta(days=2)
 _ATTEMPTS: Final = 4
@@ -117,10 +121,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A visit without a place, and why each duty that it could be on refuses it."""
+    """A visit without a place, why the nearest duties refuse it, and how many more do."""
 
     wanted: Wanted
     refusals: tuple[tuple[DutyView, Refusal], ...]
+    more: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,12 +358,7 @@ def _reasons(problem: Problem, plan: Plan) -> Reasons:
 
 def _proposal(posed: Posed, plan: Plan, reasons: Reasons) -> Proposal:
     draft, problem, start, book = posed
-    out = [
-        LeftOut(
-            draft.wanted[visit], tuple((draft.scene.views[one.duty], one) for one in reasons.get(visit, ()))
-        )
-        for visit in plan.left_out(problem)
-    ]
+    out = [_left_out(draft, visit, reasons.get(visit, ())) for visit in plan.left_out(problem)]
     return Proposal(
         changes=tuple(_changes(draft, problem, plan)),
         left_out=tuple(out),
@@ -368,6 +368,12 @@ def _proposal(posed: Posed, plan: Plan, reasons: Reasons) -> Proposal:
         by_time=False,
         travel_version=book.version,
     )
+
+
+def _left_out(draft: Draft, visit: int, found: Sequence[Refusal]) -> LeftOut:
+    told = nearest(found, MOST_REFUSALS)
+    refused = tuple((draft.scene.views[one.duty], one) for one in told)
+    return LeftOut(draft.wanted[visit], refused, len(found) - len(told))
 
 
 def _travel(problem: Problem, plan: Plan) -> int:

@@ -315,6 +315,18 @@ async def test_an_open_visit_is_not_named_as_one_that_is_booked(world: World, pl
     assert taken.value.violations[0].field == "visits[1].reference"
 
 
+async def test_the_nearest_refusals_are_told_and_how_many_more_there_are(
+    world: World, planner: Planner
+) -> None:
+    short, long = await world.agent(week(8, 17, lunch=False)), await world.agent(week(lunch=False))
+    visits = (OpenVisit("v", NORTH, 12 * 3600),)
+    span = Window(at(0), at(0, 14))
+    found = await proposal(plan_tour(planner, TENANT, PlanTour(visits, (short, long), span, budget=QUICK)))
+    (out,) = found.left_out
+    assert [view.agenda.agent_id for view, _ in out.refusals] == [short] * 6 + [long] * 14
+    assert out.more == 8
+
+
 async def test_without_workers_planning_is_refused_and_booking_goes_on(world: World) -> None:
     agent = await world.agent()
     lonely = Planner(world.ledger, WorkerPool(PoolOptions(workers=0)))

@@ -641,21 +641,27 @@ class LeftOutVisit(_message.Message):
 
     REFERENCE_FIELD_NUMBER: _builtins.int
     REFUSALS_FIELD_NUMBER: _builtins.int
+    MORE_REFUSALS_FIELD_NUMBER: _builtins.int
     reference: _builtins.str
     """The appointment's id, or the caller's name of an open visit."""
+    more_refusals: _builtins.int
+    """How many more shifts have no room for it either; their reasons are not told."""
     @_builtins.property
     def refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___ShiftRefusal]:
-        """Why, for each shift that it could be on; one without a shift where no shift has the skills or the time."""
+        """Why, for each shift that it could be on, at most the 20 nearest misses; empty where no shift has the skills or the
+        time.
+        """
 
     def __init__(
         self,
         *,
         reference: _builtins.str = ...,
         refusals: _abc.Iterable[Global___ShiftRefusal] | None = ...,
+        more_refusals: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reference", b"reference", "refusals", b"refusals"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["more_refusals", b"more_refusals", "reference", b"reference", "refusals", b"refusals"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
