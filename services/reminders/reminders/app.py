@@ -214,13 +214,12 @@ async def make_for_ever(desk: Desk, settings: Settings) -> None:
 async def look_up_for_ever(desk: Desk, settings: Settings) -> None:
     """Settles calls in doubt; plans anew after a change of the time zones' data."""
     while True:
-        worked = 0
         try:
-            worked = await recompute_zones(desk) + await look_up_calls(desk)
+            await recompute_zones(desk)
+            await look_up_calls(desk)
         except Unavailable as error:
             _log.warning("looking_up_waits", error=str(error))
-        if not worked:
-            await asyncio.sleep(settings.look_up_every)
+        await asyncio.sleep(settings.look_up_every)
 
 
 def _work(background: Background, settings: Settings, desk: Desk, bus: Bus) -> None:

@@ -57,7 +57,7 @@ _UNSETTLED = {
 _OLD_ZONES = text(
     """
     SELECT tenant_id, reminder_id AS id FROM reminders.reminders
-    WHERE state = 'WAITING' AND tz_version <> :tz_version LIMIT :rows
+    WHERE state = 'WAITING' AND tz_version COLLATE "C" < :tz_version LIMIT :rows
     """
 )
 
@@ -79,8 +79,11 @@ async def unsettled(tx: WorkerTx, count: int, *, sandbox: bool) -> Mapping[str, 
     return _by_tenant(await tx.run(_UNSETTLED[sandbox], {"rows": count}))
 
 
-async def of_other_zone_data(tx: WorkerTx, version: str, count: int) -> Mapping[str, Sequence[str]]:
-    """Waiting reminders by tenant whose instants were found with another version of the zones' data."""
+async def of_older_zone_data(tx: WorkerTx, version: str, count: int) -> Mapping[str, Sequence[str]]:
+    """Waiting reminders by tenant whose instants were found with an older version of the zones' data.
+
+    Not with a newer one: two processes whose data differ would plan each other's anew without end.
+    """
     return _by_tenant(await tx.run(_OLD_ZONES, {"rows": count, "tz_version": version}))
 
 

@@ -18,9 +18,9 @@ _BATCH: Final = 500
 
 
 async def recompute_zones(desk: Desk) -> int:
-    """One batch of what was planned with another version of the data: how many were planned anew."""
+    """One batch of what was planned with an older version of the data: how many were planned anew."""
     async with desk.db.worker() as tx:
-        found = await due.of_other_zone_data(tx, desk.tz_version, _BATCH)
+        found = await due.of_older_zone_data(tx, desk.tz_version, _BATCH)
     for tenant, ids in found.items():
         for reminder_id in ids:
             async with desk.db.uow(tenant) as tx:

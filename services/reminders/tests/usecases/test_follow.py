@@ -141,3 +141,16 @@ async def test_new_data_of_the_zones_moves_what_waits(house: House) -> None:
     (row,) = await house.rows("reminders")
     assert row.tz_version == "test-1"
     assert row.wall == row.due_at.astimezone(ZoneInfo("Europe/Riga")).replace(tzinfo=None)
+
+
+async def test_two_hosts_with_different_data_of_the_zones_come_to_rest(house: House) -> None:
+    """What was planned by newer data is left alone, so that the older host takes nothing back."""
+    await house.settle_in(DAY)
+    await house.booked(at(4, 12))
+    older, newer = (replace(house.desk, tz_version=version) for version in ("test-0", "test-2"))
+    while await recompute_zones(newer):
+        pass
+    for desk in (older, house.desk, newer):
+        assert await recompute_zones(desk) == 0
+    (row,) = await house.rows("reminders")
+    assert row.tz_version == "test-2"
