@@ -5,10 +5,9 @@ from typing import Any
 
 from sqlalchemy import text
 
-from kit.db.uow import Tx
+from kit.db.uow import NOW, Tx
 from kit.parameters import Scope
 from reminders.domain.parameters import Settings
-from reminders.storage.clock import NOW
 
 OF_TENANT = """
     (SELECT json_agg(json_build_array(s.name, s.scope, s.scope_id, s.value))

@@ -6,8 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import text
 
-from kit.db.uow import Tx
-from reminders.storage.clock import NOW
+from kit.db.uow import NOW, Tx
 
 _NEXT = text(
     f"""

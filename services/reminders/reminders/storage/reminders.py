@@ -8,12 +8,11 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
-from kit.db.uow import Tx
+from kit.db.uow import NOW, Tx
 from reminders.domain import errors
 from reminders.domain.reminder import Channel, Outcome, Reminder
 from reminders.domain.timing import DropReason
 from reminders.storage import rows
-from reminders.storage.clock import NOW
 
 COLUMNS = """
     r.reminder_id, r.appointment_id, r.starts_at, r.offset_seconds, r.zone, r.due_at, r.run_at, r.state,
