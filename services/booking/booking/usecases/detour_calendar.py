@@ -9,11 +9,10 @@ from booking.domain.campaign import zone
 from booking.domain.days import month_days
 from booking.domain.grounds import Grounds
 from booking.domain.policies import refusals
-from booking.domain.slot_token import SuggestedSlot
 from booking.usecases.desk import Desk
-from booking.usecases.ports import NO_DETOURS, FoundDetour, FoundDetours, SlotQuery
+from booking.usecases.ports import NO_DETOURS, FoundDetours
 from booking.usecases.reach import reach
-from booking.usecases.suggest_slots import SuggestSlots, slot_query
+from booking.usecases.suggest_slots import SuggestSlots, slot_query, slot_token
 from kit.errors import GiroError
 from kit.rpc.context import caller
 from kit.values.latlng import LatLng
@@ -60,7 +59,7 @@ async def detour_calendar(desk: Desk, query: DetourCalendar) -> Month:
     if closed is not None:
         return Month(NO_DETOURS, (), (), closed)
     found = await desk.ledger.detours(who.tenant, search)
-    tokens = [_token(desk, who.tenant, search, detour) for detour in found.detours]
+    tokens = [slot_token(desk, search, detour.agent_id, detour.start) for detour in found.detours]
     return Month(found, [day for day, _ in days], tokens)
 
 
@@ -79,16 +78,3 @@ def _as_suggestion(query: DetourCalendar, grounds: Grounds) -> SuggestSlots:
         limit=1,
         explain=False,
     )
-
-
-def _token(desk: Desk, tenant: str, search: SlotQuery, detour: FoundDetour) -> str:
-    length, issued_at = int(search.duration.total_seconds()), int(search.as_of.timestamp())
-    slot = SuggestedSlot(
-        search.campaign_id,
-        detour.agent_id,
-        detour.start,
-        detour.start + length,
-        search.point.key,
-        issued_at,
-    )
-    return desk.slot_tokens.write(tenant, slot)

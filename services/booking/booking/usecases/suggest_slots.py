@@ -10,7 +10,7 @@ from booking.domain.grounds import Grounds
 from booking.domain.policies import earliest_start, refusals
 from booking.domain.slot_token import SuggestedSlot
 from booking.usecases.desk import Desk
-from booking.usecases.ports import NO_SLOTS, FoundSlot, FoundSlots, SlotQuery
+from booking.usecases.ports import NO_SLOTS, FoundSlots, SlotQuery
 from booking.usecases.reach import reach
 from kit.errors import GiroError
 from kit.rpc.context import caller
@@ -61,7 +61,8 @@ async def suggest_slots(desk: Desk, query: SuggestSlots) -> Suggestions:
     if closed is not None:
         return Suggestions(NO_SLOTS, (), closed, search.windows)
     found = await desk.ledger.search(who.tenant, search)
-    return Suggestions(found, _tokens(desk, who.tenant, search, found.slots))
+    tokens = [slot_token(desk, search, slot.agent_id, slot.start) for slot in found.slots]
+    return Suggestions(found, tokens)
 
 
 def slot_query(query: SuggestSlots, grounds: Grounds, windows: Sequence[Window]) -> SlotQuery:
@@ -85,15 +86,11 @@ def slot_query(query: SuggestSlots, grounds: Grounds, windows: Sequence[Window])
     )
 
 
-def _tokens(desk: Desk, tenant: str, search: SlotQuery, found: Sequence[FoundSlot]) -> list[str]:
-    place, issued_at = search.point.key, int(search.as_of.timestamp())
-    return [
-        desk.slot_tokens.write(
-            tenant,
-            SuggestedSlot(search.campaign_id, slot.agent_id, slot.start, slot.end, place, issued_at),
-        )
-        for slot in found
-    ]
+def slot_token(desk: Desk, search: SlotQuery, agent_id: str, start: int) -> str:
+    """The token of a start that the search found, in Unix seconds."""
+    end, issued_at = start + int(search.duration.total_seconds()), int(search.as_of.timestamp())
+    slot = SuggestedSlot(search.campaign_id, agent_id, start, end, search.point.key, issued_at)
+    return desk.slot_tokens.write(caller().tenant, slot)
 
 
 def _agents(query: SuggestSlots, grounds: Grounds) -> Sequence[str]:
