@@ -72,34 +72,42 @@ class Matrices:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._held: OrderedDict[str, Matrix] = OrderedDict()
+        self._forgotten = 0
 
     async def at_hand(self, tenant: str) -> Matrix:
         """The matrix as it was read last; a change elsewhere shows once `forget` was told of it."""
         held = self._held.get(tenant)
         if held is None:
+            forgotten = self._forgotten
             async with self._db.uow(tenant) as tx:
                 held = await load(tx)
-            self._hold(tenant, held)
+            self._hold(tenant, held, forgotten)
         return held
 
     async def up_to_date(self, tenant: str) -> Matrix:
         """The matrix in force at this moment."""
+        forgotten = self._forgotten
         async with self._db.uow(tenant) as tx:
             held = self._held.get(tenant)
             if held is None or held.version != await current_version(tx):
                 held = await load(tx)
-                self._hold(tenant, held)
+                self._hold(tenant, held, forgotten)
         return held
 
     def forget(self, tenant: str) -> None:
         """The tenant's matrix may have changed."""
+        self._forgotten += 1
         self._held.pop(tenant, None)
 
     def forget_all(self) -> None:
         """Any matrix may have changed."""
+        self._forgotten += 1
         self._held.clear()
 
-    def _hold(self, tenant: str, matrix: Matrix) -> None:
+    def _hold(self, tenant: str, matrix: Matrix, forgotten: int) -> None:
+        """Keeps a matrix, unless one was forgotten since it began to be read: it may be the old one."""
+        if forgotten != self._forgotten:
+            return
         self._held[tenant] = matrix
         self._held.move_to_end(tenant)
         while len(self._held) > _TENANTS:

@@ -83,6 +83,9 @@ class Desk:
 Find = Callable[[Tx], Awaitable[Collection[str]]] | Collection[str]
 """Ids of the agents whose agendas a use case is about, or how to find them."""
 
+AskLegs = Callable[[Collection[Pair]], Awaitable[LegBook]]
+"""A question for the legs of these pairs."""
+
 Decide = Callable[[Desk], Awaitable[Draft[T]]]
 """The decision on what is there; called twice, and the second time under the locks."""
 
@@ -105,7 +108,7 @@ async def write(ledger: Ledger, tenant: str, name: str, find: Find, decide: Deci
                 return looked.answer
             return await _lock_and_write(work, asked, book)
         except MissingLegs as missing:
-            book = book.extended(await ledger.travel.legs(tenant, missing.pairs))
+            book = await fuller(book, missing.pairs, partial(ledger.travel.legs, tenant))
         except StaleLegs:
             book, stale = LegBook(), True
         except StartAgain:
@@ -143,6 +146,15 @@ async def _found(work: _Work[T]) -> frozenset[str]:
         return frozenset(await work.find(tx))
 
 
+async def fuller(book: LegBook, pairs: Collection[Pair], ask: AskLegs) -> LegBook:
+    """The book with these pairs as well, all of one version: where another version answers, it is asked for
+    everything. Pair by pair, roads that died and the estimate in their place would take turns for ever."""
+    found = await ask(pairs)
+    if book.legs and found.version != book.version:
+        found = await ask({*pairs, *book.legs})
+    return book.extended(found)
+
+
 async def _look(work: _Work[T], book: LegBook) -> tuple[frozenset[str], Draft[T] | None, LegBook]:
     """The decision as it would be without a lock, if the legs at hand suffice, and the book with its legs."""
     looked: Draft[T] | None = None
@@ -155,21 +167,23 @@ async def _look(work: _Work[T], book: LegBook) -> tuple[frozenset[str], Draft[T]
         except MissingLegs as missing:
             needed = missing.pairs
     if needed:
-        book = book.extended(await work.ledger.travel.legs(work.tenant, needed))
+        book = await fuller(book, needed, partial(work.ledger.travel.legs, work.tenant))
     elif looked is not None:
         book = await _bettered(work.ledger, work.tenant, book, looked.wanted)
     return asked, looked, book
 
 
 async def _bettered(ledger: Ledger, tenant: str, book: LegBook, wanted: frozenset[Pair]) -> LegBook:
-    """The book with legs that are welcome and not needed; without them when no engine answers."""
+    """The book with legs that are welcome and not needed; without them when no engine answers, or one of
+    another version, for which the legs that are needed would have to be asked for anew."""
     unknown = {pair for pair in wanted if not book.knows(pair)}
     if not unknown:
         return book
     try:
-        return book.extended(await ledger.travel.legs(tenant, unknown))
+        found = await ledger.travel.legs(tenant, unknown)
     except Unavailable:
         return book
+    return book if book.legs and found.version != book.version else book.extended(found)
 
 
 async def _lock_and_write(work: _Work[T], asked: frozenset[str], book: LegBook) -> T:

@@ -14,7 +14,7 @@ from geo.domain import gaps, shift_gaps
 from geo.domain.agenda import Agenda
 from geo.domain.calendar import Calendar, ConcreteShift, shifts_between
 from geo.domain.gaps import Gaps
-from geo.domain.legs import LegBook
+from geo.domain.legs import LegBook, Pair
 from geo.domain.places import Ints, Places
 from geo.domain.shift_gaps import Known, LiveStops
 from geo.usecases.search_ports import DriveTables
@@ -75,6 +75,14 @@ class _Shelf:
         single = sum(len(part.gaps) for part in self.agents.values())
         return single + sum(len(join.gaps) for join in self.joins.values())
 
+    def keeps(self, made: AgentGaps, book: LegBook) -> bool:
+        """Puts gaps on the shelf; False for those of other travel data, as of an estimate in the roads'
+        place: those serve the question that they were made for."""
+        if book.version != self.version:
+            return False
+        self.agents[made.agenda.agent_id], self.book = made, book
+        return True
+
     def joined(self, parts: Sequence[AgentGaps]) -> Prepared:
         """These agents' gaps as one; the same as last time when none of them has changed."""
         key = tuple(part.agenda.agent_id for part in parts)
@@ -99,16 +107,17 @@ class PreparedGaps:
         """The gaps of these agendas for the shifts that begin before `until`, at the instant `as_of`."""
         shelf = self._shelf(tenant, await self._travel.version_at_hand(tenant), until)
         parts = []
-        fresh = 0
+        fresh, kept = 0, True
         for agenda in agendas:
             made = shelf.agents.get(agenda.agent_id)
             if made is None or not made.counts(agenda, as_of):
-                made = shelf.agents[agenda.agent_id] = await self._made(tenant, shelf, agenda, as_of)
+                made, book = await self._made(tenant, shelf, agenda, as_of)
+                kept = shelf.keeps(made, book) and kept
                 fresh += 1
                 if fresh % _AT_ONCE == 0:
                     await asyncio.sleep(0)  # others get their turn
             parts.append(made)
-        found = shelf.joined(parts)
+        found = shelf.joined(parts) if kept else _joined(shelf.version, parts)
         if fresh:
             self._make_room()
         return found
@@ -129,15 +138,22 @@ class PreparedGaps:
             key, _ = self._shelves.popitem(last=False)
             held -= rows[key]
 
-    async def _made(self, tenant: str, shelf: _Shelf, agenda: Agenda, as_of: int) -> AgentGaps:
-        shifts = self._shifts(shelf, agenda)
+    async def _made(
+        self, tenant: str, shelf: _Shelf, agenda: Agenda, as_of: int
+    ) -> tuple[AgentGaps, LegBook]:
+        """The agent's gaps, and the book of one version that they were made with."""
+        shifts, book, asked = self._shifts(shelf, agenda), shelf.book, set[Pair]()
         while True:
-            known = Known(shelf.book)
+            known = Known(book)
             live = shift_gaps.live_stops(agenda, as_of, known)
             made = shift_gaps.gaps_of(live, shifts, known)
             if not known.missing:
-                return AgentGaps(agenda, shifts, live, made)
-            shelf.book = shelf.book.extended(await self._travel.legs_at_hand(tenant, known.missing))
+                return AgentGaps(agenda, shifts, live, made), book
+            asked |= known.missing
+            found = await self._travel.legs_at_hand(tenant, known.missing)
+            if found.version != book.version and asked != known.missing:
+                found = await self._travel.legs_at_hand(tenant, asked)
+            book = book.extended(found)
 
     def _shifts(self, shelf: _Shelf, agenda: Agenda) -> tuple[ConcreteShift, ...]:
         before = shelf.agents.get(agenda.agent_id)

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import permutations
 from typing import Any, Final
 
@@ -34,7 +35,7 @@ from geo.domain.tours import (
     timed,
 )
 from geo.storage import agendas, owners
-from geo.usecases.ledger import Ledger
+from geo.usecases.ledger import Ledger, fuller
 from geo.usecases.solver_ports import Done, Job, Progress, Solver
 from kit.errors import InvalidInput, Reason, RuleViolated
 from kit.values.window import Window
@@ -439,7 +440,7 @@ async def _against(planner: Planner, tenant: str, posed: Posed, plan: Plan) -> R
                 verdict = ledgers_verdict(agenda, draft.scene.now, book, gone, coming)
                 break
             except MissingLegs as missing:
-                book = book.extended(await planner.ledger.travel.legs(tenant, missing.pairs))
+                book = await fuller(book, missing.pairs, partial(planner.ledger.travel.legs, tenant))
         else:
             return Reason.TRAVEL_UNAVAILABLE
         if verdict.refusals:
