@@ -24,7 +24,7 @@ from geo.usecases.check_promises import TravelData
 from geo.usecases.expire_holds import expire_holds
 from geo.usecases.ledger import Ledger
 from geo.usecases.parameters import estimates_allowed
-from geo.usecases.rounds import Planner
+from geo.usecases.rounds.planner import Planner
 from geo.usecases.search_slots import SlotSearch
 from geo.usecases.watch_invariants import watch_invariants
 from geo.usecases.watch_travel import watch_travel

@@ -14,7 +14,10 @@ from geo.usecases.move_stop import MoveStop, move_stop
 from geo.usecases.move_stops import MoveStops, move_stops
 from geo.usecases.repair_day import RepairDay, repair_day
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
-from geo.usecases.rounds import Budget, Planner, Proposal
+from geo.usecases.rounds.planner import Budget, Planner
+from geo.usecases.rounds.proposal import Proposal
+from geo.usecases.settle_move import settle_move
+from geo.usecases.settle_stop import settle_stop
 from kit.errors import GiroError, InvalidInput, NotFound, Reason
 from kit.testing.databases import Databases
 from kit.values.ids import new_id
@@ -147,6 +150,56 @@ async def test_what_is_wrong_is_named(world: World) -> None:
     with pytest.raises(GiroError) as half:
         await move_stops(world.ledger, TENANT, MoveStops((one, move(second, plan(agent, 16, 17, SOUTH)))))
     assert half.value.reason is Reason.REQUEST_ID_REUSED
+
+
+async def test_the_same_moves_with_others_given_up_are_another_request(world: World) -> None:
+    agent = await world.agent(week(lunch=False))
+    first, second, third = [
+        await book(world, plan(agent, 9 + 2 * n, 10 + 2 * n, place))
+        for n, place in enumerate((NORTH, SOUTH, EAST))
+    ]
+    one, two = move(first, plan(agent, 15, 16, NORTH)), move(second, plan(agent, 9, 10, SOUTH))
+    answers = await move_stops(world.ledger, TENANT, MoveStops((one, two), (third,)))
+    assert await move_stops(world.ledger, TENANT, MoveStops((one, two), (third,))) == answers
+    assert await move_stops(world.ledger, TENANT, MoveStops((two, one), (third,))) == answers[::-1]
+    for other in (
+        MoveStops((one, two)),
+        MoveStops((one,), (third,)),
+        MoveStops((one, two), (new_id("apt"),)),
+    ):
+        with pytest.raises(GiroError) as reused:
+            await move_stops(world.ledger, TENANT, other)
+        assert reused.value.reason is Reason.REQUEST_ID_REUSED
+    await world.sound()
+
+
+async def test_what_was_freed_before_may_be_given_up_again(world: World) -> None:
+    agent = await world.agent(week(lunch=False))
+    lost, kept = [await book(world, plan(agent, 9 + 2 * n, 10 + 2 * n, NORTH)) for n in range(2)]
+    await settle_stop(world.ledger, TENANT, lost)
+    together = MoveStops((move(kept, plan(agent, 9, 10, NORTH)),), (lost,))
+    answers = await move_stops(world.ledger, TENANT, together)
+    assert list(await visits(world, agent)) == [kept]
+    assert await move_stops(world.ledger, TENANT, together) == answers
+    with pytest.raises(GiroError) as gone:  # a move of it is another matter
+        await move_stops(world.ledger, TENANT, MoveStops((move(lost, plan(agent, 14, 15, NORTH)),)))
+    assert gone.value.reason is Reason.SETTLED
+    await world.sound()
+
+
+@pytest.mark.parametrize("abandoned", [0, 1])
+async def test_one_abandoned_move_settles_all_of_them(world: World, abandoned: int) -> None:
+    agent = await world.agent(week(lunch=False))
+    ids = [await book(world, plan(agent, 9 + 2 * n, 10 + 2 * n, NORTH)) for n in range(2)]
+    moves = tuple(move(one, plan(agent, 14 + 2 * n, 15 + 2 * n, NORTH)) for n, one in enumerate(ids))
+    before = await visits(world, agent)
+    assert not (await settle_move(world.ledger, TENANT, moves[abandoned].move_id)).applied
+    for _ in range(2):
+        with pytest.raises(GiroError) as settled:
+            await move_stops(world.ledger, TENANT, MoveStops(moves))
+        assert settled.value.reason is Reason.SETTLED
+    assert await visits(world, agent) == before
+    assert not (await settle_move(world.ledger, TENANT, moves[1 - abandoned].move_id)).applied
 
 
 async def test_a_repaired_day_is_applied_at_once_and_the_absence_fits(world: World, pool: WorkerPool) -> None:

@@ -12,7 +12,8 @@ class Agenda:
     """One version of an agent's agenda; compared by identity.
 
     `stops` are in time order: every stop that ends after `since`, and before those as many as it takes to
-    begin with one that has a place and no expiry, or with the agent's first.
+    begin with one that has a place and no expiry, or with the agent's first. Where the latest are left out,
+    the last one has a place and no expiry.
     """
 
     agent_id: str

@@ -1,7 +1,7 @@
 """From agendas to duties: what each shift of an agent has, and what bounds it, as the ledger would have
 it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 from geo.domain.agenda import Agenda
 from geo.domain.calendar import ConcreteShift, frame_to_add, shifts_between
 from geo.domain.chain import Segment, Splice, splice
-from geo.domain.legs import LegBook
+from geo.domain.legs import LegBook, Pair
 from geo.domain.stop import DAY_FRAME, NOWHERE, PLACELESS, VISITS, LinkedStop, Stop, StopKind
 from geo.domain.tours import Span
 from kit.values.window import Window
@@ -91,13 +91,22 @@ def _span(stop: Stop) -> Span:
     return int(stop.starts_at.timestamp()), int(stop.ends_at.timestamp())
 
 
-def promised_drives(agenda: Agenda) -> dict[tuple[int, int], int]:
-    """Seconds of the drives that the ledger counts on between its consecutive stops, by their places."""
-    return {
-        (link.leg.from_place, link.leg.to_place): link.leg.seconds
-        for link in agenda.stops
-        if link.leg is not None and not link.leg.via
-    }
+def promised_drives(agenda: Agenda, leaving: Set[str] = frozenset()) -> dict[Pair, int]:
+    """Seconds of the drives that the ledger counts on, by their places: between stops that follow each other
+    once those in `leaving` are gone. What was driven over stops that are gone can be driven again."""
+    found: dict[Pair, int] = {}
+    origin, driven = NOWHERE, 0
+    for link in agenda.stops:
+        if link.leg is not None:
+            origin = link.leg.from_place if origin == NOWHERE else origin
+            driven += link.leg.seconds
+        if link.stop.kind in PLACELESS or link.stop.stop_id in leaving:
+            continue
+        if origin != NOWHERE:
+            pair = (origin, link.stop.place)
+            found[pair] = min(driven, found.get(pair, driven))
+        origin, driven = link.stop.place, 0
+    return found
 
 
 def ledgers_verdict(

@@ -9,7 +9,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import ARRAY, Text, bindparam, text
@@ -26,6 +26,9 @@ from kit.errors import NotFound, Reason
 LOOK_BACK: Final = timedelta(days=1)
 """How far before the present instant an agenda begins: test clocks and other processes' clocks differ."""
 
+END_OF_TIME: Final = datetime(9999, 12, 31, tzinfo=UTC)
+"""After every stop."""
+
 _STOPS: Final = text(
     """
     SELECT s.agent_id, s.stop_id, s.kind, s.starts_at, s.ends_at, s.place, s.buffer_seconds, s.owner_id,
@@ -37,6 +40,10 @@ _STOPS: Final = text(
         (SELECT max(b.starts_at) FROM geo.stops b
          WHERE b.agent_id = s.agent_id AND b.ends_at <= :since
            AND b.kind NOT IN ('HOLD', 'BREAK', 'ABSENCE')), '-infinity')
+      AND s.starts_at <= coalesce(
+        (SELECT min(b.starts_at) FROM geo.stops b
+         WHERE b.agent_id = s.agent_id AND b.starts_at >= :until
+           AND b.kind NOT IN ('HOLD', 'BREAK', 'ABSENCE')), 'infinity')
     ORDER BY s.agent_id, s.starts_at
     """
 ).bindparams(bindparam("ids", type_=ARRAY(Text)))
@@ -138,11 +145,14 @@ class Agendas:
             held -= len(self._shelves.pop(tenant).agendas)
 
 
-async def read_agendas(tx: Tx, agent_ids: Collection[str], since: datetime) -> dict[str, Agenda]:
-    """The agendas of the agents that there are, from `since` on. Two statements for all of them."""
+async def read_agendas(
+    tx: Tx, agent_ids: Collection[str], since: datetime, until: datetime = END_OF_TIME
+) -> dict[str, Agenda]:
+    """The agendas of the agents that there are, from `since` on, and up to the first stop with a place and no
+    expiry that starts at `until` or later. Two statements for all of them."""
     # versions first: a change between the two statements shows as a version that is behind, never ahead
     found = await agents.read(tx, agent_ids)
-    rows = await tx.run(_STOPS, {"ids": sorted(found), "since": since})
+    rows = await tx.run(_STOPS, {"ids": sorted(found), "since": since, "until": until})
     stops: dict[str, list[LinkedStop]] = {agent_id: [] for agent_id in found}
     for row in rows:
         stops[row.agent_id].append(linked_stop(row))

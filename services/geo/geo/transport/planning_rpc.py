@@ -17,7 +17,8 @@ from geo.usecases.optimize_day import LONGEST_SPAN_DAYS, OptimizeDay, Relax, opt
 from geo.usecases.plan_tour import LONGEST_SPAN_DAYS as LONGEST_TOUR_DAYS
 from geo.usecases.plan_tour import OpenVisit, PlanTour, plan_tour
 from geo.usecases.repair_day import PROMISE_KEPT, RepairDay, repair_day
-from geo.usecases.rounds import USUAL, Budget, Change, LeftOut, Planner, Proposal
+from geo.usecases.rounds.planner import USUAL, Budget, Planner
+from geo.usecases.rounds.proposal import Change, LeftOut, Proposal
 from geo.usecases.solver_ports import Progress
 from geo.usecases.validate_route import RouteStop, ValidateRoute, validate_route
 from giro.common.v1 import errors_pb2, travel_pb2

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from geo import events
 from geo.domain import errors
@@ -13,11 +14,11 @@ from geo.domain.owner import Ending, Move, Owner, OwnerKind
 from geo.domain.plan import Reserved
 from geo.domain.stop import Stop, StopKind
 from geo.storage import owners, stops
-from geo.storage.documents import reserved_document
+from geo.storage.documents import reserved_document, reserved_of
 from geo.storage.rewrite import Changes
 from geo.usecases import visits
 from geo.usecases.ledger import Desk, Draft, Ledger, write
-from geo.usecases.move_stop import MoveStop, repeated
+from geo.usecases.move_stop import MoveStop
 from geo.usecases.visits import Span
 from kit.db.uow import Tx
 from kit.errors import InvalidInput, Reason
@@ -26,10 +27,19 @@ from kit.errors import InvalidInput, Reason
 @dataclass(frozen=True, slots=True)
 class MoveStops:
     """Give up the stops of these appointments for their plans'; free those of `settled` for ever, which their
-    owners have given up before."""
+    owners have given up before, together with these moves at the latest."""
 
     moves: tuple[MoveStop, ...]
     settled: tuple[str, ...] = ()
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What has to be equal, besides each move, when the same ids are asked for again."""
+        return {"moves": sorted(move.move_id for move in self.moves), "settled": sorted(self.settled)}
+
+    def document_of(self, move: MoveStop) -> dict[str, Any]:
+        """What is kept with one of the moves."""
+        return {**move.document, "together": self.document}
 
     @property
     def appointments(self) -> tuple[str, ...]:
@@ -58,8 +68,8 @@ class _Agent:
 async def move_stops(ledger: Ledger, tenant: str, command: MoveStops) -> list[Reserved]:
     """The stops after the moves, in their order, or the first answers when all were made before.
 
-    Infeasible: nothing at all is written. Raises as `move_stop`; REQUEST_ID_REUSED as well where only some of
-    the moves were made before.
+    Infeasible: nothing at all is written. Raises as `move_stop`: SETTLED where one of the moves was;
+    REQUEST_ID_REUSED as well where only some of them were made before, or others with them.
     """
     _check(command)
 
@@ -73,14 +83,24 @@ async def move_stops(ledger: Ledger, tenant: str, command: MoveStops) -> list[Re
 
     async def decide(desk: Desk) -> Draft[list[Reserved]]:
         earlier = [await owners.find_move(desk.tx, move.move_id) for move in command.moves]
-        made = [move for move in earlier if move is not None]
-        if made and len(made) == len(command.moves):
-            return Draft([repeated(one, move) for one, move in zip(made, command.moves, strict=True)])
-        if made:
-            raise errors.reused("move_id")
+        if any(earlier):
+            return Draft(_repeated(earlier, command))
         return await _swap(desk, command)
 
     return await write(ledger, tenant, "move_stops", find, decide)
+
+
+def _repeated(earlier: Sequence[Move | None], command: MoveStops) -> list[Reserved]:
+    """The first answers, when all was asked before as it is asked now. A move that was abandoned comes first:
+    its owner has decided that none of them is made."""
+    if any(move is not None and not move.applied for move in earlier):
+        raise errors.settled("move_id")
+    answers = []
+    for move, asked in zip(earlier, command.moves, strict=True):
+        if move is None or move.request != command.document_of(asked):
+            raise errors.reused("move_id")
+        answers.append(reserved_of(move.answer))
+    return answers
 
 
 def _check(command: MoveStops) -> None:
@@ -97,7 +117,12 @@ async def _swap(desk: Desk, command: MoveStops) -> Draft[list[Reserved]]:
     agents: dict[str, _Agent] = {}
     settled: dict[str, str] = {}
     for appointment in command.appointments:
-        agent_id, stop = await _present(desk, appointment)
+        found = await _present(desk, appointment)
+        if found is None and appointment in command.settled:
+            continue  # freed before, by the event of its end or the reconciler
+        if found is None:
+            raise errors.settled("appointment_id")
+        agent_id, stop = found
         agents.setdefault(agent_id, _Agent()).leaving.append(stop)
         if appointment in command.settled:
             settled[appointment] = agent_id
@@ -112,13 +137,13 @@ async def _swap(desk: Desk, command: MoveStops) -> Draft[list[Reserved]]:
     return _draft(desk, command, (splices, coming), settled)
 
 
-async def _present(desk: Desk, appointment: str) -> tuple[str, Stop]:
-    """The agent and the stop of an appointment. Raises NotFound, SETTLED, StartAgain."""
+async def _present(desk: Desk, appointment: str) -> tuple[str, Stop] | None:
+    """The agent and the stop of an appointment, None when it was settled. Raises NotFound, StartAgain."""
     owner: Owner | None = (await owners.find(desk.tx, appointment)).get(appointment)
     if owner is None or owner.kind is not OwnerKind.APPOINTMENT:
         raise errors.not_found("appointment", appointment, "appointment_id")
     if owner.ending is not None:
-        raise errors.settled("appointment_id")
+        return None
     taken = await stops.of_owner(desk.tx, appointment)
     if taken is None or taken.agent_id != owner.agent_id or taken.agent_id not in desk.asked:
         raise StartAgain
@@ -164,7 +189,7 @@ def _draft(
             move.move_id,
             applied=True,
             appointment_id=move.appointment_id,
-            request=move.document,
+            request=command.document_of(move),
             answer=reserved_document(answer),
         )
         for move, answer in zip(command.moves, answers, strict=True)

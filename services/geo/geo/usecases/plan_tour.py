@@ -7,18 +7,11 @@ from typing import Final
 
 from geo.domain.tours import Option
 from geo.usecases.optimize_day import clipped
-from geo.usecases.rounds import (
-    USUAL,
-    Budget,
-    Draft,
-    Planner,
-    Proposal,
-    Scene,
-    Wanted,
-    as_booked,
-    planned,
-    read_scene,
-)
+from geo.usecases.rounds.draft import Draft, Wanted, as_booked
+from geo.usecases.rounds.planner import USUAL, Budget, Planner
+from geo.usecases.rounds.proposal import Proposal
+from geo.usecases.rounds.scene import Scene, read_scene
+from geo.usecases.rounds.search import planned
 from geo.usecases.solver_ports import Progress
 from kit.errors import InvalidInput, Reason
 from kit.values.window import Window

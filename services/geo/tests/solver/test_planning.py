@@ -17,7 +17,9 @@ from geo.usecases.optimize_day import OptimizeDay, Relax, optimize_day
 from geo.usecases.plan_tour import OpenVisit, PlanTour, plan_tour
 from geo.usecases.repair_day import PROMISE_KEPT, RepairDay, repair_day
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
-from geo.usecases.rounds import Budget, Change, Planner, Proposal, Scene, read_scene
+from geo.usecases.rounds.planner import Budget, Planner
+from geo.usecases.rounds.proposal import Change, Proposal
+from geo.usecases.rounds.scene import Scene, read_scene
 from geo.usecases.validate_route import RouteStop, ValidateRoute, validate_route
 from kit.errors import InvalidInput, NotFound, Reason, RuleViolated, Unavailable
 from kit.testing.databases import Databases

@@ -1,0 +1,1 @@
+"""What planning a day, a tour and a repair have in common."""

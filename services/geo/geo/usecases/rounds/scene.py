@@ -1,0 +1,47 @@
+"""The agents' duties as they are booked at one instant."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from geo.domain import errors
+from geo.domain.agenda import Agenda
+from geo.domain.duties import DutyView, duties
+from geo.domain.plan import Plan
+from geo.storage import agendas, owners
+from geo.usecases.rounds.planner import Planner
+from kit.values.window import Window
+
+_LOOK_BACK: Final = timedelta(days=2)
+_LOOK_AHEAD: Final = timedelta(days=8)
+"""A shift lasts a week at most: shifts that touch count as one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The agents' duties as they are booked at one instant, and the plans of their appointments by id."""
+
+    now: datetime
+    agendas: Mapping[str, Agenda]
+    views: tuple[DutyView, ...]
+    plans: Mapping[str, Plan]
+
+    def able(self, skills: Sequence[str]) -> tuple[int, ...]:
+        """Duties of agents with all these skills."""
+        return tuple(n for n, view in enumerate(self.views) if set(skills) <= view.agenda.skills)
+
+
+async def read_scene(planner: Planner, tenant: str, agent_ids: Sequence[str], span: Window) -> Scene:
+    """Reads in one short transaction. Raises NotFound for an agent that the tenant does not have."""
+    async with planner.ledger.db.uow(tenant) as tx:
+        now = await tx.now()
+        found = await agendas.read_agendas(
+            tx, agent_ids, min(now, span.start) - _LOOK_BACK, span.end + _LOOK_AHEAD
+        )
+        for agent_id in agent_ids:
+            if agent_id not in found:
+                raise errors.not_found("agent", agent_id, "agent_ids")
+        views = tuple(view for agent_id in agent_ids for view in duties(found[agent_id], span, now))
+        ids = [stop.owner_id for view in views for stop in view.visits if stop.owner_id is not None]
+        return Scene(now, found, views, await owners.plans(tx, ids))
