@@ -18,6 +18,7 @@ from google.protobuf.message import Message
 
 # importing them is what puts the contracts into the pool
 from giro.booking.v1 import booking_pb2_grpc as _booking  # noqa: F401
+from giro.booking.v1 import outcomes_pb2_grpc as _outcomes  # noqa: F401
 from giro.booking.v1 import visits_pb2_grpc as _visits  # noqa: F401
 from giro.common.v1 import access_pb2
 from giro.geo.v1 import geo_pb2_grpc as _geo  # noqa: F401
@@ -37,6 +38,7 @@ SERVICES = {
     "giro.booking.v1.VisitsService": "booking",
     "giro.reminders.v1.RemindersService": "reminders",
     "giro.geo.v1.PlanningService": "geo",
+    "giro.booking.v1.OutcomesService": "booking",
 }
 """Every service of the contracts, and the process that serves it."""
 
@@ -155,6 +157,7 @@ SAMPLES: Mapping[str, Callable[[], Any]] = {
     "value": lambda: "129600s",
     "phone": lambda: f"+371{uuid.uuid4().int % 10**8:08}",
     "code": lambda: "000000",
+    "text": lambda: "a note",
     "first_day": lambda: "2027-01-01",
     "last_day": lambda: "2027-01-31",
     "role": lambda: access_pb2.ROLE_OPERATOR,

@@ -19,6 +19,8 @@ from google.protobuf.message import Message
 
 from allinone.stack import Stack
 from giro.booking.v1 import booking_pb2 as booking
+from giro.booking.v1 import outcomes_pb2 as outcomes
+from giro.booking.v1.outcomes_pb2_grpc import OutcomesServiceStub
 from giro.common.v1 import travel_pb2 as travel
 from giro.geo.v1 import geo_pb2 as geo
 from giro.geo.v1 import ledger_pb2 as ledger
@@ -50,6 +52,8 @@ PREFIXES = {
     "number_id": "num",
     "opt_out_id": "opt",
     "reminder_id": "rem",
+    "state_id": "sta",
+    "characteristic_id": "chr",
 }
 """What each naming field names. A field that is missing here fails its case."""
 
@@ -75,6 +79,8 @@ ANSWERED_ALIKE: dict[str, str] = {
     "RemindersService/GetReminderParameter campaign_id": "what nobody set falls back to the tenant's",
     "PlanningService/OptimizeDay flexible.appointment_id": "only what these agents' shifts have can be named",
     "PlanningService/RepairDay promised.appointment_id": "as in OptimizeDay",
+    "OutcomesService/UpsertOutcomeState state_id": "the caller makes this id; it is one of its own tenant",
+    "OutcomesService/UpsertCharacteristic characteristic_id": "the caller makes this id",
     "LedgerService/HoldStop hold_id": "the caller makes this id; it is one of its own tenant",
     "LedgerService/ReserveStop appointment_id": "the caller makes this id",
     "LedgerService/MoveStop move_id": "the caller makes this id",
@@ -228,7 +234,34 @@ async def _party(stack: Stack, channels: dict[str, grpc.aio.Channel]) -> Party:
     party.ids["number_id"] = await _add_number(party)
     party.ids["user_id"] = await _add_user(party)
     party.ids["absence_id"] = await _add_absence(party)
+    await _add_outcomes(party)
     return party
+
+
+async def _add_outcomes(party: Party) -> None:
+    """A characteristic and an outcome state that shows it."""
+    party.ids |= {name: new_id(PREFIXES[name]) for name in ("characteristic_id", "state_id")}
+    service = OutcomesServiceStub(party.channels["booking"])
+    for method, request in (
+        (
+            service.UpsertCharacteristic,
+            outcomes.UpsertCharacteristicRequest(
+                characteristic_id=party.ids["characteristic_id"], display_name="Why", kind=1
+            ),
+        ),
+        (
+            service.UpsertOutcomeState,
+            outcomes.UpsertOutcomeStateRequest(
+                state_id=party.ids["state_id"],
+                display_name="KO",
+                result=3,
+                list_state="W",
+                recall=3,
+                visible=[party.ids["characteristic_id"]],
+            ),
+        ),
+    ):
+        await party.world.call(method, request)
 
 
 async def _set_offsets(party: Party) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from booking.domain.appointment import Appointment, Change, MoveKind
+from booking.domain.appointment import Appointment, Change, MoveKind, State
 from giro.booking.v1 import booking_events_pb2 as pb
 from kit.db.uow import Tx
 
@@ -14,6 +14,8 @@ POSTPONED = "appointment_postponed"
 REASSIGNED = "appointment_reassigned"
 CANCELLED = "appointment_cancelled"
 FAILED = "appointment_failed"
+OUTCOME_SET = "appointment_outcome_set"
+NOTED = "appointment_noted"
 
 
 def booked(tx: Tx, appointment: Appointment) -> None:
@@ -62,6 +64,21 @@ def failed(tx: Tx, appointment_id: str, campaign_id: str) -> None:
     """A booking was given up; geo frees what was taken for it and refuses the id from then on."""
     message = pb.AppointmentFailed(appointment_id=appointment_id, campaign_id=campaign_id)
     tx.emit(FAILED, appointment_id, message)
+
+
+def outcome_set(tx: Tx, appointment: Appointment) -> None:
+    """What became of the visit."""
+    message = pb.AppointmentOutcomeSet(
+        appointment=_snapshot(appointment),
+        state_id=appointment.outcome_state_id,
+        held=appointment.state is State.HELD,
+    )
+    tx.emit(OUTCOME_SET, appointment.appointment_id, message)
+
+
+def noted(tx: Tx, appointment: Appointment) -> None:
+    """A note was added."""
+    tx.emit(NOTED, appointment.appointment_id, pb.AppointmentNoted(appointment=_snapshot(appointment)))
 
 
 def _snapshot(appointment: Appointment) -> pb.AppointmentSnapshot:

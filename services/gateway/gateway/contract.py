@@ -12,7 +12,7 @@ from typing import Final
 from google.api import annotations_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor
 
-from giro.booking.v1 import booking_pb2
+from giro.booking.v1 import booking_pb2, outcomes_pb2
 from giro.common.v1 import access_pb2
 from giro.geo.v1 import geo_pb2, planning_pb2
 from giro.identity.v1 import identity_pb2
@@ -27,7 +27,8 @@ BACKENDS: Final[dict[str, FileDescriptor]] = {
 """The contract that each backend is known by."""
 
 PLANNING: Final = ("geo", planning_pb2.DESCRIPTOR)
-CONTRACTS: Final[tuple[tuple[str, FileDescriptor], ...]] = (*BACKENDS.items(), PLANNING)
+OUTCOMES: Final = ("booking", outcomes_pb2.DESCRIPTOR)
+CONTRACTS: Final[tuple[tuple[str, FileDescriptor], ...]] = (*BACKENDS.items(), PLANNING, OUTCOMES)
 """Every public contract, with the backend that serves it."""
 
 _VARIABLE: Final = re.compile(r"\{([a-z_]+)\}")

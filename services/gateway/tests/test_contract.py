@@ -4,14 +4,14 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from gateway.contract import public_rpcs, public_services, streams
 from gateway.descriptors import descriptor_set
-from giro.booking.v1 import booking_pb2
+from giro.booking.v1 import booking_pb2, outcomes_pb2
 from giro.geo.v1 import geo_pb2, planning_pb2
 from giro.identity.v1 import identity_pb2
 from giro.reminders.v1 import reminders_pb2
 
 
 def test_every_rpc_of_the_public_services_is_served() -> None:
-    files = (identity_pb2, booking_pb2, geo_pb2, planning_pb2, reminders_pb2)
+    files = (identity_pb2, booking_pb2, outcomes_pb2, geo_pb2, planning_pb2, reminders_pb2)
     stated = {
         method.full_name
         for file in files
@@ -32,6 +32,7 @@ def test_the_ledger_is_not_public() -> None:
         "giro.identity.v1.IdentityService",
         "giro.reminders.v1.RemindersService",
         "giro.booking.v1.BookingService",
+        "giro.booking.v1.OutcomesService",
         "giro.geo.v1.GeoService",
         "giro.geo.v1.PlanningService",
     }

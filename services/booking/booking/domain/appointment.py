@@ -2,10 +2,11 @@
 
 PENDING -> TO_CONFIRM -> CONFIRMED       booked, confirmed; a postponed one is TO_CONFIRM again
    |            \\           /
- FAILED          CANCELLED               both final
+ FAILED    HELD, CANCELLED, SUPERSEDED   all final
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -24,10 +25,15 @@ class State(StrEnum):
     CONFIRMED = "CONFIRMED"
     CANCELLED = "CANCELLED"
     FAILED = "FAILED"
+    HELD = "HELD"
+    SUPERSEDED = "SUPERSEDED"
 
 
 LIVE = frozenset({State.TO_CONFIRM, State.CONFIRMED})
-"""States with a stop in the ledger."""
+"""States in which an appointment is still to take place and may be changed."""
+
+WITH_STOP = LIVE | {State.HELD}
+"""States with a stop in the ledger: what took place has taken the agent's time."""
 
 
 class Colour(StrEnum):
@@ -50,7 +56,10 @@ class MoveKind(StrEnum):
 class Appointment:
     """A visit of an agent to a contact. `version` grows by one with every change.
 
-    `move_id` names the move that is not decided yet; until then nothing else may change.
+    `move_id` names the move that is not decided yet, or the new card that is about to take this one's place;
+    until then nothing else may change. `characteristics` are texts by id, `refix_at` is the date that the
+    agent named with the present outcome (R-061). `linked` tells whether the link between this card and the
+    one that it supersedes is shown (R-052).
     """
 
     appointment_id: str
@@ -68,6 +77,12 @@ class Appointment:
     move_id: str | None = None
     cancel_note: str = ""
     colour: Colour | None = None
+    outcome_state_id: str = ""
+    characteristics: Mapping[str, str] = field(default_factory=dict)
+    refix_at: datetime | None = None
+    supersedes: str | None = None
+    superseded_by: str | None = None
+    linked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +140,38 @@ def require_movable(appointment: Appointment, version: int) -> None:
     _require_changeable(appointment)
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an agent says of a visit: characteristics are the written ones; `held` that it took place."""
+
+    state_id: str
+    held: bool
+    characteristics: Mapping[str, str]
+    refix_at: datetime | None = None
+
+
+def with_outcome(appointment: Appointment, version: int, outcome: Outcome, now: datetime) -> Change:
+    """The appointment after its agent's outcome, which alone makes it HELD (R-018).
+
+    Characteristics that were not written keep their values; the agent's date is the present outcome's alone.
+    """
+    require_movable(appointment, version)
+    ends_to_confirm = outcome.held and appointment.state is State.TO_CONFIRM
+    changed = _changed(
+        appointment,
+        now,
+        State.HELD if outcome.held else appointment.state,
+        Count(to_confirm=-1 if ends_to_confirm else 0),
+    )
+    after = replace(
+        changed.after,
+        outcome_state_id=outcome.state_id,
+        characteristics={**appointment.characteristics, **outcome.characteristics},
+        refix_at=outcome.refix_at,
+    )
+    return replace(changed, after=after)
+
+
 def moved(appointment: Appointment, move: Move, now: datetime) -> Change:
     """What follows once geo has swapped the stop. A postponed visit has to be confirmed anew (R-018)."""
     postponed = move.kind is MoveKind.POSTPONE and appointment.state is State.CONFIRMED
@@ -140,6 +187,8 @@ def _changed(appointment: Appointment, now: datetime, state: State, count: Count
 
 
 def _require_seen(appointment: Appointment, version: int) -> None:
+    if appointment.state is State.SUPERSEDED:
+        raise errors.superseded(appointment.superseded_by if appointment.linked else None)
     if version and version != appointment.version:
         raise errors.stale_version(appointment.version)
 

@@ -83,3 +83,27 @@ def given_up(what: str) -> RuleViolated:
     """A change that nobody finished in time was settled as not made; its id cannot be used again."""
     message = f"the {what} was not finished in time and was given up; repeat it under a new request_id"
     return RuleViolated(Reason.SETTLED, message)
+
+
+def superseded(by: str | None) -> RuleViolated:
+    """R-059: a new card took the place of this one; `by` is told when the two are linked."""
+    metadata = {"superseded_by": by} if by else None
+    return RuleViolated(
+        Reason.SUPERSEDED, "the card is read-only: a new one took its place", metadata=metadata
+    )
+
+
+def mandatory_missing(characteristic_id: str) -> InvalidInput:
+    """R-075: the outcome cannot be saved without this characteristic."""
+    return InvalidInput(
+        Reason.MANDATORY_MISSING,
+        f"the outcome needs a value of {characteristic_id}",
+        metadata={"characteristic": characteristic_id},
+        field=f"characteristics.{characteristic_id}",
+    )
+
+
+def field_hidden(field: str, name: str) -> InvalidInput:
+    """R-061, R-076: the outcome state does not show what `field` of the request writes."""
+    message = f"the outcome state does not show {name}"
+    return InvalidInput(Reason.FIELD_HIDDEN, message, metadata={"characteristic": name}, field=field)

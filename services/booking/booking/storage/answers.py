@@ -4,12 +4,14 @@ from pydantic import TypeAdapter
 
 from booking.domain.appointment import Card
 from booking.domain.campaign import Campaign
+from booking.domain.history import Entry
 from booking.domain.itinerary import Hold
 from booking.domain.refusal import Refusal
 
 _CARD: TypeAdapter[Card | Refusal] = TypeAdapter(Card | Refusal)
 _HOLD: TypeAdapter[Hold] = TypeAdapter(Hold)
 _CAMPAIGN: TypeAdapter[Campaign] = TypeAdapter(Campaign)
+_ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)
 _IDS: TypeAdapter[list[str]] = TypeAdapter(list[str])
 
 
@@ -59,3 +61,13 @@ def from_ids(ids: list[str]) -> bytes:
 def ids(answer: bytes) -> list[str]:
     """The ids of the first answer."""
     return _IDS.validate_json(answer)
+
+
+def from_entry(entry: Entry) -> bytes:
+    """For `entry`."""
+    return _ENTRY.dump_json(entry)
+
+
+def entry(answer: bytes) -> Entry:
+    """The entry of the first answer."""
+    return _ENTRY.validate_json(answer)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import text
 
 from booking.domain import errors
@@ -17,7 +18,8 @@ from kit.db.uow import Tx
 COLUMNS = """
     a.appointment_id, a.campaign_id, a.contact_id, a.agent_id, a.starts_at, a.ends_at, a.place, a.state,
     a.version, a.operator_id, a.note, a.created_at, a.updated_at, a.move_id, a.cancel_note,
-    CASE WHEN a.coloured_start = a.starts_at THEN a.colour END AS colour
+    CASE WHEN a.coloured_start = a.starts_at THEN a.colour END AS colour, a.outcome_state_id,
+    a.characteristics, a.refix_at, a.supersedes, a.superseded_by, a.linked
 """
 
 _GET_TEXT = f"""
@@ -32,7 +34,9 @@ _LOCK = text(f"{_GET_TEXT} FOR NO KEY UPDATE")
 _CHANGE_TEXT = """
     UPDATE booking.appointments
     SET agent_id = :agent, starts_at = :starts_at, ends_at = :ends_at, state = :state, version = :version,
-        updated_at = :now, move_id = :move, cancel_note = :cancel_note, decided_at = clock_timestamp()
+        updated_at = :now, move_id = :move, cancel_note = :cancel_note, decided_at = clock_timestamp(),
+        operator_id = :operator, outcome_state_id = :outcome_state, characteristics = :characteristics,
+        refix_at = :refix_at, superseded_by = :superseded_by, linked = :linked
     WHERE tenant_id = :tenant AND appointment_id = :id AND version = :seen_version AND state = :seen_state
       AND move_id IS NOT DISTINCT FROM :seen_move
     RETURNING tenant_id, campaign_id
@@ -57,9 +61,9 @@ _LIST = text(
     SELECT {COLUMNS} FROM booking.appointments a
     WHERE a.tenant_id = :tenant
       AND (a.starts_at, a.appointment_id) > (:after_start, :after_id)
-      AND a.state IN ('TO_CONFIRM', 'CONFIRMED', 'CANCELLED')
+      AND a.state NOT IN ('PENDING', 'FAILED')
       AND (CAST(:not_ended_by AS timestamptz) IS NULL
-           OR (a.ends_at > :not_ended_by AND a.state <> 'CANCELLED'))
+           OR (a.ends_at > :not_ended_by AND a.state NOT IN ('CANCELLED', 'SUPERSEDED')))
       AND (:campaign = '' OR a.campaign_id = :campaign) AND (:agent = '' OR a.agent_id = :agent)
       AND (:whole OR a.campaign_id = ANY (CAST(:campaigns AS text[]))
            OR a.agent_id = ANY (CAST(:agents AS text[])))
@@ -71,7 +75,7 @@ _OWNED = text(
     f"""
     SELECT {COLUMNS} FROM booking.appointments a
     WHERE a.tenant_id = :tenant AND a.appointment_id > :after
-      AND a.state IN ('PENDING', 'TO_CONFIRM', 'CONFIRMED')
+      AND a.state IN ('PENDING', 'TO_CONFIRM', 'CONFIRMED', 'HELD')
     ORDER BY a.appointment_id LIMIT :rows
     """  # noqa: S608 - constants
 )
@@ -147,7 +151,7 @@ async def paint(tx: Tx, appointment_id: str, painted: Painted) -> bool:
 
 
 async def page(tx: Tx, wanted: Filter, after: tuple[datetime, str], count: int) -> Sequence[Appointment]:
-    """Booked, confirmed and cancelled ones by (start, id) after one."""
+    """All that were booked, whatever became of them, by (start, id) after one."""
     params = {
         "tenant": tx.tenant,
         "not_ended_by": wanted.not_ended_by,
@@ -191,4 +195,10 @@ def _change_params(tx: Tx, change: Change) -> Mapping[str, Any]:
         "now": after.updated_at,
         "move": after.move_id,
         "cancel_note": after.cancel_note,
+        "operator": after.operator_id,
+        "outcome_state": after.outcome_state_id or None,
+        "characteristics": Jsonb(dict(after.characteristics)),
+        "refix_at": after.refix_at,
+        "superseded_by": after.superseded_by,
+        "linked": after.linked,
     }

@@ -75,7 +75,7 @@ _SETTLED = text(
     """
     UPDATE booking.appointments SET settled = true
     WHERE tenant_id = :tenant AND appointment_id = ANY (CAST(:ids AS text[]))
-      AND state IN ('FAILED', 'CANCELLED') AND NOT settled
+      AND state IN ('FAILED', 'CANCELLED', 'SUPERSEDED') AND NOT settled
     """
 )
 
@@ -136,7 +136,7 @@ async def decide_failed(tx: Tx, appointment_id: str, refusal: Refusal) -> Failed
 
 
 async def mark_settled(tx: Tx, appointment_ids: Sequence[str]) -> None:
-    """Notes that the ledger refuses the ids of these failed or cancelled appointments from now on."""
+    """Notes that the ledger refuses the ids of these dead appointments from now on."""
     await tx.run(_SETTLED, {"tenant": tx.tenant, "ids": list(appointment_ids)})
 
 

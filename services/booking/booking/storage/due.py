@@ -16,7 +16,7 @@ class DueKind(StrEnum):
     BOOKING = "BOOKING"
     """A PENDING appointment that nobody finished in time."""
     FENCE = "FENCE"
-    """A FAILED appointment, or one CANCELLED a while ago, whose id the ledger may not refuse yet."""
+    """A FAILED appointment, or one CANCELLED or SUPERSEDED a while ago, perhaps not refused yet."""
     MOVE = "MOVE"
     """A pending move that nobody finished in time."""
 
@@ -37,7 +37,7 @@ _FIND = text(
      ORDER BY began_at LIMIT :rows)
     UNION ALL
     (SELECT 'FENCE', tenant_id, appointment_id FROM booking.appointments
-     WHERE state IN ('FAILED', 'CANCELLED') AND NOT settled
+     WHERE state IN ('FAILED', 'CANCELLED', 'SUPERSEDED') AND NOT settled
        AND (state = 'FAILED' OR decided_at < clock_timestamp() - CAST(:age AS interval))
      ORDER BY decided_at LIMIT :rows)
     UNION ALL

@@ -58,6 +58,12 @@ def appointment(row: Any) -> Appointment:
         move_id=row.move_id,
         cancel_note=row.cancel_note,
         colour=None if row.colour is None else Colour(row.colour),
+        outcome_state_id=row.outcome_state_id or "",
+        characteristics=row.characteristics,
+        refix_at=row.refix_at,
+        supersedes=row.supersedes,
+        superseded_by=row.superseded_by,
+        linked=row.linked,
     )
 
 

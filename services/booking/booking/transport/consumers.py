@@ -27,6 +27,8 @@ _SHOWN: Final[Mapping[str, tuple[str, Callable[[bytes], Any]]]] = {
     events.POSTPONED: ("postponed", pb.AppointmentPostponed.FromString),
     events.REASSIGNED: ("reassigned", pb.AppointmentReassigned.FromString),
     events.CANCELLED: ("cancelled", pb.AppointmentCancelled.FromString),
+    events.OUTCOME_SET: ("outcome set", pb.AppointmentOutcomeSet.FromString),
+    events.NOTED: ("noted", pb.AppointmentNoted.FromString),
 }
 
 

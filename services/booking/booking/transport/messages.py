@@ -6,7 +6,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from booking.domain import itinerary
-from booking.domain.appointment import Appointment, Card
+from booking.domain.appointment import Appointment, Card, State
 from booking.domain.campaign import Campaign
 from booking.domain.contact import Contact
 from booking.domain.parameters import Shown
@@ -59,7 +59,8 @@ def card(found: Card) -> pb.Appointment:
 
 
 def appointment(found: Appointment) -> pb.Appointment:
-    """An appointment without legs, as lists show it."""
+    """An appointment without legs, as lists show it; the link between two cards where it is shown (R-052)."""
+    locked = found.state is State.SUPERSEDED
     return pb.Appointment(
         appointment_id=found.appointment_id,
         campaign_id=found.campaign_id,
@@ -75,6 +76,11 @@ def appointment(found: Appointment) -> pb.Appointment:
         created_at=timestamp(found.created_at),
         updated_at=timestamp(found.updated_at),
         reminder_colour=pb.ReminderColour.Value(f"REMINDER_COLOUR_{found.colour or 'UNSPECIFIED'}"),
+        locked=locked,
+        card_colour=pb.CARD_COLOUR_LIGHT_BLUE if locked else pb.CARD_COLOUR_UNSPECIFIED,
+        outcome_state_id=found.outcome_state_id,
+        supersedes=(found.supersedes or "") if found.linked else "",
+        superseded_by=(found.superseded_by or "") if found.linked else "",
     )
 
 

@@ -1,6 +1,6 @@
 """One appointment with its present legs."""
 
-from booking.domain.appointment import LIVE, Appointment, Card
+from booking.domain.appointment import WITH_STOP, Appointment, Card
 from booking.storage import appointments
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
@@ -29,7 +29,7 @@ async def with_legs_if_known(desk: Desk, appointment: Appointment) -> Card:
 
 
 async def _with_legs(desk: Desk, appointment: Appointment) -> Card:
-    if appointment.state not in LIVE:
+    if appointment.state not in WITH_STOP:
         return Card(appointment)
     try:
         stop = await desk.ledger.reservation(caller().tenant, appointment.appointment_id)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from booking.domain.appointment import LIVE, Appointment
+from booking.domain.appointment import WITH_STOP, Appointment
 from booking.domain.itinerary import StopPlan
 from booking.storage import appointments
 from booking.usecases.desk import Desk
@@ -35,7 +35,7 @@ async def verify_ownership(desk: Desk) -> Ownership:
     stops = {stop.appointment_id: stop.plan for stop in await desk.ledger.reservations(tenant)}
     after = await _owned(desk, tenant)
     settled = [
-        seen for seen in before.values() if seen.state in LIVE and after.get(seen.appointment_id) == seen
+        seen for seen in before.values() if seen.state in WITH_STOP and after.get(seen.appointment_id) == seen
     ]
     return Ownership(
         appointments=len(settled),

@@ -10,11 +10,13 @@ from booking.domain.appointment import (
     Change,
     Move,
     MoveKind,
+    Outcome,
     State,
     cancel,
     confirm,
     moved,
     require_movable,
+    with_outcome,
 )
 from booking.domain.package import NOTHING, Count, Package
 from kit.errors import GiroError, Reason
@@ -100,7 +102,7 @@ def test_a_cancelled_one_stays_cancelled() -> None:
     assert reason_of(lambda: require_movable(made, 0)) is Reason.WRONG_STATE
 
 
-@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("state", [state for state in State if state is not State.SUPERSEDED])
 def test_a_stale_version_is_refused_first_and_tells_the_current_one(state: State) -> None:
     made = an_appointment(state)
     for change in (
@@ -129,3 +131,26 @@ def test_nothing_changes_while_a_move_is_under_way(state: State) -> None:
 def test_counters_that_contradict_each_other_are_no_package(counters: tuple[int, int, int, int]) -> None:
     with pytest.raises(ValueError, match="counter"):
         Package(*counters)
+
+
+@pytest.mark.parametrize("version", [0, 3, 4])
+def test_a_locked_card_says_so_whatever_version_was_seen(version: int) -> None:
+    made = replace(an_appointment(State.SUPERSEDED), superseded_by="apt_2")
+    for change in (
+        lambda: confirm(made, version, NOW),
+        lambda: cancel(made, version, "", NOW),
+        lambda: require_movable(made, version),
+        lambda: with_outcome(made, version, Outcome("ko", held=False, characteristics={}), NOW),
+    ):
+        assert reason_of(change) is Reason.SUPERSEDED
+
+
+@pytest.mark.parametrize("state", [State.TO_CONFIRM, State.CONFIRMED])
+@pytest.mark.parametrize("held", [True, False])
+def test_an_outcome_alone_makes_it_held(state: State, held: bool) -> None:
+    outcome = Outcome("x", held, {"why": "ill"}, LATER.start)
+    change = with_outcome(replace(an_appointment(state), characteristics={"dog": "true"}), 4, outcome, NOW)
+    assert change.after.state is (State.HELD if held else state)
+    assert change.count == Count(to_confirm=-1 if held and state is State.TO_CONFIRM else 0)
+    assert change.after.characteristics == {"dog": "true", "why": "ill"}
+    assert (change.after.outcome_state_id, change.after.refix_at) == ("x", LATER.start)

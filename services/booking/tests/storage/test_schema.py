@@ -19,6 +19,10 @@ TABLES = (
     "moves",
     "parameters",
     "recent_changes",
+    "list_states",
+    "characteristics",
+    "outcome_states",
+    "history",
 )
 
 
@@ -83,7 +87,14 @@ async def test_the_counters_are_checked_by_the_database(
 
 @pytest.mark.parametrize(
     "change",
-    ["state = 'HELD'", "ends_at = starts_at", "state = 'FAILED'", "state = 'CANCELLED', move_id = 'mov_1'"],
+    [
+        "state = 'GONE'",
+        "state = 'SUPERSEDED'",
+        "superseded_by = appointment_id",
+        "ends_at = starts_at",
+        "state = 'FAILED'",
+        "state = 'CANCELLED', move_id = 'mov_1'",
+    ],
 )
 async def test_impossible_appointments_are_refused(house: House, change: str) -> None:
     card = await house.booked()

@@ -12,15 +12,19 @@ from sqlalchemy import text
 from booking.domain.appointment import Appointment, Card
 from booking.domain.campaign import Campaign
 from booking.domain.contact import Contact
+from booking.domain.history import Entry
+from booking.domain.outcomes import OutcomeState, Recall, Result, Written
 from booking.domain.package import Package
-from booking.storage import appointments
+from booking.storage import appointments, history
 from booking.usecases.book_appointment import BookAppointment, ChosenTime, book_appointment
 from booking.usecases.create_campaign import CreateCampaign, create_campaign
 from booking.usecases.desk import Desk
 from booking.usecases.import_contacts import ImportContacts, import_contacts
 from booking.usecases.list_campaigns import get_campaign
+from booking.usecases.outcome_states import upsert_outcome_state
 from booking.usecases.postpone_appointment import PostponeAppointment, postpone_appointment
 from booking.usecases.reassign_appointment import ReassignAppointment, reassign_appointment
+from booking.usecases.set_outcome import SetOutcome, set_outcome
 from booking.usecases.settle_changes import settle_changes
 from kit.db.claims import Claim
 from kit.rpc.context import Caller, Grant, become
@@ -107,6 +111,33 @@ class House:
         command = ReassignAppointment(card.appointment.appointment_id, agent, None, 0, key or claim())
         return await reassign_appointment(self.desk, command)
 
+    async def outcome_state(self, state_id: str = "ko", **traits: Any) -> OutcomeState:
+        """An outcome state; by default a KO with a public recall."""
+        lists = {"list_state": "W", "recall": Recall.PUBLIC}
+        given = {"result": Result.KO, **({} if "recall" in traits else lists), **traits}
+        return await upsert_outcome_state(self.desk, OutcomeState(state_id, state_id, **given))
+
+    async def set_outcome(
+        self,
+        card: Card | Appointment,
+        state_id: str = "ko",
+        *values: tuple[str, str],
+        refix_at: datetime | None = None,
+        note: str = "nobody at home",
+        version: int = 0,
+        key: Claim | None = None,
+    ) -> Appointment:
+        """Sets an outcome."""
+        appointment = card.appointment if isinstance(card, Card) else card
+        written = Written(values, note, refix_at)
+        command = SetOutcome(appointment.appointment_id, state_id, written, version, key or claim())
+        return await set_outcome(self.desk, command)
+
+    async def history(self, appointment_id: str) -> list[Entry]:
+        """All entries, as an administrator sees them."""
+        async with self.desk.db.uow(self.tenant) as tx:
+            return list(await history.page(tx, appointment_id, 0, 1000, with_links=True))
+
     async def settle(self, age: timedelta = timedelta(0)) -> None:
         """Reconciles until nothing more is found of this tenant."""
         for _ in range(4):
@@ -149,9 +180,10 @@ class House:
     async def require_sound(self) -> None:
         """Asserts that live appointments and stops are the same, and counters are what a recount gives."""
         rows = await self.all_stored()
-        live = {key: row for key, row in rows.items() if row.state in {"TO_CONFIRM", "CONFIRMED"}}
+        live_states = {"TO_CONFIRM", "CONFIRMED", "HELD"}
+        live = {key: row for key, row in rows.items() if row.state in live_states}
         stops = {key[1]: stop.plan for key, stop in self.ledger.stops.items() if key[0] == self.tenant}
-        assert {row.state for row in rows.values()} <= {"TO_CONFIRM", "CONFIRMED", "CANCELLED", "FAILED"}
+        assert not {row.state for row in rows.values()} - live_states - {"CANCELLED", "FAILED", "SUPERSEDED"}
         assert stops.keys() == live.keys()
         for key, row in live.items():
             assert row.move_id is None
@@ -170,5 +202,5 @@ class House:
             states = [row.state for row in rows.values() if row.campaign_id == campaign.campaign_id]
             to_confirm = states.count("TO_CONFIRM")
             assert campaign.to_confirm == to_confirm
-            assert campaign.taken == to_confirm + states.count("CONFIRMED")
+            assert campaign.taken == to_confirm + states.count("CONFIRMED") + states.count("HELD")
             assert campaign.cancelled_in_step == states.count("CANCELLED")

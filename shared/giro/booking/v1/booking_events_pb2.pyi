@@ -228,3 +228,59 @@ class AppointmentFailed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AppointmentFailed: _TypeAlias = AppointmentFailed  # noqa: Y015
+
+@_typing.final
+class AppointmentOutcomeSet(_message.Message):
+    """`appointment_outcome_set`: what became of the visit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPOINTMENT_FIELD_NUMBER: _builtins.int
+    STATE_ID_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    state_id: _builtins.str
+    """The outcome state."""
+    held: _builtins.bool
+    """True when the visit took place."""
+    @_builtins.property
+    def appointment(self) -> Global___AppointmentSnapshot:
+        """After the change."""
+
+    def __init__(
+        self,
+        *,
+        appointment: Global___AppointmentSnapshot | None = ...,
+        state_id: _builtins.str = ...,
+        held: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment", "held", b"held", "state_id", b"state_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppointmentOutcomeSet: _TypeAlias = AppointmentOutcomeSet  # noqa: Y015
+
+@_typing.final
+class AppointmentNoted(_message.Message):
+    """`appointment_noted`: a note was added; the note itself is personal data and is asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPOINTMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def appointment(self) -> Global___AppointmentSnapshot:
+        """The appointment as it is."""
+
+    def __init__(
+        self,
+        *,
+        appointment: Global___AppointmentSnapshot | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppointmentNoted: _TypeAlias = AppointmentNoted  # noqa: Y015

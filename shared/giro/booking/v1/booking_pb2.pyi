@@ -40,6 +40,10 @@ class _AppointmentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Appo
     """Cancelled; its time is free."""
     APPOINTMENT_STATE_FAILED: _AppointmentState.ValueType  # 5
     """The booking did not come to be. Never listed."""
+    APPOINTMENT_STATE_HELD: _AppointmentState.ValueType  # 6
+    """The visit took place, as its agent's outcome says."""
+    APPOINTMENT_STATE_SUPERSEDED: _AppointmentState.ValueType  # 7
+    """A new card took its place: read-only, and its time is free (R-059)."""
 
 class AppointmentState(_AppointmentState, metaclass=_AppointmentStateEnumTypeWrapper):
     """Where an appointment is in its life (R-018)."""
@@ -56,6 +60,10 @@ APPOINTMENT_STATE_CANCELLED: AppointmentState.ValueType  # 4
 """Cancelled; its time is free."""
 APPOINTMENT_STATE_FAILED: AppointmentState.ValueType  # 5
 """The booking did not come to be. Never listed."""
+APPOINTMENT_STATE_HELD: AppointmentState.ValueType  # 6
+"""The visit took place, as its agent's outcome says."""
+APPOINTMENT_STATE_SUPERSEDED: AppointmentState.ValueType  # 7
+"""A new card took its place: read-only, and its time is free (R-059)."""
 Global___AppointmentState: _TypeAlias = AppointmentState  # noqa: Y015
 
 class _ReminderColour:
@@ -90,6 +98,26 @@ REMINDER_COLOUR_ORANGE: ReminderColour.ValueType  # 4
 """No answer was obtained."""
 Global___ReminderColour: _TypeAlias = ReminderColour  # noqa: Y015
 
+class _CardColour:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CardColourEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CardColour.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CARD_COLOUR_UNSPECIFIED: _CardColour.ValueType  # 0
+    """As any other."""
+    CARD_COLOUR_LIGHT_BLUE: _CardColour.ValueType  # 1
+    """A new card took its place (R-059)."""
+
+class CardColour(_CardColour, metaclass=_CardColourEnumTypeWrapper):
+    """How a card is shown."""
+
+CARD_COLOUR_UNSPECIFIED: CardColour.ValueType  # 0
+"""As any other."""
+CARD_COLOUR_LIGHT_BLUE: CardColour.ValueType  # 1
+"""A new card took its place (R-059)."""
+Global___CardColour: _TypeAlias = CardColour  # noqa: Y015
+
 class _AppointmentScope:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -99,7 +127,7 @@ class _AppointmentScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Appo
     APPOINTMENT_SCOPE_UNSPECIFIED: _AppointmentScope.ValueType  # 0
     """Same as UPCOMING."""
     APPOINTMENT_SCOPE_UPCOMING: _AppointmentScope.ValueType  # 1
-    """Those that have not ended and are not cancelled."""
+    """Those that have not ended and are neither cancelled nor superseded."""
     APPOINTMENT_SCOPE_ALL: _AppointmentScope.ValueType  # 2
     """Every one, past and cancelled included (R-003)."""
 
@@ -109,7 +137,7 @@ class AppointmentScope(_AppointmentScope, metaclass=_AppointmentScopeEnumTypeWra
 APPOINTMENT_SCOPE_UNSPECIFIED: AppointmentScope.ValueType  # 0
 """Same as UPCOMING."""
 APPOINTMENT_SCOPE_UPCOMING: AppointmentScope.ValueType  # 1
-"""Those that have not ended and are not cancelled."""
+"""Those that have not ended and are neither cancelled nor superseded."""
 APPOINTMENT_SCOPE_ALL: AppointmentScope.ValueType  # 2
 """Every one, past and cancelled included (R-003)."""
 Global___AppointmentScope: _TypeAlias = AppointmentScope  # noqa: Y015
@@ -1001,6 +1029,11 @@ class Appointment(_message.Message):
     LEG_BEFORE_FIELD_NUMBER: _builtins.int
     LEG_AFTER_FIELD_NUMBER: _builtins.int
     REMINDER_COLOUR_FIELD_NUMBER: _builtins.int
+    LOCKED_FIELD_NUMBER: _builtins.int
+    CARD_COLOUR_FIELD_NUMBER: _builtins.int
+    OUTCOME_STATE_ID_FIELD_NUMBER: _builtins.int
+    SUPERSEDES_FIELD_NUMBER: _builtins.int
+    SUPERSEDED_BY_FIELD_NUMBER: _builtins.int
     appointment_id: _builtins.str
     """Id, `apt_…`."""
     campaign_id: _builtins.str
@@ -1019,6 +1052,16 @@ class Appointment(_message.Message):
     """Note for the agent."""
     reminder_colour: Global___ReminderColour.ValueType
     """What its reminders brought; unspecified for appointments without reminders."""
+    locked: _builtins.bool
+    """True when the card is read-only for everybody: a new one took its place."""
+    card_colour: Global___CardColour.ValueType
+    """How the card is shown."""
+    outcome_state_id: _builtins.str
+    """The outcome state; empty while there is none."""
+    supersedes: _builtins.str
+    """The card that this one took the place of, when the two are linked (R-052); empty otherwise."""
+    superseded_by: _builtins.str
+    """The card that took the place of this one, when the two are linked; empty otherwise."""
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
         """Start."""
@@ -1066,10 +1109,15 @@ class Appointment(_message.Message):
         leg_before: _travel_pb2.Leg | None = ...,
         leg_after: _travel_pb2.Leg | None = ...,
         reminder_colour: Global___ReminderColour.ValueType = ...,
+        locked: _builtins.bool = ...,
+        card_colour: Global___CardColour.ValueType = ...,
+        outcome_state_id: _builtins.str = ...,
+        supersedes: _builtins.str = ...,
+        superseded_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "end", b"end", "leg_after", b"leg_after", "leg_before", b"leg_before", "point", b"point", "start", b"start", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "appointment_id", b"appointment_id", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "created_at", b"created_at", "end", b"end", "leg_after", b"leg_after", "leg_before", b"leg_before", "note", b"note", "operator_id", b"operator_id", "point", b"point", "reminder_colour", b"reminder_colour", "start", b"start", "state", b"state", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "appointment_id", b"appointment_id", "campaign_id", b"campaign_id", "card_colour", b"card_colour", "contact_id", b"contact_id", "created_at", b"created_at", "end", b"end", "leg_after", b"leg_after", "leg_before", b"leg_before", "locked", b"locked", "note", b"note", "operator_id", b"operator_id", "outcome_state_id", b"outcome_state_id", "point", b"point", "reminder_colour", b"reminder_colour", "start", b"start", "state", b"state", "superseded_by", b"superseded_by", "supersedes", b"supersedes", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

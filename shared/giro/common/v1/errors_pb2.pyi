@@ -116,6 +116,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The solver gave no answer: it ended, took too long, or too many calls are waiting for it. Metadata: `cause`."""
     ERROR_REASON_TRAVEL_LIMIT: _ErrorReason.ValueType  # 46
     """The agent would drive for longer than the limit of a shift. Metadata: `short_seconds`, `agent_id`."""
+    ERROR_REASON_SUPERSEDED: _ErrorReason.ValueType  # 60
+    """The card is read-only: a new one took its place (R-059). Metadata: `superseded_by` when the two are linked."""
+    ERROR_REASON_MANDATORY_MISSING: _ErrorReason.ValueType  # 61
+    """A characteristic that the outcome state requires has no value (R-075). Metadata: `characteristic`."""
+    ERROR_REASON_FIELD_HIDDEN: _ErrorReason.ValueType  # 62
+    """The outcome state does not show this field, so it cannot be written (R-061, R-076). Metadata: `characteristic`."""
+    ERROR_REASON_POLICY_CONTRADICTION: _ErrorReason.ValueType  # 63
+    """What is to be saved contradicts the rest of the policy (R-032). Metadata: `codes`, joined by commas."""
+    ERROR_REASON_PRESET: _ErrorReason.ValueType  # 64
+    """The policy decides this; the caller may not choose otherwise (R-048, R-054). Metadata: `expected`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused; stable, unlike the message that people read."""
@@ -212,4 +222,14 @@ ERROR_REASON_SOLVER_UNAVAILABLE: ErrorReason.ValueType  # 45
 """The solver gave no answer: it ended, took too long, or too many calls are waiting for it. Metadata: `cause`."""
 ERROR_REASON_TRAVEL_LIMIT: ErrorReason.ValueType  # 46
 """The agent would drive for longer than the limit of a shift. Metadata: `short_seconds`, `agent_id`."""
+ERROR_REASON_SUPERSEDED: ErrorReason.ValueType  # 60
+"""The card is read-only: a new one took its place (R-059). Metadata: `superseded_by` when the two are linked."""
+ERROR_REASON_MANDATORY_MISSING: ErrorReason.ValueType  # 61
+"""A characteristic that the outcome state requires has no value (R-075). Metadata: `characteristic`."""
+ERROR_REASON_FIELD_HIDDEN: ErrorReason.ValueType  # 62
+"""The outcome state does not show this field, so it cannot be written (R-061, R-076). Metadata: `characteristic`."""
+ERROR_REASON_POLICY_CONTRADICTION: ErrorReason.ValueType  # 63
+"""What is to be saved contradicts the rest of the policy (R-032). Metadata: `codes`, joined by commas."""
+ERROR_REASON_PRESET: ErrorReason.ValueType  # 64
+"""The policy decides this; the caller may not choose otherwise (R-048, R-054). Metadata: `expected`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

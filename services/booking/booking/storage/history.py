@@ -1,0 +1,72 @@
+"""What happened to appointments: rows are added, never changed; the application's role could not."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from psycopg.types.json import Jsonb
+from sqlalchemy import text
+
+from booking.domain.history import LINKS, Entry, HistoryKind
+from kit.db.uow import Tx
+
+_ADD = text(
+    """
+    INSERT INTO booking.history
+        (tenant_id, appointment_id, kind, at, actor_id, version, state_id, note, facts)
+    VALUES (:tenant, :appointment, :kind, :at, :actor, :version, :state, :note, :facts)
+    RETURNING entry
+    """
+)
+
+_PAGE = text(
+    """
+    SELECT appointment_id, entry, kind, at, actor_id, version, state_id, note, facts
+    FROM booking.history
+    WHERE tenant_id = :tenant AND appointment_id = :appointment AND entry > :after
+      AND NOT (kind = ANY (CAST(:hidden AS text[])))
+    ORDER BY entry LIMIT :rows
+    """
+)
+
+
+async def add(tx: Tx, entry: Entry) -> Entry:
+    """Adds an entry; gives it with its number."""
+    params = {
+        "tenant": tx.tenant,
+        "appointment": entry.appointment_id,
+        "kind": entry.kind.value,
+        "at": entry.at,
+        "actor": entry.actor_id,
+        "version": entry.version,
+        "state": entry.state_id,
+        "note": entry.note,
+        "facts": Jsonb(dict(entry.facts)),
+    }
+    return replace(entry, number=(await tx.run(_ADD, params)).scalar_one())
+
+
+async def page(tx: Tx, appointment_id: str, after: int, count: int, *, with_links: bool) -> Sequence[Entry]:
+    """Entries after one, the oldest first; with or without those that tell the link between two cards."""
+    params = {
+        "tenant": tx.tenant,
+        "appointment": appointment_id,
+        "after": after,
+        "rows": count,
+        "hidden": [] if with_links else [kind.value for kind in LINKS],
+    }
+    return [_entry(row) for row in await tx.run(_PAGE, params)]
+
+
+def _entry(row: Any) -> Entry:
+    return Entry(
+        appointment_id=row.appointment_id,
+        kind=HistoryKind(row.kind),
+        at=row.at,
+        actor_id=row.actor_id,
+        version=row.version,
+        state_id=row.state_id,
+        note=row.note,
+        facts=row.facts,
+        number=row.entry,
+    )

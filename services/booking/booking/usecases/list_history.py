@@ -1,0 +1,42 @@
+"""What happened to an appointment, the oldest first (R-038, R-041)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from booking.domain.history import Entry
+from booking.domain.pages import DEFAULT_SIZE
+from booking.storage import appointments, history
+from booking.usecases.desk import Desk
+from booking.usecases.reach import reach
+from kit.rpc.context import caller
+
+_AUDITORS = ("ADMINISTRATOR", "SRE")
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Entries, the oldest first; the token is empty on the last page."""
+
+    entries: Sequence[Entry]
+    next_page_token: str
+
+
+async def list_history(desk: Desk, appointment_id: str, page_size: int, page_token: str) -> HistoryPage:
+    """One page. A link that is not shown (R-052) is told to auditors alone.
+
+    Raises NotFound, OUT_OF_SCOPE, InvalidInput naming `page_token`.
+    """
+    who = caller()
+    shape = ("history", appointment_id)
+    position = desk.page_tokens.read(who.tenant, shape, page_token)
+    size = page_size or DEFAULT_SIZE
+    async with desk.db.uow(who.tenant) as tx:
+        appointment = await appointments.get(tx, appointment_id)
+        reach().require_sight(appointment.campaign_id, appointment.agent_id)
+        after = int(position[0]) if position else 0
+        with_links = appointment.linked or who.has_role(*_AUDITORS)
+        found = await history.page(tx, appointment_id, after, size + 1, with_links=with_links)
+    if len(found) <= size:
+        return HistoryPage(found, "")
+    token = desk.page_tokens.write(who.tenant, shape, (found[size - 1].number,))
+    return HistoryPage(found[:size], token)

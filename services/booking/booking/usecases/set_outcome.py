@@ -1,0 +1,83 @@
+"""Writes what became of a visit (R-035, R-036); only its agent's outcome makes it HELD (R-018)."""
+
+from dataclasses import dataclass
+
+from booking import events
+from booking.domain import outcomes as rules
+from booking.domain.appointment import Appointment, Card, Change, with_outcome
+from booking.domain.history import Entry, HistoryKind
+from booking.domain.outcomes import OutcomeState, Written
+from booking.storage import answers, appointments, history, outcomes
+from booking.usecases import claimed
+from booking.usecases.desk import Desk
+from booking.usecases.reach import reach
+from kit.db.claims import Claim
+from kit.db.uow import Tx
+from kit.failpoints import failpoint
+from kit.rpc.context import caller
+
+
+@dataclass(frozen=True, slots=True)
+class SetOutcome:
+    """`version` 0: whatever is there."""
+
+    appointment_id: str
+    state_id: str
+    written: Written
+    version: int
+    claim: Claim
+
+
+async def set_outcome(desk: Desk, command: SetOutcome) -> Appointment:
+    """The appointment with its outcome; the same again for the same claim.
+
+    Raises NotFound naming `state_id`, MANDATORY_MISSING, FIELD_HIDDEN, InvalidInput naming what does not fit,
+    SUPERSEDED, STALE_VERSION, WRONG_STATE, CHANGE_IN_PROGRESS.
+    """
+    async with desk.db.uow(caller().tenant, command.claim) as tx:
+        if tx.duplicate:
+            return _first(tx.first_answer)
+        appointment = await appointments.lock(tx, command.appointment_id)
+        reach().require_sight(appointment.campaign_id, appointment.agent_id)
+        await failpoint("booking.outcome.before_decide")
+        state = await outcomes.state(tx, command.state_id)
+        change = await _decide(tx, command, appointment, state)
+        await _save(tx, command, change, state)
+        tx.answer(answers.from_card(Card(change.after)))
+        await failpoint("booking.outcome.before_commit")
+    await failpoint("booking.outcome.after_commit")
+    return change.after
+
+
+def _first(answer: bytes | None) -> Appointment:
+    if answer is None:
+        raise claimed.in_flight()
+    return answers.card(answer).appointment
+
+
+async def _decide(tx: Tx, command: SetOutcome, appointment: Appointment, state: OutcomeState) -> Change:
+    known = await outcomes.characteristics(tx)
+    outcome = rules.outcome(state, command.written, known, appointment.characteristics)
+    now = await tx.now()
+    rules.require_ahead(outcome.refix_at, now)
+    return with_outcome(appointment, command.version, outcome, now)
+
+
+async def _save(tx: Tx, command: SetOutcome, change: Change, state: OutcomeState) -> None:
+    after = change.after
+    await appointments.save(tx, change)
+    facts = dict(command.written.characteristics)
+    if after.refix_at is not None:
+        facts["refix_at"] = after.refix_at.isoformat()
+    entry = Entry(
+        appointment_id=after.appointment_id,
+        kind=HistoryKind.OUTCOME,
+        at=after.updated_at,
+        actor_id=caller().subject,
+        version=after.version,
+        state_id=state.state_id,
+        note=command.written.note,
+        facts=facts,
+    )
+    await history.add(tx, entry)
+    events.outcome_set(tx, after)
