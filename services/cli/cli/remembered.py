@@ -11,10 +11,19 @@ Json = dict[str, Any]
 FILE = "last.json"
 
 
-def keep_suggestion(gateway_url: str, campaign: Json, contact_id: str, slots: list[Json]) -> None:
-    """Remembers numbered slots; forgets the last hold."""
+def keep_suggestion(gateway_url: str, campaign: Json, contact_id: str, answer: Json) -> None:
+    """Remembers numbered slots and the next page; forgets the last hold."""
     named = {"id": campaign["campaignId"], "time_zone": campaign["timeZone"]}
-    _write({"gateway_url": gateway_url, "campaign": named, "contact_id": contact_id, "slots": slots})
+    page = {"slots": answer["slots"], "next_page": answer.get("nextPageToken", "")}
+    _write({"gateway_url": gateway_url, "campaign": named, "contact_id": contact_id, **page})
+
+
+def next_page(gateway_url: str) -> str:
+    """The token of the page after the last suggestion. Raises BadArgument without one."""
+    token = str(_read(gateway_url).get("next_page", ""))
+    if not token:
+        raise BadArgument("the last suggestion has no further page", "suggest first: giro slots suggest")
+    return token
 
 
 def keep_hold(gateway_url: str, hold: Json) -> None:

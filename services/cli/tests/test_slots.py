@@ -77,6 +77,25 @@ def test_json_is_the_answer_as_it_came(desk: StubGateway, giro: Giro) -> None:
     assert json.loads(ran.stdout) == SUGGESTION
 
 
+def test_wishes_and_the_next_page(desk: StubGateway, giro: Giro) -> None:
+    desk.on("POST", SUGGEST, {**SUGGESTION, "slots": [], "nextPageToken": "page-2"})
+    asked = ["slots", "suggest", "solar", "--at", "45,7", "--near", "10:30", "--starts", "earliest,nearest"]
+    ran = giro(*asked, "--ideal-first")
+
+    assert "no ideal slot; --more" in ran.stdout
+    assert "the same with --more" in ran.stderr
+    body = desk.body_of(SUGGEST)
+    assert (body["near"], body["idealFirst"]) == ("10:30", True)
+    assert body["starts"] == ["START_CHOICE_EARLIEST", "START_CHOICE_NEAREST"]
+    assert "pageToken" not in body
+
+    desk.on("POST", SUGGEST, SUGGESTION)
+    assert "Giada Cravero" in giro(*asked, "--ideal-first", "--more").stdout
+    assert desk.body_of(SUGGEST)["pageToken"] == "page-2"
+    assert giro(*asked, "--more").exit_code == 2, "the second page was the last"
+    assert giro(*asked[:6], "--starts", "soonest").exit_code == 2
+
+
 def test_the_next_command_picks_a_slot_by_its_number(desk: StubGateway, giro: Giro) -> None:
     giro("slots", "suggest", "solar", "--at", "45,7")
     ran = giro("slots", "hold", "2", "--for", "10m")

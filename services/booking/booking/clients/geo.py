@@ -8,7 +8,15 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from booking.domain.itinerary import Hold, Leg, Reservation, StopPlan
-from booking.usecases.ports import FoundDetour, FoundDetours, FoundSlot, FoundSlots, NewHold, SlotQuery
+from booking.usecases.ports import (
+    FoundDetour,
+    FoundDetours,
+    FoundSlot,
+    FoundSlots,
+    NewHold,
+    SlotPosition,
+    SlotQuery,
+)
 from giro.common.v1 import travel_pb2
 from giro.geo.v1 import geo_pb2, geo_pb2_grpc, ledger_pb2, ledger_pb2_grpc
 from kit.errors import FieldViolation, GiroError
@@ -32,9 +40,7 @@ class GeoLedger:
         """The starts that fit, in the ledger's order."""
         found = await self._call(self._stub.SearchSlots, _search_request(query), tenant)
         return FoundSlots(
-            slots=[
-                FoundSlot(slot.agent_id, slot.start.seconds, slot.end.seconds, slot) for slot in found.slots
-            ],
+            slots=[_found_slot(slot) for slot in found.slots],
             refused=found.refused,
             refused_truncated=found.refused_truncated,
             travel_version=found.travel_version,
@@ -152,6 +158,11 @@ def _in_our_words(error: GiroError) -> GiroError:
     return type(error)(error.reason, error.message, metadata=error.metadata, violations=renamed)
 
 
+def _found_slot(slot: travel_pb2.SlotAnatomy) -> FoundSlot:
+    start, end, added = slot.start.seconds, slot.end.seconds, slot.added_travel.seconds
+    return FoundSlot(slot.agent_id, start, end, slot, added, slot.grade)
+
+
 def _search_request(query: SlotQuery) -> ledger_pb2.SearchSlotsRequest:
     return ledger_pb2.SearchSlotsRequest(
         point=_point_message(query.point),
@@ -167,6 +178,17 @@ def _search_request(query: SlotQuery) -> ledger_pb2.SearchSlotsRequest:
         explain=query.explain,
         ideal_up_to=_duration(query.ideal_up_to),
         ok_up_to=_duration(query.ok_up_to),
+        starts=query.starts,
+        near=[_timestamp(near) for near in query.near],
+        after=None if query.after is None else _position(query.after),
+    )
+
+
+def _position(last: SlotPosition) -> ledger_pb2.SlotPosition:
+    return ledger_pb2.SlotPosition(
+        added_travel=Duration(seconds=last.added_travel),
+        start=Timestamp(seconds=last.start),
+        agent_id=last.agent_id,
     )
 
 

@@ -2,7 +2,7 @@
 
 from calendar import monthrange
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from booking.domain import errors
@@ -40,6 +40,21 @@ def month_days(month: str, now: datetime, zone: ZoneInfo) -> list[tuple[date, Wi
     first = _day(f"{month}-01", "month") if month else now.astimezone(zone).date().replace(day=1)
     days = [first + timedelta(days=n) for n in range(monthrange(first.year, first.month)[1])]
     return [(day, Window(_midnight(day, zone), _midnight(day + timedelta(days=1), zone))) for day in days]
+
+
+def hours_near(near: str, windows: Sequence[Window], zone: ZoneInfo) -> tuple[datetime, ...]:
+    """This hour of the day, "HH:MM" in the zone, on every calendar day that the windows touch; none for "".
+
+    Where a DST change skips the hour it is the instant that far after the change.
+    """
+    if not near:
+        return ()
+    hour = time.fromisoformat(near)
+    days: set[date] = set()
+    for window in windows:
+        first, last = window.start.astimezone(zone).date(), window.end.astimezone(zone).date()
+        days.update(first + timedelta(days=n) for n in range((last - first).days + 1))
+    return tuple(datetime.combine(day, hour, zone).astimezone(UTC) for day in sorted(days))
 
 
 def merged(windows: Sequence[Window]) -> tuple[Window, ...]:

@@ -12,6 +12,7 @@ from booking.usecases.postpone_appointment import PostponeAppointment
 from booking.usecases.reassign_appointment import ReassignAppointment
 from booking.usecases.suggest_slots import SuggestSlots
 from giro.booking.v1 import booking_pb2 as pb
+from giro.common.v1 import travel_pb2
 from kit.values.window import Window
 
 
@@ -59,7 +60,18 @@ def suggest_slots(request: pb.SuggestSlotsRequest) -> SuggestSlots:
         agent_ids=tuple(request.agent_ids),
         limit=request.limit,
         explain=request.explain,
+        starts=tuple(request.starts) or _starts(request.near),
+        near=request.near,
+        ideal_first=request.ideal_first,
+        page_token=request.page_token,
     )
+
+
+def _starts(near: str) -> tuple[travel_pb2.StartChoice.ValueType, ...]:
+    """What is offered where no choice is named."""
+    if not near:
+        return ()
+    return travel_pb2.START_CHOICE_EARLIEST, travel_pb2.START_CHOICE_NEAREST
 
 
 def detour_calendar(request: pb.GetDetourCalendarRequest) -> DetourCalendar:

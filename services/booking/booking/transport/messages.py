@@ -109,6 +109,7 @@ def suggestions(made: Suggestions, *, explain: bool) -> pb.SuggestSlotsResponse:
         refused_truncated=found.refused_truncated,
         travel_version=found.travel_version,
         estimated_travel=found.estimated,
+        next_page_token=made.next_page_token,
     )
     for slot, token in zip(found.slots, made.tokens, strict=True):
         message.slots.add(anatomy=slot.anatomy, slot_token=token)

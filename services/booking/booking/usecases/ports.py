@@ -16,7 +16,10 @@ REFUSALS = (RuleViolated, AlreadyExists, NotFound, InvalidInput)
 
 @dataclass(frozen=True, slots=True)
 class SlotQuery:
-    """A search for slots over agents and windows; `not_before` is the first start that policy allows."""
+    """A search for slots over agents and windows; `not_before` is the first start that policy allows.
+
+    `starts` are choices of the contract, handed on; `after` is the last slot of the page before.
+    """
 
     campaign_id: str
     point: LatLng
@@ -32,6 +35,17 @@ class SlotQuery:
     granularity: timedelta
     ideal_up_to: timedelta
     ok_up_to: timedelta
+    starts: Sequence[Any] = ()
+    near: Sequence[datetime] = ()
+    after: "SlotPosition | None" = None
+
+
+class SlotPosition(NamedTuple):
+    """Where a slot stands in the ledger's order; seconds and Unix seconds."""
+
+    added_travel: int
+    start: int
+    agent_id: str
 
 
 class FoundSlot(NamedTuple):
@@ -41,6 +55,13 @@ class FoundSlot(NamedTuple):
     start: int
     end: int
     anatomy: Any
+    added_travel: int = 0
+    grade: Any = None
+
+    @property
+    def position(self) -> SlotPosition:
+        """Where it stands in the order."""
+        return SlotPosition(self.added_travel, self.start, self.agent_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,17 @@
 """The best slots over all of a campaign's agents (R-189)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from booking.domain import days, errors, parameters
 from booking.domain.campaign import zone
+from booking.domain.days import hours_near
 from booking.domain.grounds import Grounds
 from booking.domain.policies import earliest_start, refusals
 from booking.domain.slot_token import SuggestedSlot
+from booking.usecases import slot_pages
 from booking.usecases.desk import Desk
 from booking.usecases.ports import NO_SLOTS, FoundSlots, SlotQuery
 from booking.usecases.reach import reach
@@ -34,6 +37,10 @@ class SuggestSlots:
     agent_ids: Sequence[str]
     limit: int
     explain: bool
+    starts: Sequence[Any] = ()
+    near: str = ""
+    ideal_first: bool = False
+    page_token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +51,31 @@ class Suggestions:
     tokens: Sequence[str]
     closed: GiroError | None = None
     windows: Sequence[Window] = ()
+    next_page_token: str = ""
 
 
 async def suggest_slots(desk: Desk, query: SuggestSlots) -> Suggestions:
-    """Slots in the ledger's order, each with its token; empty when the package is used up.
+    """A page of slots in the ledger's order, each with its token; empty when the package is used up.
 
-    Raises NotFound, InvalidInput naming days or windows, AGENT_NOT_IN_CAMPAIGN, Unavailable.
+    Raises NotFound, InvalidInput naming days, windows or the page token, AGENT_NOT_IN_CAMPAIGN, Unavailable.
     """
     who = caller()
     reach().require_campaign(query.campaign_id)
     grounds = await desk.grounds.of(who.tenant, query.campaign_id, query.contact_id)
     if grounds is None:
         raise errors.not_found("campaign", "campaign_id")
-    search = slot_query(query, grounds, _windows(query, grounds))
-    closed = next(iter(refusals(grounds.now, search.not_before, grounds.terms)), None)
+    page = slot_pages.read(desk.page_tokens, _asked(query), query.page_token, grounds)
+    as_shown = replace(grounds, now=page.as_of)
+    search = slot_query(query, as_shown, _windows(query, as_shown))
+    closed = next(iter(refusals(page.as_of, search.not_before, grounds.terms)), None)
     if closed is not None:
         return Suggestions(NO_SLOTS, (), closed, search.windows)
-    found = await desk.ledger.search(who.tenant, search)
-    tokens = [slot_token(desk, search, slot.agent_id, slot.start) for slot in found.slots]
-    return Suggestions(found, tokens)
+    # one more than the page holds tells whether there is a next one
+    further = await desk.ledger.search(who.tenant, replace(search, limit=search.limit + 1, after=page.after))
+    shown = slot_pages.cut(further.slots, search.limit, page, ideal_first=query.ideal_first)
+    token = slot_pages.following(desk.page_tokens, _asked(query), page, shown, further.slots)
+    tokens = [slot_token(desk, search, slot.agent_id, slot.start) for slot in shown]
+    return Suggestions(replace(further, slots=shown), tokens, next_page_token=token)
 
 
 def slot_query(query: SuggestSlots, grounds: Grounds, windows: Sequence[Window]) -> SlotQuery:
@@ -83,6 +96,8 @@ def slot_query(query: SuggestSlots, grounds: Grounds, windows: Sequence[Window])
         granularity=counts[parameters.SLOT_GRANULARITY],
         ideal_up_to=counts[parameters.GRADE_IDEAL_UP_TO],
         ok_up_to=counts[parameters.GRADE_OK_UP_TO],
+        starts=query.starts,
+        near=hours_near(query.near, windows, zone(grounds.campaign.time_zone)),
     )
 
 
@@ -91,6 +106,16 @@ def slot_token(desk: Desk, search: SlotQuery, agent_id: str, start: int) -> str:
     end, issued_at = start + int(search.duration.total_seconds()), int(search.as_of.timestamp())
     slot = SuggestedSlot(search.campaign_id, agent_id, start, end, search.point.key, issued_at)
     return desk.slot_tokens.write(caller().tenant, slot)
+
+
+def _asked(query: SuggestSlots) -> tuple[str, ...]:
+    """What has to be the same on every page."""
+    point = "" if query.point is None else str(query.point.key)
+    windows = ",".join(f"{window.start.timestamp()}-{window.end.timestamp()}" for window in query.windows)
+    days = f"{query.first_day}..{query.last_day}", windows, query.near
+    what = query.campaign_id, query.contact_id, point, str(query.duration)
+    starts = ",".join(map(str, query.starts))
+    return "slots", *what, *days, ",".join(query.agent_ids), starts, str(query.ideal_first)
 
 
 def _agents(query: SuggestSlots, grounds: Grounds) -> Sequence[str]:

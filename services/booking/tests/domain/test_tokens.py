@@ -68,10 +68,22 @@ def test_no_made_up_token_is_read(text: str) -> None:
 
 def test_the_spare_bits_of_the_last_letter_are_not_free() -> None:
     sealer = Sealer(b"k" * 32, "test")
-    token = sealer.seal("ten_1", b"abc")  # 35 bytes: the last letter has spare bits
+    token = sealer.seal("ten_1", b"abc")  # 31 bytes: the last letter has spare bits
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     opened = [last for last in alphabet if sealer.open("ten_1", token[:-1] + last) is not None]
     assert opened == [token[-1]]
+
+
+@given(slots)
+def test_nobody_reads_a_token_without_the_key(slot: SuggestedSlot) -> None:
+    """Neither the agent nor any other part of it stands in the text, and no two tokens are alike (GEO-09)."""
+    sealer = Sealer(b"k" * 32, "test")
+    secret = b"agent-" + slot.agent_id.encode()
+    one, two = sealer.seal("ten_1", secret), sealer.seal("ten_1", secret)
+    raw = [base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)) for text in (one, two)]
+    assert secret not in raw[0]
+    assert raw[0][12:] != raw[1][12:]
+    assert sealer.open("ten_1", one) == sealer.open("ten_1", two) == secret
 
 
 def test_a_token_of_another_purpose_is_none() -> None:

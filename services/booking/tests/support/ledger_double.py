@@ -49,6 +49,7 @@ class LedgerDouble:
     moves: dict[Key, Reservation | None] = field(default_factory=dict)
     settled: set[Key] = field(default_factory=set)
     slots: list[tuple[str, datetime]] = field(default_factory=list)
+    grades: list[int] = field(default_factory=list)
     queries: list[SlotQuery] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     down: bool = False
@@ -143,14 +144,17 @@ class LedgerDouble:
 
     async def _search(self, query: SlotQuery) -> FoundSlots:
         found = []
-        for agent, start in self.slots:
+        for number, (agent, start) in enumerate(self.slots):
             if start >= query.not_before and agent in query.agent_ids:
                 end = start + query.duration
                 anatomy = travel_pb2.SlotAnatomy(agent_id=agent)
                 anatomy.start.FromDatetime(start)
                 anatomy.end.FromDatetime(end)
-                found.append(FoundSlot(agent, int(start.timestamp()), int(end.timestamp()), anatomy))
-        return FoundSlots(found[: query.limit], (), False, "estimate-1", True)
+                grade = self.grades[number] if self.grades else None
+                span = int(start.timestamp()), int(end.timestamp())
+                found.append(FoundSlot(agent, *span, anatomy, number, grade))
+        rest = [slot for slot in found if query.after is None or slot.position > query.after]
+        return FoundSlots(rest[: query.limit], (), False, "estimate-1", True)
 
     async def _detours(self, query: SlotQuery) -> FoundDetours:
         found: dict[tuple[str, int], FoundDetour] = {}

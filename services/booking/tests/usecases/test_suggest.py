@@ -42,7 +42,9 @@ async def test_what_is_asked_of_the_ledger(house: House) -> None:
     await suggest(house, campaign, explain=True)
     (query,) = house.ledger.queries
     assert list(query.agent_ids) == house.agents
-    assert (query.point, query.duration, query.limit, query.explain) == (PLACE, VISIT, 10, True)
+    assert (query.point, query.duration, query.limit, query.explain) == (PLACE, VISIT, 11, True), (
+        "one more than a page holds"
+    )
     assert (list(query.skills), query.buffer) == (["pv"], timedelta(minutes=5))
     assert query.granularity == timedelta(minutes=5)
     assert (query.ideal_up_to, query.ok_up_to) == (timedelta(minutes=10), timedelta(minutes=30))
@@ -106,7 +108,7 @@ async def test_windows_and_agents_may_be_narrowed(house: House) -> None:
     await suggest(house, campaign, windows=windows, agent_ids=house.agents[:1], limit=3)
     (query,) = house.ledger.queries
     assert list(query.windows) == windows[::-1]
-    assert (list(query.agent_ids), query.limit) == (house.agents[:1], 3)
+    assert (list(query.agent_ids), query.limit) == (house.agents[:1], 4)
 
 
 @pytest.mark.parametrize(
@@ -200,3 +202,83 @@ async def test_a_token_of_another_tenant_holds_nothing(house: House) -> None:
         with pytest.raises(RuleViolated) as refused:
             await hold_slot(house.desk, HoldSlot(text, None, claim()))
         assert refused.value.reason is Reason.SLOT_TOKEN_INVALID
+
+
+IDEAL, OK, POOR = 1, 2, 3
+
+
+def graded(house: House, *grades: int) -> None:
+    """As many slots of these grades, an hour apart, each of them farther than the one before."""
+    house.ledger.slots = [(house.agents[0], soon(48 + number)) for number in range(len(grades))]
+    house.ledger.grades = list(grades)
+
+
+async def pages(house: House, campaign: Campaign, **asked: object) -> list[list[int]]:
+    """The grades of each page, after asserting that no slot comes twice."""
+    shown: list[list[int]] = []
+    seen: list[int] = []
+    token = ""
+    while not shown or token:
+        made = await suggest(house, campaign, page_token=token, **asked)
+        shown.append([slot.grade for slot in made.found.slots])
+        seen += [slot.start for slot in made.found.slots]
+        token = made.next_page_token
+    assert seen == [int(start.timestamp()) for _, start in house.ledger.slots], "all of them, each once"
+    return shown
+
+
+async def test_the_first_page_shows_ideal_slots_alone_and_the_next_ones_relax(house: House) -> None:
+    campaign = await house.campaign()
+    graded(house, IDEAL, IDEAL, IDEAL, OK, POOR, POOR)
+    found = await pages(house, campaign, limit=2, ideal_first=True)
+    assert found == [[IDEAL, IDEAL], [IDEAL], [OK], [POOR, POOR]]
+    assert await pages(house, campaign, limit=4) == [[IDEAL, IDEAL, IDEAL, OK], [POOR, POOR]]
+    assert await pages(house, campaign, limit=6) == [[IDEAL, IDEAL, IDEAL, OK, POOR, POOR]]
+
+
+async def test_without_an_ideal_slot_the_first_page_is_empty_and_leads_on(house: House) -> None:
+    campaign = await house.campaign()
+    graded(house, OK, OK, POOR)
+    assert await pages(house, campaign, limit=5, ideal_first=True) == [[], [OK, OK], [POOR]]
+    graded(house)
+    assert await pages(house, campaign, ideal_first=True) == [[]]
+
+
+async def test_pages_stay_with_the_time_of_the_first_and_end_with_its_tokens(house: House) -> None:
+    campaign = await house.campaign()
+    graded(house, IDEAL, IDEAL)
+    first = await suggest(house, campaign, limit=1)
+    await house.advance(timedelta(minutes=29))
+    await suggest(house, campaign, limit=1, page_token=first.next_page_token)
+    one, two = house.ledger.queries
+    assert (two.as_of, two.not_before, list(two.windows)) == (one.as_of, one.not_before, list(one.windows))
+    await house.advance(timedelta(minutes=1))
+    with pytest.raises(InvalidInput) as refused:
+        await suggest(house, campaign, limit=1, page_token=first.next_page_token)
+    assert [violation.field for violation in refused.value.violations] == ["page_token"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"duration": timedelta(minutes=31)}, {"near": "10:00"}, {"ideal_first": True}, {"starts": (2,)}],
+)
+async def test_a_page_token_goes_with_its_question(house: House, change: dict[str, object]) -> None:
+    campaign = await house.campaign()
+    graded(house, IDEAL, IDEAL)
+    first = await suggest(house, campaign, limit=1)
+    with pytest.raises(InvalidInput) as refused:
+        await suggest(house, campaign, page_token=first.next_page_token, **change)
+    assert [violation.field for violation in refused.value.violations] == ["page_token"]
+
+
+async def test_the_hour_asked_for_is_the_campaigns_on_every_day(house: House) -> None:
+    campaign = await house.campaign()
+    await suggest(house, campaign, near="10:30", first_day="2027-03-27", last_day="2027-03-29", starts=(3,))
+    (query,) = house.ledger.queries
+    assert [near.isoformat() for near in query.near] == [
+        "2027-03-27T09:30:00+00:00",
+        "2027-03-28T08:30:00+00:00",
+        "2027-03-29T08:30:00+00:00",
+        "2027-03-30T08:30:00+00:00",
+    ]
+    assert list(query.starts) == [3]

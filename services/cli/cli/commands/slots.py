@@ -15,6 +15,8 @@ from cli.reading import rfc3339
 from cli.show import output, slots, words
 from cli.show.output import Format
 
+_STARTS = ("earliest", "latest", "nearest")
+
 app = noun("Slots that the agents can really reach: suggest, then hold or book.")
 
 
@@ -27,6 +29,12 @@ def suggest(  # noqa: PLR0917 - typer calls it by name
     days: Annotated[str, typer.Option("--days", help="2026-12-01..2026-12-10; default: two weeks")] = "",
     agent: Annotated[list[str] | None, typer.Option("--agent", "-a", help="only these: id or name")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=50, help="most slots")] = 10,
+    near: Annotated[str, typer.Option("--near", help="HH:MM that the customer would like")] = "",
+    starts: Annotated[str, typer.Option("--starts", help="of each gap: earliest,latest,nearest")] = "",
+    ideal: Annotated[
+        bool, typer.Option("--ideal-first", help="pages of one grade: ideal, then wider")
+    ] = False,
+    more: Annotated[bool, typer.Option("--more", help="the next page of the last suggestion")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="also why other gaps do not fit")] = False,
     map_: Annotated[int, typer.Option("--map", help="draw the round around this slot")] = 0,
     form: Output = Format.TABLE,
@@ -36,6 +44,8 @@ def suggest(  # noqa: PLR0917 - typer calls it by name
     \b
     giro slots suggest solar --contact "Giulia Zanetti" --duration 45m --explain
     giro slots suggest solar --at 45.0703,7.6869 --days 2026-12-01..2026-12-05 --map 1
+    giro slots suggest solar -c giulia --near 10:30 --starts earliest,nearest,latest
+    giro slots suggest solar -c giulia --ideal-first      and then the same with --more
     """
     with calling(form) as gateway:
         lookup = Lookup(gateway)
@@ -47,11 +57,11 @@ def suggest(  # noqa: PLR0917 - typer calls it by name
             "agentIds": [lookup.agent_id(each) for each in agent or []],
             "limit": limit,
             "explain": explain,
+            **_wishes(near, starts, ideal),
+            **({"pageToken": remembered.next_page(gateway.settings.gateway_url)} if more else {}),
         }
         answer = gateway.post(f"/v1/campaigns/{found['campaignId']}/slots:suggest", body)
-        remembered.keep_suggestion(
-            gateway.settings.gateway_url, found, body.get("contactId", ""), answer["slots"]
-        )
+        remembered.keep_suggestion(gateway.settings.gateway_url, found, body.get("contactId", ""), answer)
         if form is Format.JSON:
             output.as_json(answer)
             return
@@ -60,6 +70,8 @@ def suggest(  # noqa: PLR0917 - typer calls it by name
             _map(gateway, map_, found["timeZone"])
         if answer["slots"]:
             output.note("next: giro slots hold 1   or   giro appointments book 1")
+        if answer.get("nextPageToken"):
+            output.note("there is more: the same with --more")
 
 
 @app.command()
@@ -139,6 +151,24 @@ def _days(text: str) -> Json:
         return {}
     first, last = reading.days(text)
     return {"firstDay": first, "lastDay": last}
+
+
+def _wishes(near: str, starts: str, ideal: bool) -> Json:
+    """What was asked for beyond the defaults."""
+    wishes: Json = {}
+    if near:
+        wishes["near"] = near
+    if starts:
+        wishes["starts"] = [_start(name) for name in starts.split(",")]
+    if ideal:
+        wishes["idealFirst"] = True
+    return wishes
+
+
+def _start(name: str) -> str:
+    if name.strip().lower() not in _STARTS:
+        raise BadArgument(f"no such start: {name}", f"--starts takes {', '.join(_STARTS)}, joined by commas")
+    return f"START_CHOICE_{name.strip().upper()}"
 
 
 def _map(gateway: Gateway, number: int, zone: str) -> None:

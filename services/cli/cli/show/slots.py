@@ -26,6 +26,8 @@ def show(answer: Json, zone: str, name: Name) -> None:
         output.table("", HEADS, rows)
         estimated = answer.get("estimatedTravel")
         output.note(f"{words.LEGEND}   travel data {answer.get('travelVersion', '')}" if estimated else "")
+    elif answer.get("nextPageToken"):
+        output.say("no ideal slot; --more shows wider ones", "yellow")
     else:
         output.say("no slot fits; --explain says why, --days looks further", "yellow")
     if answer.get("refused"):

@@ -1,32 +1,25 @@
-"""Slot search: insertion, exact. For every gap and every window asked, the earliest start that fits.
+"""Slot search: insertion, exact. For every gap and every window asked, the starts that fit.
 
-The start found is the earliest instant on the grid at which the agent has come from the stop before, with the
+The earliest is the first instant on the grid at which the agent has come from the stop before, with the
 buffer kept, inside shift, gap and window; it fits when the visit then ends early enough for the drive out.
 Added travel is drive in plus drive out less the drive they replace (with the shift's bases and breaks in
-place). Slots are ordered by added travel, then start, then agent id. Instants are Unix seconds.
+place). Which starts of a gap are offered, and in what order, is told in `geo.domain.starts`. Instants are
+Unix seconds.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from geo.domain.drives import UNREACHABLE, Drives
 from geo.domain.gaps import NEVER, Gaps
+from geo.domain.grid import on_grid
 from geo.domain.places import Ints
+from geo.domain.starts import Choices, Offers, Position, bounded
 from geo.domain.stop import NOWHERE, Leg
-
-HOUR: Final = 3600
-
-_START_BITS: Final = 27
-_AGENT_BITS: Final = 14
-_FAR: Final = 1 << 20
-
-MOST_AGENTS: Final = 1 << _AGENT_BITS
-LONGEST_SECONDS: Final = 1 << _START_BITS
-"""Bounds within which one integer can hold what slots are ordered by: four years, 16,384 agents."""
 
 Bools = npt.NDArray[np.bool_]
 
@@ -36,7 +29,8 @@ class Question:
     """What is asked for. Seconds and Unix seconds.
 
     `windows` are (start, end): the visit starts and ends inside one of them. `not_before` is the earliest
-    start. Starts lie on multiples of `granularity` after the full hour (UTC); 0 means any second.
+    start. Starts lie on multiples of `granularity` after the full hour (UTC); 0 means any second. `choices`
+    are those of a gap's starts that are offered; `after` is the slot that the answer goes on from.
     """
 
     place: int
@@ -45,6 +39,8 @@ class Question:
     not_before: int
     granularity: int = 0
     limit: int = 10
+    choices: Choices = field(default_factory=Choices)
+    after: Position | None = None
 
 
 class Slot(NamedTuple):
@@ -182,39 +178,18 @@ def fits(gaps: Gaps, found: Candidates, buffers: Ints, question: Question, trave
     return Fits(start, latest, _added(gaps, travel)[found.gap], good)
 
 
-def best(found: Candidates, fit: Fits, ranks: Ints, limit: int) -> Ints:
-    """Positions of the first `limit` candidates that fit, in the documented order.
-
-    `ranks` gives each gap's agent its place in the order of agent ids. Windows that overlap can find one
-    start twice; it is given once.
-    """
-    which = np.nonzero(fit.good)[0]
-    if not len(which):
-        return which
-    base = int(np.min(fit.start[which]))
-    key = ((fit.added[which] + _FAR) << _START_BITS) + fit.start[which] - base
-    key = (key << _AGENT_BITS) + ranks[found.gap[which]]
-    return which[_first_distinct(key, fit.latest[which], limit)]
+def spans(fit: "Fits") -> Offers:
+    """The earliest start of every candidate that fits."""
+    good = np.nonzero(fit.good)[0]
+    return Offers(good, fit.start[good], fit.latest[good], fit.added[good])
 
 
-def on_grid(instants: Ints, granularity: int) -> Ints:
-    """Each instant, or the next one that is a multiple of `granularity` seconds after its full hour."""
-    if granularity <= 1:
-        return instants
-    if HOUR % granularity == 0:
-        even: Ints = instants + -instants % granularity
-        return even
-    into = instants % HOUR
-    aligned: Ints = instants - into + np.minimum(-(-into // granularity) * granularity, HOUR)
-    return aligned
-
-
-def slots(looked: "Looked", chosen: Ints, agent_ids: Sequence[str], duration: int) -> list[Slot]:
-    """The anatomies of the candidates at these positions; `agent_ids` by the gaps' agent."""
-    fit, gap = looked.fit, looked.meets.gap.take(chosen)
+def slots(looked: "Looked", chosen: Offers, agent_ids: Sequence[str], duration: int) -> list[Slot]:
+    """The anatomies of these starts; `agent_ids` by the gaps' agent."""
+    gap = looked.meets.gap.take(chosen.at)
     gaps = looked.gaps.take(gap)
     columns = (gaps.agent, gaps.ready, gaps.target, gaps.target_buffer, looked.buffers.take(gap))
-    figures = (fit.start.take(chosen), fit.latest.take(chosen), fit.added.take(chosen))
+    figures = (chosen.start, chosen.latest, chosen.added)
     table = np.array([*columns, *figures]).T.tolist()
     legs = zip(*looked.travel.legs(gap), strict=True)
     return [_slot(agent_ids[row[0]], duration, row, pair) for row, pair in zip(table, legs, strict=True)]
@@ -261,28 +236,4 @@ def _reached(gaps: Gaps, travel: Round) -> Bools:
 
 def _added(gaps: Gaps, travel: Round) -> Ints:
     added: Ints = travel.seconds_in + travel.seconds_out - gaps.replaced
-    bounded: Ints = np.minimum(np.maximum(added, 1 - _FAR), _FAR - 1)
-    return bounded
-
-
-def _first_distinct(keys: Ints, latest: Ints, limit: int) -> Ints:
-    """Positions of the `limit` smallest keys in order, one of each: the one with the latest `latest`."""
-    wanted = limit
-    while True:
-        few = _smallest(keys, wanted)
-        order = few[np.lexsort((-latest[few], keys[few]))]
-        ordered = keys[order]
-        fresh = np.ones(len(order), dtype=bool)
-        np.not_equal(ordered[1:], ordered[:-1], out=fresh[1:])
-        if len(few) == len(keys) or np.count_nonzero(fresh) >= limit:
-            chosen: Ints = order[fresh][:limit]
-            return chosen
-        wanted *= 4
-
-
-def _smallest(keys: Ints, wanted: int) -> Ints:
-    """Positions of all keys that are no larger than the `wanted`-th smallest."""
-    if wanted >= len(keys):
-        return np.arange(len(keys))
-    few: Ints = np.nonzero(keys <= np.partition(keys, wanted)[wanted])[0]
-    return few
+    return bounded(added)

@@ -16,6 +16,7 @@ from geo.domain.places import degrees
 from geo.domain.promise import InfeasiblePair
 from geo.domain.refusals import Refused
 from geo.domain.slot_search import Slot
+from geo.domain.starts import Position, StartChoice
 from geo.domain.stop import NOWHERE, Leg
 from geo.storage.at_risk import PageStart
 from geo.transport import messages
@@ -31,6 +32,8 @@ from kit.rpc.context import caller
 _PAGE: Final = 50
 _LONGEST_WINDOW: Final = timedelta(days=LONGEST_HORIZON_DAYS)
 _NO_GRADE: Final = travel_pb2.GRADE_UNSPECIFIED
+_EARLIEST: Final = frozenset({StartChoice.EARLIEST})
+_CHOICES: Final = {travel_pb2.StartChoice.Value(f"START_CHOICE_{kind}"): kind for kind in StartChoice}
 _GRADES: Final = {grade: travel_pb2.Grade.Value(f"GRADE_{grade}") for grade in Grade}
 
 
@@ -95,7 +98,15 @@ def _search(request: ledger_pb2.SearchSlotsRequest) -> SearchSlots:
         limit=request.limit,
         explain=request.explain,
         thresholds=_thresholds(request),
+        starts=frozenset(map(_CHOICES.__getitem__, request.starts)) or _EARLIEST,
+        near=tuple(messages.instant(near, f"near[{index}]") for index, near in enumerate(request.near)),
+        after=_position(request.after) if request.HasField("after") else None,
     )
+
+
+def _position(last: ledger_pb2.SlotPosition) -> Position:
+    start = int(messages.instant(last.start, "after.start").timestamp())
+    return Position(last.added_travel.seconds, start, last.agent_id)
 
 
 def _moment(stamp: Timestamp) -> datetime:

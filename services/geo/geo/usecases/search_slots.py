@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from geo.domain import refusals, slot_search
+from geo.domain import refusals, slot_search, starts
 from geo.domain.agenda import Agenda
 from geo.domain.detours import Detour, detours
 from geo.domain.drives import Drives
@@ -22,6 +22,7 @@ from geo.domain.idle_days import idle_days
 from geo.domain.places import Ints, Places
 from geo.domain.refusals import Refused
 from geo.domain.slot_search import Candidates, Looked, Question, Round, Slot
+from geo.domain.starts import Choices, Position, StartChoice
 from geo.storage.agendas import Agendas
 from geo.usecases.prepared_gaps import Prepared, PreparedGaps
 from geo.usecases.search_ports import DriveTables
@@ -34,7 +35,11 @@ LONGEST_HORIZON_DAYS: Final = 400
 
 @dataclass(frozen=True, slots=True)
 class SearchSlots:
-    """What an operator asks for. Seconds; `place` is a place's key; `not_before` is the earliest start."""
+    """What an operator asks for. Seconds; `place` is a place's key; `not_before` is the earliest start.
+
+    `starts` are those of a gap's starts to offer, `near` the instants that NEAREST is measured from. `after`
+    is the last slot of the page before: the answer goes on behind it.
+    """
 
     place: int
     duration: int
@@ -48,6 +53,9 @@ class SearchSlots:
     limit: int = 10
     explain: bool = False
     thresholds: Thresholds | None = None
+    starts: frozenset[StartChoice] = frozenset({StartChoice.EARLIEST})
+    near: tuple[datetime, ...] = ()
+    after: Position | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +189,8 @@ def _question(asked: SearchSlots) -> Question:
         not_before=NEVER if asked.not_before is None else int(asked.not_before.timestamp()),
         granularity=asked.granularity,
         limit=asked.limit,
+        choices=Choices(asked.starts, tuple(int(near.timestamp()) for near in asked.near), asked.granularity),
+        after=asked.after,
     )
 
 
@@ -199,9 +209,14 @@ def _found(task: _Task, looked: Looked, unable: Sequence[Agenda]) -> Found:
 
 
 def _slots(task: _Task, looked: Looked) -> list[tuple[Slot, Grade | None]]:
-    ranks = task.prepared.ranks[looked.gaps.agent]
-    chosen = slot_search.best(looked.meets, looked.fit, ranks, task.question.limit)
-    found = slot_search.slots(looked, chosen, task.prepared.agent_ids, task.question.duration)
+    question, ids = task.question, task.prepared.agent_ids
+    offers = starts.offered(slot_search.spans(looked.fit), question.choices)
+    ranks = task.prepared.ranks[looked.gaps.agent[looked.meets.gap[offers.at]]]
+    if question.after is not None:
+        rest = starts.beyond(offers, ranks, question.after, ids)
+        offers, ranks = offers.take(rest), ranks[rest]
+    chosen = starts.best(offers, ranks, question.limit)
+    found = slot_search.slots(looked, chosen, ids, question.duration)
     limits = task.asked.thresholds
     return [(slot, limits.grade(slot.added_travel) if limits else None) for slot in found]
 

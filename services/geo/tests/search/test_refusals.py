@@ -6,6 +6,7 @@ import pytest
 
 from geo.domain.calendar import Calendar, WeeklyShift
 from geo.domain.grades import Grade, Thresholds
+from geo.domain.starts import StartChoice
 from geo.domain.stop import TravelSource
 from geo.usecases.search_slots import Found, SearchSlots, SlotSearch
 from kit.errors import InvalidInput, Reason
@@ -182,6 +183,21 @@ async def test_the_grid() -> None:
     assert len(starts(await search(tight))) == 1
     found = await search(tight, granularity=1800)
     assert (9.0, 10.25, Reason.TRAVEL_OUT, 300) in reasons(found)
+
+
+async def test_the_earliest_the_latest_and_the_one_near_the_hour_asked_for() -> None:
+    """From the base at 8 it is 20 minutes each way; half an hour's visit starts by 11:10."""
+    every = {"starts": frozenset(StartChoice), "granularity": 900}
+    assert starts(await search(diary(), **every, near=(at(9.9),))) == [8.5, 10.0, 11.0]
+    assert starts(await search(diary(), **every, near=(at(9.875),))) == [8.5, 9.75, 11.0], "the earlier"
+    assert starts(await search(diary(), **every, near=(at(7), at(15)))) == [8.5, 11.0], "each start once"
+    assert starts(await search(diary(), **every, near=(at(15), at(9)))) == [8.5, 9.0, 11.0]
+    assert starts(await search(diary(), **every)) == [8.5, 11.0], "near nothing"
+    late = await search(diary(), starts=frozenset({StartChoice.LATEST}), granularity=1400)
+    assert starts(late) == [11.0]
+    found = await search(diary(), **every, near=(at(10),))
+    assert [slot.slack for slot, _ in found.slots] == [9600, 4200, 600], "until ten past eleven"
+    assert {slot.added_travel for slot, _ in found.slots} == {2400}
 
 
 async def test_windows_that_share_a_gap_and_windows_that_overlap() -> None:

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from geo.domain.calendar import Calendar, WeeklyBreak, WeeklyShift, blocked_time, shifts_between
+from geo.domain.starts import Position, StartChoice
 from geo.domain.stop import Stop, StopKind
 from geo.usecases.search_slots import SearchSlots, SlotSearch
 from kit.errors import Reason
@@ -27,6 +28,10 @@ DAYS = [
     ("Europe/Rome", date(2027, 10, 30)),
     ("America/New_York", date(2027, 6, 7)),
 ]
+
+EARLIEST = frozenset({StartChoice.EARLIEST})
+_CHOICES = st.sets(st.sampled_from(list(StartChoice)), min_size=1).map(frozenset)
+_NEAR = st.lists(st.one_of(st.integers(0, 4200), st.integers(0, 280).map(lambda n: 15 * n)), max_size=3)
 
 
 @st.composite
@@ -75,6 +80,8 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
         not_before=lead,
         buffer=draw(st.sampled_from([0, 0, 600])),
         step=STEP,
+        starts=draw(_CHOICES),
+        near=tuple(midnight + timedelta(minutes=m) for m in draw(_NEAR)),
     )
     return {"travel": travel, "diaries": diaries, "wish": wish, "since": midnight - timedelta(days=3)}
 
@@ -124,6 +131,8 @@ def _search(world: dict[str, Any], **changes: Any) -> SearchSlots:
         "buffer": wish.buffer,
         "granularity": wish.step,
         "limit": 10_000,
+        "starts": wish.starts,
+        "near": wish.near,
     }
     return SearchSlots(**(asked | changes))
 
@@ -158,6 +167,21 @@ def test_search_equals_the_exhaustive_check(world: dict[str, Any]) -> None:
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(worlds(), st.integers(1, 4))
+def test_pages_are_cuts_of_one_list(world: dict[str, Any], size: int) -> None:
+    """Going on behind the last slot of a page gives the rest: nothing twice, nothing left out (GEO-08)."""
+    engine = _engine(world)
+    everything = _starts(_run(engine.search("ten", _search(world))))
+    paged: list[tuple[int, int, str]] = []
+    after = None
+    while page := _starts(_run(engine.search("ten", _search(world, limit=size, after=after)))):
+        assert len(page) == min(size, len(everything) - len(paged))
+        paged += page
+        after = Position(*page[-1])
+    assert paged == everything
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(worlds())
 def test_what_is_offered_is_booked_even_before_expired_holds_are_swept(world: dict[str, Any]) -> None:
     wish: Wish = world["wish"]
@@ -178,7 +202,7 @@ def test_what_is_offered_is_booked_even_before_expired_holds_are_swept(world: di
 def test_any_second_limit_and_lower_bound(world: dict[str, Any], limit: int) -> None:
     """On no grid: a start is feasible, the second before is not. The best few are the first of all. What a
     lower bound discards was infeasible."""
-    world["wish"] = replace(world["wish"], windows=world["wish"].windows[:1])
+    world["wish"] = replace(world["wish"], windows=world["wish"].windows[:1], starts=EARLIEST)
     everything = _starts(_run(_engine(world).search("ten", _search(world, granularity=0))))
     few = _run(_engine(world).search("ten", _search(world, granularity=0, limit=limit)))
     assert _starts(few) == everything[:limit]
@@ -281,7 +305,7 @@ def test_the_detour_of_a_day_is_that_days_best_slot(world: dict[str, Any]) -> No
     best = []
     for agent in sorted(world["diaries"]):
         for number, window in enumerate(windows):
-            alone = _search(world, windows=(window,), agent_ids=(agent,), limit=1)
+            alone = _search(world, windows=(window,), agent_ids=(agent,), limit=1, starts=EARLIEST)
             best += [
                 (agent, number, slot.start, slot.added_travel)
                 for slot, _ in _run(engine.search("ten_1", alone)).slots

@@ -16,6 +16,7 @@ from geo.domain.chain import Segment, Splice, splice
 from geo.domain.drives import UNREACHABLE, Drives, source_code, standing
 from geo.domain.legs import LegBook, Pair
 from geo.domain.places import Places
+from geo.domain.starts import StartChoice
 from geo.domain.stop import PLACELESS, Leg, LinkedStop, Stop, StopKind, TravelSource
 from kit.errors import NotFound, Reason
 from kit.values.window import Window
@@ -169,7 +170,7 @@ class DiaryShelf:
 
 @dataclass(frozen=True)
 class Start:
-    """A feasible start that the exhaustive check found: the earliest of its gap and window."""
+    """A feasible start that the exhaustive check found: one that was asked for of its gap and window."""
 
     agent_id: str
     start: int
@@ -187,12 +188,14 @@ class Wish:
     not_before: datetime | None
     buffer: int
     step: int
+    starts: frozenset[StartChoice] = frozenset({StartChoice.EARLIEST})
+    near: tuple[datetime, ...] = ()
 
 
 def exhaustive(diary: Diary, wish: Wish) -> list[Start]:
-    """Every grid instant of every window, tried on the chain itself; the earliest of each gap and window."""
+    """Every grid instant of every window, tried on the chain itself; of each gap those asked for."""
     diary = diary.swept(wish.as_of)
-    found: dict[tuple[object, ...], Start] = {}
+    feasible: dict[tuple[object, ...], list[tuple[Splice, Stop]]] = {}
     for number, window in enumerate(wish.windows):
         for start in _instants(diary, window, wish):
             visit = _visit(diary, wish, start)
@@ -200,9 +203,21 @@ def exhaustive(diary: Diary, wish: Wish) -> list[Start]:
             if tried is None or tried.refusals:
                 continue
             key = (number, *_neighbours(tried.chain, visit.stop_id, diary, start))
-            if key not in found:
-                found[key] = _start(diary, wish, tried, visit)
-    return list({(s.agent_id, s.start): s for s in found.values()}.values())
+            feasible.setdefault(key, []).append((tried, visit))
+    found = [
+        _start(diary, wish, tried, visit) for gap in feasible.values() for tried, visit in _wanted(gap, wish)
+    ]
+    return list({(s.agent_id, s.start): s for s in found}.values())
+
+
+def _wanted(gap: list[tuple[Splice, Stop]], wish: Wish) -> Iterator[tuple[Splice, Stop]]:
+    """The starts that were asked for out of all that are feasible in a gap, in time order."""
+    if StartChoice.EARLIEST in wish.starts:
+        yield gap[0]
+    if StartChoice.LATEST in wish.starts:
+        yield gap[-1]
+    if StartChoice.NEAREST in wish.starts and wish.near:
+        yield min(gap, key=lambda one: min(abs(one[1].starts_at - near) for near in wish.near))
 
 
 def _instants(diary: Diary, window: Window, wish: Wish) -> Iterator[datetime]:

@@ -538,6 +538,10 @@ class SuggestSlotsRequest(_message.Message):
     AGENT_IDS_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
+    STARTS_FIELD_NUMBER: _builtins.int
+    NEAR_FIELD_NUMBER: _builtins.int
+    IDEAL_FIRST_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     campaign_id: _builtins.str
     """Id, `cmp_…`. Required."""
     contact_id: _builtins.str
@@ -550,6 +554,18 @@ class SuggestSlotsRequest(_message.Message):
     """Most slots to return, at most 50; 0 means 10."""
     explain: _builtins.bool
     """Also tell why the other gaps do not fit."""
+    near: _builtins.str
+    """Hour of the day that the customer would like, "HH:MM" in the campaign's zone; START_CHOICE_NEAREST is measured
+    from it, on every day. Default: none.
+    """
+    ideal_first: _builtins.bool
+    """Pages of one grade each: the first shows IDEAL slots alone, and is empty where there are none; each next one relaxes
+    (GEO-08). False: pages go through all grades.
+    """
+    page_token: _builtins.str
+    """Token of the page before; empty for the first. All else has to be asked as it was for the first page, but for
+    `limit` and `explain`.
+    """
     @_builtins.property
     def point(self) -> _travel_pb2.Point:
         """A point."""
@@ -566,6 +582,10 @@ class SuggestSlotsRequest(_message.Message):
     def agent_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only these agents; empty for all of the campaign."""
 
+    @_builtins.property
+    def starts(self) -> _containers.RepeatedScalarFieldContainer[_travel_pb2.StartChoice.ValueType]:
+        """Which starts of each gap to offer; empty: the earliest, and the nearest where `near` asks for it."""
+
     def __init__(
         self,
         *,
@@ -579,10 +599,14 @@ class SuggestSlotsRequest(_message.Message):
         agent_ids: _abc.Iterable[_builtins.str] | None = ...,
         limit: _builtins.int = ...,
         explain: _builtins.bool = ...,
+        starts: _abc.Iterable[_travel_pb2.StartChoice.ValueType] | None = ...,
+        near: _builtins.str = ...,
+        ideal_first: _builtins.bool = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "duration", b"duration", "place", b"place", "point", b"point"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_ids", b"agent_ids", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "duration", b"duration", "explain", b"explain", "first_day", b"first_day", "last_day", b"last_day", "limit", b"limit", "place", b"place", "point", b"point", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_ids", b"agent_ids", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "duration", b"duration", "explain", b"explain", "first_day", b"first_day", "ideal_first", b"ideal_first", "last_day", b"last_day", "limit", b"limit", "near", b"near", "page_token", b"page_token", "place", b"place", "point", b"point", "starts", b"starts", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_place: _TypeAlias = _typing.Literal["contact_id", "point"]  # noqa: Y015
     _WhichOneofArgType_place: _TypeAlias = _typing.Literal["place", b"place"]  # noqa: Y015
@@ -599,7 +623,7 @@ class Slot(_message.Message):
     ANATOMY_FIELD_NUMBER: _builtins.int
     SLOT_TOKEN_FIELD_NUMBER: _builtins.int
     slot_token: _builtins.str
-    """Signed token to hold or book this very slot with."""
+    """Sealed token to hold or book this very slot with; only this system can read it."""
     @_builtins.property
     def anatomy(self) -> _travel_pb2.SlotAnatomy:
         """Who, when, and the drives around it."""
@@ -629,15 +653,20 @@ class SuggestSlotsResponse(_message.Message):
     REFUSED_TRUNCATED_FIELD_NUMBER: _builtins.int
     TRAVEL_VERSION_FIELD_NUMBER: _builtins.int
     ESTIMATED_TRAVEL_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     refused_truncated: _builtins.bool
     """True when more gaps were refused than `refused` shows."""
     travel_version: _builtins.str
     """Version of the travel data that answered."""
     estimated_travel: _builtins.bool
     """True when travel times are straight-line estimates, not roads."""
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last. It counts as long as a slot token: pages show the agendas as of the
+    first one, and what was booked in between is left out.
+    """
     @_builtins.property
     def slots(self) -> _containers.RepeatedCompositeFieldContainer[Global___Slot]:
-        """Ordered by added travel, then start, then agent id."""
+        """Ordered by added travel, then start, then agent id, over all pages; each start of an agent once."""
 
     @_builtins.property
     def refused(self) -> _containers.RepeatedCompositeFieldContainer[_travel_pb2.RefusedGap]:
@@ -651,10 +680,11 @@ class SuggestSlotsResponse(_message.Message):
         refused_truncated: _builtins.bool = ...,
         travel_version: _builtins.str = ...,
         estimated_travel: _builtins.bool = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated_travel", b"estimated_travel", "refused", b"refused", "refused_truncated", b"refused_truncated", "slots", b"slots", "travel_version", b"travel_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated_travel", b"estimated_travel", "next_page_token", b"next_page_token", "refused", b"refused", "refused_truncated", b"refused_truncated", "slots", b"slots", "travel_version", b"travel_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

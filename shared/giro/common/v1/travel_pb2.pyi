@@ -79,6 +79,34 @@ GRADE_POOR: Grade.ValueType  # 3
 """Feasible, but far."""
 Global___Grade: _TypeAlias = Grade  # noqa: Y015
 
+class _StartChoice:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StartChoiceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StartChoice.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    START_CHOICE_UNSPECIFIED: _StartChoice.ValueType  # 0
+    """Unused."""
+    START_CHOICE_EARLIEST: _StartChoice.ValueType  # 1
+    """The first one."""
+    START_CHOICE_LATEST: _StartChoice.ValueType  # 2
+    """The last one."""
+    START_CHOICE_NEAREST: _StartChoice.ValueType  # 3
+    """The one nearest to an hour that was asked for; of two equally near ones the earlier."""
+
+class StartChoice(_StartChoice, metaclass=_StartChoiceEnumTypeWrapper):
+    """Which of a gap's starts to offer: all between its earliest and its latest fit alike."""
+
+START_CHOICE_UNSPECIFIED: StartChoice.ValueType  # 0
+"""Unused."""
+START_CHOICE_EARLIEST: StartChoice.ValueType  # 1
+"""The first one."""
+START_CHOICE_LATEST: StartChoice.ValueType  # 2
+"""The last one."""
+START_CHOICE_NEAREST: StartChoice.ValueType  # 3
+"""The one nearest to an hour that was asked for; of two equally near ones the earlier."""
+Global___StartChoice: _TypeAlias = StartChoice  # noqa: Y015
+
 @_typing.final
 class Point(_message.Message):
     """A point on earth, WGS 84 degrees; rounded to a millionth of a degree (about 11 cm)."""

@@ -40,6 +40,9 @@ class SearchSlotsRequest(_message.Message):
     EXPLAIN_FIELD_NUMBER: _builtins.int
     IDEAL_UP_TO_FIELD_NUMBER: _builtins.int
     OK_UP_TO_FIELD_NUMBER: _builtins.int
+    STARTS_FIELD_NUMBER: _builtins.int
+    NEAR_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
     """Most slots to return. Required."""
     explain: _builtins.bool
@@ -88,6 +91,18 @@ class SearchSlotsRequest(_message.Message):
     def ok_up_to(self) -> _duration_pb2.Duration:
         """Added travel up to which a slot is OK."""
 
+    @_builtins.property
+    def starts(self) -> _containers.RepeatedScalarFieldContainer[_travel_pb2.StartChoice.ValueType]:
+        """Which starts of each gap and window to offer; empty: the earliest."""
+
+    @_builtins.property
+    def near(self) -> _containers.RepeatedCompositeFieldContainer[_timestamp_pb2.Timestamp]:
+        """The instants that START_CHOICE_NEAREST is measured from; without any of them it offers nothing."""
+
+    @_builtins.property
+    def after(self) -> Global___SlotPosition:
+        """The last slot of the page before: the answer goes on behind it."""
+
     def __init__(
         self,
         *,
@@ -104,14 +119,51 @@ class SearchSlotsRequest(_message.Message):
         explain: _builtins.bool = ...,
         ideal_up_to: _duration_pb2.Duration | None = ...,
         ok_up_to: _duration_pb2.Duration | None = ...,
+        starts: _abc.Iterable[_travel_pb2.StartChoice.ValueType] | None = ...,
+        near: _abc.Iterable[_timestamp_pb2.Timestamp] | None = ...,
+        after: Global___SlotPosition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "buffer", b"buffer", "duration", b"duration", "granularity", b"granularity", "ideal_up_to", b"ideal_up_to", "not_before", b"not_before", "ok_up_to", b"ok_up_to", "point", b"point"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "as_of", b"as_of", "buffer", b"buffer", "duration", b"duration", "granularity", b"granularity", "ideal_up_to", b"ideal_up_to", "not_before", b"not_before", "ok_up_to", b"ok_up_to", "point", b"point"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_ids", b"agent_ids", "as_of", b"as_of", "buffer", b"buffer", "duration", b"duration", "explain", b"explain", "granularity", b"granularity", "ideal_up_to", b"ideal_up_to", "limit", b"limit", "not_before", b"not_before", "ok_up_to", b"ok_up_to", "point", b"point", "skills", b"skills", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "agent_ids", b"agent_ids", "as_of", b"as_of", "buffer", b"buffer", "duration", b"duration", "explain", b"explain", "granularity", b"granularity", "ideal_up_to", b"ideal_up_to", "limit", b"limit", "near", b"near", "not_before", b"not_before", "ok_up_to", b"ok_up_to", "point", b"point", "skills", b"skills", "starts", b"starts", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchSlotsRequest: _TypeAlias = SearchSlotsRequest  # noqa: Y015
+
+@_typing.final
+class SlotPosition(_message.Message):
+    """Where a slot stands in the order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDED_TRAVEL_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    """Its agent."""
+    @_builtins.property
+    def added_travel(self) -> _duration_pb2.Duration:
+        """Its added travel."""
+
+    @_builtins.property
+    def start(self) -> _timestamp_pb2.Timestamp:
+        """Its start."""
+
+    def __init__(
+        self,
+        *,
+        added_travel: _duration_pb2.Duration | None = ...,
+        start: _timestamp_pb2.Timestamp | None = ...,
+        agent_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["added_travel", b"added_travel", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_travel", b"added_travel", "agent_id", b"agent_id", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SlotPosition: _TypeAlias = SlotPosition  # noqa: Y015
 
 @_typing.final
 class SearchSlotsResponse(_message.Message):
@@ -129,7 +181,7 @@ class SearchSlotsResponse(_message.Message):
     """Version of the travel data that answered."""
     @_builtins.property
     def slots(self) -> _containers.RepeatedCompositeFieldContainer[_travel_pb2.SlotAnatomy]:
-        """Ordered by added travel, then start, then agent id."""
+        """Ordered by added travel, then start, then agent id; each start of an agent once."""
 
     @_builtins.property
     def refused(self) -> _containers.RepeatedCompositeFieldContainer[_travel_pb2.RefusedGap]:
