@@ -13,8 +13,8 @@ import numpy as np
 from geo.domain.drives import UNREACHABLE
 from geo.domain.gaps import FOREVER, Gaps
 from geo.domain.grid import on_grid
-from geo.domain.places import Ints
-from geo.domain.slot_search import Bools, Candidates, Question, Round, earliest, latest_end
+from geo.domain.places import Bools, Ints
+from geo.domain.slot_search import Candidates, Question, Round, earliest, latest_end
 from kit.errors import Reason
 
 _REASONS: Final = (

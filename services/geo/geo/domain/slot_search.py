@@ -12,16 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from geo.domain.drives import UNREACHABLE, Drives
 from geo.domain.gaps import NEVER, Gaps
 from geo.domain.grid import on_grid
-from geo.domain.places import Ints
+from geo.domain.places import Bools, Ints
 from geo.domain.starts import Choices, Offers, Position, bounded
 from geo.domain.stop import NOWHERE, Leg
-
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,11 +29,6 @@ class Engine(Protocol):
         """Whether there and back are the same."""
         ...
 
-    @property
-    def instant(self) -> bool:
-        """Whether `measure` costs next to nothing, so that a lower bound saves nothing."""
-        ...
-
     async def current(self) -> str:
         """The version that answers; a remote engine is asked when it was never heard from.
 
@@ -58,7 +53,8 @@ class Engine(Protocol):
         ...
 
     def floor(self, froms: Places, tos: Places) -> Ints:
-        """Seconds that `measure` never goes below; 0 where nothing is known."""
+        """Seconds that `measure` never goes below where there is a way; 0 where nothing is known. One side is
+        a single place."""
         ...
 
     async def close(self) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from geo.domain.places import Floats, Ints, Places, distance_m, great_circle_m
+from geo.domain.places import Floats, Ints, Places, distance_m, great_circle_m, least_m
 from geo.domain.stop import TravelSource
 from geo.travel.engine import Settled
 
@@ -26,7 +26,6 @@ class Estimate(Settled):
     version = "estimate-1"
     source: Final = TravelSource.ESTIMATE
     symmetric: Final = True
-    instant: Final = True
 
     async def measure(self, froms: Places, tos: Places) -> tuple[Ints, Ints]:
         """Seconds and great-circle metres of each drive."""
@@ -43,8 +42,9 @@ class Estimate(Settled):
         return ceil(BASE_SECONDS + SECONDS_PER_KM / 1000 * metres), round(metres)
 
     def floor(self, froms: Places, tos: Places) -> Ints:
-        """What every drive costs at least."""
-        return np.full(max(len(froms), len(tos)), BASE_SECONDS, dtype=np.int64)
+        """Within seconds of the drives themselves, at less than half their cost."""
+        metres = least_m(froms, tos) if len(tos) == 1 else least_m(tos, froms)
+        return (BASE_SECONDS + SECONDS_PER_KM / 1000 * metres).astype(np.int64)
 
     def guess(self, froms: Places, tos: Places) -> Ints:
         """Seconds at an even speed along the great circle."""

@@ -11,7 +11,7 @@ import numpy as np
 from geo.domain.drives import UNREACHABLE
 from geo.domain.legs import Pair
 from geo.domain.matrix import Entry
-from geo.domain.places import Ints, Places
+from geo.domain.places import Bools, Ints, Places
 from geo.domain.stop import TravelSource
 from geo.travel.engine import Settled
 from kit.settings import SettingsError
@@ -27,27 +27,47 @@ class FixedMatrix(Settled):
 
     source: Final = TravelSource.MATRIX
     symmetric: Final = False
-    instant: Final = True
 
     def __init__(self, entries: Mapping[Pair, Entry]) -> None:
         self._entries = dict(entries)
         listed = sorted((a, b, seconds, metres) for (a, b), (seconds, metres) in entries.items())
         self.version = f"fixed-{hashlib.sha256(repr(listed).encode()).hexdigest()[:12]}"
+        columns = np.array(listed, dtype=np.int64).reshape(-1, 4).T
+        self._places = np.unique(columns[:2])
+        # in order, since the list is
+        self._codes = self._code(columns[0], columns[1])
+        self._answers = columns[2:]
 
     async def measure(self, froms: Places, tos: Places) -> tuple[Ints, Ints]:
         """Seconds and metres of each drive."""
-        pairs = zip(*np.broadcast_arrays(froms.keys, tos.keys), strict=True)
-        found = [self._entries.get((int(a), int(b)), (UNREACHABLE, 0)) for a, b in pairs]
-        answers = np.array(found, dtype=np.int64).reshape(-1, 2)
-        return answers[:, 0], answers[:, 1]
+        at, known = self._found(froms, tos)
+        seconds, metres = self._answers.take(at, axis=1)
+        return np.where(known, seconds, UNREACHABLE), np.where(known, metres, 0)
 
     def drive(self, from_place: int, to_place: int) -> tuple[int, int]:
         """Seconds and metres of one drive."""
         return self._entries.get((from_place, to_place), (UNREACHABLE, 0))
 
     def floor(self, froms: Places, tos: Places) -> Ints:
-        """Nothing is known but the entries themselves."""
-        return np.zeros(max(len(froms), len(tos)), dtype=np.int64)
+        """The drives themselves; longer than any where there is no way."""
+        at, known = self._found(froms, tos)
+        seconds = self._answers[0].take(at)
+        return np.where(known & (seconds != UNREACHABLE), seconds, LONGEST_S)
+
+    def _found(self, froms: Places, tos: Places) -> tuple[Ints, Bools]:
+        """Where the entry of each pair is, and whether there is one."""
+        wanted = self._code(froms.keys, tos.keys)
+        at = np.minimum(np.searchsorted(self._codes, wanted), len(self._codes) - 1)
+        return at, self._codes.take(at) == wanted
+
+    def _code(self, froms: Ints, tos: Ints) -> Ints:
+        """One number for each pair of the file's places; -1 for any other pair."""
+        row, column = (np.searchsorted(self._places, keys) for keys in (froms, tos))
+        last = len(self._places) - 1
+        named = (self._places.take(np.minimum(row, last)) == froms) & (
+            self._places.take(np.minimum(column, last)) == tos
+        )
+        return np.where(named, row * len(self._places) + column, -1)
 
 
 def read_matrix(path: Path) -> dict[Pair, Entry]:

@@ -117,7 +117,6 @@ class Roads:
 
     source: Final = TravelSource.ROAD
     symmetric: Final = False
-    instant: Final = False
     drive: Final = None
 
     def __init__(self, network: Network, limits: RoadLimits) -> None:

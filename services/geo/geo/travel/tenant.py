@@ -43,11 +43,6 @@ class TenantTravel:
         self._matrices = matrices
         self._may_estimate = may_estimate
 
-    @property
-    def instant(self) -> bool:
-        """Whether drives cost next to nothing."""
-        return self.engine.instant
-
     async def engine_version(self) -> str:
         """Engine, data and profile, without any tenant's matrix. Raises Unavailable."""
         return await self.engine.current()
@@ -108,13 +103,14 @@ class TenantTravel:
         matrix = await self._matrices.at_hand(tenant)
         return await self._answered(tenant, partial(_around, matrix, (place, places)))
 
-    async def floor_around(self, tenant: str, place: int, places: Places) -> tuple[Drives, Drives]:
-        """Drives that are never longer than those of `around`, whichever engine answers that."""
+    async def floor_around(self, tenant: str, place: int, places: Places) -> tuple[Ints, Ints]:
+        """Seconds that the drives of `around` never go below, whichever engine answers that."""
         matrix, here = await self._matrices.at_hand(tenant), Places.single(place)
-        there, back = self.engine.floor(places, here), self.engine.floor(here, places)
-        nothing = np.zeros_like(there)
-        inward = _drives(self.engine, matrix, (places, here), (there, nothing))
-        return inward, _drives(self.engine, matrix, (here, places), (back, nothing))
+        there = self.engine.floor(places, here)
+        back = there.copy() if self.engine.symmetric else self.engine.floor(here, places)
+        still = np.flatnonzero(standing(places, here))
+        there[still] = back[still] = 0
+        return _lowered(matrix, (places, here), there), _lowered(matrix, (here, places), back)
 
     async def _answered(self, tenant: str, ask: Callable[[Engine], Awaitable[T]]) -> T:
         try:
@@ -148,6 +144,14 @@ async def _around(matrix: Matrix, where: tuple[int, Places], engine: Engine) -> 
             inward = _drives(engine, matrix, (places, here), there)
             return inward, _drives(engine, matrix, (here, places), back)
     raise unavailable("the roads keep changing while they are asked", engine.version)
+
+
+def _lowered(matrix: Matrix, ends: tuple[Places, Places], seconds: Ints) -> Ints:
+    """The bounds with the matrix's own drives where those are shorter."""
+    for at, (drive, _) in matrix.named(ends[0].keys, ends[1].keys):
+        if drive != UNREACHABLE:
+            seconds[at] = min(seconds[at], drive)
+    return seconds
 
 
 def _drives(

@@ -5,7 +5,6 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from operator import is_
 from typing import Final
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from geo.domain import gaps, shift_gaps
 from geo.domain.agenda import Agenda
 from geo.domain.calendar import Calendar, ConcreteShift, shifts_between
-from geo.domain.gaps import Gaps
+from geo.domain.gaps import FOREVER, NEVER, Gaps
 from geo.domain.legs import LegBook, Pair
 from geo.domain.places import Ints, Places
 from geo.domain.shift_gaps import Known, LiveStops
@@ -45,10 +44,11 @@ class Prepared:
     """The gaps of several agents, as `gaps.agent` counts them; `ranks` is their place in the order of ids.
 
     `places` are all that gaps begin and end at, each once; `origin_at` and `target_at` are where the gaps'
-    columns of those names are among them.
+    columns of those names are among them. `buffers` are along the gaps, the others along the agents.
     """
 
     version: str
+    agendas: list[Agenda]
     agents: tuple[AgentGaps, ...]
     agent_ids: tuple[str, ...]
     gaps: Gaps
@@ -57,6 +57,12 @@ class Prepared:
     target_at: Ints
     buffers: Ints
     ranks: Ints
+    expired_by: int
+    expires_at: int
+
+    def counts(self, agendas: Sequence[Agenda], as_of: int) -> bool:
+        """Whether it still says what these agendas, in this order, hold at this instant."""
+        return self.agendas == agendas and self.expired_by <= as_of < self.expires_at
 
 
 @dataclass(slots=True)
@@ -83,16 +89,23 @@ class _Shelf:
         self.agents[made.agenda.agent_id], self.book = made, book
         return True
 
-    def joined(self, parts: Sequence[AgentGaps]) -> Prepared:
-        """These agents' gaps as one; the same as last time when none of them has changed."""
-        key = tuple(part.agenda.agent_id for part in parts)
+    def held(self, agendas: Sequence[Agenda], as_of: int) -> Prepared | None:
+        """These agendas' gaps as they were joined last, when nothing has changed since."""
+        key = _ids(agendas)
         found = self.joins.get(key)
-        if found is None or not all(map(is_, found.agents, parts)):
-            found = self.joins[key] = _joined(self.version, parts)
+        if found is None or not found.counts(agendas, as_of):
+            return None
         self.joins.move_to_end(key)
+        return found
+
+    def joined(self, parts: Sequence[AgentGaps]) -> Prepared:
+        """These agents' gaps as one."""
+        made = _joined(self.version, parts)
+        self.joins[made.agent_ids] = made
+        self.joins.move_to_end(made.agent_ids)
         if len(self.joins) > _JOINS:
             self.joins.popitem(last=False)
-        return found
+        return made
 
 
 class PreparedGaps:
@@ -106,6 +119,17 @@ class PreparedGaps:
     async def of(self, tenant: str, agendas: Sequence[Agenda], as_of: int, until: int) -> Prepared:
         """The gaps of these agendas for the shifts that begin before `until`, at the instant `as_of`."""
         shelf = self._shelf(tenant, await self._travel.version_at_hand(tenant), until)
+        found = shelf.held(agendas, as_of)
+        if found is None:
+            parts, kept = await self._parts(tenant, shelf, agendas, as_of)
+            found = shelf.joined(parts) if kept else _joined(shelf.version, parts)
+            self._make_room()
+        return found
+
+    async def _parts(
+        self, tenant: str, shelf: _Shelf, agendas: Sequence[Agenda], as_of: int
+    ) -> tuple[list[AgentGaps], bool]:
+        """The gaps of each agent, and whether all of them are on the shelf now."""
         parts = []
         fresh, kept = 0, True
         for agenda in agendas:
@@ -117,10 +141,7 @@ class PreparedGaps:
                 if fresh % _AT_ONCE == 0:
                     await asyncio.sleep(0)  # others get their turn
             parts.append(made)
-        found = shelf.joined(parts) if kept else _joined(shelf.version, parts)
-        if fresh:
-            self._make_room()
-        return found
+        return parts, kept
 
     def _shelf(self, tenant: str, version: str, until: int) -> _Shelf:
         # whole periods, so that the next day's search finds the same gaps still good
@@ -162,6 +183,10 @@ class PreparedGaps:
         return _shifts(agenda.calendar, agenda.since, shelf.until)
 
 
+def _ids(agendas: Sequence[Agenda]) -> tuple[str, ...]:
+    return tuple([agenda.agent_id for agenda in agendas])
+
+
 def _same_times(before: Agenda, agenda: Agenda) -> bool:
     return before.calendar == agenda.calendar and before.since <= agenda.since
 
@@ -171,19 +196,22 @@ def _shifts(calendar: Calendar, since: datetime, until: int) -> tuple[ConcreteSh
 
 
 def _joined(version: str, parts: Sequence[AgentGaps]) -> Prepared:
-    agent_ids = tuple(part.agenda.agent_id for part in parts)
+    agendas = [part.agenda for part in parts]
     ranks = np.empty(len(parts), dtype=np.int64)
-    ranks[np.argsort(np.array(agent_ids))] = np.arange(len(parts))
+    ranks[np.argsort(np.array(_ids(agendas)))] = np.arange(len(parts))
     together = gaps.joined([part.gaps for part in parts], range(len(parts)))
     places, at = np.unique(np.concatenate([together.origin, together.target]), return_inverse=True)
     return Prepared(
         version=version,
+        agendas=agendas,
         agents=tuple(parts),
-        agent_ids=agent_ids,
+        agent_ids=_ids(agendas),
         gaps=together,
         places=Places.of(places),
         origin_at=at[: len(together)],
         target_at=at[len(together) :],
-        buffers=np.array([part.agenda.buffer for part in parts], dtype=np.int64),
+        buffers=np.array([agenda.buffer for agenda in agendas], dtype=np.int64)[together.agent],
         ranks=ranks,
+        expired_by=max((part.live.expired_by for part in parts), default=NEVER),
+        expires_at=min((part.live.expires_at for part in parts), default=FOREVER),
     )

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from geo.domain.drives import Drives
 from geo.domain.legs import LegBook, Pair
-from geo.domain.places import Places
+from geo.domain.places import Ints, Places
 
 
 class DriveTables(Protocol):
@@ -14,11 +14,6 @@ class DriveTables(Protocol):
     A commit asks `TravelTimes` instead, which is up to date. All raise Unavailable (TRAVEL_UNAVAILABLE) when
     the engine does not answer.
     """
-
-    @property
-    def instant(self) -> bool:
-        """Whether drives cost next to nothing, so that a lower bound saves nothing."""
-        ...
 
     async def version_at_hand(self, tenant: str) -> str:
         """Version of the travel data at hand."""
@@ -32,6 +27,6 @@ class DriveTables(Protocol):
         """The drives from each of the places to one place, and back. Places may be equal or no place."""
         ...
 
-    async def floor_around(self, tenant: str, place: int, places: Places) -> tuple[Drives, Drives]:
-        """Drives whose seconds never exceed those of `around`; only their seconds count."""
+    async def floor_around(self, tenant: str, place: int, places: Places) -> tuple[Ints, Ints]:
+        """Seconds that the drives of `around` never go below, where there is a way at all; no I/O."""
         ...

@@ -3,7 +3,7 @@
 No database is asked while agendas are clean, and no solver ever (GEO-20).
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
@@ -15,14 +15,14 @@ import numpy as np
 from geo.domain import refusals, slot_search, starts
 from geo.domain.agenda import Agenda
 from geo.domain.detours import Detour, detours
-from geo.domain.drives import Drives
 from geo.domain.gaps import NEVER, Gaps
 from geo.domain.grades import Grade, Thresholds
 from geo.domain.idle_days import idle_days
-from geo.domain.places import Ints, Places
+from geo.domain.outlook import Bounds, Outlook, outlook
+from geo.domain.places import Ints
 from geo.domain.refusals import Refused
 from geo.domain.slot_search import Candidates, Looked, Question, Round, Slot
-from geo.domain.starts import Choices, Position, StartChoice
+from geo.domain.starts import Choices, Offers, Position, StartChoice
 from geo.storage.agendas import Agendas
 from geo.usecases.prepared_gaps import Prepared, PreparedGaps
 from geo.usecases.search_ports import DriveTables
@@ -31,6 +31,11 @@ from kit.values.window import Window
 
 MOST_REFUSALS: Final = 1000
 LONGEST_HORIZON_DAYS: Final = 400
+
+_AT_FIRST: Final = 64
+"""Gaps to look at first: enough, most of the time, for a page of slots."""
+_MORE: Final = 4
+"""How many times as many when those do not give a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +92,17 @@ class SlotSearch:
     async def search(self, tenant: str, asked: SearchSlots) -> Found:
         """The best slots. Raises InvalidInput, NotFound for an unknown agent, and Unavailable."""
         task, unable = await self._task(tenant, asked)
-        return _found(task, await self._look(task), unable)
+        if not asked.explain:
+            looked, best = await self._cheapest_first(task)
+            return _found(task, looked, best, [])
+        looked = await self._judged(task, _Look.at(task, _in_windows(task)))
+        return _found(task, looked, _best(task, looked), _refusals(task, looked, unable))
 
     async def detours(self, tenant: str, asked: SearchSlots) -> FoundDetours:
         """The best slot of each agent in each window, which are in order and apart. Raises as `search`."""
         task, _ = await self._task(tenant, asked)
-        looked = await self._look(task)
+        hopeful = await self._outlook(task)
+        looked = await self._judged(task, _Look.at(task, hopeful.positions))
         found = detours(looked, task.question.windows, task.prepared.agent_ids)
         limits = asked.thresholds
         graded = [(detour, limits.grade(detour.added_travel) if limits else None) for detour in found]
@@ -108,34 +118,44 @@ class SlotSearch:
         unable = [agenda for agenda in agendas if not asked.skills <= agenda.skills]
         return _Task(tenant, asked, question, prepared), unable
 
-    async def _look(self, task: "_Task") -> Looked:
-        look = _Look.at(task, _first_candidates(task))
-        if not (task.asked.explain or self._travel.instant):
-            least = await self._judged(task, look, self._travel.floor_around)
-            kept = least.meets.where(least.fit.good)
-            kept = Candidates(least.positions[kept.gap], kept.span_start, kept.span_end)
-            look = _Look.at(task, kept)
-        return await self._judged(task, look, self._travel.around)
+    async def _cheapest_first(self, task: "_Task") -> tuple[Looked, Offers]:
+        """Looks at the gaps that may be among the best; gives the best starts in them, in order.
 
-    async def _judged(self, task: "_Task", look: "_Look", around: "_Around") -> Looked:
+        Gaps are taken in the order of what a visit adds there at least, until no other adds as little as the
+        last that was found.
+        """
+        limit, hopeful = task.question.limit, await self._outlook(task)
+        count = max(_AT_FIRST, 2 * limit)
+        reach = hopeful.reach(count)
+        while True:
+            looked = await self._judged(task, _Look.at(task, hopeful.within(reach)))
+            best = _best(task, looked)
+            dearest = int(best.added[-1]) if len(best.at) == limit else None
+            if count >= len(hopeful) or (dearest is not None and dearest <= reach):
+                return looked, best
+            count = count * _MORE if dearest is None else count
+            reach = hopeful.reach(count) if dearest is None else dearest
+
+    async def _outlook(self, task: "_Task") -> Outlook:
+        prepared = task.prepared
+        least = await self._travel.floor_around(task.tenant, task.question.place, prepared.places)
+        bounds = Bounds(*least, prepared.origin_at, prepared.target_at, task.buffers())
+        return outlook(prepared.gaps, task.question, bounds)
+
+    async def _judged(self, task: "_Task", look: "_Look") -> Looked:
         question = task.question
-        travel = await self._round(task, look.positions, around)
-        travel = slot_search.settled(look.gaps, travel, question.place)
-        buffers = np.maximum(task.prepared.buffers, task.asked.buffer)[look.gaps.agent]
+        travel = slot_search.settled(look.gaps, await self._round(task, look.positions), question.place)
+        buffers = task.buffers().take(look.positions)
         fit = slot_search.fits(look.gaps, look.meets, buffers, question, travel)
         return Looked(look.positions, look.gaps, buffers, look.meets, travel, fit)
 
-    async def _round(self, task: "_Task", positions: Ints, around: "_Around") -> Round:
-        prepared, place = task.prepared, task.question.place
-        ends = prepared.origin_at.take(positions), prepared.target_at.take(positions)
-        if self._travel.instant:  # asking about all is cheaper than finding out about which
-            return Round.of(*await around(task.tenant, place, prepared.places), *ends)
-        wanted, at = np.unique(np.concatenate(ends), return_inverse=True)
-        drives = await around(task.tenant, place, prepared.places.take(wanted))
-        return Round.of(*drives, at[: len(positions)], at[len(positions) :])
-
-
-_Around = Callable[[str, int, Places], Awaitable[tuple[Drives, Drives]]]
+    async def _round(self, task: "_Task", positions: Ints) -> Round:
+        """The drives of these gaps, each place asked about once."""
+        prepared, count = task.prepared, len(positions)
+        ends = np.concatenate([prepared.origin_at.take(positions), prepared.target_at.take(positions)])
+        wanted, at = np.unique(ends, return_inverse=True)
+        drives = await self._travel.around(task.tenant, task.question.place, prepared.places.take(wanted))
+        return Round.of(*drives, at[:count], at[count:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,34 +165,37 @@ class _Task:
     question: Question
     prepared: Prepared
 
+    def buffers(self) -> Ints:
+        """The buffer kept before the visit, gap by gap."""
+        own = self.prepared.buffers
+        return np.maximum(own, self.asked.buffer) if self.asked.buffer else own
+
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """The gaps that some candidate is about: their positions among all, and the candidates along them."""
+    """Some gaps: their positions among all, and the candidates along them."""
 
     positions: Ints
     gaps: Gaps
     meets: Candidates
 
     @classmethod
-    def at(cls, task: _Task, meets: Candidates) -> "_Look":
-        everything = task.prepared.gaps
-        if len(task.question.windows) == 1:  # each gap once, in order
-            along = np.arange(len(meets))
-            return cls(meets.gap, everything.take(meets.gap), replace(meets, gap=along))
-        about = np.zeros(len(everything), dtype=bool)
-        about[meets.gap] = True
-        positions = np.nonzero(about)[0]
-        along = np.cumsum(about)[meets.gap] - 1
-        return cls(positions, everything.take(positions), replace(meets, gap=along))
+    def at(cls, task: _Task, positions: Ints) -> "_Look":
+        question, gaps = task.question, task.prepared.gaps.take(positions)
+        if not task.asked.explain:
+            found = slot_search.candidates(gaps, question)
+            return cls(positions, gaps, slot_search.roomy(gaps, found, question.duration))
+        meets = slot_search.candidates(gaps, _without_lead(question))
+        return cls(
+            positions, gaps, replace(meets, span_start=np.maximum(meets.span_start, question.not_before))
+        )
 
 
-def _first_candidates(task: _Task) -> Candidates:
-    question, gaps = task.question, task.prepared.gaps
-    if not task.asked.explain:
-        return slot_search.roomy(gaps, slot_search.candidates(gaps, question), question.duration)
-    meets = slot_search.candidates(gaps, _without_lead(question))
-    return replace(meets, span_start=np.maximum(meets.span_start, question.not_before))
+def _in_windows(task: _Task) -> Ints:
+    """Positions of the gaps that share an instant with some window, whatever the lead time."""
+    about = np.zeros(len(task.prepared.gaps), dtype=bool)
+    about[slot_search.candidates(task.prepared.gaps, _without_lead(task.question)).gap] = True
+    return np.flatnonzero(about)
 
 
 def _question(asked: SearchSlots) -> Question:
@@ -198,27 +221,26 @@ def _without_lead(question: Question) -> Question:
     return replace(question, not_before=NEVER)
 
 
-def _found(task: _Task, looked: Looked, unable: Sequence[Agenda]) -> Found:
-    refused = _refusals(task, looked, unable) if task.asked.explain else []
+def _found(task: _Task, looked: Looked, best: Offers, refused: Sequence[Refused]) -> Found:
+    slots = slot_search.slots(looked, best, task.prepared.agent_ids, task.question.duration)
+    limits = task.asked.thresholds
     return Found(
-        slots=tuple(_slots(task, looked)),
+        slots=tuple((slot, limits.grade(slot.added_travel) if limits else None) for slot in slots),
         refused=tuple(refused[:MOST_REFUSALS]),
         refused_truncated=len(refused) > MOST_REFUSALS,
         travel_version=looked.travel.inward.version,
     )
 
 
-def _slots(task: _Task, looked: Looked) -> list[tuple[Slot, Grade | None]]:
+def _best(task: _Task, looked: Looked) -> Offers:
+    """The best starts, in the documented order."""
     question, ids = task.question, task.prepared.agent_ids
     offers = starts.offered(slot_search.spans(looked.fit), question.choices)
     ranks = task.prepared.ranks[looked.gaps.agent[looked.meets.gap[offers.at]]]
     if question.after is not None:
         rest = starts.beyond(offers, ranks, question.after, ids)
         offers, ranks = offers.take(rest), ranks[rest]
-    chosen = starts.best(offers, ranks, question.limit)
-    found = slot_search.slots(looked, chosen, ids, question.duration)
-    limits = task.asked.thresholds
-    return [(slot, limits.grade(slot.added_travel) if limits else None) for slot in found]
+    return starts.best(offers, ranks, question.limit)
 
 
 def _refusals(task: _Task, looked: Looked, unable: Sequence[Agenda]) -> list[Refused]:

@@ -198,15 +198,15 @@ def test_what_is_offered_is_booked_even_before_expired_holds_are_swept(world: di
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
-@given(worlds(), st.integers(1, 4))
-def test_any_second_limit_and_lower_bound(world: dict[str, Any], limit: int) -> None:
+@given(worlds(), st.integers(1, 4), st.sampled_from([0.0, 0.5, 1.0]))
+def test_any_second_limit_and_lower_bound(world: dict[str, Any], limit: int, sharpness: float) -> None:
     """On no grid: a start is feasible, the second before is not. The best few are the first of all. What a
     lower bound discards was infeasible."""
     world["wish"] = replace(world["wish"], windows=world["wish"].windows[:1], starts=EARLIEST)
     everything = _starts(_run(_engine(world).search("ten", _search(world, granularity=0))))
+    world["travel"].sharpness = sharpness
     few = _run(_engine(world).search("ten", _search(world, granularity=0, limit=limit)))
     assert _starts(few) == everything[:limit]
-    world["travel"].instant = False
     assert _starts(_run(_engine(world).search("ten", _search(world, granularity=0)))) == everything
     for _, start, agent_id in everything:
         assert _feasible(world, agent_id, start)

@@ -15,7 +15,7 @@ from geo.domain.calendar import Calendar, ConcreteShift, frame_to_add, shift_of,
 from geo.domain.chain import Segment, Splice, splice
 from geo.domain.drives import UNREACHABLE, Drives, source_code, standing
 from geo.domain.legs import LegBook, Pair
-from geo.domain.places import Places
+from geo.domain.places import Ints, Places
 from geo.domain.starts import StartChoice
 from geo.domain.stop import PLACELESS, Leg, LinkedStop, Stop, StopKind, TravelSource
 from kit.errors import NotFound, Reason
@@ -32,7 +32,7 @@ class TableTravel:
     table: dict[Pair, int | None]
     default: int = 600
     version: str = VERSION
-    instant: bool = True
+    sharpness: float = 1.0
     asked: list[int] = field(default_factory=list)
 
     def seconds(self, pair: Pair) -> int | None:
@@ -55,22 +55,22 @@ class TableTravel:
 
     async def around(self, tenant: str, place: int, places: Places) -> tuple[Drives, Drives]:
         self.asked.append(len(places))
-        return self._around(place, places, 1)
+        here = Places.single(place)
+        return self._drives(places, here), self._drives(here, places)
 
-    async def floor_around(self, tenant: str, place: int, places: Places) -> tuple[Drives, Drives]:
-        return self._around(place, places, 2)
+    async def floor_around(self, tenant: str, place: int, places: Places) -> tuple[Ints, Ints]:
+        """A share of the drives, as `sharpness` says; 0 where there is no way."""
+        here = Places.single(place)
+        there, back = self._drives(places, here), self._drives(here, places)
+        return tuple(np.floor(np.maximum(d.seconds, 0) * self.sharpness).astype(int) for d in (there, back))
 
-    def _around(self, place: int, places: Places, divisor: int) -> tuple[Drives, Drives]:
-        here = Places.of(np.array([place]))
-        return self._drives(places, here, divisor), self._drives(here, places, divisor)
-
-    def _drives(self, froms: Places, tos: Places, divisor: int) -> Drives:
+    def _drives(self, froms: Places, tos: Places) -> Drives:
         still = standing(froms, tos)
         found = [
             0 if still[i] else self.seconds((int(a), int(b)))
             for i, (a, b) in enumerate(np.broadcast(froms.keys, tos.keys))
         ]
-        seconds = np.array([UNREACHABLE if s is None else s // divisor for s in found], dtype=np.int64)
+        seconds = np.array([UNREACHABLE if s is None else s for s in found], dtype=np.int64)
         sources = np.where(still, source_code(TravelSource.NONE), source_code(TravelSource.MATRIX))
         return Drives(froms.keys, tos.keys, seconds, np.maximum(seconds, 0) * 10, sources, self.version)
 
