@@ -17,8 +17,11 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 # importing them is what puts the contracts into the pool
+from giro.booking.v1 import annulments_pb2_grpc as _annulments  # noqa: F401
 from giro.booking.v1 import booking_pb2_grpc as _booking  # noqa: F401
 from giro.booking.v1 import outcomes_pb2_grpc as _outcomes  # noqa: F401
+from giro.booking.v1 import portal_pb2_grpc as _portal  # noqa: F401
+from giro.booking.v1 import unavailability_pb2_grpc as _unavailability  # noqa: F401
 from giro.booking.v1 import visits_pb2_grpc as _visits  # noqa: F401
 from giro.common.v1 import access_pb2
 from giro.geo.v1 import geo_pb2_grpc as _geo  # noqa: F401
@@ -36,6 +39,9 @@ SERVICES = {
     "giro.geo.v1.GeoService": "geo",
     "giro.geo.v1.LedgerService": "geo",
     "giro.booking.v1.VisitsService": "booking",
+    "giro.booking.v1.PortalService": "booking",
+    "giro.booking.v1.AnnulmentsService": "booking",
+    "giro.booking.v1.UnavailabilityService": "booking",
     "giro.reminders.v1.RemindersService": "reminders",
     "giro.geo.v1.PlanningService": "geo",
     "giro.booking.v1.OutcomesService": "booking",
@@ -48,7 +54,7 @@ RPCS: dict[str, Rpc] = {rpc.path: rpc for service in SERVICES for rpc in rpcs_of
 NAMING = ("_id", "_ids", "_token")
 """Endings of the names of fields that point at something."""
 
-NOT_NAMING = frozenset({"request_id"})
+NOT_NAMING = frozenset({"request_id", "vat_id"})
 
 
 def response_class(rpc: Rpc) -> type[Message]:

@@ -18,8 +18,10 @@ import pytest_asyncio
 from google.protobuf.message import Message
 
 from allinone.stack import Stack
+from giro.booking.v1 import annulments_pb2 as annulments
 from giro.booking.v1 import booking_pb2 as booking
 from giro.booking.v1 import outcomes_pb2 as outcomes
+from giro.booking.v1 import unavailability_pb2 as unavailability
 from giro.booking.v1.outcomes_pb2_grpc import OutcomesServiceStub
 from giro.common.v1 import travel_pb2 as travel
 from giro.geo.v1 import geo_pb2 as geo
@@ -51,6 +53,8 @@ PREFIXES = {
     "branch_id": "brn",
     "number_id": "num",
     "opt_out_id": "opt",
+    "claim_id": "ann",
+    "unavailability_id": "una",
     "reminder_id": "rem",
     "state_id": "sta",
     "characteristic_id": "chr",
@@ -72,6 +76,10 @@ ANSWERED_ALIKE: dict[str, str] = {
     "BookingService/ListAppointments campaign_id": "a filter: nothing matches",
     "BookingService/ListAppointments agent_id": "a filter: nothing matches",
     "BookingService/ListRecentChanges campaign_id": "a filter: nothing matches",
+    "PortalService/ListToConfirm campaign_id": "a filter: nothing matches",
+    "AnnulmentsService/ListAnnulmentClaims campaign_id": "a filter: nothing matches",
+    "UnavailabilityService/ListUnavailabilities agent_id": "a filter: nothing matches",
+    "PortalService/StreamReport agent_id": "a filter: nothing matches",
     "RemindersService/AddCallerNumber branch_id": "reminders asks nobody: nobody calls for that branch",
     "RemindersService/SetReminderParameter branch_id": "as in AddCallerNumber: it counts for nobody",
     "RemindersService/SetReminderParameter campaign_id": "reminders asks nobody: it counts for nobody",
@@ -126,7 +134,8 @@ class Party:
         method = make(rpc.path, lambda message: message.SerializeToString(), response_class(rpc).FromString)
         calling = method(request, metadata=self._metadata(rpc), timeout=15)
         try:
-            answer: Message = [one async for one in calling][-1] if streams(rpc) else await calling
+            empty = response_class(rpc)()
+            answer: Message = [empty, *[one async for one in calling]][-1] if streams(rpc) else await calling
         except grpc.aio.AioRpcError as failed:
             raise refusal_of(failed) from None
         return answer
@@ -155,6 +164,10 @@ class Party:
             self.ids["hold_id"] = (await self.world.hold(self.ids["slot_token"])).hold_id
         if "opt_out_id" in names:
             self.ids["opt_out_id"] = await self._opt_out()
+        if "claim_id" in names:
+            self.ids["claim_id"] = await self._claim()
+        if "unavailability_id" in names:
+            self.ids["unavailability_id"] = await self._unavailability()
         if "settled_appointment_ids" in names:
             self.ids["settled_appointment_ids"] = (await self.world.book(self.next_start())).appointment_id
         if "move_id" in names:
@@ -167,6 +180,25 @@ class Party:
         await self.world.call(service.SetOptOut, reminders.SetOptOutRequest(phone=phone, opted_out=True))
         found = await self.world.call(service.ListOptOuts, reminders.ListOptOutsRequest())
         return str(found.opt_outs[0].opt_out_id)
+
+    async def _claim(self) -> str:
+        """The id of an open claim to annul a visit of its own."""
+        booked = await self.world.book(self.next_start())
+        request = annulments.ClaimAnnulmentRequest(
+            appointment_id=booked.appointment_id, reason=2, request_id=request_id()
+        )
+        rpc = RPCS["/giro.booking.v1.AnnulmentsService/ClaimAnnulment"]
+        made: Any = await self.call(rpc, request)
+        return str(made.claim_id)
+
+    async def _unavailability(self) -> str:
+        """The id of a note about a contact that no case books."""
+        request = unavailability.SetUnavailabilityRequest(
+            contact_id=self.world.contacts[3], first_day="2028-02-29", request_id=request_id()
+        )
+        rpc = RPCS["/giro.booking.v1.UnavailabilityService/SetUnavailability"]
+        made: Any = await self.call(rpc, request)
+        return str(made.unavailability.unavailability_id)
 
     async def planned(self, appointment_id: str) -> Any:
         """The reminders of an appointment, once they have heard of it."""
@@ -230,6 +262,7 @@ async def _party(stack: Stack, channels: dict[str, grpc.aio.Channel]) -> Party:
     party.ids["branch_id"] = new_id("brn")
     await _set_offsets(party)
     party.ids["helper_agent_ids"] = world.agents[0]
+    await party.refresh({"claim_id", "unavailability_id"})
     await party.refresh({"appointment_id", "hold_id", "move_id", "opt_out_id"})
     party.ids["number_id"] = await _add_number(party)
     party.ids["user_id"] = await _add_user(party)

@@ -9,15 +9,21 @@ from booking.domain.pages import PageTokens
 from booking.domain.slot_token import SlotTokens
 from booking.settings import Settings
 from booking.storage.constraints import CONSTRAINTS
+from booking.transport.annulments_rpc import AnnulmentsServicer
 from booking.transport.consumers import ANSWERS, RECENT_CHANGES, RecentChanges, ReminderAnswers
 from booking.transport.outcomes_rpc import OutcomesServicer
+from booking.transport.portal_rpc import PortalServicer
 from booking.transport.rpc import BookingServicer
+from booking.transport.unavailability_rpc import UnavailabilityServicer
 from booking.transport.visits_rpc import VisitsServicer
 from booking.usecases.desk import Desk
 from booking.usecases.grounds_reads import GroundsReads
 from booking.usecases.settle_changes import settle_changes
+from giro.booking.v1.annulments_pb2_grpc import add_AnnulmentsServiceServicer_to_server
 from giro.booking.v1.booking_pb2_grpc import add_BookingServiceServicer_to_server
 from giro.booking.v1.outcomes_pb2_grpc import add_OutcomesServiceServicer_to_server
+from giro.booking.v1.portal_pb2_grpc import add_PortalServiceServicer_to_server
+from giro.booking.v1.unavailability_pb2_grpc import add_UnavailabilityServiceServicer_to_server
 from giro.booking.v1.visits_pb2_grpc import add_VisitsServiceServicer_to_server
 from kit import telemetry
 from kit.bus import subjects
@@ -85,6 +91,9 @@ class BookingApp:
             (add_BookingServiceServicer_to_server, BookingServicer(desk)),
             (add_VisitsServiceServicer_to_server, VisitsServicer(desk)),
             (add_OutcomesServiceServicer_to_server, OutcomesServicer(desk)),
+            (add_PortalServiceServicer_to_server, PortalServicer(desk)),
+            (add_AnnulmentsServiceServicer_to_server, AnnulmentsServicer(desk)),
+            (add_UnavailabilityServiceServicer_to_server, UnavailabilityServicer(desk)),
         ]
         auth = Authenticator(settings.jwks_file, settings.service_key)
         self.server = Server(settings, servicers, auth)

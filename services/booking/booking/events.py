@@ -4,7 +4,9 @@ from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from booking.domain.annulment import AnnulmentClaim
 from booking.domain.appointment import Appointment, Change, MoveKind, State
+from giro.booking.v1 import annulment_events_pb2 as annulment_pb
 from giro.booking.v1 import booking_events_pb2 as pb
 from kit.db.uow import Tx
 
@@ -16,6 +18,8 @@ CANCELLED = "appointment_cancelled"
 FAILED = "appointment_failed"
 OUTCOME_SET = "appointment_outcome_set"
 NOTED = "appointment_noted"
+ANNULMENT_CLAIMED = "annulment_claimed"
+ANNULMENT_DECIDED = "annulment_decided"
 
 
 def booked(tx: Tx, appointment: Appointment) -> None:
@@ -79,6 +83,30 @@ def outcome_set(tx: Tx, appointment: Appointment) -> None:
 def noted(tx: Tx, appointment: Appointment) -> None:
     """A note was added."""
     tx.emit(NOTED, appointment.appointment_id, pb.AppointmentNoted(appointment=_snapshot(appointment)))
+
+
+def annulment_claimed(tx: Tx, claim: AnnulmentClaim) -> None:
+    """Somebody claims that an appointment is annulled."""
+    message = annulment_pb.AnnulmentClaimed(claim=_claim(claim))
+    tx.emit(ANNULMENT_CLAIMED, claim.appointment_id, message)
+
+
+def annulment_decided(tx: Tx, claim: AnnulmentClaim) -> None:
+    """Accepted or rejected."""
+    message = annulment_pb.AnnulmentDecided(claim=_claim(claim))
+    tx.emit(ANNULMENT_DECIDED, claim.appointment_id, message)
+
+
+def _claim(claim: AnnulmentClaim) -> annulment_pb.AnnulmentSnapshot:
+    return annulment_pb.AnnulmentSnapshot(
+        claim_id=claim.claim_id,
+        appointment_id=claim.appointment_id,
+        campaign_id=claim.campaign_id,
+        agent_id=claim.agent_id,
+        reason=claim.reason.value,
+        state=claim.state.value,
+        received_at=_instant(claim.received_at),
+    )
 
 
 def _snapshot(appointment: Appointment) -> pb.AppointmentSnapshot:

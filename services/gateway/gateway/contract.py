@@ -12,7 +12,13 @@ from typing import Final
 from google.api import annotations_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor, MethodDescriptor
 
-from giro.booking.v1 import booking_pb2, outcomes_pb2
+from giro.booking.v1 import (
+    annulments_pb2,
+    booking_pb2,
+    outcomes_pb2,
+    portal_pb2,
+    unavailability_pb2,
+)
 from giro.common.v1 import access_pb2
 from giro.geo.v1 import geo_pb2, planning_pb2
 from giro.identity.v1 import identity_pb2
@@ -26,9 +32,15 @@ BACKENDS: Final[dict[str, FileDescriptor]] = {
 }
 """The contract that each backend is known by."""
 
-PLANNING: Final = ("geo", planning_pb2.DESCRIPTOR)
-OUTCOMES: Final = ("booking", outcomes_pb2.DESCRIPTOR)
-CONTRACTS: Final[tuple[tuple[str, FileDescriptor], ...]] = (*BACKENDS.items(), PLANNING, OUTCOMES)
+MORE: Final[tuple[tuple[str, FileDescriptor], ...]] = (
+    ("geo", planning_pb2.DESCRIPTOR),
+    ("booking", outcomes_pb2.DESCRIPTOR),
+    ("booking", portal_pb2.DESCRIPTOR),
+    ("booking", annulments_pb2.DESCRIPTOR),
+    ("booking", unavailability_pb2.DESCRIPTOR),
+)
+"""Contracts of what the backends serve besides."""
+CONTRACTS: Final[tuple[tuple[str, FileDescriptor], ...]] = (*BACKENDS.items(), *MORE)
 """Every public contract, with the backend that serves it."""
 
 _VARIABLE: Final = re.compile(r"\{([a-z_]+)\}")

@@ -4,14 +4,21 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from gateway.contract import public_rpcs, public_services, streams
 from gateway.descriptors import descriptor_set
-from giro.booking.v1 import booking_pb2, outcomes_pb2
+from giro.booking.v1 import (
+    annulments_pb2,
+    booking_pb2,
+    outcomes_pb2,
+    portal_pb2,
+    unavailability_pb2,
+)
 from giro.geo.v1 import geo_pb2, planning_pb2
 from giro.identity.v1 import identity_pb2
 from giro.reminders.v1 import reminders_pb2
 
 
 def test_every_rpc_of_the_public_services_is_served() -> None:
-    files = (identity_pb2, booking_pb2, outcomes_pb2, geo_pb2, planning_pb2, reminders_pb2)
+    booking = (booking_pb2, outcomes_pb2, portal_pb2, annulments_pb2, unavailability_pb2)
+    files = (identity_pb2, *booking, geo_pb2, planning_pb2, reminders_pb2)
     stated = {
         method.full_name
         for file in files
@@ -23,8 +30,9 @@ def test_every_rpc_of_the_public_services_is_served() -> None:
 
 
 def test_what_streams_has_no_json_form() -> None:
-    assert {path.rpartition("/")[2] for path in streams()} == {"OptimizeDay", "PlanTour", "RepairDay"}
-    assert not {rpc.name for rpc in public_rpcs()} & {"OptimizeDay", "PlanTour", "RepairDay"}
+    names = {"OptimizeDay", "PlanTour", "RepairDay", "StreamReport"}
+    assert {path.rpartition("/")[2] for path in streams()} == names
+    assert not {rpc.name for rpc in public_rpcs()} & names
 
 
 def test_the_ledger_is_not_public() -> None:
@@ -33,6 +41,9 @@ def test_the_ledger_is_not_public() -> None:
         "giro.reminders.v1.RemindersService",
         "giro.booking.v1.BookingService",
         "giro.booking.v1.OutcomesService",
+        "giro.booking.v1.PortalService",
+        "giro.booking.v1.AnnulmentsService",
+        "giro.booking.v1.UnavailabilityService",
         "giro.geo.v1.GeoService",
         "giro.geo.v1.PlanningService",
     }

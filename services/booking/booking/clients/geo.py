@@ -149,6 +149,12 @@ class GeoAgents:
             if not token:
                 return frozenset(found)
 
+    async def zone(self, tenant: str, agent_id: str) -> str:
+        """IANA zone of an agent's calendar. Raises NotFound naming `agent_id`."""
+        request = geo_pb2.GetAgentRequest(agent_id=agent_id)
+        found: Any = await self._client.call(self._stub.GetAgent, request, tenant=tenant)
+        return str(found.calendar.time_zone)
+
 
 def _in_our_words(error: GiroError) -> GiroError:
     """The same error with fields named as our callers know them: geo's `plan.agent_id` is our `agent_id`."""

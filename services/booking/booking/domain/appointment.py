@@ -60,6 +60,7 @@ class Appointment:
     until then nothing else may change. `characteristics` are texts by id, `refix_at` is the date that the
     agent named with the present outcome (R-061). `linked` tells whether the link between this card and the
     one that it supersedes is shown (R-052).
+    `zone` is the sub-folder that it is filed in (R-004).
     """
 
     appointment_id: str
@@ -83,6 +84,7 @@ class Appointment:
     supersedes: str | None = None
     superseded_by: str | None = None
     linked: bool = False
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,16 @@ def cancel(appointment: Appointment, version: int, note: str, now: datetime) -> 
     _require_changeable(appointment)
     to_confirm = -1 if appointment.state is State.TO_CONFIRM else 0
     change = _changed(appointment, now, State.CANCELLED, Count(-1, to_confirm, 1))
+    return replace(change, after=replace(change.after, cancel_note=note))
+
+
+def annul(appointment: Appointment, note: str, now: datetime) -> Change | None:
+    """-> CANCELLED by an accepted claim, also of a visit that was held; None when it is so already."""
+    if appointment.state is State.CANCELLED:
+        return None
+    if appointment.state is not State.HELD:
+        return cancel(appointment, 0, note, now)
+    change = _changed(appointment, now, State.CANCELLED, Count(-1, 0, 1))
     return replace(change, after=replace(change.after, cancel_note=note))
 
 

@@ -7,7 +7,10 @@ from kit.values.latlng import LatLng
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A card of a campaign; `phone` is E.164, `language` BCP 47. Empty texts are not known."""
+    """A card of a campaign; `phone` is E.164, `language` BCP 47, `zone` the name of a sub-folder (R-004).
+
+    Empty texts are not known.
+    """
 
     contact_id: str
     campaign_id: str
@@ -17,3 +20,4 @@ class Contact:
     point: LatLng
     email: str = ""
     language: str = ""
+    zone: str = ""

@@ -57,6 +57,16 @@ def hours_near(near: str, windows: Sequence[Window], zone: ZoneInfo) -> tuple[da
     return tuple(datetime.combine(day, hour, zone).astimezone(UTC) for day in sorted(days))
 
 
+def day_window(day: date, zone: ZoneInfo) -> Window:
+    """A calendar day of the zone: 23 to 25 hours."""
+    return Window(_midnight(day, zone), _midnight(day + timedelta(days=1), zone))
+
+
+def parse_day(text: str, field: str) -> date:
+    """The day of "YYYY-MM-DD". Raises InvalidInput naming the field."""
+    return _day(text, field)
+
+
 def merged(windows: Sequence[Window]) -> tuple[Window, ...]:
     """The same time in order and without overlaps. Raises InvalidInput naming `windows` for over 62 days."""
     joined: list[Window] = []

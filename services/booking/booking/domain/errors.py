@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from kit.errors import Conflict, InvalidInput, NotFound, Reason, RuleViolated
+from kit.errors import AlreadyExists, Conflict, InvalidInput, NotFound, Reason, RuleViolated
 
 
 def not_found(resource: str, field: str) -> NotFound:
@@ -107,3 +107,43 @@ def field_hidden(field: str, name: str) -> InvalidInput:
     """R-061, R-076: the outcome state does not show what `field` of the request writes."""
     message = f"the outcome state does not show {name}"
     return InvalidInput(Reason.FIELD_HIDDEN, message, metadata={"characteristic": name}, field=field)
+
+
+def too_late(what: str, closed_from: datetime) -> RuleViolated:
+    """A deadline has passed; `closed_from` is the first instant after it."""
+    shown = closed_from.isoformat()
+    return RuleViolated(Reason.TOO_LATE, f"{what} since {shown}", metadata={"closed_from": shown})
+
+
+def notice_too_short(notice_days: int) -> RuleViolated:
+    """R-014: an unavailable day was told too late."""
+    message = f"it has to be told {notice_days} days before; a supervisor may take it with an override_note"
+    return RuleViolated(Reason.TOO_LATE, message, metadata={"notice_days": notice_days}, field="first_day")
+
+
+def agent_contacted() -> RuleViolated:
+    """R-008: the agent contacted the customer before the visit, so it cannot be disowned."""
+    return RuleViolated(Reason.AGENT_CONTACTED, "the agent contacted the customer before the visit")
+
+
+def claim_decided(state: str) -> RuleViolated:
+    """The annulment claim was decided otherwise."""
+    return RuleViolated(Reason.WRONG_STATE, f"the claim is {state}", metadata={"state": state})
+
+
+def claim_exists() -> AlreadyExists:
+    """One open or accepted claim an appointment."""
+    message = "there is a claim for this appointment already"
+    return AlreadyExists(Reason.ALREADY_EXISTS, message, metadata={"resource": "annulment claim"})
+
+
+def absent(agent_id: str) -> RuleViolated:
+    """The agent cannot come on that day."""
+    message = "the agent is noted as unavailable at that time"
+    return RuleViolated(Reason.ABSENT, message, metadata={"agent_id": agent_id})
+
+
+def contact_unavailable() -> RuleViolated:
+    """The person to visit cannot be met on that day."""
+    message = "the person to visit is noted as unavailable at that time"
+    return RuleViolated(Reason.CONTACT_UNAVAILABLE, message)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from booking.domain import errors
+from booking.domain.absences import NO_ABSENCES, Absences
 from booking.domain.campaign import Campaign
 from booking.domain.itinerary import StopPlan
 from booking.domain.parameters import Parameters
@@ -17,7 +18,7 @@ class Grounds:
     """A campaign, the parameters that count in it, and the business clock when they were read.
 
     `contact_point` is where the contact that was asked for is, if the campaign has it; `agent_works` tells
-    whether the agent that was asked about works for the campaign.
+    whether the agent that was asked about works for the campaign; `absences` are those of both.
     """
 
     campaign: Campaign
@@ -25,6 +26,7 @@ class Grounds:
     now: datetime
     contact_point: LatLng | None = None
     agent_works: bool = False
+    absences: Absences = NO_ABSENCES
 
     @property
     def terms(self) -> Terms:
@@ -32,9 +34,10 @@ class Grounds:
         return Terms(self.campaign.package, self.parameters.lead_time)
 
     def plan(self, agent_id: str, window: Window, point: LatLng) -> StopPlan:
-        """The stop that a visit of this campaign needs. Raises AGENT_NOT_IN_CAMPAIGN."""
+        """The stop that a visit of this campaign needs. Raises AGENT_NOT_IN_CAMPAIGN, ABSENT."""
         if not self.agent_works:
             raise errors.agent_not_in_campaign(agent_id)
+        self.absences.require_none(agent_id, window)
         return StopPlan(agent_id, window, point, self.campaign.buffer, self.campaign.skills)
 
     def required_contact_point(self) -> LatLng:

@@ -24,6 +24,11 @@ class Package:
             raise ValueError(f"the counters contradict each other: {self}")
 
     @property
+    def left(self) -> int:
+        """How many more may be taken in this step."""
+        return self.purchased - self.taken - self.cancelled_in_step
+
+    @property
     def full(self) -> bool:
         """Whether no unit is left in this step: cancelled ones are made up after it, not in it (R-136)."""
         return self.taken + self.cancelled_in_step >= self.purchased

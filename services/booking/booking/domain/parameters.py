@@ -75,6 +75,36 @@ DECLINE_CANCELS = Parameter(
     narrowest=Scope.CAMPAIGN,
 )
 
+CONFIRM_ON_WORKING_DAYS = Parameter(
+    "confirm_on_working_days",
+    bool,
+    default=False,
+    description="Whether appointments are confirmed on the working day before theirs, as Monday's on Friday,"
+    " instead of the calendar day before (R-007).",
+    rule="R-007",
+    narrowest=Scope.CAMPAIGN,
+)
+
+ANNULMENT_DEADLINE_DAYS = Parameter(
+    "annulment_deadline_days",
+    int,
+    default=2,
+    description="Until the end of which calendar day annulment is claimed, counted from the visit's:"
+    " 2 is two days after it, -2 two days before (R-012).",
+    rule="R-012",
+    bounds=Bounds(-60, 60),
+    narrowest=Scope.CAMPAIGN,
+)
+UNAVAILABILITY_NOTICE_DAYS = Parameter(
+    "unavailability_notice_days",
+    int,
+    default=8,
+    description="How many calendar days before it an unavailable day has to be told (R-014).",
+    rule="R-014",
+    bounds=Bounds(0, 365),
+    narrowest=Scope.CAMPAIGN,
+)
+
 DEFINITIONS: Mapping[str, Parameter[Any]] = {
     parameter.name: parameter
     for parameter in (
@@ -86,6 +116,9 @@ DEFINITIONS: Mapping[str, Parameter[Any]] = {
         GRADE_IDEAL_UP_TO,
         GRADE_OK_UP_TO,
         DECLINE_CANCELS,
+        CONFIRM_ON_WORKING_DAYS,
+        ANNULMENT_DEADLINE_DAYS,
+        UNAVAILABILITY_NOTICE_DAYS,
     )
 }
 

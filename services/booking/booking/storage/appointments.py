@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from booking.domain import errors
 from booking.domain.appointment import Appointment, Change, Colour
@@ -19,7 +20,7 @@ COLUMNS = """
     a.appointment_id, a.campaign_id, a.contact_id, a.agent_id, a.starts_at, a.ends_at, a.place, a.state,
     a.version, a.operator_id, a.note, a.created_at, a.updated_at, a.move_id, a.cancel_note,
     CASE WHEN a.coloured_start = a.starts_at THEN a.colour END AS colour, a.outcome_state_id,
-    a.characteristics, a.refix_at, a.supersedes, a.superseded_by, a.linked
+    a.characteristics, a.refix_at, a.supersedes, a.superseded_by, a.linked, a.zone
 """
 
 _GET_TEXT = f"""
@@ -56,20 +57,33 @@ _CHANGE_AND_COUNT = text(
     """  # noqa: S608 - constants
 )
 
-_LIST = text(
-    f"""
-    SELECT {COLUMNS} FROM booking.appointments a
-    WHERE a.tenant_id = :tenant
-      AND (a.starts_at, a.appointment_id) > (:after_start, :after_id)
-      AND a.state NOT IN ('PENDING', 'FAILED')
-      AND (CAST(:not_ended_by AS timestamptz) IS NULL
-           OR (a.ends_at > :not_ended_by AND a.state NOT IN ('CANCELLED', 'SUPERSEDED')))
-      AND (:campaign = '' OR a.campaign_id = :campaign) AND (:agent = '' OR a.agent_id = :agent)
-      AND (:whole OR a.campaign_id = ANY (CAST(:campaigns AS text[]))
-           OR a.agent_id = ANY (CAST(:agents AS text[])))
-    ORDER BY a.starts_at, a.appointment_id LIMIT :rows
-    """  # noqa: S608 - constants
-)
+_UPCOMING = """
+    AND a.state NOT IN ('PENDING', 'FAILED', 'CANCELLED', 'SUPERSEDED') AND a.ends_at > :not_ended_by
+    AND a.starts_at > :not_ended_by - interval '1 day'
+"""  # a visit lasts a day at most, so an index on starts need not look at all that is past
+
+_NARROWED = {
+    "campaign": "AND a.campaign_id = :campaign",
+    "agent": "AND a.agent_id = :agent",
+    "zone": "AND a.zone = :zone",
+    "reach": "AND (a.campaign_id = ANY (CAST(:campaigns AS text[]))"
+    " OR a.agent_id = ANY (CAST(:agents AS text[])))",
+}
+
+
+@cache
+def _list(upcoming: bool, narrowed: frozenset[str]) -> TextClause:
+    """One statement for each way to narrow the list, so that each is planned with its own index."""
+    return text(
+        f"""
+        SELECT {COLUMNS} FROM booking.appointments a
+        WHERE a.tenant_id = :tenant AND (a.starts_at, a.appointment_id) > (:after_start, :after_id)
+          {_UPCOMING if upcoming else "AND a.state NOT IN ('PENDING', 'FAILED')"}
+          {" ".join(_NARROWED[name] for name in sorted(narrowed))}
+        ORDER BY a.starts_at, a.appointment_id LIMIT :rows
+        """  # noqa: S608 - constants
+    )
+
 
 _OWNED = text(
     f"""
@@ -95,12 +109,24 @@ START_OF_TIME = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which appointments to list: within this reach; None and empty ids leave their side open."""
+    """Which appointments to list: within this reach; None and empty texts leave their side open."""
 
     reach: Reach
     not_ended_by: datetime | None
     campaign_id: str
     agent_id: str
+    zone: str = ""
+
+    @property
+    def narrowed(self) -> frozenset[str]:
+        """By what the list is narrowed."""
+        sides = {
+            "campaign": bool(self.campaign_id),
+            "agent": bool(self.agent_id),
+            "zone": bool(self.zone),
+            "reach": not self.reach.whole,
+        }
+        return frozenset(name for name, wanted in sides.items() if wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,19 +178,19 @@ async def paint(tx: Tx, appointment_id: str, painted: Painted) -> bool:
 
 async def page(tx: Tx, wanted: Filter, after: tuple[datetime, str], count: int) -> Sequence[Appointment]:
     """All that were booked, whatever became of them, by (start, id) after one."""
-    params = {
-        "tenant": tx.tenant,
-        "not_ended_by": wanted.not_ended_by,
-        "campaign": wanted.campaign_id,
-        "agent": wanted.agent_id,
-        "whole": wanted.reach.whole,
-        "campaigns": list(wanted.reach.campaigns),
-        "agents": list(wanted.reach.agents),
-        "after_start": after[0],
-        "after_id": after[1],
-        "rows": count,
+    values: dict[str, Any] = {
+        "campaign": {"campaign": wanted.campaign_id},
+        "agent": {"agent": wanted.agent_id},
+        "zone": {"zone": wanted.zone},
+        "reach": {"campaigns": list(wanted.reach.campaigns), "agents": list(wanted.reach.agents)},
     }
-    return [rows.appointment(row) for row in await tx.run(_LIST, params)]
+    params = {"tenant": tx.tenant, "after_start": after[0], "after_id": after[1], "rows": count}
+    for name in wanted.narrowed:
+        params |= values[name]
+    if wanted.not_ended_by is not None:
+        params["not_ended_by"] = wanted.not_ended_by
+    statement = _list(wanted.not_ended_by is not None, wanted.narrowed)
+    return [rows.appointment(row) for row in await tx.run(statement, params)]
 
 
 async def owned(tx: Tx, after: str, count: int) -> Sequence[Appointment]:

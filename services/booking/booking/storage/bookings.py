@@ -37,9 +37,11 @@ _BEGIN = text(
     )
     INSERT INTO booking.appointments
         (tenant_id, campaign_id, appointment_id, contact_id, agent_id, starts_at, ends_at, place, state,
-         operator_id, note, created_at, updated_at, hold_id, claim_key)
+         operator_id, note, created_at, updated_at, hold_id, claim_key, zone)
     SELECT unit.tenant_id, unit.campaign_id, :id, :contact, :agent, :starts_at, :ends_at, :place, 'PENDING',
-           :operator, :note, :now, :now, :hold, :claim_key
+           :operator, :note, :now, :now, :hold, :claim_key,
+           coalesce((SELECT k.zone FROM booking.contacts k
+                     WHERE k.tenant_id = unit.tenant_id AND k.contact_id = :contact), '')
     FROM unit RETURNING appointment_id
     """  # noqa: S608 - constants
 )

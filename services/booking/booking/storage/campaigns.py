@@ -1,6 +1,7 @@
 """Campaigns, their agents and their counters."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import text
@@ -11,6 +12,7 @@ from booking.domain.grounds import Grounds
 from booking.storage import parameters, rows
 from kit.db.uow import NOW, Tx
 from kit.values.latlng import LatLng
+from kit.values.window import Window
 
 _COLUMNS = """
     c.campaign_id, c.display_name, c.purchased, c.taken, c.to_confirm, c.cancelled_in_step, c.skills,
@@ -43,6 +45,11 @@ _GET = text(
     """  # noqa: S608 - constants
 )
 
+_COUNTERS = text(
+    f"SELECT {_COLUMNS} FROM booking.campaigns c"  # noqa: S608 - constants
+    " WHERE c.tenant_id = :tenant AND c.campaign_id = :campaign"
+)
+
 _EXISTS = text("SELECT FROM booking.campaigns WHERE tenant_id = :tenant AND campaign_id = :campaign")
 
 _LIST = text(
@@ -54,13 +61,33 @@ _LIST = text(
     """  # noqa: S608 - constants
 )
 
+_AWAY = """
+    (SELECT json_agg(json_build_array(u.agent_id, extract(epoch FROM u.starts_at)::bigint,
+                                      extract(epoch FROM u.ends_at)::bigint, u.contact_id)
+                     ORDER BY u.starts_at)
+     FROM booking.unavailabilities u
+     WHERE u.tenant_id = c.tenant_id AND u.withdrawn_at IS NULL AND {whose}
+       AND u.ends_at > clock_timestamp() - interval '1 day')
+"""
+
+_AWAY_OF_ALL = _AWAY.format(
+    whose="u.agent_id <> '' AND u.agent_id = ANY (ARRAY(SELECT w.agent_id FROM booking.campaign_agents w"
+    " WHERE w.tenant_id = c.tenant_id AND w.campaign_id = c.campaign_id))"
+)
+_AWAY_OF_CONTACTS = _AWAY.format(
+    whose="u.contact_id <> '' AND u.contact_id = ANY (CAST(:contacts AS text[]))"
+)
+_AWAY_OF_AGENT = _AWAY.format(whose="u.agent_id <> '' AND u.agent_id = :agent")
+_AWAY_OF_CONTACT = _AWAY.format(whose="u.contact_id <> '' AND u.contact_id = :contact")
+
 _TO_SUGGEST = {
     sandbox: text(
         f"""
         SELECT {_COLUMNS}, {_AGENTS}, {parameters.OF_CAMPAIGN} AS parameters, {now} AS now,
                (SELECT json_object_agg(k.contact_id, k.place) FROM booking.contacts k
                 WHERE k.tenant_id = c.tenant_id AND k.campaign_id = c.campaign_id
-                  AND k.contact_id = ANY (CAST(:contacts AS text[]))) AS places
+                  AND k.contact_id = ANY (CAST(:contacts AS text[]))) AS places,
+               {_AWAY_OF_ALL} AS agents_away, {_AWAY_OF_CONTACTS} AS contacts_away
         FROM booking.campaigns c
         WHERE c.tenant_id = :tenant AND c.campaign_id = :campaign
         """  # noqa: S608 - constants
@@ -77,13 +104,28 @@ _TO_BOOK = {
                          AND a.agent_id = :agent) AS agent_works,
                (SELECT k.place FROM booking.contacts k
                 WHERE k.tenant_id = c.tenant_id AND k.campaign_id = c.campaign_id
-                  AND k.contact_id = :contact) AS place
+                  AND k.contact_id = :contact) AS place,
+               {_AWAY_OF_AGENT} AS agents_away, {_AWAY_OF_CONTACT} AS contacts_away
         FROM booking.campaigns c
         WHERE c.tenant_id = :tenant AND c.campaign_id = :campaign
         """  # noqa: S608 - constants
     )
     for sandbox, now in NOW.items()
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Grounds for all who ask about one campaign, with places and absences by contact."""
+
+    grounds: Grounds
+    places: Mapping[str, LatLng]
+    contacts_away: Mapping[str, Sequence[Window]]
+
+    def of(self, contact_id: str) -> Grounds:
+        """The grounds of one who asks about this contact, or about none."""
+        absences = replace(self.grounds.absences, of_contact=self.contacts_away.get(contact_id, ()))
+        return replace(self.grounds, contact_point=self.places.get(contact_id), absences=absences)
 
 
 async def insert(tx: Tx, campaign: Campaign) -> None:
@@ -109,6 +151,14 @@ async def get(tx: Tx, campaign_id: str) -> Campaign:
     return rows.campaign(row)
 
 
+async def get_counters(tx: Tx, campaign_id: str) -> Campaign:
+    """The same without its agents."""
+    row = (await tx.run(_COUNTERS, {"tenant": tx.tenant, "campaign": campaign_id})).one_or_none()
+    if row is None:
+        raise errors.not_found("campaign", "campaign_id")
+    return rows.campaign(row)
+
+
 async def require(tx: Tx, campaign_id: str) -> None:
     """Raises NotFound naming `campaign_id` unless there is such a campaign."""
     found = await tx.run(_EXISTS, {"tenant": tx.tenant, "campaign": campaign_id})
@@ -129,7 +179,7 @@ async def page(tx: Tx, only: Collection[str] | None, after: str, count: int) -> 
 
 async def grounds_to_suggest(
     tx: Tx, campaign_id: str, contact_ids: Collection[str], *, sandbox: bool
-) -> tuple[Grounds, Mapping[str, LatLng]] | None:
+) -> Read | None:
     """The campaign with all its agents, and where those of the contacts are that it has.
 
     None when there is no such campaign. One statement, the clock included.
@@ -139,7 +189,9 @@ async def grounds_to_suggest(
     if row is None:
         return None
     places = {contact: LatLng.from_key(place) for contact, place in (row.places or {}).items()}
-    return Grounds(rows.campaign(row), rows.parameters(row.parameters), row.now), places
+    absences = rows.absences(row.agents_away, ())
+    grounds = Grounds(rows.campaign(row), rows.parameters(row.parameters), row.now, absences=absences)
+    return Read(grounds, places, rows.contacts_away(row.contacts_away))
 
 
 async def grounds_to_book(
@@ -156,4 +208,5 @@ async def grounds_to_book(
         now=row.now,
         contact_point=None if row.place is None else LatLng.from_key(row.place),
         agent_works=row.agent_works,
+        absences=rows.absences(row.agents_away, rows.contacts_away(row.contacts_away).get(contact_id, ())),
     )

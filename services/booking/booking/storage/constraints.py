@@ -12,5 +12,6 @@ CONSTRAINTS: Mapping[str, Callable[[], GiroError]] = {
     "campaigns_package": lambda: RuleViolated(Reason.PACKAGE_FULL, "the campaign's package is used up"),
     "moves_one_pending": errors.change_in_progress,
     "appointments_one_a_request": errors.request_id_reused,
+    "annulment_claims_one_standing": errors.claim_exists,
     "parameters_campaign": lambda: errors.not_found("campaign", "campaign_id"),
 }

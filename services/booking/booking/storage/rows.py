@@ -1,8 +1,10 @@
 """How rows become the domain's values."""
 
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from booking.domain.absences import NO_ABSENCES, Absences
 from booking.domain.appointment import Appointment, Colour, Move, MoveKind, State
 from booking.domain.campaign import Campaign
 from booking.domain.contact import Contact
@@ -37,6 +39,7 @@ def contact(row: Any) -> Contact:
         point=LatLng.from_key(row.place),
         email=row.email,
         language=row.language,
+        zone=row.zone,
     )
 
 
@@ -64,6 +67,7 @@ def appointment(row: Any) -> Appointment:
         supersedes=row.supersedes,
         superseded_by=row.superseded_by,
         linked=row.linked,
+        zone=row.zone,
     )
 
 
@@ -79,3 +83,21 @@ def parameters(triples: list[list[Any]] | None) -> Parameters:
     for name, of_campaign, value in triples or ():
         values.setdefault(name, {})[Scope.CAMPAIGN if of_campaign else Scope.TENANT] = value
     return Parameters(values)
+
+
+def absences(of_agents: list[list[Any]] | None, of_contact: Sequence[Window]) -> Absences:
+    """`[agent, start, end, ...]` in Unix seconds as `json_agg` gives them; None: nobody is away."""
+    return Absences(_by(of_agents, 0), of_contact) if of_agents or of_contact else NO_ABSENCES
+
+
+def contacts_away(found: list[list[Any]] | None) -> Mapping[str, Sequence[Window]]:
+    """The same of contacts, by id."""
+    return _by(found, 3)
+
+
+def _by(found: list[list[Any]] | None, position: int) -> dict[str, list[Window]]:
+    windows: dict[str, list[Window]] = {}
+    for row in found or ():
+        away = Window(datetime.fromtimestamp(row[1], UTC), datetime.fromtimestamp(row[2], UTC))
+        windows.setdefault(row[position], []).append(away)
+    return windows

@@ -41,6 +41,7 @@ def import_contacts(request: pb.ImportContactsRequest) -> ImportContacts:
             point=fields.point(contact.point),
             email=contact.email,
             language=contact.language,
+            zone=contact.zone,
         )
         for contact in request.contacts
     ]
@@ -131,6 +132,7 @@ def list_appointments(request: pb.ListAppointmentsRequest) -> ListAppointments:
         upcoming=request.scope != pb.APPOINTMENT_SCOPE_ALL,
         campaign_id=request.campaign_id,
         agent_id=request.agent_id,
+        zone=request.zone,
         page_size=request.page_size,
         page_token=request.page_token,
     )

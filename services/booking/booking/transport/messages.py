@@ -45,6 +45,7 @@ def contact(found: Contact) -> pb.Contact:
         campaign_id=found.campaign_id,
         email=found.email,
         language=found.language,
+        zone=found.zone,
     )
 
 
@@ -81,6 +82,7 @@ def appointment(found: Appointment) -> pb.Appointment:
         outcome_state_id=found.outcome_state_id,
         supersedes=(found.supersedes or "") if found.linked else "",
         superseded_by=(found.superseded_by or "") if found.linked else "",
+        zone=found.zone,
     )
 
 
@@ -118,6 +120,10 @@ def suggestions(made: Suggestions, *, explain: bool) -> pb.SuggestSlotsResponse:
             start=timestamp(made.windows[0].start), end=timestamp(made.windows[-1].end)
         )
         message.refused.add(gap=gap, reason=made.closed.reason.value)
+    if explain:
+        for left in made.left_out:
+            away = travel_pb2.TimeWindow(start=timestamp(left.window.start), end=timestamp(left.window.end))
+            message.refused.add(agent_id=left.agent_id, gap=away, reason=left.reason)
     return message
 
 

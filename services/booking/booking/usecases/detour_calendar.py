@@ -1,8 +1,8 @@
 """What a visit would add to each agent's day, over a month (GEO-11)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 
 from booking.domain import errors
 from booking.domain.campaign import zone
@@ -10,12 +10,13 @@ from booking.domain.days import month_days
 from booking.domain.grounds import Grounds
 from booking.domain.policies import refusals
 from booking.usecases.desk import Desk
-from booking.usecases.ports import NO_DETOURS, FoundDetours
+from booking.usecases.ports import NO_DETOURS, FoundDetour, FoundDetours, SlotQuery
 from booking.usecases.reach import reach
 from booking.usecases.suggest_slots import SuggestSlots, slot_query, slot_token
 from kit.errors import GiroError
 from kit.rpc.context import caller
 from kit.values.latlng import LatLng
+from kit.values.window import Window
 
 MOST_AGENTS = 100
 """Most agents of one calendar: a month of them is about what one answer can hold."""
@@ -58,9 +59,24 @@ async def detour_calendar(desk: Desk, query: DetourCalendar) -> Month:
     closed = next(iter(refusals(grounds.now, search.not_before, grounds.terms)), None)
     if closed is not None:
         return Month(NO_DETOURS, (), (), closed)
-    found = await desk.ledger.detours(who.tenant, search)
+    found = _of_those_present(await desk.ledger.detours(who.tenant, search), search, grounds)
     tokens = [slot_token(desk, search, detour.agent_id, detour.start) for detour in found.detours]
     return Month(found, [day for day, _ in days], tokens)
+
+
+def _of_those_present(found: FoundDetours, search: SlotQuery, grounds: Grounds) -> FoundDetours:
+    """Without the days on which the agent, or the person to visit, is away."""
+    kept = [
+        detour
+        for detour in found.detours
+        if grounds.absences.left_for(detour.agent_id, [_visit(detour, search)]) == (_visit(detour, search),)
+    ]
+    return replace(found, detours=kept)
+
+
+def _visit(detour: FoundDetour, search: SlotQuery) -> Window:
+    start = datetime.fromtimestamp(detour.start, UTC)
+    return Window(start, start + search.duration)
 
 
 def _as_suggestion(query: DetourCalendar, grounds: Grounds) -> SuggestSlots:

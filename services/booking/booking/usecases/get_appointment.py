@@ -2,6 +2,7 @@
 
 from booking.domain.appointment import WITH_STOP, Appointment, Card
 from booking.storage import appointments
+from booking.usecases import views
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
 from kit import telemetry
@@ -12,10 +13,11 @@ _log = telemetry.logger(__name__)
 
 
 async def get_appointment(desk: Desk, appointment_id: str) -> Card:
-    """One appointment. Raises NotFound; Unavailable when geo cannot tell the legs."""
+    """One appointment; who looked is kept (R-017). Raises NotFound; Unavailable without geo's legs."""
     async with desk.db.uow(caller().tenant) as tx:
         appointment = await appointments.get(tx, appointment_id)
-    reach().require_sight(appointment.campaign_id, appointment.agent_id)
+        reach().require_sight(appointment.campaign_id, appointment.agent_id)
+        await views.record(tx, [appointment])
     return await _with_legs(desk, appointment)
 
 

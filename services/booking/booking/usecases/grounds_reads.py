@@ -6,16 +6,16 @@ is asked as often as it can answer, not as often as operators ask.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from contextvars import Context
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from booking.domain.grounds import Grounds
 from booking.storage import campaigns
+from booking.storage.campaigns import Read
 from kit.db.engine import Database
-from kit.values.latlng import LatLng
 
-_Found = tuple[Grounds, Mapping[str, LatLng]] | None
+_Found = Read | None
 
 
 @dataclass(slots=True)
@@ -42,10 +42,7 @@ class GroundsReads:
             # a context of its own: one caller's deadline or end is not the others'
             line.reading = asyncio.create_task(self._serve(tenant, campaign_id, line), context=Context())
         found = await answer
-        if found is None:
-            return None
-        grounds, places = found
-        return replace(grounds, contact_point=places.get(contact_id))
+        return None if found is None else found.of(contact_id)
 
     async def _serve(self, tenant: str, campaign_id: str, line: _Line) -> None:
         while line.waiting:

@@ -1,13 +1,14 @@
-"""Appointments, upcoming or all, by campaign or agent (R-001, R-003, R-004)."""
+"""The folder: appointments, upcoming or all, by campaign, agent or zone (R-001, R-003, R-004)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from booking.domain.appointment import Appointment
-from booking.domain.pages import DEFAULT_SIZE
+from booking.domain.pages import DEFAULT_SIZE, Position
 from booking.storage import appointments
 from booking.storage.appointments import Filter
+from booking.usecases import views
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
 from kit.rpc.context import caller
@@ -15,11 +16,12 @@ from kit.rpc.context import caller
 
 @dataclass(frozen=True, slots=True)
 class ListAppointments:
-    """`upcoming`: those not ended and not cancelled. Empty ids: all within the caller's reach."""
+    """`upcoming`: those not ended and not cancelled. Empty texts: all within the caller's reach."""
 
     upcoming: bool
     campaign_id: str
     agent_id: str
+    zone: str
     page_size: int
     page_token: str
 
@@ -33,25 +35,36 @@ class AppointmentPage:
 
 
 async def list_appointments(desk: Desk, query: ListAppointments) -> AppointmentPage:
-    """One page. Raises InvalidInput naming `page_token`, NotAllowed (OUT_OF_SCOPE)."""
+    """One page; what a customer or an agent is shown is kept (R-017).
+
+    Raises InvalidInput naming `page_token`, NotAllowed (OUT_OF_SCOPE).
+    """
     who = caller()
-    shape = ("appointments", str(query.upcoming), query.campaign_id, query.agent_id)
+    shape = ("appointments", str(query.upcoming), query.campaign_id, query.agent_id, query.zone)
     position = desk.page_tokens.read(who.tenant, shape, query.page_token)
     mine = reach()
     mine.require_sight(query.campaign_id, query.agent_id)
     size = query.page_size or DEFAULT_SIZE
     async with desk.db.uow(who.tenant) as tx:
         present = await tx.now() if query.upcoming else None
-        wanted = Filter(mine, present, query.campaign_id, query.agent_id)
-        found = await appointments.page(tx, wanted, _after(position), size + 1)
+        wanted = Filter(mine, present, query.campaign_id, query.agent_id, query.zone)
+        found = await appointments.page(tx, wanted, after_of(position), size + 1)
+        if who.has_role(*views.CLIENTS):
+            await views.record(tx, found[:size])
+    return page_of(desk, shape, found, size)
+
+
+def page_of(desk: Desk, shape: Sequence[str], found: Sequence[Appointment], size: int) -> AppointmentPage:
+    """A page of what was found, one row more than it holds, with the token of the next."""
     if len(found) <= size:
         return AppointmentPage(found, "")
     last = found[size - 1]
     here = (int(last.window.start.timestamp()), last.appointment_id)
-    return AppointmentPage(found[:size], desk.page_tokens.write(who.tenant, shape, here))
+    return AppointmentPage(found[:size], desk.page_tokens.write(caller().tenant, shape, here))
 
 
-def _after(position: tuple[str | int, ...] | None) -> tuple[datetime, str]:
+def after_of(position: Position | None) -> tuple[datetime, str]:
+    """Where a list by start and id goes on."""
     if position is None:
         return appointments.START_OF_TIME, ""
     start, appointment_id = position

@@ -72,6 +72,13 @@ def plan_of(grounds: Grounds, appointment: Appointment, agent_id: str, start: da
     return StopPlan(agent_id, window, appointment.point, campaign.buffer, campaign.skills)
 
 
+def new_plan(grounds: Grounds, appointment: Appointment, agent_id: str, start: datetime) -> StopPlan:
+    """The same for a move that begins. Raises ABSENT, CONTACT_UNAVAILABLE."""
+    plan = plan_of(grounds, appointment, agent_id, start)
+    grounds.absences.require_none(agent_id, plan.window)
+    return plan
+
+
 async def carry_out(desk: Desk, pending: PendingMove, claim: Claim) -> Card:
     """Asks geo and follows. Raises its refusal; Unavailable when the outcome is not known yet."""
     verb = pending.move.kind.lower()

@@ -174,3 +174,7 @@ class Agents(Protocol):
     async def known(self, tenant: str) -> frozenset[str]:
         """Ids of all agents of the tenant."""
         ...
+
+    async def zone(self, tenant: str, agent_id: str) -> str:
+        """IANA zone of an agent's calendar. Raises NotFound naming `agent_id`."""
+        ...

@@ -52,4 +52,4 @@ async def _begin(desk: Desk, command: PostponeAppointment) -> PendingMove | Card
 async def _plan(desk: Desk, tx: Tx, appointment: Appointment, start: datetime) -> StopPlan:
     grounds = await move_stop.grounds_of(desk, tx, appointment, appointment.agent_id)
     require_postponable(grounds.now, appointment, start, grounds.parameters.lead_time_of_postponement)
-    return move_stop.plan_of(grounds, appointment, appointment.agent_id, start)
+    return move_stop.new_plan(grounds, appointment, appointment.agent_id, start)

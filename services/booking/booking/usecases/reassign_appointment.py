@@ -61,4 +61,4 @@ async def _plan(desk: Desk, tx: Tx, appointment: Appointment, command: ReassignA
     start = command.start or appointment.window.start
     leads = grounds.terms.lead_time, grounds.parameters.lead_time_of_postponement
     require_reassignable(grounds.now, appointment, start, leads)
-    return move_stop.plan_of(grounds, appointment, command.agent_id, start)
+    return move_stop.new_plan(grounds, appointment, command.agent_id, start)

@@ -15,6 +15,7 @@ from booking.usecases import slot_pages
 from booking.usecases.desk import Desk
 from booking.usecases.ports import NO_SLOTS, FoundSlots, SlotQuery
 from booking.usecases.reach import reach
+from booking.usecases.search_slots import LeftOut, search_slots
 from kit.errors import GiroError
 from kit.rpc.context import caller
 from kit.values.latlng import LatLng
@@ -45,13 +46,17 @@ class SuggestSlots:
 
 @dataclass(frozen=True, slots=True)
 class Suggestions:
-    """Slots with their tokens, or, when policy leaves none, the reason and the time that was asked for."""
+    """Slots with their tokens, or, when policy leaves none, the reason and the time that was asked for.
+
+    `left_out` is the agents' time that was not searched.
+    """
 
     found: FoundSlots
     tokens: Sequence[str]
     closed: GiroError | None = None
     windows: Sequence[Window] = ()
     next_page_token: str = ""
+    left_out: Sequence[LeftOut] = ()
 
 
 async def suggest_slots(desk: Desk, query: SuggestSlots) -> Suggestions:
@@ -71,11 +76,12 @@ async def suggest_slots(desk: Desk, query: SuggestSlots) -> Suggestions:
     if closed is not None:
         return Suggestions(NO_SLOTS, (), closed, search.windows)
     # one more than the page holds tells whether there is a next one
-    further = await desk.ledger.search(who.tenant, replace(search, limit=search.limit + 1, after=page.after))
+    wanted = replace(search, limit=search.limit + 1, after=page.after)
+    further, left_out = await search_slots(desk, wanted, grounds)
     shown = slot_pages.cut(further.slots, search.limit, page, ideal_first=query.ideal_first)
     token = slot_pages.following(desk.page_tokens, _asked(query), page, shown, further.slots)
     tokens = [slot_token(desk, search, slot.agent_id, slot.start) for slot in shown]
-    return Suggestions(replace(further, slots=shown), tokens, next_page_token=token)
+    return Suggestions(replace(further, slots=shown), tokens, next_page_token=token, left_out=left_out)
 
 
 def slot_query(query: SuggestSlots, grounds: Grounds, windows: Sequence[Window]) -> SlotQuery:

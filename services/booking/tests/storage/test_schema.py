@@ -23,6 +23,11 @@ TABLES = (
     "characteristics",
     "outcome_states",
     "history",
+    "appointment_views",
+    "support_contacts",
+    "agent_contacts",
+    "annulment_claims",
+    "unavailabilities",
 )
 
 

@@ -63,7 +63,9 @@ class House:
         become(who)
         return who
 
-    async def campaign(self, purchased: int = 100, agents: Sequence[str] | None = None) -> Campaign:
+    async def campaign(
+        self, purchased: int = 100, agents: Sequence[str] | None = None, zone: str = "Europe/Rome"
+    ) -> Campaign:
         """A new campaign of all agents."""
         return await create_campaign(
             self.desk,
@@ -72,15 +74,17 @@ class House:
                 purchased=purchased,
                 agent_ids=self.agents if agents is None else agents,
                 skills=("pv",),
-                time_zone="Europe/Rome",
+                time_zone=zone,
                 buffer=timedelta(minutes=5),
                 claim=claim(),
             ),
         )
 
-    async def contact(self, campaign: Campaign, point: LatLng = PLACE) -> str:
+    async def contact(self, campaign: Campaign, point: LatLng = PLACE, zone: str = "") -> str:
         """A new contact."""
-        person = Contact("", campaign.campaign_id, "Ada Neri", "+390200000000", "Via Roma 1", point)
+        person = Contact(
+            "", campaign.campaign_id, "Ada Neri", "+390200000000", "Via Roma 1", point, zone=zone
+        )
         return (await import_contacts(self.desk, ImportContacts(campaign.campaign_id, [person], claim())))[0]
 
     async def book(
@@ -96,10 +100,10 @@ class House:
         slot = ChosenTime(campaign.campaign_id, agent or self.agents[0], window)
         return await book_appointment(self.desk, BookAppointment(slot, contact, "ring twice", key or claim()))
 
-    async def booked(self, start: datetime | None = None) -> Card:
+    async def booked(self, start: datetime | None = None, agent: int = 0) -> Card:
         """One appointment in a campaign of its own."""
         campaign = await self.campaign()
-        return await self.book(campaign, await self.contact(campaign), start or soon())
+        return await self.book(campaign, await self.contact(campaign), start or soon(), self.agents[agent])
 
     async def postpone(self, card: Card, start: datetime, key: Claim | None = None, version: int = 0) -> Card:
         """Postpones."""

@@ -69,6 +69,12 @@ class LedgerDouble:
         """All agents, of whatever tenant."""
         return await self._answered("known", self._known)
 
+    async def zone(self, tenant: str, agent_id: str) -> str:
+        """All agents are in Rome."""
+        if agent_id not in self.agents:
+            raise _missing("agent", "agent_id")
+        return "Europe/Rome"
+
     async def search(self, tenant: str, query: SlotQuery) -> FoundSlots:
         """The slots that the test has put there."""
         self.queries.append(query)

@@ -33,8 +33,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def folder(**changes: Any) -> ListAppointments:
-    asked = {"upcoming": True, "campaign_id": "", "agent_id": "", "page_size": 0, "page_token": ""}
-    return ListAppointments(**{**asked, **changes})
+    asked = {"upcoming": True, "page_size": 0}
+    texts = dict.fromkeys(("campaign_id", "agent_id", "zone", "page_token"), "")
+    return ListAppointments(**{**asked, **texts, **changes})
 
 
 async def ids(house: House, **changes: Any) -> list[str]:

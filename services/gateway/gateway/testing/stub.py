@@ -15,7 +15,14 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_status import rpc_status
 
 from gateway.testing.samples import sample
-from giro.booking.v1 import booking_pb2, outcomes_pb2, visits_pb2
+from giro.booking.v1 import (
+    annulments_pb2,
+    booking_pb2,
+    outcomes_pb2,
+    portal_pb2,
+    unavailability_pb2,
+    visits_pb2,
+)
 from giro.geo.v1 import geo_pb2, ledger_pb2, planning_pb2
 from giro.identity.v1 import identity_pb2
 from giro.reminders.v1 import reminders_pb2
@@ -25,6 +32,9 @@ _FILES: Final = (
     booking_pb2,
     outcomes_pb2,
     visits_pb2,
+    portal_pb2,
+    annulments_pb2,
+    unavailability_pb2,
     geo_pb2,
     ledger_pb2,
     planning_pb2,

@@ -348,6 +348,7 @@ class Contact(_message.Message):
     CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
     EMAIL_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    ZONE_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """Id, `cnt_…`; empty when it is being imported."""
     display_name: _builtins.str
@@ -362,6 +363,8 @@ class Contact(_message.Message):
     """E-mail address for reminders; may be empty."""
     language: _builtins.str
     """Language for reminders (BCP 47), as in "lv"; empty: the campaign's."""
+    zone: _builtins.str
+    """Name of the zone whose sub-folder the visits are filed in (R-004); may be empty."""
     @_builtins.property
     def point(self) -> _travel_pb2.Point:
         """Where the visit is. Required."""
@@ -377,10 +380,11 @@ class Contact(_message.Message):
         campaign_id: _builtins.str = ...,
         email: _builtins.str = ...,
         language: _builtins.str = ...,
+        zone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["point", b"point"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "display_name", b"display_name", "email", b"email", "language", b"language", "phone", b"phone", "point", b"point"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "display_name", b"display_name", "email", b"email", "language", b"language", "phone", b"phone", "point", b"point", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1064,6 +1068,7 @@ class Appointment(_message.Message):
     OUTCOME_STATE_ID_FIELD_NUMBER: _builtins.int
     SUPERSEDES_FIELD_NUMBER: _builtins.int
     SUPERSEDED_BY_FIELD_NUMBER: _builtins.int
+    ZONE_FIELD_NUMBER: _builtins.int
     appointment_id: _builtins.str
     """Id, `apt_…`."""
     campaign_id: _builtins.str
@@ -1092,6 +1097,8 @@ class Appointment(_message.Message):
     """The card that this one took the place of, when the two are linked (R-052); empty otherwise."""
     superseded_by: _builtins.str
     """The card that took the place of this one, when the two are linked; empty otherwise."""
+    zone: _builtins.str
+    """Name of the zone whose sub-folder it is filed in: the contact's when it was booked; may be empty."""
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
         """Start."""
@@ -1144,10 +1151,11 @@ class Appointment(_message.Message):
         outcome_state_id: _builtins.str = ...,
         supersedes: _builtins.str = ...,
         superseded_by: _builtins.str = ...,
+        zone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "end", b"end", "leg_after", b"leg_after", "leg_before", b"leg_before", "point", b"point", "start", b"start", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "appointment_id", b"appointment_id", "campaign_id", b"campaign_id", "card_colour", b"card_colour", "contact_id", b"contact_id", "created_at", b"created_at", "end", b"end", "leg_after", b"leg_after", "leg_before", b"leg_before", "locked", b"locked", "note", b"note", "operator_id", b"operator_id", "outcome_state_id", b"outcome_state_id", "point", b"point", "reminder_colour", b"reminder_colour", "start", b"start", "state", b"state", "superseded_by", b"superseded_by", "supersedes", b"supersedes", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "appointment_id", b"appointment_id", "campaign_id", b"campaign_id", "card_colour", b"card_colour", "contact_id", b"contact_id", "created_at", b"created_at", "end", b"end", "leg_after", b"leg_after", "leg_before", b"leg_before", "locked", b"locked", "note", b"note", "operator_id", b"operator_id", "outcome_state_id", b"outcome_state_id", "point", b"point", "reminder_colour", b"reminder_colour", "start", b"start", "state", b"state", "superseded_by", b"superseded_by", "supersedes", b"supersedes", "updated_at", b"updated_at", "version", b"version", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1186,6 +1194,7 @@ class ListAppointmentsRequest(_message.Message):
     AGENT_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ZONE_FIELD_NUMBER: _builtins.int
     scope: Global___AppointmentScope.ValueType
     """Which."""
     campaign_id: _builtins.str
@@ -1196,6 +1205,8 @@ class ListAppointmentsRequest(_message.Message):
     """Rows a page, at most 200; 0 means 50."""
     page_token: _builtins.str
     """Token of the page before; empty for the first."""
+    zone: _builtins.str
+    """Only this zone; empty for all."""
     def __init__(
         self,
         *,
@@ -1204,10 +1215,11 @@ class ListAppointmentsRequest(_message.Message):
         agent_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        zone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "campaign_id", b"campaign_id", "page_size", b"page_size", "page_token", b"page_token", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "campaign_id", b"campaign_id", "page_size", b"page_size", "page_token", b"page_token", "scope", b"scope", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -231,7 +231,7 @@ class BookingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAppointments(self, request, context):
-        """Appointments, upcoming or all, by campaign or agent (R-001, R-003, R-004).
+        """The folder: appointments, upcoming or all, by campaign, agent or zone (R-001, R-003, R-004).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -58,7 +58,7 @@ class BookingServiceStub:
     GetAppointment: _grpc.UnaryUnaryMultiCallable[_booking_pb2.GetAppointmentRequest, _booking_pb2.Appointment]
     """One appointment with its present legs."""
     ListAppointments: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ListAppointmentsRequest, _booking_pb2.ListAppointmentsResponse]
-    """Appointments, upcoming or all, by campaign or agent (R-001, R-003, R-004)."""
+    """The folder: appointments, upcoming or all, by campaign, agent or zone (R-001, R-003, R-004)."""
     ConfirmAppointment: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ConfirmAppointmentRequest, _booking_pb2.Appointment]
     """Confirms an appointment, at any moment (R-011)."""
     PostponeAppointment: _grpc.UnaryUnaryMultiCallable[_booking_pb2.PostponeAppointmentRequest, _booking_pb2.Appointment]
@@ -106,7 +106,7 @@ class BookingServiceAsyncStub(BookingServiceStub):
     GetAppointment: _aio.UnaryUnaryMultiCallable[_booking_pb2.GetAppointmentRequest, _booking_pb2.Appointment]  # type: ignore[assignment]
     """One appointment with its present legs."""
     ListAppointments: _aio.UnaryUnaryMultiCallable[_booking_pb2.ListAppointmentsRequest, _booking_pb2.ListAppointmentsResponse]  # type: ignore[assignment]
-    """Appointments, upcoming or all, by campaign or agent (R-001, R-003, R-004)."""
+    """The folder: appointments, upcoming or all, by campaign, agent or zone (R-001, R-003, R-004)."""
     ConfirmAppointment: _aio.UnaryUnaryMultiCallable[_booking_pb2.ConfirmAppointmentRequest, _booking_pb2.Appointment]  # type: ignore[assignment]
     """Confirms an appointment, at any moment (R-011)."""
     PostponeAppointment: _aio.UnaryUnaryMultiCallable[_booking_pb2.PostponeAppointmentRequest, _booking_pb2.Appointment]  # type: ignore[assignment]
@@ -229,7 +229,7 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _booking_pb2.ListAppointmentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.ListAppointmentsResponse, _abc.Awaitable[_booking_pb2.ListAppointmentsResponse]]:
-        """Appointments, upcoming or all, by campaign or agent (R-001, R-003, R-004)."""
+        """The folder: appointments, upcoming or all, by campaign, agent or zone (R-001, R-003, R-004)."""
 
     @_abc_1.abstractmethod
     def ConfirmAppointment(

@@ -126,6 +126,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """What is to be saved contradicts the rest of the policy (R-032). Metadata: `codes`, joined by commas."""
     ERROR_REASON_PRESET: _ErrorReason.ValueType  # 64
     """The policy decides this; the caller may not choose otherwise (R-048, R-054). Metadata: `expected`."""
+    ERROR_REASON_TOO_LATE: _ErrorReason.ValueType  # 70
+    """A deadline has passed. Metadata: `closed_from`, or `notice_days` that were asked for."""
+    ERROR_REASON_AGENT_CONTACTED: _ErrorReason.ValueType  # 71
+    """The agent contacted the customer before the visit, so it cannot be disowned (R-008)."""
+    ERROR_REASON_CONTACT_UNAVAILABLE: _ErrorReason.ValueType  # 72
+    """The person to visit is noted as unavailable at that time."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused; stable, unlike the message that people read."""
@@ -232,4 +238,10 @@ ERROR_REASON_POLICY_CONTRADICTION: ErrorReason.ValueType  # 63
 """What is to be saved contradicts the rest of the policy (R-032). Metadata: `codes`, joined by commas."""
 ERROR_REASON_PRESET: ErrorReason.ValueType  # 64
 """The policy decides this; the caller may not choose otherwise (R-048, R-054). Metadata: `expected`."""
+ERROR_REASON_TOO_LATE: ErrorReason.ValueType  # 70
+"""A deadline has passed. Metadata: `closed_from`, or `notice_days` that were asked for."""
+ERROR_REASON_AGENT_CONTACTED: ErrorReason.ValueType  # 71
+"""The agent contacted the customer before the visit, so it cannot be disowned (R-008)."""
+ERROR_REASON_CONTACT_UNAVAILABLE: ErrorReason.ValueType  # 72
+"""The person to visit is noted as unavailable at that time."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,0 +1,96 @@
+"""How many appointments a campaign has, by agent and by zone (R-005, R-006)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from booking.domain.appointment import Appointment, State
+from booking.domain.package import Package
+
+_TAKEN = frozenset({State.PENDING, State.TO_CONFIRM, State.CONFIRMED, State.HELD})
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many appointments of one agent, in one zone, in one state."""
+
+    agent_id: str
+    zone: str
+    state: State
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportCount:
+    """How many there are in each state; `of` is an agent's id or a zone's name, "" for all."""
+
+    of: str
+    by_state: Mapping[State, int]
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(self.by_state.values())
+
+    def number(self, state: State) -> int:
+        """Those in one state."""
+        return self.by_state.get(state, 0)
+
+    @classmethod
+    def summed(cls, of: str, tallies: Iterable[Tally]) -> Self:
+        """The sum of some tallies."""
+        by_state: dict[State, int] = {}
+        for tally in tallies:
+            by_state[tally.state] = by_state.get(tally.state, 0) + tally.number
+        return cls(of, by_state)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A campaign's counts, and the same by agent and by zone, each ordered by name."""
+
+    campaign: ReportCount
+    agents: Sequence[ReportCount]
+    zones: Sequence[ReportCount]
+
+    @classmethod
+    def of(cls, tallies: Sequence[Tally]) -> Self:
+        """The report that tallies make."""
+        agents = sorted({tally.agent_id for tally in tallies})
+        zones = sorted({tally.zone for tally in tallies})
+        return cls(
+            ReportCount.summed("", tallies),
+            [ReportCount.summed(agent, (t for t in tallies if t.agent_id == agent)) for agent in agents],
+            [ReportCount.summed(zone, (t for t in tallies if t.zone == zone)) for zone in zones],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """One appointment with who is visited."""
+
+    appointment: Appointment
+    contact_name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recount:
+    """The counters as they are kept, and as counting the appointments anew gives them."""
+
+    kept: Package
+    counted: Package
+
+    @property
+    def differing(self) -> Sequence[str]:
+        """Names of the counters that are not what was counted."""
+        names = ("taken", "to_confirm", "cancelled_in_step")
+        return [name for name in names if getattr(self.kept, name) != getattr(self.counted, name)]
+
+
+def recounted(kept: Package, by_state: Mapping[State, int]) -> Recount:
+    """Counts anew: bookings under way have their unit already."""
+    waiting = by_state.get(State.PENDING, 0) + by_state.get(State.TO_CONFIRM, 0)
+    taken = sum(number for state, number in by_state.items() if state in _TAKEN)
+    counted = Package(kept.purchased, taken, waiting, by_state.get(State.CANCELLED, 0))
+    return Recount(kept, counted)

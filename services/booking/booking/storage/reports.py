@@ -1,0 +1,83 @@
+"""What is counted and listed for the customer's portal."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from booking.domain.appointment import State
+from booking.domain.package import Package
+from booking.domain.report import ReportRow, Tally
+from booking.storage import rows
+from booking.storage.appointments import COLUMNS
+from kit.db.uow import Tx
+
+ROWS_AT_ONCE = 500
+"""Rows of a report that are in memory at a time."""
+
+_TALLY = text(
+    """
+    SELECT agent_id, zone, state, count(*) AS number FROM booking.appointments
+    WHERE tenant_id = :tenant AND campaign_id = :campaign AND state NOT IN ('PENDING', 'FAILED')
+    GROUP BY agent_id, zone, state
+    """
+)
+
+_RECOUNT = text(
+    """
+    SELECT c.purchased, c.taken, c.to_confirm, c.cancelled_in_step,
+           (SELECT coalesce(json_object_agg(state, number), '{}') FROM
+               (SELECT a.state, count(*) AS number FROM booking.appointments a
+                WHERE a.tenant_id = c.tenant_id AND a.campaign_id = c.campaign_id GROUP BY a.state) counted
+           ) AS by_state
+    FROM booking.campaigns c WHERE c.tenant_id = :tenant AND c.campaign_id = :campaign
+    """
+)
+
+_DECLARE = text(
+    f"""
+    DECLARE report NO SCROLL CURSOR FOR
+    SELECT {COLUMNS}, k.display_name AS contact_name, k.address
+    FROM booking.appointments a
+    JOIN booking.contacts k ON k.tenant_id = a.tenant_id AND k.contact_id = a.contact_id
+    WHERE a.tenant_id = :tenant AND a.campaign_id = :campaign AND a.state NOT IN ('PENDING', 'FAILED')
+      AND (:agent = '' OR a.agent_id = :agent) AND (:zone = '' OR a.zone = :zone)
+    ORDER BY a.starts_at, a.appointment_id
+    """  # noqa: S608 - constants
+)
+
+_FETCH = text(f"FETCH {ROWS_AT_ONCE} FROM report")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a campaign; empty texts leave their side open."""
+
+    campaign_id: str
+    agent_id: str = ""
+    zone: str = ""
+
+
+async def tallies(tx: Tx, campaign_id: str) -> Sequence[Tally]:
+    """How many there are by agent, zone and state."""
+    found = await tx.run(_TALLY, {"tenant": tx.tenant, "campaign": campaign_id})
+    return [Tally(row.agent_id, row.zone, State(row.state), row.number) for row in found]
+
+
+async def counters(tx: Tx, campaign_id: str) -> tuple[Package, Mapping[State, int]] | None:
+    """The counters and how many appointments there are in each state, in one look; None: no such campaign."""
+    row = (await tx.run(_RECOUNT, {"tenant": tx.tenant, "campaign": campaign_id})).one_or_none()
+    if row is None:
+        return None
+    kept = Package(row.purchased, row.taken, row.to_confirm, row.cancelled_in_step)
+    return kept, {State(state): number for state, number in row.by_state.items()}
+
+
+async def stream(tx: Tx, part: Part) -> AsyncIterator[Sequence[ReportRow]]:
+    """The rows in batches, all as they were at the first."""
+    params = {"tenant": tx.tenant, "campaign": part.campaign_id, "agent": part.agent_id, "zone": part.zone}
+    await tx.run(_DECLARE, params)
+    while batch := [
+        ReportRow(rows.appointment(row), row.contact_name, row.address) for row in await tx.run(_FETCH)
+    ]:
+        yield batch

@@ -1,0 +1,111 @@
+"""PortalService: what customers and staff read."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from booking.domain.appointment import State
+from booking.domain.package import Package
+from booking.domain.report import ReportCount
+from booking.domain.support import SupportContact
+from booking.storage.reports import Part
+from booking.transport import messages
+from booking.usecases import portal, views
+from booking.usecases.desk import Desk
+from booking.usecases.list_to_confirm import ListToConfirm, list_to_confirm
+from giro.booking.v1 import portal_pb2 as pb
+from giro.booking.v1.portal_pb2_grpc import PortalServiceServicer
+
+
+class PortalServicer(PortalServiceServicer):
+    """Counters, reports, lists and logs; requests arrive checked against the contract."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def GetCampaignBox(self, request: pb.GetCampaignBoxRequest, _: Any) -> pb.CampaignBox:
+        """The counters."""
+        found = await portal.get_campaign_box(self._desk, request.campaign_id)
+        return _box(request.campaign_id, found.package)
+
+    async def VerifyCounters(self, request: pb.VerifyCountersRequest, _: Any) -> pb.VerifyCountersResponse:
+        """The counters held against a recount."""
+        found = await portal.verify_counters(self._desk, request.campaign_id)
+        return pb.VerifyCountersResponse(
+            box=_box(request.campaign_id, found.kept),
+            recount=_box(request.campaign_id, found.counted),
+            differing=found.differing,
+        )
+
+    async def GetReport(self, request: pb.GetReportRequest, _: Any) -> pb.Report:
+        """The counts."""
+        found = await portal.get_report(self._desk, request.campaign_id)
+        return pb.Report(
+            campaign=_count(found.campaign),
+            agents=map(_count, found.agents),
+            zones=map(_count, found.zones),
+        )
+
+    async def StreamReport(
+        self, request: pb.StreamReportRequest, _: Any
+    ) -> AsyncIterator[pb.StreamReportResponse]:
+        """The rows."""
+        part = Part(request.campaign_id, request.agent_id, request.zone)
+        async for batch in portal.stream_report(self._desk, part):
+            made = pb.StreamReportResponse()
+            for row in batch:
+                shown = messages.appointment(row.appointment)
+                made.rows.add(appointment=shown, contact_name=row.contact_name, address=row.address)
+            yield made
+
+    async def ListToConfirm(self, request: pb.ListToConfirmRequest, _: Any) -> pb.ListToConfirmResponse:
+        """A page of appointments to confirm."""
+        query = ListToConfirm(request.day, request.campaign_id, request.page_size, request.page_token)
+        page = await list_to_confirm(self._desk, query)
+        return pb.ListToConfirmResponse(
+            appointments=map(messages.appointment, page.appointments), next_page_token=page.next_page_token
+        )
+
+    async def GetViewLog(self, request: pb.GetViewLogRequest, _: Any) -> pb.ViewLog:
+        """The views."""
+        log = pb.ViewLog()
+        for view in await views.get_view_log(self._desk, request.appointment_id):
+            at = messages.timestamp(view.viewed_at)
+            log.views.add(viewer_id=view.viewer_id, role=view.role, version=view.version, viewed_at=at)
+        return log
+
+    async def GetSupportContact(self, _: pb.GetSupportContactRequest, __: Any) -> pb.SupportContact:
+        """How to reach the provider."""
+        return _support(await portal.get_support_contact(self._desk))
+
+    async def SetSupportContact(self, request: pb.SetSupportContactRequest, _: Any) -> pb.SupportContact:
+        """Sets it."""
+        given = request.contact
+        contact = SupportContact(given.phone, given.fax, given.email, given.vat_id)
+        return _support(await portal.set_support_contact(self._desk, contact))
+
+
+def _box(campaign_id: str, package: Package) -> pb.CampaignBox:
+    return pb.CampaignBox(
+        campaign_id=campaign_id,
+        purchased=package.purchased,
+        taken=package.taken,
+        to_confirm=package.to_confirm,
+        cancelled_in_step=package.cancelled_in_step,
+        left=package.left,
+    )
+
+
+def _count(found: ReportCount) -> pb.ReportCount:
+    return pb.ReportCount(
+        of=found.of,
+        to_confirm=found.number(State.TO_CONFIRM),
+        confirmed=found.number(State.CONFIRMED),
+        held=found.number(State.HELD),
+        superseded=found.number(State.SUPERSEDED),
+        cancelled=found.number(State.CANCELLED),
+        total=found.total,
+    )
+
+
+def _support(found: SupportContact) -> pb.SupportContact:
+    return pb.SupportContact(phone=found.phone, fax=found.fax, email=found.email, vat_id=found.vat_id)

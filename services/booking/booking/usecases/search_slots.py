@@ -1,0 +1,62 @@
+"""Asks the ledger for slots around what only booking knows: the days on which people are unavailable."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from booking.domain.grounds import Grounds
+from booking.usecases.desk import Desk
+from booking.usecases.ports import NO_SLOTS, FoundSlots, SlotQuery
+from kit.errors import Reason
+from kit.rpc.context import caller
+from kit.values.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Time of an agent that was not searched, and why: the name of a reason."""
+
+    agent_id: str
+    window: Window
+    reason: str
+
+
+async def search_slots(
+    desk: Desk, search: SlotQuery, grounds: Grounds
+) -> tuple[FoundSlots, Sequence[LeftOut]]:
+    """The slots in the ledger's order, and what was left out.
+
+    Those who are away at some time in the windows are asked about one by one, with what is left of the
+    windows for them; all others at once. So the answer is what one search over all would give.
+    """
+    away = grounds.absences.away_in(search.windows) & set(search.agent_ids)
+    common = grounds.absences.left_for("", search.windows)
+    asked = [replace(search, windows=common, agent_ids=[a for a in search.agent_ids if a not in away])]
+    for agent in sorted(away):
+        windows = grounds.absences.left_for(agent, search.windows)
+        asked.append(replace(search, windows=windows, agent_ids=[agent]))
+    tenant = caller().tenant
+    parts = [await desk.ledger.search(tenant, each) for each in asked if each.agent_ids and each.windows]
+    left_out = [
+        _absent(agent, aways) for agent in sorted(away) for aways in grounds.absences.of_agents[agent]
+    ]
+    return _merged(parts, search.limit), left_out
+
+
+def _absent(agent_id: str, window: Window) -> LeftOut:
+    return LeftOut(agent_id, window, Reason.ABSENT.value)
+
+
+def _merged(parts: Sequence[FoundSlots], limit: int) -> FoundSlots:
+    if len(parts) <= 1:
+        return parts[0] if parts else NO_SLOTS
+    slots = [slot for part in parts for slot in part.slots]
+    slots.sort(key=lambda slot: slot.position)
+    refused = [gap for part in parts for gap in part.refused]
+    refused.sort(key=lambda gap: (gap.agent_id, gap.gap.start.seconds))
+    return FoundSlots(
+        slots=slots[:limit],
+        refused=refused,
+        refused_truncated=any(part.refused_truncated for part in parts),
+        travel_version=parts[0].travel_version,
+        estimated=any(part.estimated for part in parts),
+    )

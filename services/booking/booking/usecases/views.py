@@ -1,0 +1,33 @@
+"""Who was shown what, and when: not having looked is no excuse (R-017)."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from booking.domain.appointment import Appointment
+from booking.domain.view import View
+from booking.storage import appointments, view_log
+from booking.usecases.desk import Desk
+from booking.usecases.reach import reach
+from kit.db.uow import Tx
+from kit.rpc.context import caller
+
+CLIENTS: Final = ("CUSTOMER", "AGENT", "PARTNER")
+"""Roles whose looks at lists are kept too; those of the call centre's own people would say nothing."""
+
+
+async def record(tx: Tx, shown: Sequence[Appointment]) -> None:
+    """Keeps that the caller sees these now, in these versions; what it saw before is kept as it is."""
+    who = caller()
+    if not shown or who.service is not None:
+        return
+    roles = sorted({grant.role for grant in who.grants}, key=lambda role: (role not in CLIENTS, role))
+    now = await tx.now()
+    await view_log.insert(tx, [View(a.appointment_id, who.subject, roles[0], a.version, now) for a in shown])
+
+
+async def get_view_log(desk: Desk, appointment_id: str) -> Sequence[View]:
+    """The latest 1,000 views of one appointment, in order. Raises NotFound, NotAllowed."""
+    async with desk.db.uow(caller().tenant) as tx:
+        appointment = await appointments.get(tx, appointment_id)
+        reach().require_campaign(appointment.campaign_id)
+        return await view_log.of_appointment(tx, appointment_id)
