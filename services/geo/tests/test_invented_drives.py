@@ -13,8 +13,10 @@ from services.geo.tests.support.world import HOME, NORTH, TENANT, World, open_wo
 pytestmark = pytest.mark.asyncio
 
 INVENT = (
-    "INSERT INTO geo.legs SELECT tenant_id, from_place, to_place, version, via, 0, 0, source FROM geo.legs",
-    "UPDATE geo.stops SET leg_seconds = 0, starts_at = starts_at - interval '30m' WHERE owner_id = 'apt_b'",
+    "INSERT INTO geo.legs SELECT tenant_id, from_place, to_place, version, via, 0, 0, source, 0"
+    " FROM geo.legs",
+    "UPDATE geo.stops SET leg_seconds = 0, leg_free_seconds = 0, starts_at = starts_at - interval '30m'"
+    " WHERE owner_id = 'apt_b'",
 )
 
 

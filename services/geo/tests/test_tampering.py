@@ -62,11 +62,11 @@ async def victim(make_database: Databases) -> AsyncIterator[Victim]:
 
 COPY = (
     "INSERT INTO geo.stops (tenant_id, agent_id, stop_id, kind, starts_at, ends_at, place, buffer_seconds,"
-    " owner_id, prev_id, prev_ends_at, prev_place, leg_seconds, leg_version, leg_via)"
+    " owner_id, prev_id, prev_ends_at, prev_place, leg_seconds, leg_free_seconds, leg_version, leg_via)"
     " SELECT tenant_id, agent_id, 'stp_new', kind, {times}, place, 0, 'apt_new', {link}"
     " FROM geo.stops WHERE stop_id = %({of})s"
 )
-LINK = "prev_id, prev_ends_at, prev_place, leg_seconds, leg_version, leg_via"
+LINK = "prev_id, prev_ends_at, prev_place, leg_seconds, leg_free_seconds, leg_version, leg_via"
 AFTERNOON = "timestamptz '2027-03-01 15:00Z', timestamptz '2027-03-01 15:30Z'"
 
 WAYS: dict[str, tuple[str, type[psycopg.Error], str]] = {
@@ -91,7 +91,7 @@ WAYS: dict[str, tuple[str, type[psycopg.Error], str]] = {
         "stops_leg",
     ),
     "begin a second chain": (
-        COPY.format(times=AFTERNOON, link="NULL, NULL, NULL, NULL, NULL, NULL", of="c"),
+        COPY.format(times=AFTERNOON, link="NULL, NULL, NULL, NULL, NULL, NULL, NULL", of="c"),
         pg.UniqueViolation,
         "stops_one_successor",
     ),
@@ -116,6 +116,11 @@ WAYS: dict[str, tuple[str, type[psycopg.Error], str]] = {
         "UPDATE geo.stops SET starts_at = starts_at - interval '11 minutes' WHERE stop_id = %(b)s",
         pg.CheckViolation,
         "stops_reachable",
+    ),
+    "claim a drive of the night for the rush hour": (
+        "UPDATE geo.stops SET leg_free_seconds = 60 WHERE stop_id = %(b)s",
+        pg.ForeignKeyViolation,
+        "stops_leg",
     ),
     "change a promised drive": (
         "UPDATE geo.legs SET seconds = 60",
@@ -155,10 +160,10 @@ async def test_even_the_superuser_cannot_change_a_promised_drive(victim: Victim)
 async def test_a_removal_with_relinking_is_accepted(victim: Victim) -> None:
     """What the application does is possible in SQL as well: the refusals above are not for want of rights."""
     victim.tamper(
-        "INSERT INTO geo.legs SELECT tenant_id, %(from)s, place, 'sql', false, 1800, 0, 'ROAD' FROM geo.stops"
-        " WHERE stop_id = %(c)s".replace("%(from)s", str(HOME)),
+        "INSERT INTO geo.legs SELECT tenant_id, %(from)s, place, 'sql', false, 1800, 0, 'ROAD', 1800"
+        " FROM geo.stops WHERE stop_id = %(c)s".replace("%(from)s", str(HOME)),
         "UPDATE geo.stops SET prev_id = o.stop_id, prev_ends_at = o.ends_at, prev_place = o.place,"
-        " leg_seconds = 1800, leg_version = 'sql' FROM geo.stops o"
+        " leg_seconds = 1800, leg_free_seconds = 1800, leg_version = 'sql' FROM geo.stops o"
         " WHERE geo.stops.stop_id = %(c)s AND o.stop_id = %(a)s",
         "DELETE FROM geo.stops WHERE stop_id = %(b)s",
         "SET CONSTRAINTS ALL IMMEDIATE",

@@ -5,18 +5,19 @@ legs come in a `LegBook` and a decision that lacks one raises `MissingLegs`.
 
 - A stop without a place of its own is taken where the stop before it ends, so a visit put in before a break
   moves the break, and the drive to the stop after it.
-- A pair that was there before keeps its leg: newer travel data never moves or refuses it (R-089).
+- A pair that was there before keeps its leg: newer travel data never moves or refuses it (R-089). Where a
+  break comes or goes in between, it is driven at another hour, by the profile that it was promised with.
 - Taking stops out never fails: what was driven over them can be driven again, so the pair left behind gets
   the direct leg or the way over, whichever is shorter (`via`), and needs no engine for it.
 """
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from geo.domain.legs import LegBook, MissingLegs, Pair, free_leg
-from geo.domain.matrix import version_of_all
+from geo.domain.matrix import is_mixed, version_of_all
 from geo.domain.plan import Drive
 from geo.domain.stop import NOWHERE, PLACELESS, VISITS, Leg, LinkedStop, Stop, StopKind, TravelSource
 from kit.errors import Reason
@@ -201,7 +202,9 @@ class _Weaver:
     def _best(self, last: _Node | None, group: Sequence[Stop]) -> _Run:
         """Placeless stops move to the stop before; where a removal leaves no time for that, they stay."""
         moved = self._run(last, group, stay=False)
-        if not moved.refusals or moved.missing:
+        if moved.missing and not self._coming:  # a drive that is not known for another departure
+            moved.refusals.append(Refusal(Reason.TRAVEL_OUT, group[0], group[-1]))
+        elif not moved.refusals or moved.missing:
             return moved
         stayed = self._run(last, group, stay=True)
         stayed.wanted |= moved.wanted
@@ -250,23 +253,26 @@ class _Weaver:
             return free
         driven = None
         if position is not None and last.anchor is not None:
-            driven = self._driven(last.anchor, position)
+            driven = self._driven(last.anchor, position, last.stop.ends_at)
         if driven is not None and not driven.via:
             return driven
         return self._asked(run, last.stop, stop, driven)
 
-    def _driven(self, anchor: int, position: int) -> Leg:
-        """The way from one stop of the old chain to a later one as it was driven; a single leg is itself."""
-        legs = [linked.leg for linked in self._old[anchor + 1 : position + 1] if linked.leg is not None]
-        drives = [leg for leg in legs if leg.source is not TravelSource.NONE]
-        return drives[0] if len(drives) == 1 else _sum(drives)
+    def _driven(self, anchor: int, position: int, at: datetime) -> Leg | None:
+        """The way from one stop of the old chain to a later one as it was driven, for who leaves then; a
+        single leg is itself. None where it is not known for that departure."""
+        span = range(anchor + 1, position + 1)
+        legs = [(self._old[n - 1].stop.ends_at, leg) for n in span if (leg := self._old[n].leg) is not None]
+        drives = [(left, leg) for left, leg in legs if leg.source is not TravelSource.NONE]
+        return drives[0][1].moved(drives[0][0], at) if len(drives) == 1 else _sum(drives, at)
 
     def _asked(self, run: _Run, last: Stop, stop: Stop, driven: Leg | None) -> Leg | None:
         pair = (last.place, stop.place)
         if not self._book.knows(pair):
             (run.missing if driven is None else run.wanted).add(pair)
             return driven
-        direct = self._book.leg(pair)
+        free_flow = self._book.leg(pair)
+        direct = None if free_flow is None else free_flow.departing(last.ends_at)
         if direct is None and driven is None:
             run.refusals.append(Refusal(Reason.UNREACHABLE, last, stop))
         if direct is None or driven is None:
@@ -305,14 +311,29 @@ class _Weaver:
         )
 
 
-def _sum(legs: Sequence[Leg]) -> Leg:
-    """All these drives one after the other, as one leg over places that left the agenda."""
-    return Leg(
+def _sum(drives: Sequence[tuple[datetime, Leg]], at: datetime) -> Leg | None:
+    """All these drives one after the other, as one leg over places that left the agenda, for who leaves then;
+    `drives` come with the departures that they are known for. None where one is not known for another."""
+    legs = [leg for _, leg in drives]
+    version = version_of_all(leg.version for leg in legs)
+    mixed = is_mixed(version)
+    whole = Leg(
         legs[0].from_place,
         legs[-1].to_place,
-        sum(leg.seconds for leg in legs),
+        sum(leg.free for leg in legs),
         sum(leg.metres for leg in legs),
         min((leg.source for leg in legs), key=list(TravelSource).index),
-        version_of_all(leg.version for leg in legs),
+        version,
         via=True,
+        profile=None if mixed else legs[0].profile,
+        mixed=mixed,
     )
+    if not mixed:
+        return whole.departing(at)
+    arrives = at
+    for known_at, leg in drives:
+        moved = leg.moved(known_at, arrives)
+        if moved is None:
+            return None
+        arrives += timedelta(seconds=moved.seconds)
+    return replace(whole, seconds=int((arrives - at).total_seconds()), free_seconds=whole.seconds)

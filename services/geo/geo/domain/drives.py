@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from geo.domain.legs import NO_TRAVEL
 from geo.domain.places import Ints, Places
+from geo.domain.profile import Profile
 from geo.domain.stop import NOWHERE, Leg, TravelSource
 
 UNREACHABLE: Final = -1
@@ -23,7 +24,7 @@ class Drives:
     """Drives from place to place, pair by pair, with one version of the travel data.
 
     One side may be a single place, which all pairs share. `seconds` are UNREACHABLE where there is no way;
-    `metres` are 0 there. `sources` are codes of SOURCES.
+    `metres` are 0 there. `sources` are codes of SOURCES. With a `profile`, seconds are those at free flow.
     """
 
     froms: Ints
@@ -32,13 +33,14 @@ class Drives:
     metres: Ints
     sources: Ints
     version: str
+    profile: Profile | None = None
 
     def legs(self, which: Ints | None = None) -> list[Leg | None]:
         """The drives at these positions, or all; None where there is no way."""
         columns = self.froms, self.tos, self.seconds, self.metres, self.sources
         wanted = np.arange(len(self.seconds)) if which is None else which
         rows = zip(*(_picked(column, wanted) for column in columns), strict=True)
-        return [_leg(row, self.version) for row in rows]
+        return [_leg(row, self) for row in rows]
 
     def __iter__(self) -> Iterator[Leg | None]:
         return iter(self.legs())
@@ -63,9 +65,13 @@ def _picked(column: Ints, which: Ints) -> list[int]:
     return picked
 
 
-def _leg(row: Sequence[int], version: str) -> Leg | None:
+def _leg(row: Sequence[int], drives: Drives) -> Leg | None:
     from_place, to_place, seconds, metres, code = row
     if seconds == UNREACHABLE:
         return None
-    source = SOURCES[code]
-    return Leg(from_place, to_place, seconds, metres, source, version if code else NO_TRAVEL)
+    if not code:
+        return Leg(from_place, to_place, seconds, metres, SOURCES[code], NO_TRAVEL)
+    figures = seconds, metres, SOURCES[code], drives.version
+    if drives.profile is None:
+        return Leg(from_place, to_place, *figures)
+    return Leg(from_place, to_place, *figures, free_seconds=seconds, profile=drives.profile)

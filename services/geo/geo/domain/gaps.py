@@ -42,6 +42,8 @@ class Gaps:
     behind it: a visit at that very place leaves both as they are. NOWHERE without one; `kept_detour` is 1
     where the stored drive leads over a removed place.
 
+    `leaves` is when the drive out begins where `direct` is 0.
+
     `fault` is a code of FAULTS when something else in the shift's frame does not fit (the base is too far
     from yesterday's last stop), with the seconds missing in `fault_seconds`; 0 otherwise.
     """
@@ -65,6 +67,7 @@ class Gaps:
     kept_detour = _column(13)
     fault = _column(14)
     fault_seconds = _column(15)
+    leaves = _column(16)
 
     def __len__(self) -> int:
         return int(self.table.shape[1])
@@ -74,7 +77,7 @@ class Gaps:
         return Gaps(self.table.take(which, axis=1))
 
 
-WIDTH: Final = 16
+WIDTH: Final = 17
 """Number of columns."""
 
 

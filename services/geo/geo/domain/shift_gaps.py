@@ -9,6 +9,7 @@ what the direct road does not.
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from math import ceil
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from geo.domain.chain import Segment, splice
 from geo.domain.drives import UNREACHABLE
 from geo.domain.gaps import FAULTS, FOREVER, NEVER, Gaps, of_rows
 from geo.domain.legs import LegBook, Pair, free_leg
-from geo.domain.stop import NOWHERE, PLACELESS, LinkedStop, Stop
+from geo.domain.stop import NOWHERE, PLACELESS, Leg, LinkedStop, Stop
 from kit.errors import Reason
 
 _IN, _OUT, _NO_WAY = (FAULTS.index(r) for r in (Reason.TRAVEL_IN, Reason.TRAVEL_OUT, Reason.UNREACHABLE))
@@ -33,8 +34,9 @@ class Known:
     book: LegBook
     missing: set[Pair] = field(default_factory=set)
 
-    def drive(self, from_place: int, to_place: int) -> int:
-        """Seconds of a drive, UNREACHABLE where there is no way; 0 for now where it has to be asked first."""
+    def drive(self, from_place: int, to_place: int, departs: int) -> int:
+        """Seconds of a drive that departs then, UNREACHABLE where there is no way; 0 for now where it has to
+        be asked first."""
         pair = from_place, to_place
         if free_leg(*pair) is not None:
             return 0
@@ -42,12 +44,14 @@ class Known:
             self.missing.add(pair)
             return 0
         leg = self.book.leg(pair)
-        return UNREACHABLE if leg is None else leg.seconds
+        if leg is None:
+            return UNREACHABLE
+        return leg.seconds if leg.profile is None else leg.profile.seconds(departs, leg.free)
 
 
 class Item(NamedTuple):
-    """A stop in Unix seconds. `place` is where the agent is then; `drive` are the stored seconds to it, or
-    None when the stop before it is not the stored one; a `detour` is a stored way over a removed place."""
+    """A stop in Unix seconds. `place` is where the agent is then; `drive` is the stored one to it, or None
+    when the stop before it is not the stored one, and `departs` when that begins."""
 
     start: int
     end: int
@@ -55,8 +59,8 @@ class Item(NamedTuple):
     buffer: int
     placeless: bool
     framed: bool = False
-    drive: int | None = None
-    detour: bool = False
+    drive: Leg | None = None
+    departs: int = NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,8 @@ def live_stops(agenda: Agenda, as_of: int, known: Known) -> LiveStops:
     expiries = [(_expiry(link.stop), link.stop.stop_id) for link in agenda.stops]
     gone = {stop_id: expiry for expiry, stop_id in expiries if expiry <= as_of}
     links = _without(agenda.stops, set(gone), known) if gone else agenda.stops
-    items = tuple(_item(link) for link in links)
+    ends = [NEVER, *(int(link.stop.ends_at.timestamp()) for link in links)]
+    items = tuple(map(_item, links, ends))
     return LiveStops(
         stops=tuple(link.stop for link in links),
         items=items,
@@ -134,7 +139,7 @@ def _shift_rows(day: _Day) -> list[tuple[int, ...]]:
         opens = day.opens if before is None else max(day.opens, before.end)
         closes = day.closes if at == len(day.line) else min(day.closes, day.line[at].start)
         if opens < closes:
-            rows.append((0, opens, closes, *_sides(day, at, before), *_fault(day, at)))
+            rows.append((0, opens, closes, *_sides(day, at, before), *_fault(day, at), _leaves(day, at)))
         if at < len(day.line):
             before = day.line[at]
     return rows
@@ -156,11 +161,16 @@ def _sides(day: _Day, at: int, before: Item | None) -> tuple[int, ...]:
     return ready, origin, *drive_out, replaced, *_kept(after, target)
 
 
+def _leaves(day: _Day, at: int) -> int:
+    """When the drive out of the gap before position `at` begins: as soon as the breaks after it are over."""
+    return day.line[max(at, _placed_from(day.line, at) - 1)].end if at < len(day.line) else FOREVER
+
+
 def _kept(after: Item, target: Item) -> tuple[int, int, int]:
     """Where a visit leaves the break after it, and the drive behind that, as they are."""
     if not after.placeless or after.framed or target.drive is None:
         return NOWHERE, 0, 0
-    return after.place, target.drive, int(target.detour)
+    return after.place, target.drive.seconds, int(target.drive.via)
 
 
 def _fault(day: _Day, at: int) -> tuple[int, int]:
@@ -200,12 +210,22 @@ def _drives(before: Item | None, line: Sequence[Item], known: Known) -> list[int
 
 
 def _drive(before: Item, item: Item, known: Known) -> int:
-    if item.drive is None:
-        return known.drive(before.place, item.place)
-    if not (item.detour and before.framed):
-        return item.drive
-    direct = known.drive(before.place, item.place)
-    return item.drive if direct == UNREACHABLE else min(direct, item.drive)
+    stored = None if item.drive is None else _stored(item, item.drive, before.end)
+    if item.drive is None or stored is None:
+        return known.drive(before.place, item.place, before.end)
+    if not (item.drive.via and before.framed):
+        return stored
+    direct = known.drive(before.place, item.place, before.end)
+    return stored if direct == UNREACHABLE else min(direct, stored)
+
+
+def _stored(item: Item, leg: Leg, departs: int) -> int | None:
+    """Seconds of the stored drive where a break makes it depart at another instant; None where unknown."""
+    if departs == item.departs or not (leg.profile or leg.mixed):
+        return leg.seconds
+    known_at, at = (datetime.fromtimestamp(instant, UTC) for instant in (item.departs, departs))
+    moved = leg.moved(known_at, at)
+    return None if moved is None else moved.seconds
 
 
 def _broken(before: Item | None, line: Sequence[Item], drives: Sequence[int]) -> dict[int, tuple[int, int]]:
@@ -245,12 +265,12 @@ def _anchor(links: Sequence[LinkedStop], gone: set[str]) -> tuple[LinkedStop | N
     return links[0], links[1:]
 
 
-def _item(link: LinkedStop) -> Item:
-    stop, leg = link.stop, link.leg
+def _item(link: LinkedStop, departs: int) -> Item:
+    """The stop after one that ends at `departs`."""
+    stop = link.stop
     start, end = int(stop.starts_at.timestamp()), int(stop.ends_at.timestamp())
-    drive, detour = (None, False) if leg is None else (leg.seconds, leg.via)
     placeless = stop.kind in PLACELESS
-    return Item(start, end, stop.place, stop.buffer, placeless=placeless, drive=drive, detour=detour)
+    return Item(start, end, stop.place, stop.buffer, placeless=placeless, drive=link.leg, departs=departs)
 
 
 def _framed(stop: Stop) -> Item:

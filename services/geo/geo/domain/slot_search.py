@@ -17,6 +17,7 @@ from geo.domain.drives import UNREACHABLE, Drives
 from geo.domain.gaps import NEVER, Gaps
 from geo.domain.grid import on_grid
 from geo.domain.places import Bools, Ints
+from geo.domain.profile import Profile
 from geo.domain.starts import Choices, Offers, Position, bounded
 from geo.domain.stop import NOWHERE, Leg
 
@@ -81,7 +82,8 @@ class Round:
     """The drives to the visit and from it.
 
     `inward` and `outward` are along some places; the others are along gaps: where their origins and targets
-    are among those places, and the seconds from and to them.
+    are among those places, and the seconds from and to them. With a profile of the week these are first those
+    at free flow; `settled` tells them for each gap's own hours, and keeps in `free_out` what they were.
     """
 
     inward: Drives
@@ -90,6 +92,7 @@ class Round:
     target_at: Ints
     seconds_in: Ints
     seconds_out: Ints
+    free_out: Ints | None = None
 
     @classmethod
     def of(cls, inward: Drives, outward: Drives, origin_at: Ints, target_at: Ints) -> "Round":
@@ -97,15 +100,35 @@ class Round:
         seconds_in, seconds_out = inward.seconds.take(origin_at), outward.seconds.take(target_at)
         return cls(inward, outward, origin_at, target_at, seconds_in, seconds_out)
 
-    def legs(self, gap: Ints) -> tuple[list[Leg | None], list[Leg | None]]:
-        """The legs to the visit, and from it, of the gaps at these positions."""
-        legs_out = self.outward.legs(self.target_at.take(gap))
-        seconds = self.seconds_out.take(gap).tolist()
-        return self.inward.legs(self.origin_at.take(gap)), list(map(_of_seconds, legs_out, seconds))
+    @property
+    def profile(self) -> Profile | None:
+        """Of all the drives."""
+        return self.inward.profile
+
+    def seconds_leaving(self, gaps: Gaps, gap: Ints, ends: Ints) -> Ints:
+        """Seconds of the drive out of the gaps at these positions, for visits that end at these instants."""
+        seconds = self.seconds_out.take(gap)
+        if self.profile is None or self.free_out is None:
+            return seconds
+        leaving = self.profile.all_seconds(ends, self.free_out.take(gap))
+        return np.where(gaps.direct.take(gap) == 1, leaving, seconds)
+
+    def legs(
+        self, gap: Ints, seconds_in: Ints, seconds_out: Ints
+    ) -> tuple[list[Leg | None], list[Leg | None]]:
+        """The legs to the visit, and from it, of the gaps at these positions, with their seconds."""
+        legs_in, legs_out = (
+            self.inward.legs(self.origin_at.take(gap)),
+            self.outward.legs(self.target_at.take(gap)),
+        )
+        return (
+            list(map(_of_seconds, legs_in, seconds_in.tolist())),
+            list(map(_of_seconds, legs_out, seconds_out.tolist())),
+        )
 
 
 def _of_seconds(leg: Leg | None, seconds: int) -> Leg | None:
-    """The leg with a stored drive's seconds, where that one stays in force."""
+    """The leg with the seconds of its hour, or with a stored drive's where that one stays in force."""
     return leg if leg is None or leg.seconds == seconds else replace(leg, seconds=seconds)
 
 
@@ -153,7 +176,13 @@ def roomy(gaps: Gaps, found: Candidates, duration: int) -> Candidates:
 
 
 def settled(gaps: Gaps, travel: Round, place: int) -> Round:
-    """The drives as a booking would have them: behind a break at the visit's place the stored one stays."""
+    """The drives as a booking would have them: at the hour of each, and behind a break at the visit's place
+    the stored one stays.
+
+    Where the drive out begins when the visit ends, its seconds are those of the latest departure that
+    arrives by the deadline.
+    """
+    travel = _timed(gaps, travel)
     same = np.nonzero(gaps.kept_place == place)[0]
     if not len(same):
         return travel
@@ -165,6 +194,17 @@ def settled(gaps: Gaps, travel: Round, place: int) -> Round:
     return replace(travel, seconds_out=seconds)
 
 
+def _timed(gaps: Gaps, travel: Round) -> Round:
+    profile, out = travel.profile, travel.seconds_out
+    if profile is None:
+        return travel
+    last = gaps.deadline - profile.all_latest_departures(gaps.deadline, out)
+    behind = profile.all_seconds(gaps.leaves, out)
+    timed = np.where(out > 0, np.where(gaps.direct == 1, last, behind), out)
+    seconds_in = profile.all_seconds(gaps.ready, travel.seconds_in)
+    return replace(travel, seconds_in=seconds_in, seconds_out=timed, free_out=out)
+
+
 def fits(gaps: Gaps, found: Candidates, buffers: Ints, question: Question, travel: Round) -> Fits:
     """The earliest start of each candidate. `gaps`, `buffers` and `travel` are parallel to each other."""
     start = earliest(gaps, buffers, travel.seconds_in)[found.gap]
@@ -172,13 +212,22 @@ def fits(gaps: Gaps, found: Candidates, buffers: Ints, question: Question, trave
     end = np.minimum(latest_end(gaps, travel.seconds_out)[found.gap], found.span_end)
     latest = end - question.duration
     good = (start <= latest) & _reached(gaps, travel)[found.gap]
-    return Fits(start, latest, _added(gaps, travel)[found.gap], good)
+    return Fits(start, latest, added_by(gaps, travel, found.gap, start + question.duration), good)
 
 
 def spans(fit: "Fits") -> Offers:
     """The earliest start of every candidate that fits."""
     good = np.nonzero(fit.good)[0]
     return Offers(good, fit.start[good], fit.latest[good], fit.added[good])
+
+
+def priced(looked: "Looked", offers: Offers, duration: int) -> Offers:
+    """The offers with the travel that each of their own starts adds: with a profile of the week a later start
+    is another drive out."""
+    if looked.travel.profile is None:
+        return offers
+    gap = looked.meets.gap.take(offers.at)
+    return replace(offers, added=added_by(looked.gaps, looked.travel, gap, offers.start + duration))
 
 
 def slots(looked: "Looked", chosen: Offers, agent_ids: Sequence[str], duration: int) -> list[Slot]:
@@ -188,14 +237,16 @@ def slots(looked: "Looked", chosen: Offers, agent_ids: Sequence[str], duration: 
     columns = (gaps.agent, gaps.ready, gaps.target, gaps.target_buffer, looked.buffers.take(gap))
     figures = (chosen.start, chosen.latest, chosen.added)
     table = np.array([*columns, *figures]).T.tolist()
-    legs = zip(*looked.travel.legs(gap), strict=True)
+    ends = figures[0] + duration
+    seconds = looked.travel.seconds_in.take(gap), looked.travel.seconds_leaving(looked.gaps, gap, ends)
+    legs = zip(*looked.travel.legs(gap, *seconds), strict=True)
     return [_slot(agent_ids[row[0]], duration, row, pair) for row, pair in zip(table, legs, strict=True)]
 
 
 def _slot(agent_id: str, duration: int, row: Sequence[int], legs: tuple[Leg | None, Leg | None]) -> Slot:
     _, ready, target, buffer_after, buffer, start, latest, added = row
     leg_in, leg_out = None if ready == NEVER else legs[0], None if target == NOWHERE else legs[1]
-    leave_at = start - (leg_in.seconds if leg_in else 0) - buffer
+    leave_at = _leave_at(leg_in, start - buffer)
     return Slot(
         agent_id=agent_id,
         start=start,
@@ -209,6 +260,15 @@ def _slot(agent_id: str, duration: int, row: Sequence[int], legs: tuple[Leg | No
         added_travel=added,
         slack=latest - start,
     )
+
+
+def _leave_at(leg: Leg | None, arrives: int) -> int:
+    """The last instant at which one can leave and be there in time."""
+    if leg is None:
+        return arrives
+    if leg.profile is None:
+        return arrives - leg.seconds
+    return leg.profile.latest_departure(arrives, leg.free)
 
 
 def earliest(gaps: Gaps, buffers: Ints, drive_in: Ints) -> Ints:
@@ -231,6 +291,8 @@ def _reached(gaps: Gaps, travel: Round) -> Bools:
     return reached
 
 
-def _added(gaps: Gaps, travel: Round) -> Ints:
-    added: Ints = travel.seconds_in + travel.seconds_out - gaps.replaced
+def added_by(gaps: Gaps, travel: Round, gap: Ints, ends: Ints) -> Ints:
+    """Travel that visits add which end at these instants, in the gaps at these positions."""
+    out = travel.seconds_leaving(gaps, gap, ends)
+    added: Ints = travel.seconds_in.take(gap) + out - gaps.replaced.take(gap)
     return bounded(added)

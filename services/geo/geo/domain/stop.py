@@ -4,9 +4,11 @@ All of an agent's stops form one chain in time order. A place is the key of a `k
 `NOWHERE` stands for a stop that nobody drives to.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from geo.domain.profile import Profile
 
 NOWHERE = -1
 
@@ -45,6 +47,10 @@ class Leg:
     """A drive between two places.
 
     `seconds` is what the guarantee counts on; `via` marks a drive kept over a place that left the agenda.
+
+    With a `profile` the drive takes another time at another hour: `seconds` are those of one departure, and
+    `free_seconds` those at free flow. A `mixed` drive is kept over a place, partly by one profile and partly
+    by another or none: it is known for the one departure alone.
     """
 
     from_place: int
@@ -54,6 +60,35 @@ class Leg:
     source: TravelSource
     version: str
     via: bool = False
+    free_seconds: int | None = None
+    profile: Profile | None = field(default=None, compare=False, repr=False)
+    mixed: bool = field(default=False, compare=False)
+
+    @property
+    def free(self) -> int:
+        """Seconds at free flow."""
+        return self.seconds if self.free_seconds is None else self.free_seconds
+
+    def departing(self, at: datetime) -> "Leg":
+        """The drive as it is for who leaves then."""
+        if self.profile is None:
+            return self
+        seconds = self.profile.seconds(int(at.timestamp()), self.free)
+        return replace(self, seconds=seconds, free_seconds=self.free)
+
+    def moved(self, known_at: datetime, at: datetime) -> "Leg | None":
+        """The drive known for one departure, as it is for another; None where that cannot be told.
+
+        A mixed one that departs earlier arrives when it would have: leaving earlier never arrives later.
+        """
+        if at == known_at:
+            return self
+        if not self.mixed:
+            return self.departing(at)
+        if at > known_at:
+            return None
+        seconds = self.seconds + int((known_at - at).total_seconds())
+        return replace(self, seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True)

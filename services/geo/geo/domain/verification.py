@@ -1,18 +1,27 @@
 """The travel guarantee (R-087) recomputed from the stops alone, apart from the code that writes them.
 
 It orders the stops itself, looks the legs up itself and believes no stored link, nor a drive to come that the
-data in use would tell longer.
+data in use would tell longer. Where drives take another time at each hour it drives them itself, by the clock
+on the wall, a quarter of an hour at a time.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import pairwise
+from typing import Final
+from zoneinfo import ZoneInfo
 
 from geo.domain.legs import Pair, free_leg
+from geo.domain.matrix import is_mixed
+from geo.domain.profile import Profile
 
-LegKey = tuple[int, int, str, bool, int]
-"""From place, to place, version, via, seconds: what a promised leg is known by."""
+LegKey = tuple[int, int, str, bool, int, int]
+"""From place, to place, version, via, seconds, those at free flow: what a promised leg is known by."""
+
+_QUARTER: Final = 900
+"""Seconds; every zone's hours begin on a quarter of an hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +83,26 @@ def to_remeasure(stops: Iterable[StoredStop], version: str, since: datetime) -> 
     return {leg for leg in legs if leg[2:4] == (version, False) and free_leg(*leg[:2]) is None}
 
 
-def verify(
-    stops: Sequence[StoredStop], known: Mapping[LegKey, object], engine: Mapping[Pair, int | None]
-) -> Report:
-    """Checks every agent's whole timeline.
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What stops are held against.
 
     `known` are the legs that are recorded as they were told; `engine` tells seconds for the pairs of
-    `unrecorded`, None for no way.
+    `unrecorded`, None for no way; `profiles` are those of the legs' versions that have one.
     """
+
+    known: Mapping[LegKey, object]
+    engine: Mapping[Pair, int | None]
+    profiles: Mapping[str, Profile]
+
+
+def verify(stops: Sequence[StoredStop], evidence: Evidence) -> Report:
+    """Checks every agent's whole timeline."""
     pairs = consecutive(stops)
     heads = {stop.agent_id: stop for stop in sorted(stops, key=lambda s: s.starts_at, reverse=True)}
     found = [broken for head in heads.values() for broken in _head(head)]
     for earlier, later in pairs:
-        found += _pair(earlier, later, known, engine)
+        found += _pair(earlier, later, evidence)
     return Report(len(heads), len(stops), len(pairs), tuple(found))
 
 
@@ -94,12 +110,7 @@ def _head(stop: StoredStop) -> list[Violation]:
     return [] if stop.prev_id is None else [Violation(stop.agent_id, stop.prev_id, stop.owner_id, "CHAIN")]
 
 
-def _pair(
-    earlier: StoredStop,
-    later: StoredStop,
-    known: Mapping[LegKey, object],
-    engine: Mapping[Pair, int | None],
-) -> list[Violation]:
+def _pair(earlier: StoredStop, later: StoredStop, evidence: Evidence) -> list[Violation]:
     def broken(kind: str, short: int = 0) -> Violation:
         return Violation(earlier.agent_id, earlier.owner_id, later.owner_id, kind, short)
 
@@ -110,18 +121,46 @@ def _pair(
     link = (later.prev_id, later.prev_ends_at, later.prev_place)
     if link != (earlier.stop_id, earlier.ends_at, earlier.place):
         found.append(broken("CHAIN"))
-    if later.leg is None or later.leg not in known:
+    if later.leg is None or later.leg not in evidence.known or not _as_told(later.leg, evidence):
         found.append(broken("LEG"))
-    drive = _drive(earlier, later, engine)
+    drive = _drive(earlier, later, evidence)
     if gap >= 0 and (drive is None or drive + later.buffer > gap):
         found.append(broken("TRAVEL", 0 if drive is None else drive + later.buffer - gap))
     return found
 
 
-def _drive(earlier: StoredStop, later: StoredStop, engine: Mapping[Pair, int | None]) -> int | None:
-    """Seconds from one to the other: promised ones where the later stop names them, else the engine's."""
+def _as_told(leg: LegKey, evidence: Evidence) -> bool:
+    """Whether a leg without a profile takes as long as at free flow."""
+    return leg[4] == leg[5] or leg[2] in evidence.profiles or is_mixed(leg[2])
+
+
+def _drive(earlier: StoredStop, later: StoredStop, evidence: Evidence) -> int | None:
+    """Seconds from one to the other, leaving when the earlier stop ends: promised ones where the later stop
+    names them, else the engine's."""
     if free_leg(earlier.place, later.place) is not None:
         return 0
-    if later.leg is not None and later.leg[:2] == (earlier.place, later.place):
+    if later.leg is None or later.leg[:2] != (earlier.place, later.place):
+        return evidence.engine.get((earlier.place, later.place))
+    profile = evidence.profiles.get(later.leg[2])
+    if profile is None:
         return later.leg[4]
-    return engine.get((earlier.place, later.place))
+    return max(later.leg[4], _by_the_clock(profile, int(earlier.ends_at.timestamp()), later.leg[5]))
+
+
+def _by_the_clock(profile: Profile, departs: int, free: int) -> int:
+    """Seconds of a drive that departs then."""
+    at, left = departs, free * 100
+    while left > 0:
+        speed = _speed(profile, at // _QUARTER * _QUARTER)
+        until = at - at % _QUARTER + _QUARTER
+        if left <= speed * (until - at):
+            return at - departs - -left // speed
+        left -= speed * (until - at)
+        at = until
+    return at - departs
+
+
+@lru_cache(maxsize=65536)
+def _speed(profile: Profile, at: int) -> int:
+    wall = datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(profile.time_zone))
+    return profile.speeds[(wall.isoweekday() - 1) * 24 + wall.hour]

@@ -18,7 +18,7 @@ from geo.domain.agenda import Agenda
 from geo.domain.agent import Agent
 from geo.domain.stop import LinkedStop
 from geo.storage import agents
-from geo.storage.stops import linked_stop
+from geo.storage.stops import linked_stops
 from kit.db.engine import Database
 from kit.db.uow import Tx
 from kit.errors import NotFound, Reason
@@ -32,10 +32,12 @@ END_OF_TIME: Final = datetime(9999, 12, 31, tzinfo=UTC)
 _STOPS: Final = text(
     """
     SELECT s.agent_id, s.stop_id, s.kind, s.starts_at, s.ends_at, s.place, s.buffer_seconds, s.owner_id,
-           s.expires_at, s.prev_id, s.prev_place, s.leg_seconds, s.leg_version, s.leg_via, l.metres, l.source
+           s.expires_at, s.prev_id, s.prev_place, s.leg_seconds, s.leg_free_seconds, s.leg_version, s.leg_via,
+           l.metres, l.source
     FROM geo.stops s
     LEFT JOIN geo.legs l ON l.tenant_id = s.tenant_id AND l.from_place = s.prev_place AND l.to_place = s.place
         AND l.version = s.leg_version AND l.via = s.leg_via AND l.seconds = s.leg_seconds
+        AND l.free_seconds = s.leg_free_seconds
     WHERE s.agent_id = ANY(:ids) AND s.starts_at >= coalesce(
         (SELECT max(b.starts_at) FROM geo.stops b
          WHERE b.agent_id = s.agent_id AND b.ends_at <= :since
@@ -152,10 +154,10 @@ async def read_agendas(
     expiry that starts at `until` or later. Two statements for all of them."""
     # versions first: a change between the two statements shows as a version that is behind, never ahead
     found = await agents.read(tx, agent_ids)
-    rows = await tx.run(_STOPS, {"ids": sorted(found), "since": since, "until": until})
+    rows = (await tx.run(_STOPS, {"ids": sorted(found), "since": since, "until": until})).all()
     stops: dict[str, list[LinkedStop]] = {agent_id: [] for agent_id in found}
-    for row in rows:
-        stops[row.agent_id].append(linked_stop(row))
+    for row, linked in zip(rows, await linked_stops(tx, rows), strict=True):
+        stops[row.agent_id].append(linked)
     return {agent_id: _agenda(agent, stops[agent_id], since) for agent_id, agent in found.items()}
 
 

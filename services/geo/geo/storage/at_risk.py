@@ -9,22 +9,23 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import insert
 
 from geo.domain.promise import InfeasiblePair, Promise
-from geo.domain.stop import Leg, TravelSource
+from geo.domain.stop import Leg, LinkedStop, TravelSource
 from geo.storage.sql import fetch, fetch_one
-from geo.storage.stops import linked_stop
+from geo.storage.stops import linked_stops
 from geo.storage.travel_tables import at_risk, checked_versions
 from kit.db.uow import Tx
 
 _PAIR: Final = """
     s.agent_id, s.stop_id, s.kind, s.starts_at, s.ends_at, s.place, s.buffer_seconds, s.owner_id,
-    s.expires_at, s.prev_id, s.prev_ends_at, s.prev_place, s.leg_seconds, s.leg_version, s.leg_via,
-    l.metres, l.source, p.owner_id AS earlier_owner_id
+    s.expires_at, s.prev_id, s.prev_ends_at, s.prev_place, s.leg_seconds, s.leg_free_seconds, s.leg_version,
+    s.leg_via, l.metres, l.source, p.owner_id AS earlier_owner_id
 """
 
 _JOINED: Final = """
     JOIN geo.stops p ON p.tenant_id = s.tenant_id AND p.agent_id = s.agent_id AND p.stop_id = s.prev_id
     JOIN geo.legs l ON l.tenant_id = s.tenant_id AND l.from_place = s.prev_place AND l.to_place = s.place
         AND l.version = s.leg_version AND l.via = s.leg_via AND l.seconds = s.leg_seconds
+        AND l.free_seconds = s.leg_free_seconds
 """
 
 _AGENTS: Final = """
@@ -91,7 +92,7 @@ async def agents_after(tx: Tx, after: str, rows: int) -> list[str]:
 async def promises(tx: Tx, agent_ids: Sequence[str], now: datetime) -> list[Promise]:
     """The drives of these agents to stops that start after `now`."""
     params = {"tenant": tx.tenant, "agents": list(agent_ids), "now": now}
-    return [_promise(row) for row in await fetch(tx, _PROMISES, params)]
+    return await _promises(tx, await fetch(tx, _PROMISES, params))
 
 
 async def note(tx: Tx, travel_version: str, pair: InfeasiblePair) -> bool:
@@ -134,11 +135,16 @@ async def page(
     """Pairs at risk that are still on the agenda and still to come, by agent and time."""
     params = {"tenant": tx.tenant, "version": travel_version, "now": now, "rows": rows}
     params |= {"agent": after.agent_id, "at": after.starts_at}
-    return [_infeasible(row, travel_version) for row in await fetch(tx, _PAGE, params)]
+    found = await fetch(tx, _PAGE, params)
+    promised = zip(found, await _promises(tx, found), strict=True)
+    return [_infeasible(row, promise, travel_version) for row, promise in promised]
 
 
-def _promise(row: Any) -> Promise:
-    linked = linked_stop(row)
+async def _promises(tx: Tx, rows: Sequence[Any]) -> list[Promise]:
+    return [_promise(row, linked) for row, linked in zip(rows, await linked_stops(tx, rows), strict=True)]
+
+
+def _promise(row: Any, linked: LinkedStop) -> Promise:
     assert linked.leg is not None
     return Promise(
         agent_id=row.agent_id,
@@ -153,9 +159,9 @@ def _promise(row: Any) -> Promise:
     )
 
 
-def _infeasible(row: Any, travel_version: str) -> InfeasiblePair:
+def _infeasible(row: Any, promise: Promise, travel_version: str) -> InfeasiblePair:
     present = None
     if row.present_seconds is not None:
         figures = row.present_seconds, row.present_metres, TravelSource(row.present_source)
         present = Leg(row.prev_place, row.place, *figures, travel_version)
-    return InfeasiblePair(_promise(row), present, row.short_seconds)
+    return InfeasiblePair(promise, present, row.short_seconds)

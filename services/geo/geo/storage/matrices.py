@@ -8,7 +8,9 @@ from sqlalchemy import delete, insert, text
 
 from geo.domain.drives import UNREACHABLE
 from geo.domain.legs import Pair
-from geo.domain.matrix import Entry, Matrix
+from geo.domain.matrix import Entry, Matrix, travel_version
+from geo.domain.profile import Profile
+from geo.storage import profiles
 from geo.storage.sql import fetch, fetch_one
 from geo.storage.travel_tables import matrix_entries, matrix_versions
 from kit.db.engine import Database
@@ -20,11 +22,21 @@ _CURRENT: Final = "SELECT max(version) AS version FROM geo.matrix_versions WHERE
 
 # One statement, so that a version never comes with the entries of another.
 _LOAD: Final = """
-    SELECT v.version, e.from_place, e.to_place, e.seconds, e.metres
+    SELECT v.version, v.profile::text AS profile, e.from_place, e.to_place, e.seconds, e.metres
     FROM geo.matrix_versions v
     LEFT JOIN geo.matrix_entries e ON e.tenant_id = v.tenant_id AND e.version = v.version
     WHERE v.tenant_id = %(tenant)s
       AND v.version = (SELECT max(version) FROM geo.matrix_versions WHERE tenant_id = %(tenant)s)
+"""
+
+_TIMED: Final = """
+    SELECT EXISTS (SELECT FROM geo.matrix_versions
+                   WHERE tenant_id = %(tenant)s AND version = %(version)s AND profile IS NOT NULL) AS timed
+"""
+
+_IN_FORCE: Final = """
+    SELECT version, profile IS NOT NULL AS timed FROM geo.matrix_versions
+    WHERE tenant_id = %(tenant)s ORDER BY version DESC LIMIT 1
 """
 
 _NOTIFY: Final = text("SELECT pg_notify(:channel, :payload)")
@@ -36,14 +48,27 @@ async def current_version(tx: Tx) -> int:
     return (row.version if row else None) or 0
 
 
-async def put_in_force(tx: Tx, entries: Mapping[Pair, Entry], channel: str) -> int:
-    """A new version with these entries, and none of the old ones; gives its number.
+async def has_profile(tx: Tx, version: int) -> bool:
+    """Whether a version came with a profile of the week."""
+    row = await fetch_one(tx, _TIMED, {"tenant": tx.tenant, "version": version})
+    return bool(row and row.timed)
+
+
+async def version_of_drives(tx: Tx, engine: str) -> str:
+    """The version that drives by this engine carry with what is in force."""
+    row = await fetch_one(tx, _IN_FORCE, {"tenant": tx.tenant})
+    return engine if row is None else travel_version(engine, row.version, timed=row.timed)
+
+
+async def put_in_force(tx: Tx, entries: Mapping[Pair, Entry], profile: Profile | None, channel: str) -> int:
+    """A new version with these entries and this profile, and none of the old ones; gives its number.
 
     The caller holds the locks of all of the tenant's agents.
     """
     version = await current_version(tx) + 1
     await tx.run(delete(matrix_entries).where(matrix_entries.c.tenant_id == tx.tenant))
-    values = {"tenant_id": tx.tenant, "version": version, "entries": len(entries)}
+    week = None if profile is None else profiles.document(profile)
+    values = {"tenant_id": tx.tenant, "version": version, "entries": len(entries), "profile": week}
     await tx.run(insert(matrix_versions), values)
     if entries:
         await tx.run(
@@ -63,7 +88,8 @@ async def load(tx: Tx) -> Matrix:
         for row in rows
         if row.from_place is not None
     }
-    return Matrix(rows[0].version, entries)
+    profile = None if rows[0].profile is None else profiles.from_text(rows[0].profile)
+    return Matrix(rows[0].version, entries, profile)
 
 
 class Matrices:

@@ -60,15 +60,16 @@ class Changes:
 
 _LINK: Final = (
     "place bigint, prev_id text, prev_ends_at timestamptz, prev_place bigint, leg_seconds integer,"
-    " leg_version text, leg_via boolean"
+    " leg_free_seconds integer, leg_version text, leg_via boolean"
 )
 
 # The parts see one snapshot and run in no order that matters: what could meet itself in passing is deferred.
 _PARTS: Final = {
     "legs": """
-        INSERT INTO geo.legs (tenant_id, from_place, to_place, version, via, seconds, metres, source)
+        INSERT INTO geo.legs (tenant_id, from_place, to_place, version, via, seconds, free_seconds, metres,
+            source)
         SELECT %(tenant)s, r.* FROM jsonb_to_recordset(%(legs)s) AS r(from_place bigint, to_place bigint,
-            version text, via boolean, seconds integer, metres integer, source text)
+            version text, via boolean, seconds integer, free_seconds integer, metres integer, source text)
         ON CONFLICT DO NOTHING RETURNING 1""",
     "removed": """
         DELETE FROM geo.stops s USING jsonb_to_recordset(%(removed)s) AS r(agent_id text, stop_id text)
@@ -76,15 +77,15 @@ _PARTS: Final = {
         RETURNING 1""",
     "relinked": f"""
         UPDATE geo.stops s SET place = r.place, prev_id = r.prev_id, prev_ends_at = r.prev_ends_at,
-            prev_place = r.prev_place, leg_seconds = r.leg_seconds, leg_version = r.leg_version,
-            leg_via = r.leg_via
+            prev_place = r.prev_place, leg_seconds = r.leg_seconds,
+            leg_free_seconds = r.leg_free_seconds, leg_version = r.leg_version, leg_via = r.leg_via
         FROM jsonb_to_recordset(%(relinked)s) AS r(agent_id text, stop_id text, {_LINK})
         WHERE s.tenant_id = %(tenant)s AND s.agent_id = r.agent_id AND s.stop_id = r.stop_id
         RETURNING 1""",
     "added": f"""
         INSERT INTO geo.stops (tenant_id, agent_id, stop_id, kind, starts_at, ends_at, buffer_seconds,
             owner_id, expires_at, context, place, prev_id, prev_ends_at, prev_place, leg_seconds,
-            leg_version, leg_via)
+            leg_free_seconds, leg_version, leg_via)
         SELECT %(tenant)s, r.* FROM jsonb_to_recordset(%(added)s) AS r(agent_id text, stop_id text, kind text,
             starts_at timestamptz, ends_at timestamptz, buffer_seconds integer, owner_id text,
             expires_at timestamptz, context text, {_LINK})
@@ -189,7 +190,11 @@ def _legs(splices: Iterable[Splice]) -> list[dict[str, Any]]:
         if link.linked.leg is not None
     }
     # in one order for all, since two writers of the same new legs wait for each other
-    return [_leg(leg) for leg in sorted(used, key=lambda leg: (leg.from_place, leg.to_place, leg.seconds))]
+    return [_leg(leg) for leg in sorted(used, key=_leg_order)]
+
+
+def _leg_order(leg: Leg) -> tuple[int, int, int, int]:
+    return leg.from_place, leg.to_place, leg.seconds, leg.free
 
 
 def _leg(leg: Leg) -> dict[str, Any]:
@@ -199,6 +204,7 @@ def _leg(leg: Leg) -> dict[str, Any]:
         "version": leg.version,
         "via": leg.via,
         "seconds": leg.seconds,
+        "free_seconds": leg.free,
         "metres": leg.metres,
         "source": leg.source,
     }
@@ -214,6 +220,7 @@ def _link(agent_id: str, link: Link) -> dict[str, Any]:
         "prev_ends_at": None if previous is None else _time(previous.ends_at),
         "prev_place": None if leg is None else leg.from_place,
         "leg_seconds": None if leg is None else leg.seconds,
+        "leg_free_seconds": None if leg is None else leg.free,
         "leg_version": None if leg is None else leg.version,
         "leg_via": None if leg is None else leg.via,
     }

@@ -1,27 +1,31 @@
 """Reads of the chain of stops; `storage.rewrite` writes it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from geo.domain.chain import Segment
+from geo.domain.matrix import is_mixed
 from geo.domain.plan import Plan, Reserved
+from geo.domain.profile import Profile
 from geo.domain.stop import Leg, LinkedStop, Stop, StopKind, TravelSource
+from geo.storage import profiles
 from geo.storage.sql import fetch
 from kit.db.uow import Tx
 from kit.values.window import Window
 
 _COLUMNS: Final = """
     s.agent_id, s.stop_id, s.kind, s.starts_at, s.ends_at, s.place, s.buffer_seconds, s.owner_id,
-    s.expires_at, s.context, s.prev_id, s.prev_place, s.leg_seconds, s.leg_version, s.leg_via,
+    s.expires_at, s.context, s.prev_id, s.prev_place, s.leg_seconds, s.leg_free_seconds, s.leg_version,
+    s.leg_via,
     l.metres, l.source
 """
 
 _WITH_LEG: Final = """
     LEFT JOIN geo.legs l ON l.tenant_id = s.tenant_id AND l.from_place = s.prev_place
         AND l.to_place = s.place AND l.version = s.leg_version AND l.via = s.leg_via
-        AND l.seconds = s.leg_seconds
+        AND l.seconds = s.leg_seconds AND l.free_seconds = s.leg_free_seconds
 """
 
 # One statement, so that the neighbours and what lies between them are of one moment.
@@ -85,7 +89,7 @@ async def segment(tx: Tx, agent_id: str, lo: datetime, hi: datetime, now: dateti
     found = await fetch(
         tx, _SEGMENT, {"tenant": tx.tenant, "agent": agent_id, "lo": lo, "hi": hi, "now": now}
     )
-    linked = [linked_stop(row) for row in found]
+    linked = await linked_stops(tx, found)
     if linked and linked[0].stop.starts_at < lo and not _has_expired(linked[0].stop, now):
         return Segment(linked[0], tuple(linked[1:]))
     return Segment(None, tuple(linked))
@@ -96,8 +100,8 @@ async def of_owner(tx: Tx, owner_id: str) -> Taken | None:
     rows = await fetch(tx, _OF_OWNER, {"tenant": tx.tenant, "owner": owner_id})
     if not rows:
         return None
-    after = linked_stop(rows[1]) if len(rows) > 1 else None
-    return Taken(rows[0].agent_id, linked_stop(rows[0]), after, rows[0].context)
+    own, *after = await linked_stops(tx, rows)
+    return Taken(rows[0].agent_id, own, after[0] if after else None, rows[0].context)
 
 
 async def reservations(tx: Tx, after: str, rows: int) -> Sequence[Reserved]:
@@ -114,11 +118,16 @@ async def between(
 ) -> Sequence[LinkedStop]:
     """The stops that touch `[start, end)`, in order; without holds that expired by `now`."""
     params = {"tenant": tx.tenant, "agent": agent_id, "start": start, "end": end, "now": now}
-    return [linked_stop(row) for row in await fetch(tx, _BETWEEN, params)]
+    return await linked_stops(tx, await fetch(tx, _BETWEEN, params))
 
 
-def linked_stop(row: Any) -> LinkedStop:
-    """A stop from its row, with its leg."""
+async def linked_stops(tx: Tx, rows: Sequence[Any]) -> list[LinkedStop]:
+    """Stops from their rows, with their legs and those legs' profiles of the week."""
+    timed = await profiles.of_versions(tx, {row.leg_version for row in rows})
+    return [_linked_stop(row, timed) for row in rows]
+
+
+def _linked_stop(row: Any, timed: Mapping[str, Profile]) -> LinkedStop:
     stop = Stop(
         stop_id=row.stop_id,
         kind=StopKind(row.kind),
@@ -129,7 +138,7 @@ def linked_stop(row: Any) -> LinkedStop:
         owner_id=row.owner_id,
         expires_at=None if row.expires_at is None else _utc(row.expires_at),
     )
-    return LinkedStop(stop, row.prev_id, _leg(row))
+    return LinkedStop(stop, row.prev_id, _leg(row, timed))
 
 
 def _reserved(row: Any) -> Reserved:
@@ -137,9 +146,11 @@ def _reserved(row: Any) -> Reserved:
     return Reserved(row.owner_id, Plan(row.agent_id, window, row.place, row.buffer_seconds))
 
 
-def _leg(row: Any) -> Leg | None:
+def _leg(row: Any, timed: Mapping[str, Profile]) -> Leg | None:
     if row.prev_id is None:
         return None
+    profile = timed.get(row.leg_version)
+    mixed = is_mixed(row.leg_version) if row.leg_via else False
     return Leg(
         from_place=row.prev_place,
         to_place=row.place,
@@ -148,6 +159,9 @@ def _leg(row: Any) -> Leg | None:
         source=TravelSource(row.source),
         version=row.leg_version,
         via=row.leg_via,
+        free_seconds=row.leg_free_seconds if profile or mixed else None,
+        profile=profile,
+        mixed=mixed,
     )
 
 

@@ -57,15 +57,17 @@ legs: Final = Table(
     Column("version", Text, nullable=False),
     Column("via", Boolean, nullable=False),
     Column("seconds", Integer, nullable=False),
+    Column("free_seconds", Integer, nullable=False),
     Column("metres", Integer, nullable=False),
     Column("source", Text, nullable=False),
     PrimaryKeyConstraint(
-        "tenant_id", "from_place", "to_place", "version", "via", "seconds", name="legs_pkey"
+        "tenant_id", "from_place", "to_place", "version", "via", "seconds", "free_seconds", name="legs_pkey"
     ),
-    CheckConstraint("seconds >= 0 AND metres >= 0", name="legs_amounts"),
+    CheckConstraint("seconds >= 0 AND metres >= 0 AND free_seconds >= 0", name="legs_amounts"),
     schema="geo",
 )
-"""Every drive that was ever promised; the application may add rows and never change them."""
+"""Every drive that was ever promised; the application may add rows and never change them. `free_seconds` are
+those at free flow: others than `seconds` where a profile of the week makes it another time at each hour."""
 
 stops: Final = Table(
     "stops",
@@ -85,6 +87,7 @@ stops: Final = Table(
     Column("prev_ends_at", _SECONDS),
     Column("prev_place", BigInteger),
     Column("leg_seconds", Integer),
+    Column("leg_free_seconds", Integer),
     Column("leg_version", Text),
     Column("leg_via", Boolean),
     PrimaryKeyConstraint("tenant_id", "agent_id", "stop_id", name="stops_pkey"),
@@ -115,7 +118,7 @@ stops: Final = Table(
         initially="DEFERRED",
     ),
     ForeignKeyConstraint(
-        ["tenant_id", "prev_place", "place", "leg_version", "leg_via", "leg_seconds"],
+        ["tenant_id", "prev_place", "place", "leg_version", "leg_via", "leg_seconds", "leg_free_seconds"],
         [
             "geo.legs.tenant_id",
             "geo.legs.from_place",
@@ -123,13 +126,15 @@ stops: Final = Table(
             "geo.legs.version",
             "geo.legs.via",
             "geo.legs.seconds",
+            "geo.legs.free_seconds",
         ],
         name="stops_leg",
     ),
     UniqueConstraint("tenant_id", "owner_id", name="stops_owner", deferrable=True, initially="DEFERRED"),
     CheckConstraint("ends_at > starts_at", name="stops_last"),
     CheckConstraint(
-        "num_nulls(prev_id, prev_ends_at, prev_place, leg_seconds, leg_version, leg_via) IN (0, 6)",
+        "num_nulls(prev_id, prev_ends_at, prev_place, leg_seconds, leg_free_seconds, leg_version, leg_via)"
+        " IN (0, 7)",
         name="stops_link_whole",
     ),
     CheckConstraint(

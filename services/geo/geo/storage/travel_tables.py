@@ -22,11 +22,12 @@ matrix_versions: Final = Table(
     Column("tenant_id", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("entries", Integer, nullable=False),
-    Column("profile", JSONB),
+    Column("profile", JSONB(none_as_null=True)),
     PrimaryKeyConstraint("tenant_id", "version", name="matrix_versions_pkey"),
     schema="geo",
 )
-"""The highest version is in force. `profile` are the factors of the week, if there are any."""
+"""The highest version is in force. `profile` are the speeds of the week, if there are any. Rows stay, since
+legs name them."""
 
 matrix_entries: Final = Table(
     "matrix_entries",

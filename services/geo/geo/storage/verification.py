@@ -12,14 +12,14 @@ from kit.db.uow import Tx
 _STOPS: Final = text(
     """
     SELECT agent_id, stop_id, coalesce(owner_id, stop_id) AS owner_id, starts_at, ends_at, place,
-        buffer_seconds, prev_id, prev_ends_at, prev_place, leg_seconds, leg_version, leg_via
+        buffer_seconds, prev_id, prev_ends_at, prev_place, leg_seconds, leg_free_seconds, leg_version, leg_via
     FROM geo.stops WHERE tenant_id = :tenant AND (:agent = '' OR agent_id = :agent)
     """
 )
 # separate from the stops on purpose: whether a stop's leg is among them is the question
 _LEGS: Final = text(
     """
-    SELECT from_place, to_place, version, via, seconds FROM geo.legs
+    SELECT from_place, to_place, version, via, seconds, free_seconds FROM geo.legs
     WHERE tenant_id = :tenant
       AND (from_place, to_place) IN (SELECT * FROM unnest(:froms, :tos))
     """
@@ -37,13 +37,14 @@ async def stored_legs(tx: Tx, stops: Iterable[StoredStop]) -> dict[LegKey, None]
     pairs = sorted({stop.leg[:2] for stop in stops if stop.leg is not None})
     places = {"froms": [pair[0] for pair in pairs], "tos": [pair[1] for pair in pairs]}
     rows = await tx.run(_LEGS, {"tenant": tx.tenant, **places})
-    return {(r.from_place, r.to_place, r.version, r.via, r.seconds): None for r in rows}
+    return {(r.from_place, r.to_place, r.version, r.via, r.seconds, r.free_seconds): None for r in rows}
 
 
 def _stop(row: Row[Any]) -> StoredStop:
     leg = None
     if row.leg_seconds is not None:
-        leg = (row.prev_place, row.place, row.leg_version, row.leg_via, row.leg_seconds)
+        figures = row.leg_version, row.leg_via, row.leg_seconds, row.leg_free_seconds
+        leg = (row.prev_place, row.place, *figures)
     return StoredStop(
         agent_id=row.agent_id,
         stop_id=row.stop_id,

@@ -8,7 +8,7 @@ import numpy as np
 
 from geo.domain.drives import UNREACHABLE, Drives, source_code, standing
 from geo.domain.legs import LegBook, Pair, free_leg
-from geo.domain.matrix import Matrix, travel_version
+from geo.domain.matrix import Matrix
 from geo.domain.places import Ints, Places
 from geo.domain.stop import Leg, TravelSource
 from geo.storage.matrices import Matrices
@@ -71,14 +71,17 @@ class TenantTravel:
         if drive is None:
             return None
         matrix = await (self._matrices.up_to_date(tenant) if fresh else self._matrices.at_hand(tenant))
-        version, source = travel_version(self.engine.version, matrix.version), self.engine.source
+        version, source = matrix.travel_version(self.engine.version), self.engine.source
+        profile = matrix.profile
 
         def every(pair: Pair) -> Leg | None:
             own = matrix.entries.get(pair)
             seconds, metres = drive(*pair) if own is None else own
             if seconds == UNREACHABLE:
                 return None
-            return Leg(*pair, seconds, metres, source if own is None else TravelSource.MATRIX, version)
+            free = None if profile is None else seconds
+            origin = source if own is None else TravelSource.MATRIX
+            return Leg(*pair, seconds, metres, origin, version, free_seconds=free, profile=profile)
 
         return LegBook(version, every=lambda pair: free_leg(*pair) or every(pair))
 
@@ -110,7 +113,10 @@ class TenantTravel:
         back = there.copy() if self.engine.symmetric else self.engine.floor(here, places)
         still = np.flatnonzero(standing(places, here))
         there[still] = back[still] = 0
-        return _lowered(matrix, (places, here), there), _lowered(matrix, (here, places), back)
+        inward, outward = _lowered(matrix, (places, here), there), _lowered(matrix, (here, places), back)
+        if matrix.profile is None:
+            return inward, outward
+        return matrix.profile.at_least(inward), matrix.profile.at_least(outward)
 
     async def _answered(self, tenant: str, ask: Callable[[Engine], Awaitable[T]]) -> T:
         try:
@@ -122,7 +128,7 @@ class TenantTravel:
 
 
 async def _version_now(matrix: Matrix, engine: Engine) -> str:
-    return travel_version(await engine.current(), matrix.version)
+    return matrix.travel_version(await engine.current())
 
 
 async def _book(matrix: Matrix, pairs: Collection[Pair], engine: Engine) -> LegBook:
@@ -165,5 +171,5 @@ def _drives(
     for at, (drive, length) in matrix.named(froms.keys, tos.keys):
         if moving[at]:
             seconds[at], metres[at], sources[at] = drive, length, _MATRIX
-    version = travel_version(engine.version, matrix.version)
-    return Drives(froms.keys, tos.keys, seconds, metres, sources, version)
+    version = matrix.travel_version(engine.version)
+    return Drives(froms.keys, tos.keys, seconds, metres, sources, version, matrix.profile)

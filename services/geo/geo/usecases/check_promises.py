@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from geo import events
-from geo.domain.promise import InfeasiblePair, Promise, doubtful, judged
+from geo.domain.promise import InfeasiblePair, Promise, at_present, doubtful, judged
 from geo.domain.stop import Leg
 from geo.storage import at_risk
 from geo.usecases.ports import PresentTravel
@@ -61,4 +61,6 @@ async def _check(data: TravelData, tenant: str, agents: list[str]) -> str:
 
 
 def _judged(version: str, promise: Promise, present: Leg | None) -> InfeasiblePair | None:
-    return judged(promise, present) if doubtful(promise, version, present) else None
+    if not doubtful(promise, version, present):
+        return None
+    return judged(promise, at_present(promise, version, present))

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from geo.domain.legs import Pair
 from geo.domain.matrix import Entry, travel_version
+from geo.domain.profile import Profile
 from geo.storage import at_risk, matrices
 from geo.storage.rewrite import CHANNEL
 from geo.usecases.check_promises import TravelData, check_promises
 from kit.db.claims import Claim
+from kit.db.uow import Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +21,25 @@ class Imported:
     now_infeasible: int
 
 
+@dataclass(frozen=True, slots=True)
+class TravelImport:
+    """What to put in force: None leaves the matrix, or the profile of the week, as it is. No entries remove
+    the matrix; `without_profile` removes the profile."""
+
+    entries: Mapping[Pair, Entry] | None = None
+    profile: Profile | None = None
+    without_profile: bool = False
+
+
 async def import_matrix(
     data: TravelData, tenant: str, entries: Mapping[Pair, Entry], claim: Claim
 ) -> Imported:
-    """Replaces the tenant's matrix; no entries remove it. The same claim again imports nothing anew.
+    """Replaces the tenant's matrix, as `import_travel` does, and leaves its profile as it is."""
+    return await import_travel(data, tenant, TravelImport(entries), claim)
+
+
+async def import_travel(data: TravelData, tenant: str, what: TravelImport, claim: Claim) -> Imported:
+    """Replaces the tenant's own travel data. The same claim again imports nothing anew.
 
     Raises Unavailable (TRAVEL_UNAVAILABLE) when the pairs cannot be checked; the matrix is in force then, and
     the same call again, or `list_now_infeasible`, checks them.
@@ -33,9 +50,17 @@ async def import_matrix(
         else:
             # whoever books meanwhile finds the new version after our commit, and measures again
             await at_risk.lock_all_agents(tx)
-            number = await matrices.put_in_force(tx, entries, CHANNEL)
+            number = await _put_in_force(tx, what)
             tx.refer(str(number))
-    version = travel_version(await data.travel.engine_version(), number)
+        timed = await matrices.has_profile(tx, number)
+    version = travel_version(await data.travel.engine_version(), number, timed=timed)
     await check_promises(data, tenant, version)
     async with data.db.uow(tenant) as tx:
         return Imported(version, await at_risk.count(tx, version))
+
+
+async def _put_in_force(tx: Tx, what: TravelImport) -> int:
+    present = await matrices.load(tx)
+    entries = present.entries if what.entries is None else what.entries
+    kept = None if what.without_profile else present.profile
+    return await matrices.put_in_force(tx, entries, what.profile or kept, CHANNEL)

@@ -1,6 +1,5 @@
 """The pairs of stops that present travel data would no longer allow (R-089)."""
 
-from geo.domain.matrix import travel_version
 from geo.domain.promise import InfeasiblePair
 from geo.storage import at_risk, matrices
 from geo.storage.at_risk import PageStart
@@ -16,7 +15,7 @@ async def list_now_infeasible(
     """
     engine = await data.travel.engine_version()
     async with data.db.uow(tenant) as tx:
-        version = travel_version(engine, await matrices.current_version(tx))
+        version = await matrices.version_of_drives(tx, engine)
     await check_promises(data, tenant, version)
     async with data.db.uow(tenant) as tx:
         return await at_risk.page(tx, version, await tx.now(), after, rows)

@@ -236,6 +236,7 @@ def _best(task: _Task, looked: Looked) -> Offers:
     """The best starts, in the documented order."""
     question, ids = task.question, task.prepared.agent_ids
     offers = starts.offered(slot_search.spans(looked.fit), question.choices)
+    offers = slot_search.priced(looked, offers, question.duration)
     ranks = task.prepared.ranks[looked.gaps.agent[looked.meets.gap[offers.at]]]
     if question.after is not None:
         rest = starts.beyond(offers, ranks, question.after, ids)

@@ -102,7 +102,7 @@ async def validate_route(ledger: Ledger, tenant: str, command: ValidateRoute) ->
         faults += _of_day(agenda, day, book, (away, command.travel_limit))
     order = {stop.reference: at for at, stop in enumerate(command.stops)}
     faults.sort(key=lambda fault: order.get(fault.reference, len(order)))
-    driven = sum(_seconds(book, pair) or 0 for day in days for pair in day.legs)
+    driven = sum(_driven(day, book) for day in days)
     return Verdict(tuple(faults), driven, book.version)
 
 
@@ -183,7 +183,7 @@ def _reached(
 ) -> Iterator[RouteFault]:
     """Whether a visit is reached, with the buffer kept, by who is free at a place since an instant."""
     place, free = since
-    drive = _seconds(book, (place, stop.place))
+    drive = _seconds(book, (place, stop.place), free)
     if drive is None:
         yield RouteFault(stop.reference, Reason.UNREACHABLE)
         return
@@ -209,28 +209,35 @@ def _of_day(
         yield from _reached(agenda, first, book, (day.shift.start_base, max([day.shift.start, *rests])))
     if day.shift.end_base is not None and last.window.end <= day.shift.end:
         yield from _home(agenda, day, book, away)
-    travel = sum(_seconds(book, pair) or 0 for pair in day.legs)
+    travel = _driven(day, book)
     if travel_limit is not None and travel > travel_limit:
         yield RouteFault("", Reason.TRAVEL_LIMIT, travel - travel_limit)
 
 
 def _home(agenda: Agenda, day: _Day, book: LegBook, away: Sequence[Window]) -> Iterator[RouteFault]:
     last = day.stops[-1]
-    drive = _seconds(book, day.legs[-1])
+    gap = Window(last.window.end, day.shift.end) if last.window.end < day.shift.end else None
+    rests = [] if gap is None else _rests(agenda, gap, away)
+    free = max([last.window.end, *rests])
+    drive = _seconds(book, day.legs[-1], free)
     if drive is None:
         yield RouteFault("", Reason.UNREACHABLE)
         return
-    gap = Window(last.window.end, day.shift.end) if last.window.end < day.shift.end else None
-    rests = [] if gap is None else _rests(agenda, gap, away)
-    short = drive - _apart(max([last.window.end, *rests]), day.shift.end)
+    short = drive - _apart(free, day.shift.end)
     if short > 0:
         yield RouteFault("", Reason.TRAVEL_OUT, short)
 
 
-def _seconds(book: LegBook, pair: Pair) -> int | None:
-    """Seconds of a drive; None where there is no way."""
+def _driven(day: _Day, book: LegBook) -> int:
+    """Seconds driven in a shift, each drive right after what comes before it."""
+    departures = [day.shift.start, *(stop.window.end for stop in day.stops)]
+    return sum(_seconds(book, pair, at) or 0 for pair, at in zip(day.legs, departures, strict=True))
+
+
+def _seconds(book: LegBook, pair: Pair, at: datetime) -> int | None:
+    """Seconds of a drive that departs then; None where there is no way."""
     leg = free_leg(*pair) or book.leg(pair)
-    return None if leg is None else leg.seconds
+    return None if leg is None else leg.departing(at).seconds
 
 
 def _apart(start: datetime, end: datetime) -> int:

@@ -2,8 +2,8 @@
 
 from geo.domain import errors
 from geo.domain.legs import LegBook
-from geo.domain.verification import LegKey, Report, to_remeasure, unrecorded, verify
-from geo.storage import agents
+from geo.domain.verification import Evidence, LegKey, Report, to_remeasure, unrecorded, verify
+from geo.storage import agents, profiles
 from geo.storage.verification import stored_legs, stored_stops
 from geo.usecases.ledger import Ledger
 from kit import telemetry
@@ -24,6 +24,7 @@ async def verify_invariants(ledger: Ledger, tenant: str, agent_id: str = "") -> 
             raise errors.not_found("agent", agent_id, "agent_id")
         stops = await stored_stops(tx, agent_id)
         legs = await stored_legs(tx, stops)
+        weeks = await profiles.of_versions(tx, {leg[2] for leg in legs})
         now = await tx.now()
     invented = await _invented(ledger, tenant, to_remeasure(stops, await ledger.travel.version(tenant), now))
     unknown = unrecorded(stops)
@@ -31,7 +32,8 @@ async def verify_invariants(ledger: Ledger, tenant: str, agent_id: str = "") -> 
     if unknown:
         book = await ledger.travel.legs(tenant, unknown)
         engine = {pair: leg.seconds if (leg := book.leg(pair)) else None for pair in unknown}
-    return verify(stops, {leg: None for leg in legs if leg not in invented}, engine)
+    known = {leg: None for leg in legs if leg not in invented}
+    return verify(stops, Evidence(known, engine, weeks))
 
 
 async def _invented(ledger: Ledger, tenant: str, legs: set[LegKey]) -> set[LegKey]:
@@ -49,4 +51,4 @@ async def _invented(ledger: Ledger, tenant: str, legs: set[LegKey]) -> set[LegKe
 def _told(book: LegBook, leg: LegKey) -> bool:
     """Whether a drive is no shorter than it is measured now."""
     present = book.leg(leg[:2])
-    return present is not None and present.seconds <= leg[4]
+    return present is not None and present.free <= leg[5]

@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from geo.domain.matrix import travel_version
 from geo.storage import matrices, watch
 from geo.usecases.check_promises import TravelData, check_promises
 from kit import telemetry
@@ -25,5 +24,5 @@ async def watch_travel(data: TravelData) -> int:
 
 async def _check(data: TravelData, tenant: str, engine: str) -> bool:
     async with data.db.uow(tenant) as tx:
-        version = travel_version(engine, await matrices.current_version(tx))
+        version = await matrices.version_of_drives(tx, engine)
     return await check_promises(data, tenant, version)

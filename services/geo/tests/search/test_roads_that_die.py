@@ -118,7 +118,7 @@ async def test_a_matrix_that_is_forgotten_while_it_is_read_is_not_kept(
     await reading.wait()
     monkeypatch.undo()
     async with world.db.uow(TENANT) as tx:
-        number = await matrices.put_in_force(tx, {(HOME, NORTH): (77, 770)}, CHANNEL)
+        number = await matrices.put_in_force(tx, {(HOME, NORTH): (77, 770)}, None, CHANNEL)
     held.forget(TENANT)
     go_on.set()
     assert (await first).version < number

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from geo.domain.calendar import Calendar, WeeklyBreak, WeeklyShift, blocked_time, shifts_between
+from geo.domain.matrix import travel_version
+from geo.domain.profile import HOURS, Profile, profile
 from geo.domain.starts import Position, StartChoice
 from geo.domain.stop import Stop, StopKind
 from geo.usecases.search_slots import SearchSlots, SlotSearch
@@ -57,17 +60,32 @@ def tables(draw: st.DrawFn) -> TableTravel:
     return TableTravel({pair: draw(drive) for pair in pairs})
 
 
+def weeks(zone: str) -> st.SearchStrategy[Profile | None]:
+    """Profiles of the week: none in half of the worlds, else another speed at each hour."""
+
+    def week(seed: int) -> Profile:
+        return profile(zone, Random(seed).choices(range(20, 150), k=HOURS))
+
+    return st.one_of(st.none(), st.builds(week, st.integers(0, 10**6)))
+
+
 @st.composite
 def worlds(draw: st.DrawFn) -> dict[str, Any]:
     zone, first = draw(st.sampled_from(DAYS))
-    travel = draw(tables())
+    travel, earlier = draw(tables()), draw(tables())
+    for table, version in ((earlier, 7), (travel, 8)):
+        table.profile = draw(weeks(zone))
+        table.version = travel_version("table", version, timed=table.profile is not None)
     midnight = datetime.combine(first, datetime.min.time(), ZoneInfo(zone)).astimezone(UTC)
     diaries = {}
     for name in ("agt_b", "agt_a"):
         diary = Diary(
             name, draw(calendars(zone, first)), travel.book(PLACES), draw(st.sampled_from([0, 300]))
         )
-        _fill(draw, diary, midnight)
+        diary.book = earlier.book(PLACES)
+        _fill(draw, diary, midnight, draw(st.sampled_from([0, 0, 4])))
+        diary.book = travel.book(PLACES)
+        _fill(draw, diary, midnight, 9)
         diaries[name] = diary
     as_of = midnight + timedelta(minutes=draw(st.integers(-60, 600)))
     windows = draw(st.lists(_windows(midnight), min_size=1, max_size=3))
@@ -94,16 +112,16 @@ def _windows(midnight: datetime) -> st.SearchStrategy[Window]:
     return st.builds(window, st.integers(-8, 280), st.integers(8, 200))
 
 
-def _fill(draw: st.DrawFn, diary: Diary, midnight: datetime) -> None:
+def _fill(draw: st.DrawFn, diary: Diary, midnight: datetime, most: int) -> None:
     """Books, blocks and cancels at random, each only where the chain allows it."""
     before_all = midnight - timedelta(days=2)
     shifts = shifts_between(diary.calendar, midnight - timedelta(days=1), midnight + timedelta(days=4))
-    for number in range(draw(st.integers(0, 9)) if shifts else 0):
+    for number in range(draw(st.integers(0, most)) if shifts else 0):
         shift = draw(st.sampled_from(shifts))
         start = shift.start + timedelta(minutes=15 * draw(st.integers(0, 20)))
         length = timedelta(minutes=15 * draw(st.integers(1, 6)))
         kind = draw(st.sampled_from(["APPOINTMENT", "APPOINTMENT", "HOLD", "ABSENCE", "CANCEL"]))
-        stop_id = f"s{number}"
+        stop_id = f"s{most}-{number}"
         owned = [linked.stop.stop_id for linked in diary.chain if linked.stop.owner_id]
         if kind == "CANCEL":
             diary.cancel(draw(st.sampled_from(owned)) if owned else "")

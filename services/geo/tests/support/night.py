@@ -24,9 +24,9 @@ APPOINTMENT, OTHERS, HOLD, EXPIRED = "apt_k", "apt_m", "hld_h", "hld_e"
 ASYMMETRIC = {(NORTH, EAST): 600, (EAST, NORTH): 1500, (HOME, NORTH): 900, (SOUTH, WEST): 300}
 TABLES = {
     "agents": "agent_id, display_name, skills, buffer_seconds, time_zone, calendar, agenda_version",
-    "legs": "from_place, to_place, version, via, seconds, metres, source",
+    "legs": "from_place, to_place, version, via, seconds, free_seconds, metres, source",
     "stops": "agent_id, stop_id, kind, starts_at, ends_at, place, buffer_seconds, owner_id, expires_at,"
-    " context, prev_id, prev_ends_at, prev_place, leg_seconds, leg_version, leg_via",
+    " context, prev_id, prev_ends_at, prev_place, leg_seconds, leg_free_seconds, leg_version, leg_via",
     "owners": "owner_id, kind, state, outcome, agent_id, request, plan, answer",
 }
 

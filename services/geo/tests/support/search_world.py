@@ -16,6 +16,7 @@ from geo.domain.chain import Segment, Splice, splice
 from geo.domain.drives import UNREACHABLE, Drives, source_code, standing
 from geo.domain.legs import LegBook, Pair
 from geo.domain.places import Ints, Places
+from geo.domain.profile import Profile
 from geo.domain.starts import StartChoice
 from geo.domain.stop import PLACELESS, Leg, LinkedStop, Stop, StopKind, TravelSource
 from kit.errors import NotFound, Reason
@@ -33,6 +34,7 @@ class TableTravel:
     default: int = 600
     version: str = VERSION
     sharpness: float = 1.0
+    profile: Profile | None = None
     asked: list[int] = field(default_factory=list)
 
     def seconds(self, pair: Pair) -> int | None:
@@ -45,7 +47,10 @@ class TableTravel:
         seconds = self.seconds(pair)
         if seconds is None:
             return None
-        return Leg(*pair, seconds, seconds * 10, TravelSource.MATRIX, self.version)
+        figures = seconds, seconds * 10, TravelSource.MATRIX, self.version
+        if self.profile is None:
+            return Leg(*pair, *figures)
+        return Leg(*pair, *figures, free_seconds=seconds, profile=self.profile)
 
     async def version_at_hand(self, tenant: str) -> str:
         return self.version
@@ -62,7 +67,9 @@ class TableTravel:
         """A share of the drives, as `sharpness` says; 0 where there is no way."""
         here = Places.single(place)
         there, back = self._drives(places, here), self._drives(here, places)
-        return tuple(np.floor(np.maximum(d.seconds, 0) * self.sharpness).astype(int) for d in (there, back))
+        least = [np.floor(np.maximum(d.seconds, 0) * self.sharpness).astype(int) for d in (there, back)]
+        at_least = (lambda floor: floor) if self.profile is None else self.profile.at_least
+        return at_least(least[0]), at_least(least[1])
 
     def _drives(self, froms: Places, tos: Places) -> Drives:
         still = standing(froms, tos)
@@ -72,7 +79,8 @@ class TableTravel:
         ]
         seconds = np.array([UNREACHABLE if s is None else s for s in found], dtype=np.int64)
         sources = np.where(still, source_code(TravelSource.NONE), source_code(TravelSource.MATRIX))
-        return Drives(froms.keys, tos.keys, seconds, np.maximum(seconds, 0) * 10, sources, self.version)
+        metres = np.maximum(seconds, 0) * 10
+        return Drives(froms.keys, tos.keys, seconds, metres, sources, self.version, self.profile)
 
 
 @dataclass

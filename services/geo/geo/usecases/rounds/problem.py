@@ -7,6 +7,7 @@ from typing import Final
 
 from geo.domain.duties import DutyView, promised_drives
 from geo.domain.legs import LegBook, Pair, free_leg
+from geo.domain.profile import FREE_FLOW
 from geo.domain.stop import NOWHERE
 from geo.domain.tours import ANYWHERE, NO_WAY, Duty, Plan, Problem, Short, Span, Times, Visit, timed
 from geo.usecases.rounds.draft import Draft
@@ -64,8 +65,8 @@ def relies_on_promises(draft: Draft, book: LegBook) -> bool:
     places = set(_places(draft))
     for pair, seconds in _promised(draft, careful=False).items():
         if free_leg(*pair) is None and places.issuperset(pair):
-            leg = book.leg(pair)
-            if leg is None or seconds < leg.seconds:
+            told = _told(draft, book, pair)
+            if told is None or seconds < told:
                 return True
     return False
 
@@ -83,7 +84,7 @@ def _promised(draft: Draft, *, careful: bool) -> dict[Pair, int]:
 def _problem(draft: Draft, book: LegBook, promised: Mapping[Pair, int]) -> Problem:
     keys = _places(draft)
     at = {key: index for index, key in enumerate(keys)} | {NOWHERE: ANYWHERE}
-    between = tuple(tuple(_seconds(book, promised, (a, b)) for b in keys) for a in keys)
+    between = tuple(tuple(_seconds(draft, book, promised, (a, b)) for b in keys) for a in keys)
     visits = tuple(
         Visit(
             w.reference, at[w.place], w.duration, w.buffer, w.options, w.weight, rank=w.rank, pinned=w.pinned
@@ -93,14 +94,25 @@ def _problem(draft: Draft, book: LegBook, promised: Mapping[Pair, int]) -> Probl
     return Problem(visits, tuple(_duty(draft, view, at) for view in draft.scene.views), between)
 
 
-def _seconds(book: LegBook, promised: Mapping[Pair, int], pair: Pair) -> int:
+def _seconds(draft: Draft, book: LegBook, promised: Mapping[Pair, int], pair: Pair) -> int:
     """What the data in use tells, or what was promised where that is less: a pair that stays keeps its
     leg."""
     if free_leg(*pair) is not None:
         return 0
-    leg = book.leg(pair)
-    known = [seconds for seconds in (leg.seconds if leg else None, promised.get(pair)) if seconds is not None]
+    told = _told(draft, book, pair)
+    known = [seconds for seconds in (told, promised.get(pair)) if seconds is not None]
     return min(known, default=NO_WAY)
+
+
+def _told(draft: Draft, book: LegBook, pair: Pair) -> int | None:
+    """Seconds of a drive; None without a way. A problem knows no hours: where drives take another time at
+    each, they take what they would at the slowest of all the duties', so that no plan is too tight."""
+    leg, shifts = book.leg(pair), [view.shift for view in draft.scene.views]
+    if leg is None or leg.profile is None or not shifts:
+        return None if leg is None else leg.seconds
+    first, last = min(shift.start for shift in shifts), max(shift.end for shift in shifts)
+    slowest = leg.profile.slowest_between(int(first.timestamp()), int(last.timestamp()))
+    return -(-leg.free * FREE_FLOW // slowest)
 
 
 def _duty(draft: Draft, view: DutyView, at: Mapping[int, int]) -> Duty:
