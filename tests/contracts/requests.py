@@ -20,6 +20,7 @@ from google.protobuf.message import Message
 from giro.booking.v1 import annulments_pb2_grpc as _annulments  # noqa: F401
 from giro.booking.v1 import booking_pb2_grpc as _booking  # noqa: F401
 from giro.booking.v1 import outcomes_pb2_grpc as _outcomes  # noqa: F401
+from giro.booking.v1 import packages_pb2_grpc as _packages  # noqa: F401
 from giro.booking.v1 import portal_pb2_grpc as _portal  # noqa: F401
 from giro.booking.v1 import unavailability_pb2_grpc as _unavailability  # noqa: F401
 from giro.booking.v1 import visits_pb2_grpc as _visits  # noqa: F401
@@ -40,6 +41,7 @@ SERVICES = {
     "giro.geo.v1.LedgerService": "geo",
     "giro.booking.v1.VisitsService": "booking",
     "giro.booking.v1.PortalService": "booking",
+    "giro.booking.v1.PackagesService": "booking",
     "giro.booking.v1.AnnulmentsService": "booking",
     "giro.booking.v1.UnavailabilityService": "booking",
     "giro.reminders.v1.RemindersService": "reminders",

@@ -10,18 +10,29 @@ from booking.domain.slot_token import SlotTokens
 from booking.settings import Settings
 from booking.storage.constraints import CONSTRAINTS
 from booking.transport.annulments_rpc import AnnulmentsServicer
-from booking.transport.consumers import ANSWERS, RECENT_CHANGES, RecentChanges, ReminderAnswers
+from booking.transport.consumers import (
+    ANSWERS,
+    COUNTING,
+    PACKAGE_LEVELS,
+    RECENT_CHANGES,
+    PackageLevels,
+    RecentChanges,
+    ReminderAnswers,
+)
 from booking.transport.outcomes_rpc import OutcomesServicer
+from booking.transport.packages_rpc import PackagesServicer
 from booking.transport.portal_rpc import PortalServicer
 from booking.transport.rpc import BookingServicer
 from booking.transport.unavailability_rpc import UnavailabilityServicer
 from booking.transport.visits_rpc import VisitsServicer
 from booking.usecases.desk import Desk
 from booking.usecases.grounds_reads import GroundsReads
+from booking.usecases.packages import recover_units
 from booking.usecases.settle_changes import settle_changes
 from giro.booking.v1.annulments_pb2_grpc import add_AnnulmentsServiceServicer_to_server
 from giro.booking.v1.booking_pb2_grpc import add_BookingServiceServicer_to_server
 from giro.booking.v1.outcomes_pb2_grpc import add_OutcomesServiceServicer_to_server
+from giro.booking.v1.packages_pb2_grpc import add_PackagesServiceServicer_to_server
 from giro.booking.v1.portal_pb2_grpc import add_PortalServiceServicer_to_server
 from giro.booking.v1.unavailability_pb2_grpc import add_UnavailabilityServiceServicer_to_server
 from giro.booking.v1.visits_pb2_grpc import add_VisitsServiceServicer_to_server
@@ -85,6 +96,8 @@ class BookingApp:
         background = _background(self._open)
         background.spawn("relay", Relay(db, bus, settings.service).run)
         background.spawn("recent changes", _recent_changes(settings, db, bus).run)
+        background.spawn("package levels", _package_levels(settings, db, bus).run)
+        background.spawn("recovery", lambda: recover_for_ever(desk, settings))
         background.spawn("answers of reminders", _answers(desk, bus).run)
         background.spawn("settle changes", lambda: settle_for_ever(desk, settings))
         servicers: list[tuple[Add, object]] = [
@@ -92,6 +105,7 @@ class BookingApp:
             (add_VisitsServiceServicer_to_server, VisitsServicer(desk)),
             (add_OutcomesServiceServicer_to_server, OutcomesServicer(desk)),
             (add_PortalServiceServicer_to_server, PortalServicer(desk)),
+            (add_PackagesServiceServicer_to_server, PackagesServicer(desk)),
             (add_AnnulmentsServiceServicer_to_server, AnnulmentsServicer(desk)),
             (add_UnavailabilityServiceServicer_to_server, UnavailabilityServicer(desk)),
         ]
@@ -143,6 +157,16 @@ async def settle_for_ever(desk: Desk, settings: Settings) -> None:
             await asyncio.sleep(settings.settle_every)
 
 
+async def recover_for_ever(desk: Desk, settings: Settings) -> None:
+    """Sets free what may be made up each day, as a background task; it waits while the database is away."""
+    while True:
+        try:
+            await recover_units(desk)
+        except Unavailable as error:
+            _log.warning("recovery_waits", error=str(error))
+        await asyncio.sleep(settings.recover_every)
+
+
 async def _connect(settings: Settings, opened: AsyncExitStack) -> tuple[Database, Bus]:
     metrics = telemetry.MetricsPage(settings.host, settings.metrics_port)
     metrics.start()
@@ -173,6 +197,11 @@ def _recent_changes(settings: Settings, db: Database, bus: Bus) -> Consumer:
         RecentChanges(db),
         db=db,
     )
+
+
+def _package_levels(settings: Settings, db: Database, bus: Bus) -> Consumer:
+    wanted = [subjects.evt("*", settings.service, event) for event in COUNTING]
+    return Consumer(bus, PACKAGE_LEVELS, subjects.stream(settings.service), wanted, PackageLevels(db), db=db)
 
 
 def _answers(desk: Desk, bus: Bus) -> Consumer:

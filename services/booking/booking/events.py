@@ -1,13 +1,16 @@
 """Everything that booking publishes, on `giro.evt.<tenant>.booking.v1.<event>`, in order per appointment."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from booking.domain.annulment import AnnulmentClaim
 from booking.domain.appointment import Appointment, Change, MoveKind, State
+from booking.domain.package import Level, Package
 from giro.booking.v1 import annulment_events_pb2 as annulment_pb
 from giro.booking.v1 import booking_events_pb2 as pb
+from giro.booking.v1 import package_events_pb2 as package_pb
 from kit.db.uow import Tx
 
 BOOKED = "appointment_booked"
@@ -20,6 +23,8 @@ OUTCOME_SET = "appointment_outcome_set"
 NOTED = "appointment_noted"
 ANNULMENT_CLAIMED = "annulment_claimed"
 ANNULMENT_DECIDED = "annulment_decided"
+PACKAGE_RENEWED = "package_renewed"
+PACKAGE_RECOVERED = "package_recovered"
 
 
 def booked(tx: Tx, appointment: Appointment) -> None:
@@ -95,6 +100,53 @@ def annulment_decided(tx: Tx, claim: AnnulmentClaim) -> None:
     """Accepted or rejected."""
     message = annulment_pb.AnnulmentDecided(claim=_claim(claim))
     tx.emit(ANNULMENT_DECIDED, claim.appointment_id, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an event says of a package."""
+
+    campaign_id: str
+    package: Package
+    level: Level
+    revision: int
+
+
+def package_level(tx: Tx, told: Told) -> None:
+    """How full a package is, when that has changed."""
+    make = _LEVELS[told.level]
+    tx.emit(f"package_{told.level.lower()}", told.campaign_id, make(package=_package(told)))
+
+
+def package_renewed(tx: Tx, told: Told, units: int) -> None:
+    """Another tranche was bought."""
+    message = package_pb.PackageRenewed(package=_package(told), units=units)
+    tx.emit(PACKAGE_RENEWED, told.campaign_id, message)
+
+
+def package_recovered(tx: Tx, told: Told, units: int) -> None:
+    """Some cancelled ones may be made up now."""
+    message = package_pb.PackageRecovered(package=_package(told), units=units)
+    tx.emit(PACKAGE_RECOVERED, told.campaign_id, message)
+
+
+_LEVELS = {
+    Level.OPEN: package_pb.PackageOpen,
+    Level.NEARLY_FULL: package_pb.PackageNearlyFull,
+    Level.FULL: package_pb.PackageFull,
+}
+
+
+def _package(told: Told) -> package_pb.PackageSnapshot:
+    return package_pb.PackageSnapshot(
+        campaign_id=told.campaign_id,
+        revision=told.revision,
+        purchased=told.package.purchased,
+        taken=told.package.taken,
+        left=told.package.left,
+        step=told.package.step,
+        level=told.level.value,
+    )
 
 
 def _claim(claim: AnnulmentClaim) -> annulment_pb.AnnulmentSnapshot:

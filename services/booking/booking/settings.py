@@ -25,5 +25,7 @@ class Settings(ServiceSettings):
     """
     settle_every: float = Field(2.0, gt=0)
     """Seconds between two looks for changes to settle."""
+    recover_every: float = Field(60.0, gt=0)
+    """Seconds between two looks for cancelled appointments that may be made up (R-138)."""
     pool_size: int = Field(16, ge=2, le=200)
     """Connections to PostgreSQL."""

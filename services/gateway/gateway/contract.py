@@ -16,6 +16,7 @@ from giro.booking.v1 import (
     annulments_pb2,
     booking_pb2,
     outcomes_pb2,
+    packages_pb2,
     portal_pb2,
     unavailability_pb2,
 )
@@ -36,6 +37,7 @@ MORE: Final[tuple[tuple[str, FileDescriptor], ...]] = (
     ("geo", planning_pb2.DESCRIPTOR),
     ("booking", outcomes_pb2.DESCRIPTOR),
     ("booking", portal_pb2.DESCRIPTOR),
+    ("booking", packages_pb2.DESCRIPTOR),
     ("booking", annulments_pb2.DESCRIPTOR),
     ("booking", unavailability_pb2.DESCRIPTOR),
 )

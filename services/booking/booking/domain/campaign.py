@@ -5,12 +5,15 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from booking.domain import errors
-from booking.domain.package import Package
+from booking.domain.package import Level, Package
 
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """Who works for it, what its visits need, and its package. `buffer` is kept before each visit."""
+    """Who works for it, what its visits need, and its package. `buffer` is kept before each visit.
+
+    `level` is what was told last of how full the package is.
+    """
 
     campaign_id: str
     display_name: str
@@ -19,6 +22,7 @@ class Campaign:
     time_zone: str
     buffer: timedelta
     agent_ids: tuple[str, ...] = ()
+    level: Level = Level.OPEN
 
 
 def zone(name: str) -> ZoneInfo:

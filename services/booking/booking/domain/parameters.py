@@ -105,6 +105,35 @@ UNAVAILABILITY_NOTICE_DAYS = Parameter(
     narrowest=Scope.CAMPAIGN,
 )
 
+NEARLY_FULL_PERCENT = Parameter(
+    "nearly_full_percent",
+    int,
+    default=90,
+    description="From which used share of a package on renewal is advised, if few are left too (R-137).",
+    rule="R-137",
+    bounds=Bounds(1, 100),
+    narrowest=Scope.CAMPAIGN,
+)
+NEARLY_FULL_LEFT = Parameter(
+    "nearly_full_left",
+    int,
+    default=20,
+    description="At how many left of a package renewal is advised, if the share is reached too (R-137).",
+    rule="R-137",
+    bounds=Bounds(1, 1_000_000),
+    narrowest=Scope.CAMPAIGN,
+)
+RECOVERY_A_DAY = Parameter(
+    "recovery_a_day",
+    int,
+    default=2,
+    description="How many cancelled appointments of a campaign may be made up a day, at the end of a step"
+    " (R-138).",
+    rule="R-138",
+    bounds=Bounds(0, 1000),
+    narrowest=Scope.CAMPAIGN,
+)
+
 DEFINITIONS: Mapping[str, Parameter[Any]] = {
     parameter.name: parameter
     for parameter in (
@@ -119,6 +148,9 @@ DEFINITIONS: Mapping[str, Parameter[Any]] = {
         CONFIRM_ON_WORKING_DAYS,
         ANNULMENT_DEADLINE_DAYS,
         UNAVAILABILITY_NOTICE_DAYS,
+        NEARLY_FULL_PERCENT,
+        NEARLY_FULL_LEFT,
+        RECOVERY_A_DAY,
     )
 }
 

@@ -30,7 +30,7 @@ def refusals(now: datetime, start: datetime, terms: Terms) -> tuple[GiroError, .
         found.append(errors.lead_time(terms.lead_time, earliest_start(now, terms.lead_time)))
     package = terms.package
     if package.full:
-        found.append(errors.package_full(package.purchased, package.taken, package.cancelled_in_step))
+        found.append(errors.package_full(package.purchased, package.taken, package.waiting))
     return tuple(found)
 
 

@@ -75,22 +75,43 @@ class ReportRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CountedPackage:
+    """Counters as they were counted, whatever they say."""
+
+    purchased: int
+    taken: int
+    to_confirm: int
+    cancelled_in_step: int
+
+
+@dataclass(frozen=True, slots=True)
 class Recount:
     """The counters as they are kept, and as counting the appointments anew gives them."""
 
     kept: Package
-    counted: Package
+    counted: CountedPackage
 
     @property
     def differing(self) -> Sequence[str]:
         """Names of the counters that are not what was counted."""
-        names = ("taken", "to_confirm", "cancelled_in_step")
+        names = ("purchased", "taken", "to_confirm", "cancelled_in_step")
         return [name for name in names if getattr(self.kept, name) != getattr(self.counted, name)]
 
 
-def recounted(kept: Package, by_state: Mapping[State, int]) -> Recount:
-    """Counts anew: bookings under way have their unit already."""
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What there is: units in all tranches, appointments by state."""
+
+    bought: int
+    by_state: Mapping[State, int]
+
+
+def recounted(kept: Package, found: Counted) -> Recount:
+    """Counts anew: bookings under way have their unit already; each cancelled one is of the present step,
+    waits from an earlier one, or was set free."""
+    by_state = found.by_state
     waiting = by_state.get(State.PENDING, 0) + by_state.get(State.TO_CONFIRM, 0)
     taken = sum(number for state, number in by_state.items() if state in _TAKEN)
-    counted = Package(kept.purchased, taken, waiting, by_state.get(State.CANCELLED, 0))
+    in_step = by_state.get(State.CANCELLED, 0) - kept.to_recover - kept.recovered
+    counted = CountedPackage(found.bought, taken, waiting, in_step)
     return Recount(kept, counted)

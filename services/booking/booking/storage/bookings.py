@@ -32,7 +32,8 @@ _BEGIN = text(
     WITH unit AS (
         UPDATE booking.campaigns
         SET taken = taken + {TAKE.taken}, to_confirm = to_confirm + {TAKE.to_confirm}
-        WHERE tenant_id = :tenant AND campaign_id = :campaign AND taken + cancelled_in_step < purchased
+        WHERE tenant_id = :tenant AND campaign_id = :campaign
+          AND taken + cancelled_in_step + to_recover < purchased
         RETURNING tenant_id, campaign_id
     )
     INSERT INTO booking.appointments

@@ -15,8 +15,8 @@ from kit.values.latlng import LatLng
 from kit.values.window import Window
 
 _COLUMNS = """
-    c.campaign_id, c.display_name, c.purchased, c.taken, c.to_confirm, c.cancelled_in_step, c.skills,
-    c.time_zone, c.buffer_seconds
+    c.campaign_id, c.display_name, c.purchased, c.taken, c.to_confirm, c.cancelled_in_step, c.to_recover,
+    c.recovered, c.step, c.level, c.skills, c.time_zone, c.buffer_seconds
 """
 
 _AGENTS = """
@@ -30,7 +30,10 @@ _INSERT = text(
         INSERT INTO booking.campaigns
             (tenant_id, campaign_id, display_name, purchased, skills, time_zone, buffer_seconds)
         VALUES (:tenant, :campaign, :name, :purchased, CAST(:skills AS text[]), :zone, :buffer)
-        RETURNING tenant_id, campaign_id
+        RETURNING tenant_id, campaign_id, purchased
+    ), first_step AS (
+        INSERT INTO booking.package_steps (tenant_id, campaign_id, step, units)
+        SELECT tenant_id, campaign_id, 1, purchased FROM campaign
     )
     INSERT INTO booking.campaign_agents (tenant_id, campaign_id, agent_id)
     SELECT campaign.tenant_id, campaign.campaign_id, agent

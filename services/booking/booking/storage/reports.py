@@ -1,13 +1,13 @@
 """What is counted and listed for the customer's portal."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import text
 
 from booking.domain.appointment import State
 from booking.domain.package import Package
-from booking.domain.report import ReportRow, Tally
+from booking.domain.report import Counted, ReportRow, Tally
 from booking.storage import rows
 from booking.storage.appointments import COLUMNS
 from kit.db.uow import Tx
@@ -25,7 +25,9 @@ _TALLY = text(
 
 _RECOUNT = text(
     """
-    SELECT c.purchased, c.taken, c.to_confirm, c.cancelled_in_step,
+    SELECT c.purchased, c.taken, c.to_confirm, c.cancelled_in_step, c.to_recover, c.recovered, c.step,
+           (SELECT coalesce(sum(s.units), 0)::integer FROM booking.package_steps s
+            WHERE s.tenant_id = c.tenant_id AND s.campaign_id = c.campaign_id) AS bought,
            (SELECT coalesce(json_object_agg(state, number), '{}') FROM
                (SELECT a.state, count(*) AS number FROM booking.appointments a
                 WHERE a.tenant_id = c.tenant_id AND a.campaign_id = c.campaign_id GROUP BY a.state) counted
@@ -64,13 +66,13 @@ async def tallies(tx: Tx, campaign_id: str) -> Sequence[Tally]:
     return [Tally(row.agent_id, row.zone, State(row.state), row.number) for row in found]
 
 
-async def counters(tx: Tx, campaign_id: str) -> tuple[Package, Mapping[State, int]] | None:
-    """The counters and how many appointments there are in each state, in one look; None: no such campaign."""
+async def counters(tx: Tx, campaign_id: str) -> tuple[Package, Counted] | None:
+    """The counters and what they count, in one look; None: no such campaign."""
     row = (await tx.run(_RECOUNT, {"tenant": tx.tenant, "campaign": campaign_id})).one_or_none()
     if row is None:
         return None
-    kept = Package(row.purchased, row.taken, row.to_confirm, row.cancelled_in_step)
-    return kept, {State(state): number for state, number in row.by_state.items()}
+    by_state = {State(state): number for state, number in row.by_state.items()}
+    return rows.package(row), Counted(row.bought, by_state)
 
 
 async def stream(tx: Tx, part: Part) -> AsyncIterator[Sequence[ReportRow]]:

@@ -8,7 +8,7 @@ from booking.domain.absences import NO_ABSENCES, Absences
 from booking.domain.appointment import Appointment, Colour, Move, MoveKind, State
 from booking.domain.campaign import Campaign
 from booking.domain.contact import Contact
-from booking.domain.package import Package
+from booking.domain.package import Level, Package
 from booking.domain.parameters import Parameters
 from kit.parameters import Scope
 from kit.values.latlng import LatLng
@@ -20,11 +20,25 @@ def campaign(row: Any) -> Campaign:
     return Campaign(
         campaign_id=row.campaign_id,
         display_name=row.display_name,
-        package=Package(row.purchased, row.taken, row.to_confirm, row.cancelled_in_step),
+        package=package(row),
         skills=tuple(row.skills),
         time_zone=row.time_zone,
         buffer=timedelta(seconds=row.buffer_seconds),
         agent_ids=tuple(getattr(row, "agent_ids", ())),
+        level=Level(row.level),
+    )
+
+
+def package(row: Any) -> Package:
+    """The counters of a row of campaigns."""
+    return Package(
+        purchased=row.purchased,
+        taken=row.taken,
+        to_confirm=row.to_confirm,
+        cancelled_in_step=row.cancelled_in_step,
+        to_recover=row.to_recover,
+        recovered=row.recovered,
+        step=row.step,
     )
 
 

@@ -10,6 +10,7 @@ from booking.domain.recent_change import RecentChange
 from booking.usecases.desk import Desk
 from booking.usecases.feed_recent_changes import feed_recent_changes
 from booking.usecases.hear_answer import Heard, hear_answer
+from booking.usecases.packages import tell_level
 from giro.booking.v1 import booking_events_pb2 as pb
 from giro.reminders.v1 import reminders_events_pb2 as reminders_pb
 from giro.reminders.v1 import reminders_pb2 as common_pb
@@ -19,6 +20,7 @@ from kit.db.engine import Database
 
 RECENT_CHANGES: Final = "booking-recent-changes"
 ANSWERS: Final = "booking-reminder-answers"
+PACKAGE_LEVELS: Final = "booking-package-levels"
 """Names of the durable consumers."""
 
 _SHOWN: Final[Mapping[str, tuple[str, Callable[[bytes], Any]]]] = {
@@ -30,6 +32,9 @@ _SHOWN: Final[Mapping[str, tuple[str, Callable[[bytes], Any]]]] = {
     events.OUTCOME_SET: ("outcome set", pb.AppointmentOutcomeSet.FromString),
     events.NOTED: ("noted", pb.AppointmentNoted.FromString),
 }
+
+COUNTING: Final = (*_SHOWN, events.FAILED)
+"""Events after which a package may be fuller, or less full."""
 
 
 class RecentChanges:
@@ -46,6 +51,26 @@ class RecentChanges:
             return  # a failed booking never was an appointment
         change = _change(event.id, shown[0], shown[1](event.data).appointment)
         await feed_recent_changes(self._db, event.tenant, change, event.claim)
+
+
+class PackageLevels:
+    """Tells how full a campaign's package is, after each event that counts."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def __call__(self, event: Event) -> None:
+        """Looks once for each event. Raises for one that cannot be read: it is parked."""
+        subject = subjects.parse(event.subject)
+        if subject is not None and subject.event == events.FAILED:
+            campaign_id = pb.AppointmentFailed.FromString(event.data).campaign_id
+        elif subject is not None and subject.event in _SHOWN:
+            campaign_id = _SHOWN[subject.event][1](event.data).appointment.campaign_id
+        else:
+            return
+        if not campaign_id:
+            raise ValueError("the event names no campaign")
+        await tell_level(self._db, event.tenant, campaign_id, event.claim)
 
 
 class ReminderAnswers:

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from booking.domain.appointment import State
+from booking.domain.campaign import Campaign
 from booking.domain.package import Package
-from booking.domain.report import ReportCount
+from booking.domain.report import CountedPackage, ReportCount
 from booking.domain.support import SupportContact
 from booking.storage.reports import Part
 from booking.transport import messages
@@ -25,14 +26,14 @@ class PortalServicer(PortalServiceServicer):
     async def GetCampaignBox(self, request: pb.GetCampaignBoxRequest, _: Any) -> pb.CampaignBox:
         """The counters."""
         found = await portal.get_campaign_box(self._desk, request.campaign_id)
-        return _box(request.campaign_id, found.package)
+        return box(request.campaign_id, found)
 
     async def VerifyCounters(self, request: pb.VerifyCountersRequest, _: Any) -> pb.VerifyCountersResponse:
         """The counters held against a recount."""
         found = await portal.verify_counters(self._desk, request.campaign_id)
         return pb.VerifyCountersResponse(
-            box=_box(request.campaign_id, found.kept),
-            recount=_box(request.campaign_id, found.counted),
+            box=_counters(request.campaign_id, found.kept),
+            recount=_counters(request.campaign_id, found.counted),
             differing=found.differing,
         )
 
@@ -84,14 +85,22 @@ class PortalServicer(PortalServiceServicer):
         return _support(await portal.set_support_contact(self._desk, contact))
 
 
-def _box(campaign_id: str, package: Package) -> pb.CampaignBox:
+def box(campaign_id: str, campaign: Campaign) -> pb.CampaignBox:
+    """The counters box."""
+    package = campaign.package
+    made = _counters(campaign_id, package)
+    made.left, made.step, made.level = package.left, package.step, campaign.level.value
+    made.to_recover, made.recovered = package.to_recover, package.recovered
+    return made
+
+
+def _counters(campaign_id: str, package: Package | CountedPackage) -> pb.CampaignBox:
     return pb.CampaignBox(
         campaign_id=campaign_id,
         purchased=package.purchased,
         taken=package.taken,
         to_confirm=package.to_confirm,
         cancelled_in_step=package.cancelled_in_step,
-        left=package.left,
     )
 
 

@@ -164,7 +164,7 @@ async def _last_unit_gone(tx: Tx, wanted: _Wanted) -> GiroError:
     package = campaign.package
     if not package.full:
         return Conflict(Reason.CONTENTION, "others are booking for the same campaign; try again")
-    return errors.package_full(package.purchased, package.taken, package.cancelled_in_step)
+    return errors.package_full(package.purchased, package.taken, package.waiting)
 
 
 async def _earlier(tx: Tx, claim: Claim) -> Booking | Card:

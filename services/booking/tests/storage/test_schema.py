@@ -28,6 +28,7 @@ TABLES = (
     "agent_contacts",
     "annulment_claims",
     "unavailabilities",
+    "package_steps",
 )
 
 

@@ -54,6 +54,10 @@ class CampaignBox(_message.Message):
     TO_CONFIRM_FIELD_NUMBER: _builtins.int
     CANCELLED_IN_STEP_FIELD_NUMBER: _builtins.int
     LEFT_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    TO_RECOVER_FIELD_NUMBER: _builtins.int
+    RECOVERED_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
     campaign_id: _builtins.str
     """The campaign."""
     purchased: _builtins.int
@@ -66,6 +70,14 @@ class CampaignBox(_message.Message):
     """Cancelled in the present step; made up after it, not in it (R-136)."""
     left: _builtins.int
     """How many more may be taken now."""
+    step: _builtins.int
+    """The present step: the number of tranches bought (R-138)."""
+    to_recover: _builtins.int
+    """Cancelled in earlier steps and not made up yet; some are set free every day at the end of a step."""
+    recovered: _builtins.int
+    """Cancelled ones that were set free to be made up, so far."""
+    level: _builtins.str
+    """OPEN, NEARLY_FULL or FULL, by the tenant's threshold (R-137)."""
     def __init__(
         self,
         *,
@@ -75,10 +87,14 @@ class CampaignBox(_message.Message):
         to_confirm: _builtins.int = ...,
         cancelled_in_step: _builtins.int = ...,
         left: _builtins.int = ...,
+        step: _builtins.int = ...,
+        to_recover: _builtins.int = ...,
+        recovered: _builtins.int = ...,
+        level: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id", "cancelled_in_step", b"cancelled_in_step", "left", b"left", "purchased", b"purchased", "taken", b"taken", "to_confirm", b"to_confirm"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id", "cancelled_in_step", b"cancelled_in_step", "left", b"left", "level", b"level", "purchased", b"purchased", "recovered", b"recovered", "step", b"step", "taken", b"taken", "to_confirm", b"to_confirm", "to_recover", b"to_recover"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,70 @@
+"""Steps of a package: renewal, the pace of recovery, how full it is; on their boundaries."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from booking.domain.package import Alert, Level, Package, recovering, renewed
+
+ALERT = Alert(percent=90, left=20)
+
+
+@pytest.mark.parametrize(
+    ("purchased", "used", "level"),
+    [
+        (200, 179, Level.OPEN),
+        (200, 180, Level.NEARLY_FULL),  # 90 % and 20 left at once
+        (200, 199, Level.NEARLY_FULL),
+        (200, 200, Level.FULL),
+        (1000, 979, Level.OPEN),  # 90 % long reached, 21 left
+        (1000, 980, Level.NEARLY_FULL),
+        (10, 8, Level.OPEN),  # 2 left, 80 %
+        (10, 9, Level.NEARLY_FULL),
+        (0, 0, Level.FULL),
+    ],
+)
+def test_nearly_full_is_the_share_and_the_rest(purchased: int, used: int, level: Level) -> None:
+    assert Package(purchased, taken=used).level(ALERT) is level
+    cancelled = min(used, 5)
+    assert Package(purchased, used - cancelled, 0, cancelled).level(ALERT) is level
+
+
+def test_renewal_begins_a_step_and_the_cancelled_ones_wait() -> None:
+    before = Package(200, taken=189, to_confirm=21, cancelled_in_step=11, to_recover=0)
+    after = renewed(before, 100)
+    assert after == Package(300, 189, 21, cancelled_in_step=0, to_recover=11, recovered=0, step=2)
+    assert (before.left, after.left) == (0, 100)
+
+
+def test_recovery_sets_two_a_day_free_at_the_end_of_a_step() -> None:
+    package = Package(10, taken=7, cancelled_in_step=3)
+    day_one = recovering(package, 2)
+    assert (day_one.left, day_one.to_recover, day_one.recovered) == (2, 1, 2)
+    assert recovering(day_one, 2) == day_one  # nobody booked: days do not add up
+    one_booked = Package(10, taken=8, to_recover=1, recovered=2)
+    assert recovering(one_booked, 2).left == 2
+    assert recovering(Package(10, taken=9, to_recover=1, recovered=2), 2).left == 1
+    assert recovering(package, 0) == package
+
+
+def test_while_a_step_is_open_nothing_is_set_free() -> None:
+    running = Package(300, taken=189, to_recover=11)
+    assert recovering(running, 2) == running
+    nearly = Package(300, taken=288, to_recover=11)
+    assert (recovering(nearly, 2).left, recovering(nearly, 2).to_recover) == (2, 10)
+    open_step = Package(10, taken=5, cancelled_in_step=4)
+    assert recovering(open_step, 2).cancelled_in_step == 4  # its own cancelled ones wait for its end
+
+
+counts = st.integers(0, 30)
+
+
+@given(counts, counts, counts, counts, st.integers(0, 6))
+def test_recovery_loses_nothing_and_never_frees_more_than_a_day(
+    left: int, taken: int, cancelled: int, waiting: int, a_day: int
+) -> None:
+    package = Package(left + taken + cancelled + waiting, taken, 0, cancelled, waiting)
+    after = recovering(package, a_day)
+    assert (after.purchased, after.taken) == (package.purchased, package.taken)
+    assert after.waiting + after.recovered == package.waiting
+    assert after.left <= max(package.left, a_day)
