@@ -44,6 +44,7 @@ class Reason(StrEnum):
     NOT_LATER = "NOT_LATER"
     SLOT_TOKEN_INVALID = "SLOT_TOKEN_INVALID"  # noqa: S105 - no secret
     SLOT_TOKEN_EXPIRED = "SLOT_TOKEN_EXPIRED"  # noqa: S105 - no secret
+    SLOT_TOKEN_STALE = "SLOT_TOKEN_STALE"  # noqa: S105 - no secret
     SLOT_TAKEN = "SLOT_TAKEN"
     HOLD_EXPIRED = "HOLD_EXPIRED"
     TRAVEL_IN = "TRAVEL_IN"

@@ -60,6 +60,7 @@ ADVICE: Mapping[str, str] = {
     "CHANGE_IN_PROGRESS": "another change of it is under way: repeat the command",
     "NOT_LATER": "postponing means a later start; for an earlier one use reassign --start",
     "SLOT_TOKEN_EXPIRED": "suggest again: giro slots suggest",
+    "SLOT_TOKEN_STALE": "somebody was faster; suggest again: giro slots suggest",
     "SLOT_TOKEN_INVALID": "suggest again: giro slots suggest",
     "SLOT_TAKEN": "somebody was faster; suggest again: giro slots suggest",
     "HOLD_EXPIRED": "suggest and hold again: giro slots suggest",

@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from booking.domain.itinerary import Hold, Leg, Reservation, StopPlan
+from booking.domain.itinerary import Certificate, Hold, Leg, Reservation, StopPlan
 from booking.usecases.ports import (
     FoundDetour,
     FoundDetours,
@@ -40,7 +40,7 @@ class GeoLedger:
         """The starts that fit, in the ledger's order."""
         found = await self._call(self._stub.SearchSlots, _search_request(query), tenant)
         return FoundSlots(
-            slots=[_found_slot(slot) for slot in found.slots],
+            slots=[_found_slot(*pair) for pair in zip(found.slots, found.certificates, strict=True)],
             refused=found.refused,
             refused_truncated=found.refused_truncated,
             travel_version=found.travel_version,
@@ -52,10 +52,7 @@ class GeoLedger:
         request = ledger_pb2.FindDetoursRequest(search=_search_request(query))
         found = await self._call(self._stub.FindDetours, request, tenant)
         return FoundDetours(
-            detours=[
-                FoundDetour(one.agent_id, one.window, one.start.seconds, one.added_travel.seconds, one.grade)
-                for one in found.detours
-            ],
+            detours=list(map(_found_detour, found.detours)),
             travel_version=found.travel_version,
             estimated=found.travel_version.startswith(_ESTIMATE),
         )
@@ -67,6 +64,7 @@ class GeoLedger:
             plan=_plan_message(new.plan),
             ttl=_duration(new.ttl),
             context=f"{new.campaign_id} {new.caller_id}",
+            slot=None if new.certificate is None else _suggested(new.certificate),
         )
         return _hold(await self._call(self._stub.HoldStop, request, tenant))
 
@@ -80,11 +78,14 @@ class GeoLedger:
         await self._call(self._stub.ReleaseHold, ledger_pb2.ReleaseHoldRequest(hold_id=hold_id), tenant)
 
     async def reserve(
-        self, tenant: str, appointment_id: str, plan: StopPlan, hold_id: str | None
+        self, tenant: str, appointment_id: str, plan: StopPlan, source: str | Certificate | None
     ) -> Reservation:
         """Makes an appointment's stop."""
         request = ledger_pb2.ReserveStopRequest(
-            appointment_id=appointment_id, plan=_plan_message(plan), hold_id=hold_id or ""
+            appointment_id=appointment_id,
+            plan=_plan_message(plan),
+            hold_id=source if isinstance(source, str) else "",
+            slot=_suggested(source) if isinstance(source, Certificate) else None,
         )
         return _reservation(await self._call(self._stub.ReserveStop, request, tenant))
 
@@ -164,9 +165,14 @@ def _in_our_words(error: GiroError) -> GiroError:
     return type(error)(error.reason, error.message, metadata=error.metadata, violations=renamed)
 
 
-def _found_slot(slot: travel_pb2.SlotAnatomy) -> FoundSlot:
+def _found_slot(slot: travel_pb2.SlotAnatomy, certificate: bytes) -> FoundSlot:
     start, end, added = slot.start.seconds, slot.end.seconds, slot.added_travel.seconds
-    return FoundSlot(slot.agent_id, start, end, slot, added, slot.grade)
+    return FoundSlot(slot.agent_id, start, end, slot, added, slot.grade, certificate)
+
+
+def _found_detour(one: ledger_pb2.Detour) -> FoundDetour:
+    start, added = one.start.seconds, one.added_travel.seconds
+    return FoundDetour(one.agent_id, one.window, start, added, one.grade, one.certificate)
 
 
 def _search_request(query: SlotQuery) -> ledger_pb2.SearchSlotsRequest:
@@ -195,6 +201,12 @@ def _position(last: SlotPosition) -> ledger_pb2.SlotPosition:
         added_travel=Duration(seconds=last.added_travel),
         start=Timestamp(seconds=last.start),
         agent_id=last.agent_id,
+    )
+
+
+def _suggested(certificate: Certificate) -> ledger_pb2.SuggestedStart:
+    return ledger_pb2.SuggestedStart(
+        certificate=certificate.packed, expires_at=_timestamp(certificate.expires_at)
     )
 
 

@@ -37,6 +37,14 @@ class StopPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """What the ledger said that a suggested start rests on, in its own words, and until when that counts."""
+
+    packed: bytes
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Reservation:
     """An appointment's stop in the ledger; a leg is None when nothing comes before or after."""
 

@@ -1,15 +1,16 @@
-"""Slot tokens: a suggested slot that its holder can keep or book as it is; sealed, nobody can alter it."""
+"""Slot tokens: a suggested slot that its holder can keep or book as it is; sealed."""
 
 import struct
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from booking.domain import errors
+from booking.domain.itinerary import Certificate
 from booking.domain.seal import Sealer
 from kit.values.latlng import LatLng
 from kit.values.window import Window
 
-_FORMAT = 1
+_FORMAT = 2
 _HEAD = struct.Struct(">BqqqQBB")
 
 
@@ -17,6 +18,7 @@ class SuggestedSlot(NamedTuple):
     """What a slot token says. Instants are Unix seconds; `issued_at` is by the tenant's clock.
 
     Buffer and skills are not in it: the campaign's present ones count when it is held or booked.
+    `certificate` is the ledger's, handed back to it: what the start rests on (GEO-28).
     """
 
     campaign_id: str
@@ -25,6 +27,7 @@ class SuggestedSlot(NamedTuple):
     end: int
     place: int
     issued_at: int
+    certificate: bytes = b""
 
     @property
     def window(self) -> Window:
@@ -38,9 +41,17 @@ class SuggestedSlot(NamedTuple):
 
     def require_fresh(self, now: datetime, ttl: timedelta) -> None:
         """Raises SLOT_TOKEN_EXPIRED once it is `ttl` old."""
-        expires = datetime.fromtimestamp(self.issued_at, UTC) + ttl
+        expires = self.expires_at(ttl)
         if now >= expires:
             raise errors.slot_token_expired(expires)
+
+    def expires_at(self, ttl: timedelta) -> datetime:
+        """The first instant at which it counts no more."""
+        return datetime.fromtimestamp(self.issued_at, UTC) + ttl
+
+    def certified(self, ttl: timedelta) -> Certificate:
+        """What the ledger is to hold the start against."""
+        return Certificate(self.certificate, self.expires_at(ttl))
 
 
 class SlotTokens:
@@ -55,7 +66,7 @@ class SlotTokens:
         head = _HEAD.pack(
             _FORMAT, slot.issued_at, slot.start, slot.end, slot.place, len(campaign), len(agent)
         )
-        return self._sealer.seal(tenant, head + campaign + agent)
+        return self._sealer.seal(tenant, head + campaign + agent + slot.certificate)
 
     def read(self, tenant: str, token: str) -> SuggestedSlot:
         """The slot of a token. Raises SLOT_TOKEN_INVALID for one that is forged, foreign or malformed."""
@@ -63,7 +74,7 @@ class SlotTokens:
         if payload is None or payload[:1] != bytes([_FORMAT]):
             raise errors.slot_token_invalid()
         _, issued_at, start, end, place, campaign, agent = _HEAD.unpack_from(payload)
-        ids = payload[_HEAD.size :]
-        if len(ids) != campaign + agent:
-            raise errors.slot_token_invalid()
-        return SuggestedSlot(ids[:campaign].decode(), ids[campaign:].decode(), start, end, place, issued_at)
+        rest = payload[_HEAD.size :]
+        ids, certificate = rest[: campaign + agent], rest[campaign + agent :]
+        named = ids[:campaign].decode(), ids[campaign:].decode()
+        return SuggestedSlot(*named, start, end, place, issued_at, certificate)

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import text
 
 from booking.domain.appointment import Appointment
-from booking.domain.itinerary import StopPlan
+from booking.domain.itinerary import Certificate, StopPlan
 from booking.domain.package import GIVE_BACK, TAKE
 from booking.domain.refusal import Refusal
 from booking.storage import rows
@@ -19,12 +19,16 @@ from kit.db.uow import Tx
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """A booking under way: the appointment, the stop it needs, the hold to turn into it (None: afresh)."""
+    """A booking under way: the appointment, the stop it needs, the hold to turn into it (None: afresh).
+
+    `certificate` is what a suggested start rests on; it is not stored, but comes with the request again.
+    """
 
     appointment: Appointment
     plan: StopPlan
     hold_id: str | None
     claim_key: str
+    certificate: Certificate | None = None
 
 
 _BEGIN = text(

@@ -6,12 +6,13 @@ answer is not known, the appointment stays PENDING: repeating the request goes o
 reconciler (`settle_changes`) settles what nobody repeats.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from booking import events
 from booking.domain import errors
 from booking.domain.appointment import Appointment, Card, State
 from booking.domain.grounds import Grounds
+from booking.domain.itinerary import Certificate
 from booking.domain.policies import require_allowed
 from booking.domain.refusal import Refusal
 from booking.domain.slot_token import SuggestedSlot
@@ -76,6 +77,12 @@ class _Wanted:
     suggested: SuggestedSlot | None = None
     campaign_field: str = "campaign_id"
 
+    def certified(self, grounds: Grounds) -> Certificate | None:
+        """What a suggested start rests on."""
+        if self.suggested is None:
+            return None
+        return self.suggested.certified(grounds.parameters.slot_token_ttl)
+
 
 async def book_appointment(desk: Desk, command: BookAppointment) -> Card:
     """The booked appointment, TO_CONFIRM, with its legs; the same again for the same claim.
@@ -116,7 +123,7 @@ async def _find(desk: Desk, slot: HeldSlot | TokenSlot | ChosenTime) -> _Wanted:
 async def _begin(desk: Desk, command: BookAppointment, wanted: _Wanted | GiroError) -> Booking | Card:
     async with desk.db.uow(caller().tenant, command.claim) as tx:
         if tx.duplicate:
-            return await _earlier(tx, command.claim)
+            return await _earlier(tx, desk, command, wanted)
         if isinstance(wanted, GiroError):
             raise wanted
         reach().require_campaign(wanted.campaign_id)
@@ -155,7 +162,7 @@ def _decide(command: BookAppointment, wanted: _Wanted, grounds: Grounds) -> Book
         updated_at=now,
     )
     plan = grounds.plan(wanted.agent_id, wanted.window, point)
-    return Booking(appointment, plan, wanted.hold_id, command.claim.key)
+    return Booking(appointment, plan, wanted.hold_id, command.claim.key, wanted.certified(grounds))
 
 
 async def _last_unit_gone(tx: Tx, wanted: _Wanted) -> GiroError:
@@ -167,20 +174,37 @@ async def _last_unit_gone(tx: Tx, wanted: _Wanted) -> GiroError:
     return errors.package_full(package.purchased, package.taken, package.waiting)
 
 
-async def _earlier(tx: Tx, claim: Claim) -> Booking | Card:
+async def _earlier(
+    tx: Tx, desk: Desk, command: BookAppointment, wanted: _Wanted | GiroError
+) -> Booking | Card:
     """The first answer, or else the booking that the request began and nobody has finished."""
     if tx.first_answer is not None:
         return answers.card(tx.first_answer)
-    booking = await bookings.of_claim(tx, claim.key)
+    booking = await bookings.of_claim(tx, command.claim.key)
     if booking is None:
         raise claimed.in_flight()
-    return booking
+    if not isinstance(command.slot, TokenSlot):
+        return booking
+    if isinstance(wanted, GiroError):  # what the start rests on cannot be checked
+        raise wanted
+    return replace(booking, certificate=await _certificate(tx, desk, wanted))
+
+
+async def _certificate(tx: Tx, desk: Desk, wanted: _Wanted) -> Certificate | None:
+    grounds = await campaigns.grounds_to_book(
+        tx, wanted.campaign_id, wanted.agent_id, "", sandbox=desk.db.sandbox
+    )
+    if grounds is None:
+        raise errors.not_found("campaign", wanted.campaign_field)
+    return wanted.certified(grounds)
 
 
 async def _finish(desk: Desk, booking: Booking, claim: Claim) -> Card:
     tenant, appointment_id = caller().tenant, booking.appointment.appointment_id
     try:
-        stop = await desk.ledger.reserve(tenant, appointment_id, booking.plan, booking.hold_id)
+        stop = await desk.ledger.reserve(
+            tenant, appointment_id, booking.plan, booking.hold_id or booking.certificate
+        )
     except REFUSALS as refusal:
         return await _decide_failed(desk, appointment_id, refusal, claim)
     except Unavailable as unknown:

@@ -60,7 +60,7 @@ async def detour_calendar(desk: Desk, query: DetourCalendar) -> Month:
     if closed is not None:
         return Month(NO_DETOURS, (), (), closed)
     found = _of_those_present(await desk.ledger.detours(who.tenant, search), search, grounds)
-    tokens = [slot_token(desk, search, detour.agent_id, detour.start) for detour in found.detours]
+    tokens = [slot_token(desk, search, detour) for detour in found.detours]
     return Month(found, [day for day, _ in days], tokens)
 
 

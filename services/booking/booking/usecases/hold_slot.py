@@ -30,8 +30,9 @@ class HoldSlot:
 async def hold_slot(desk: Desk, command: HoldSlot) -> Hold:
     """The hold; the same again for the same claim.
 
-    Raises SLOT_TOKEN_INVALID, SLOT_TOKEN_EXPIRED, LEAD_TIME, PACKAGE_FULL, AGENT_NOT_IN_CAMPAIGN, and the
-    ledger's refusals (SLOT_TAKEN, TRAVEL_IN, …). A hold whose outcome is not known ends by itself.
+    Raises SLOT_TOKEN_INVALID, SLOT_TOKEN_EXPIRED, SLOT_TOKEN_STALE, LEAD_TIME, PACKAGE_FULL,
+    AGENT_NOT_IN_CAMPAIGN, and the ledger's refusals (SLOT_TAKEN, TRAVEL_IN, …). A hold whose outcome is not
+    known ends by itself.
     """
     slot = desk.slot_tokens.read(caller().tenant, command.slot_token)
     reach().require_campaign(slot.campaign_id)
@@ -75,4 +76,5 @@ def _decide(command: HoldSlot, slot: SuggestedSlot, grounds: Grounds, hold_id: s
         caller_id=caller().subject,
         plan=grounds.plan(slot.agent_id, slot.window, slot.point),
         ttl=command.ttl or grounds.parameters.hold_ttl,
+        certificate=slot.certified(grounds.parameters.slot_token_ttl),
     )

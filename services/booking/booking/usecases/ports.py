@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
-from booking.domain.itinerary import Hold, Reservation, StopPlan
+from booking.domain.itinerary import Certificate, Hold, Reservation, StopPlan
 from kit.errors import AlreadyExists, InvalidInput, NotFound, RuleViolated
 from kit.values.latlng import LatLng
 from kit.values.window import Window
@@ -49,7 +49,10 @@ class SlotPosition(NamedTuple):
 
 
 class FoundSlot(NamedTuple):
-    """One start that fits. Instants are Unix seconds; `anatomy` is the ledger's message, handed on."""
+    """One start that fits. Instants are Unix seconds; `anatomy` is the ledger's message, handed on.
+
+    `certificate` is what the start rests on, in the ledger's words.
+    """
 
     agent_id: str
     start: int
@@ -57,6 +60,7 @@ class FoundSlot(NamedTuple):
     anatomy: Any
     added_travel: int = 0
     grade: Any = None
+    certificate: bytes = b""
 
     @property
     def position(self) -> SlotPosition:
@@ -87,6 +91,7 @@ class FoundDetour(NamedTuple):
     start: int
     added_travel: int
     grade: Any
+    certificate: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,7 @@ class NewHold:
     caller_id: str
     plan: StopPlan
     ttl: timedelta
+    certificate: Certificate | None = None
 
 
 class Ledger(Protocol):
@@ -142,9 +148,13 @@ class Ledger(Protocol):
         ...
 
     async def reserve(
-        self, tenant: str, appointment_id: str, plan: StopPlan, hold_id: str | None
+        self,
+        tenant: str,
+        appointment_id: str,
+        plan: StopPlan,
+        source: str | Certificate | None,
     ) -> Reservation:
-        """Makes an appointment's stop, from a hold or afresh."""
+        """Makes an appointment's stop: from a hold's id, from a suggestion, or afresh (None)."""
         ...
 
     async def move(self, tenant: str, move_id: str, appointment_id: str, plan: StopPlan) -> Reservation:

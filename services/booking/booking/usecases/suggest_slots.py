@@ -13,7 +13,7 @@ from booking.domain.policies import earliest_start, refusals
 from booking.domain.slot_token import SuggestedSlot
 from booking.usecases import slot_pages
 from booking.usecases.desk import Desk
-from booking.usecases.ports import NO_SLOTS, FoundSlots, SlotQuery
+from booking.usecases.ports import NO_SLOTS, FoundDetour, FoundSlot, FoundSlots, SlotQuery
 from booking.usecases.reach import reach
 from booking.usecases.search_slots import LeftOut, search_slots
 from kit.errors import GiroError
@@ -80,7 +80,7 @@ async def suggest_slots(desk: Desk, query: SuggestSlots) -> Suggestions:
     further, left_out = await search_slots(desk, wanted, grounds)
     shown = slot_pages.cut(further.slots, search.limit, page, ideal_first=query.ideal_first)
     token = slot_pages.following(desk.page_tokens, _asked(query), page, shown, further.slots)
-    tokens = [slot_token(desk, search, slot.agent_id, slot.start) for slot in shown]
+    tokens = [slot_token(desk, search, slot) for slot in shown]
     return Suggestions(replace(further, slots=shown), tokens, next_page_token=token, left_out=left_out)
 
 
@@ -107,10 +107,13 @@ def slot_query(query: SuggestSlots, grounds: Grounds, windows: Sequence[Window])
     )
 
 
-def slot_token(desk: Desk, search: SlotQuery, agent_id: str, start: int) -> str:
-    """The token of a start that the search found, in Unix seconds."""
-    end, issued_at = start + int(search.duration.total_seconds()), int(search.as_of.timestamp())
-    slot = SuggestedSlot(search.campaign_id, agent_id, start, end, search.point.key, issued_at)
+def slot_token(desk: Desk, search: SlotQuery, found: FoundSlot | FoundDetour) -> str:
+    """The token of a start that the search found."""
+    end, issued_at = found.start + int(search.duration.total_seconds()), int(search.as_of.timestamp())
+    where = search.point.key
+    slot = SuggestedSlot(
+        search.campaign_id, found.agent_id, found.start, end, where, issued_at, found.certificate
+    )
     return desk.slot_tokens.write(caller().tenant, slot)
 
 

@@ -20,8 +20,8 @@ places = st.builds(LatLng, st.floats(-90, 90), st.floats(-180, 180)).map(lambda 
 ids = st.text("0123456789abcdef_", min_size=1, max_size=64)
 instants = st.integers(0, 4_000_000_000)
 slots = st.builds(
-    lambda campaign, agent, start, length, place, issued: SuggestedSlot(
-        campaign, agent, start, start + length, place, issued
+    lambda campaign, agent, start, length, place, issued, certificate: SuggestedSlot(
+        campaign, agent, start, start + length, place, issued, certificate
     ),
     ids,
     ids,
@@ -29,6 +29,7 @@ slots = st.builds(
     st.integers(60, 86_400),
     places,
     instants,
+    st.binary(max_size=256),
 )
 
 

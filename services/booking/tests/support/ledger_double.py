@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from booking.domain.itinerary import Hold, Leg, Reservation, StopPlan
+from booking.domain.itinerary import Certificate, Hold, Leg, Reservation, StopPlan
 from booking.usecases.ports import FoundDetour, FoundDetours, FoundSlot, FoundSlots, NewHold, SlotQuery
 from giro.common.v1 import travel_pb2
 from kit.errors import AlreadyExists, GiroError, NotFound, Reason, RuleViolated, Unavailable
@@ -26,6 +26,11 @@ LEG = Leg(
     from_point=None,
     to_point=None,
 )
+
+
+def certificate_of(agent: str, start: datetime) -> bytes:
+    """What this ledger says that a start rests on."""
+    return f"{agent} {start.isoformat()}".encode()
 
 
 class Lost(Enum):
@@ -50,6 +55,7 @@ class LedgerDouble:
     settled: set[Key] = field(default_factory=set)
     slots: list[tuple[str, datetime]] = field(default_factory=list)
     grades: list[int] = field(default_factory=list)
+    sources: list[str | Certificate | None] = field(default_factory=list)
     queries: list[SlotQuery] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     down: bool = False
@@ -98,10 +104,12 @@ class LedgerDouble:
         await self._answered("release_hold", lambda: self._release_hold(tenant, hold_id))
 
     async def reserve(
-        self, tenant: str, appointment_id: str, plan: StopPlan, hold_id: str | None
+        self, tenant: str, appointment_id: str, plan: StopPlan, source: str | Certificate | None
     ) -> Reservation:
         """Makes a stop."""
         key = (tenant, appointment_id)
+        self.sources.append(source)
+        hold_id = source if isinstance(source, str) else None
         return await self._answered("reserve", lambda: self._reserve(key, plan, hold_id))
 
     async def move(self, tenant: str, move_id: str, appointment_id: str, plan: StopPlan) -> Reservation:
@@ -158,7 +166,7 @@ class LedgerDouble:
                 anatomy.end.FromDatetime(end)
                 grade = self.grades[number] if self.grades else None
                 span = int(start.timestamp()), int(end.timestamp())
-                found.append(FoundSlot(agent, *span, anatomy, number, grade))
+                found.append(FoundSlot(agent, *span, anatomy, number, grade, certificate_of(agent, start)))
         rest = [slot for slot in found if query.after is None or slot.position > query.after]
         return FoundSlots(rest[: query.limit], (), False, "estimate-1", True)
 
@@ -169,7 +177,9 @@ class LedgerDouble:
                 fits = window.start <= start and start + query.duration <= window.end
                 if fits and start >= query.not_before and agent in query.agent_ids:
                     at = int(start.timestamp())
-                    found.setdefault((agent, number), FoundDetour(agent, number, at, 600, 1))
+                    found.setdefault(
+                        (agent, number), FoundDetour(agent, number, at, 600, 1, certificate_of(agent, start))
+                    )
         return FoundDetours([found[key] for key in sorted(found)], "estimate-1", estimated=True)
 
     async def _hold(self, tenant: str, new: NewHold) -> Hold:

@@ -11,7 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from booking.clients.geo import GeoAgents, GeoLedger
-from booking.domain.itinerary import StopPlan
+from booking.domain.itinerary import Certificate, StopPlan
 from booking.settings import Settings
 from booking.usecases.ports import NewHold, SlotQuery
 from giro.common.v1 import travel_pb2
@@ -153,6 +153,15 @@ async def test_reserving(served: Served) -> None:
     ]
 
 
+async def test_a_suggested_start_goes_with_what_it_rests_on(served: Served) -> None:
+    servicer, ledger, _ = served
+    servicer.answers["ReserveStop"] = ledger_pb2.ReservedStop(appointment_id="apt_1", plan=plan_message())
+    await ledger.reserve("ten_1", "apt_1", PLAN, Certificate(b"rests on", START))
+    (asked,) = servicer.asked
+    suggested = ledger_pb2.SuggestedStart(certificate=b"rests on", expires_at=stamp(START))
+    assert (asked.hold_id, asked.slot) == ("", suggested)
+
+
 async def test_holding_keeps_campaign_and_caller_as_context(served: Served) -> None:
     servicer, ledger, _ = served
     expires = START - timedelta(days=2)
@@ -192,7 +201,7 @@ async def test_searching_hands_the_anatomy_on(served: Served) -> None:
         agent_id="agt_1", start=stamp(START), end=stamp(START + timedelta(hours=1)), leg_before=leg()
     )
     servicer.answers["SearchSlots"] = ledger_pb2.SearchSlotsResponse(
-        slots=[anatomy], travel_version="estimate-1", refused_truncated=True
+        slots=[anatomy], certificates=[b"rests on"], travel_version="estimate-1", refused_truncated=True
     )
     query = SlotQuery(
         campaign_id="cmp_1",

@@ -2,13 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from booking_house import House, claim, soon
-from ledger_double import Lost
+from booking_house import PLACE, VISIT, House, claim, soon
+from ledger_double import Lost, certificate_of
 
 from booking.domain.appointment import Card
+from booking.domain.itinerary import Certificate
+from booking.domain.slot_token import SuggestedSlot
 from booking.transport import messages
+from booking.usecases.book_appointment import BookAppointment, TokenSlot, book_appointment
 from kit.errors import AlreadyExists, Conflict, GiroError, InvalidInput, Reason, Unavailable
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -98,6 +102,33 @@ async def test_a_booking_without_an_answer_is_finished_by_repeating_it(house: Ho
     assert unknown.value.metadata["service"] == "geo"
     card = await house.book(campaign, contact, start, key=key)
     assert wire(await house.book(campaign, contact, start, key=key)) == wire(card)
+    await house.require_sound()
+
+
+@pytest.mark.parametrize("lost", [Lost.REQUEST, Lost.ANSWER])
+async def test_a_repeated_request_brings_the_certificate_again(house: House, lost: Lost) -> None:
+    """GEO-28: the ledger holds the start against it whenever it acts."""
+    campaign = await house.campaign()
+    contact = await house.contact(campaign)
+    agent, start = house.agents[0], soon(48)
+    issued = int(datetime.now(UTC).timestamp())
+    slot = SuggestedSlot(
+        campaign.campaign_id,
+        agent,
+        int(start.timestamp()),
+        int((start + VISIT).timestamp()),
+        PLACE.key,
+        issued,
+        certificate_of(agent, start),
+    )
+    token = house.desk.slot_tokens.write(house.tenant, slot)
+    command = BookAppointment(TokenSlot(token), contact, "", claim())
+    house.ledger.lose("reserve", lost)
+    with pytest.raises(Unavailable):
+        await book_appointment(house.desk, command)
+    await book_appointment(house.desk, command)
+    until = datetime.fromtimestamp(issued, UTC) + timedelta(minutes=30)
+    assert house.ledger.sources == [Certificate(certificate_of(agent, start), until)] * 2
     await house.require_sound()
 
 

@@ -1,6 +1,7 @@
 """The refusals of the ledger, each made in one place."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 from geo.domain.chain import Refusal
@@ -82,6 +83,22 @@ def calendar_in_use(owner_ids: Iterable[str]) -> GiroError:
     """Stops are there already; the metadata names their owners, as many as an answer can carry."""
     ids = ",".join(list(dict.fromkeys(owner_ids))[:_NAMED])
     return RuleViolated(Reason.CALENDAR_IN_USE, f"stops are there already: {ids}", metadata={"stop_ids": ids})
+
+
+def slot_token_stale(agent_id: str, cause: str, short_seconds: object = None) -> GiroError:
+    """What the suggested slot rests on has changed; `cause` tells what, or why it fits no more."""
+    message = "the agenda around this start has changed since it was suggested; ask for slots again"
+    metadata: dict[str, object] = {"agent_id": agent_id, "cause": cause}
+    if short_seconds is not None:
+        metadata["short_seconds"] = short_seconds
+    return RuleViolated(Reason.SLOT_TOKEN_STALE, message, metadata=metadata)
+
+
+def slot_token_expired(expires_at: datetime) -> GiroError:
+    """The suggestion is too old to act on."""
+    shown = expires_at.isoformat()
+    message = f"the slot was suggested until {shown}; ask for slots again"
+    return RuleViolated(Reason.SLOT_TOKEN_EXPIRED, message, metadata={"expired_at": shown})
 
 
 def contention() -> GiroError:

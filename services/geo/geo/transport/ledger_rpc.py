@@ -2,6 +2,7 @@
 
 import grpc
 
+from geo.domain.certificate import Certified, read
 from geo.transport import messages
 from geo.transport.search_calls import SearchCalls
 from geo.usecases.get_hold import get_hold
@@ -17,6 +18,8 @@ from geo.usecases.settle_stop import settle_stop
 from giro.geo.v1 import ledger_pb2 as pb
 from giro.geo.v1 import ledger_pb2_grpc
 from kit.rpc.context import caller
+
+_CERTIFICATE = "slot.certificate"
 
 Context = grpc.aio.ServicerContext[object, object]
 
@@ -40,7 +43,9 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     async def HoldStop(self, request: pb.HoldStopRequest, context: Context) -> pb.HeldStop:
         """Keeps a slot."""
         ttl = messages.span(request.ttl, "ttl")
-        command = HoldStop(request.hold_id, messages.plan(request.plan), ttl, request.context)
+        command = HoldStop(
+            request.hold_id, messages.plan(request.plan), ttl, request.context, certified(request)
+        )
         return messages.held(await hold_stop(self._ledger, caller().tenant, command))
 
     async def GetHold(self, request: pb.GetHoldRequest, context: Context) -> pb.HeldStop:
@@ -54,7 +59,9 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
 
     async def ReserveStop(self, request: pb.ReserveStopRequest, context: Context) -> pb.ReservedStop:
         """Makes an appointment's stop."""
-        command = ReserveStop(request.appointment_id, messages.plan(request.plan), request.hold_id)
+        command = ReserveStop(
+            request.appointment_id, messages.plan(request.plan), request.hold_id, certified(request)
+        )
         return messages.reserved(await reserve_stop(self._ledger, caller().tenant, command))
 
     async def MoveStop(self, request: pb.MoveStopRequest, context: Context) -> pb.ReservedStop:
@@ -95,3 +102,14 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         page = [messages.reserved(one) for one in found[:size]]
         more = messages.page_token(found[size - 1].appointment_id) if len(found) > size else ""
         return pb.ListReservationsResponse(reservations=page, next_page_token=more)
+
+
+def certified(request: pb.HoldStopRequest | pb.ReserveStopRequest) -> Certified | None:
+    """What a suggested slot rests on. Raises InvalidInput for bytes that this service did not make."""
+    if not request.HasField("slot"):
+        return None
+    try:
+        certificate = read(request.slot.certificate)
+    except ValueError as refused:
+        raise messages.invalid(_CERTIFICATE, str(refused)) from None
+    return Certified(certificate, messages.instant(request.slot.expires_at, "slot.expires_at"))

@@ -169,6 +169,7 @@ def _found(found: Found) -> ledger_pb2.SearchSlotsResponse:
     )
     for slot, grade in found.slots:
         _fill_slot(response.slots.add(), slot, grade)
+    response.certificates.extend(found.certificates)
     for gap in found.refused:
         _fill_refused(response.refused.add(), gap)
     return response
@@ -179,6 +180,7 @@ def _fill_detour(message: ledger_pb2.Detour, detour: Detour, grade: Grade | None
     message.window = detour.window
     message.start.seconds = detour.start
     message.added_travel.seconds = detour.added_travel
+    message.certificate = detour.certificate
     message.grade = _NO_GRADE if grade is None else _GRADES[grade]
 
 

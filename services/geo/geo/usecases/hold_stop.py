@@ -7,6 +7,7 @@ from typing import Any
 
 from geo import events
 from geo.domain import errors
+from geo.domain.certificate import Certified
 from geo.domain.chain import around
 from geo.domain.owner import Owner, OwnerKind
 from geo.domain.plan import Held, Plan
@@ -19,12 +20,17 @@ from geo.usecases.ledger import Desk, Draft, Ledger, whole_second_after, write
 
 @dataclass(frozen=True, slots=True)
 class HoldStop:
-    """Keep this plan's time for `ttl`, under the owner's id; `context` comes back with the hold."""
+    """Keep this plan's time for `ttl`, under the owner's id; `context` comes back with the hold.
+
+    `certified`: only if the slot is still what it was when it was suggested.
+    """
 
     hold_id: str
     plan: Plan
     ttl: timedelta
     context: str = ""
+
+    certified: Certified | None = None
 
     @property
     def document(self) -> dict[str, Any]:
@@ -37,7 +43,8 @@ async def hold_stop(ledger: Ledger, tenant: str, command: HoldStop) -> Held:
     """The hold, or the first answer when the id was used before.
 
     Raises what refuses a visit (OUTSIDE_SHIFT, NO_SKILL, SLOT_TAKEN, ON_BREAK, ABSENT, TRAVEL_IN, TRAVEL_OUT,
-    UNREACHABLE), HOLD_EXPIRED or SETTLED for a hold that is over, REQUEST_ID_REUSED for another plan.
+    UNREACHABLE), SLOT_TOKEN_STALE or SLOT_TOKEN_EXPIRED for a certified one, HOLD_EXPIRED or SETTLED for one
+    that is over, REQUEST_ID_REUSED for another plan.
     """
 
     async def decide(desk: Desk) -> Draft[Held]:
@@ -66,7 +73,7 @@ async def _take(desk: Desk, command: HoldStop) -> Draft[Held]:
     shift = visits.shift_for(agent, plan)
     expires_at = whole_second_after(desk.now) + command.ttl
     stop = replace(visits.visit_stop(StopKind.HOLD, command.hold_id, plan, agent), expires_at=expires_at)
-    found = await visits.put_in(desk, stop, shift, plan.agent_id)
+    found = await visits.put_in_as_certified(desk, stop, shift, plan.agent_id, command.certified)
     held = Held(command.hold_id, plan, expires_at, command.context, *around(found.chain, stop.stop_id))
     changes = visits.changes(desk, {plan.agent_id: found})
     owner = Owner(

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from geo.domain import errors
+from geo.domain.certificate import Certified
 from geo.domain.chain import around, drive_to
 from geo.domain.errors import StartAgain
 from geo.domain.owner import Ending, Owner, OwnerKind
@@ -19,11 +20,16 @@ from kit.errors import InvalidInput, Reason
 
 @dataclass(frozen=True, slots=True)
 class ReserveStop:
-    """Take this plan's time for an appointment; with `hold_id` it has to be the hold's own plan."""
+    """Take this plan's time for an appointment; with `hold_id` it has to be the hold's own plan.
+
+    `certified`: only if the slot is still what it was when it was suggested.
+    """
 
     appointment_id: str
     plan: Plan
     hold_id: str = ""
+
+    certified: Certified | None = None
 
     @property
     def document(self) -> dict[str, Any]:
@@ -63,7 +69,7 @@ async def _afresh(desk: Desk, command: ReserveStop) -> Draft[Reserved]:
     agent = desk.agent(plan.agent_id, "plan.agent_id")
     shift = visits.shift_for(agent, plan)
     stop = visits.visit_stop(StopKind.APPOINTMENT, command.appointment_id, plan, agent)
-    found = await visits.put_in(desk, stop, shift, plan.agent_id)
+    found = await visits.put_in_as_certified(desk, stop, shift, plan.agent_id, command.certified)
     reserved = Reserved(command.appointment_id, plan, *around(found.chain, stop.stop_id))
     changes = visits.changes(desk, {plan.agent_id: found})
     return Draft(reserved, replace(changes, taken=(_owner(command, reserved),)), found.wanted)

@@ -14,6 +14,7 @@ import numpy as np
 
 from geo.domain import refusals, slot_search, starts
 from geo.domain.agenda import Agenda
+from geo.domain.certificate import certificates
 from geo.domain.detours import Detour, detours
 from geo.domain.gaps import NEVER, Gaps
 from geo.domain.grades import Grade, Thresholds
@@ -65,9 +66,13 @@ class SearchSlots:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The slots in order, each with its grade (None without thresholds), and the gaps that do not fit."""
+    """The slots in order, each with its grade (None without thresholds), and the gaps that do not fit.
+
+    `certificates` are the slots' own, packed.
+    """
 
     slots: tuple[tuple[Slot, Grade | None], ...]
+    certificates: tuple[bytes, ...]
     refused: tuple[Refused, ...]
     refused_truncated: bool
     travel_version: str
@@ -103,7 +108,7 @@ class SlotSearch:
         task, _ = await self._task(tenant, asked)
         hopeful = await self._outlook(task)
         looked = await self._judged(task, _Look.at(task, hopeful.positions))
-        found = detours(looked, task.question.windows, task.prepared.agent_ids)
+        found = detours(looked, task.question, task.prepared.agent_ids)
         limits = asked.thresholds
         graded = [(detour, limits.grade(detour.added_travel) if limits else None) for detour in found]
         return FoundDetours(tuple(graded), looked.travel.inward.version)
@@ -225,6 +230,7 @@ def _found(task: _Task, looked: Looked, best: Offers, refused: Sequence[Refused]
     slots = slot_search.slots(looked, best, task.prepared.agent_ids, task.question.duration)
     limits = task.asked.thresholds
     return Found(
+        certificates=tuple(certificates(looked, best, task.question.duration)),
         slots=tuple((slot, limits.grade(slot.added_travel) if limits else None) for slot in slots),
         refused=tuple(refused[:MOST_REFUSALS]),
         refused_truncated=len(refused) > MOST_REFUSALS,

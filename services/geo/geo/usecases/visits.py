@@ -10,6 +10,7 @@ from geo import events
 from geo.domain import errors
 from geo.domain.agent import Agent
 from geo.domain.calendar import ConcreteShift, frame_to_add, shift_of
+from geo.domain.certificate import Certified, changed
 from geo.domain.chain import Segment, Splice, splice
 from geo.domain.owner import Ending
 from geo.domain.plan import Plan
@@ -17,6 +18,7 @@ from geo.domain.stop import Stop, StopKind
 from geo.storage.rewrite import Changes
 from geo.usecases.ledger import Desk
 from kit.db.uow import Tx
+from kit.errors import RuleViolated
 from kit.values.ids import new_id
 
 _SECOND: Final = timedelta(seconds=1)
@@ -67,6 +69,29 @@ async def put_in(desk: Desk, stop: Stop, shift: ConcreteShift, agent_id: str) ->
     span = span_of(shift)
     segment = await desk.segment(agent_id, span.lo, span.hi)
     return feasible(agent_id, weave_in(desk, segment, stop, shift))
+
+
+async def put_in_as_certified(
+    desk: Desk, stop: Stop, shift: ConcreteShift, agent_id: str, certified: Certified | None
+) -> Splice:
+    """As `put_in`; a start that was suggested only where all that its certificate names is as it was.
+
+    Raises SLOT_TOKEN_EXPIRED and SLOT_TOKEN_STALE besides what refuses a visit (GEO-28). Taken time stays
+    SLOT_TAKEN.
+    """
+    if certified is None:
+        return await put_in(desk, stop, shift, agent_id)
+    if desk.now >= certified.expires_at:
+        raise errors.slot_token_expired(certified.expires_at)
+    try:
+        found = await put_in(desk, stop, shift, agent_id)
+    except RuleViolated as refused:
+        short = refused.metadata.get("short_seconds")
+        raise errors.slot_token_stale(agent_id, refused.reason, short) from refused
+    change = changed(certified.certificate, found, stop.stop_id, shift.end)
+    if change is not None:
+        raise errors.slot_token_stale(agent_id, change)
+    return found
 
 
 def weave_in(

@@ -132,6 +132,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The agent contacted the customer before the visit, so it cannot be disowned (R-008)."""
     ERROR_REASON_CONTACT_UNAVAILABLE: _ErrorReason.ValueType  # 72
     """The person to visit is noted as unavailable at that time."""
+    ERROR_REASON_SLOT_TOKEN_STALE: _ErrorReason.ValueType  # 80
+    """Something that the suggested slot rests on has changed since: ask for slots again. Metadata, for roles that may see
+    agents: `cause`, which is PREVIOUS_STOP, NEXT_STOP, TRAVEL or SHIFT, or the reason why it fits no more, then with
+    `short_seconds` where that has an amount; `agent_id`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused; stable, unlike the message that people read."""
@@ -244,4 +249,9 @@ ERROR_REASON_AGENT_CONTACTED: ErrorReason.ValueType  # 71
 """The agent contacted the customer before the visit, so it cannot be disowned (R-008)."""
 ERROR_REASON_CONTACT_UNAVAILABLE: ErrorReason.ValueType  # 72
 """The person to visit is noted as unavailable at that time."""
+ERROR_REASON_SLOT_TOKEN_STALE: ErrorReason.ValueType  # 80
+"""Something that the suggested slot rests on has changed since: ask for slots again. Metadata, for roles that may see
+agents: `cause`, which is PREVIOUS_STOP, NEXT_STOP, TRAVEL or SHIFT, or the reason why it fits no more, then with
+`short_seconds` where that has an amount; `agent_id`.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -29,7 +29,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18giro/geo/v1/ledger.proto\x12\x0bgiro.geo.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x1bgiro/common/v1/travel.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf\x05\n\x12SearchSlotsRequest\x12,\n\x05point\x18\x01 \x01(\x0b\x32\x15.giro.common.v1.PointB\x06\xbaH\x03\xc8\x01\x01\x12@\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08<\xc8\x01\x01\x12\x37\n\x07windows\x18\x03 \x03(\x0b\x32\x1a.giro.common.v1.TimeWindowB\n\xbaH\x07\x92\x01\x04\x08\x01\x10>\x12.\n\nnot_before\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1e\n\tagent_ids\x18\x06 \x03(\tB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x90N\x12\x18\n\x06skills\x18\x07 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12)\n\x06\x62uffer\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x05limit\x18\t \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x01\x12.\n\x0bgranularity\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07\x65xplain\x18\x0b \x01(\x08\x12.\n\x0bideal_up_to\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08ok_up_to\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12@\n\x06starts\x18\x0e \x03(\x0e\x32\x1b.giro.common.v1.StartChoiceB\x13\xbaH\x10\x92\x01\r\x10\x03\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x33\n\x04near\x18\x0f \x03(\x0b\x32\x1a.google.protobuf.TimestampB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\x12(\n\x05\x61\x66ter\x18\x10 \x01(\x0b\x32\x19.giro.geo.v1.SlotPosition\"\x97\x01\n\x0cSlotPosition\x12\x37\n\x0c\x61\x64\x64\x65\x64_travel\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x06\xbaH\x03\xc8\x01\x01\x12\x31\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x08\x61gent_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\xa1\x01\n\x13SearchSlotsResponse\x12*\n\x05slots\x18\x01 \x03(\x0b\x32\x1b.giro.common.v1.SlotAnatomy\x12+\n\x07refused\x18\x02 \x03(\x0b\x32\x1a.giro.common.v1.RefusedGap\x12\x19\n\x11refused_truncated\x18\x03 \x01(\x08\x12\x16\n\x0etravel_version\x18\x04 \x01(\t\"M\n\x12\x46indDetoursRequest\x12\x37\n\x06search\x18\x01 \x01(\x0b\x32\x1f.giro.geo.v1.SearchSlotsRequestB\x06\xbaH\x03\xc8\x01\x01\"S\n\x13\x46indDetoursResponse\x12$\n\x07\x64\x65tours\x18\x01 \x03(\x0b\x32\x13.giro.geo.v1.Detour\x12\x16\n\x0etravel_version\x18\x02 \x01(\t\"\xac\x01\n\x06\x44\x65tour\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x0e\n\x06window\x18\x02 \x01(\x05\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0c\x61\x64\x64\x65\x64_travel\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12$\n\x05grade\x18\x05 \x01(\x0e\x32\x15.giro.common.v1.Grade\"\xce\x01\n\x08StopPlan\x12\x1b\n\x08\x61gent_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x32\n\x06window\x18\x02 \x01(\x0b\x32\x1a.giro.common.v1.TimeWindowB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x05point\x18\x03 \x01(\x0b\x32\x15.giro.common.v1.PointB\x06\xbaH\x03\xc8\x01\x01\x12)\n\x06\x62uffer\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x06skills\x18\x05 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10\x32\"\xb1\x01\n\x0fHoldStopRequest\x12\x1a\n\x07hold_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12+\n\x04plan\x18\x02 \x01(\x0b\x32\x15.giro.geo.v1.StopPlanB\x06\xbaH\x03\xc8\x01\x01\x12:\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\t\"\x03\x08\x84\x07\x32\x02\x08\x01\xc8\x01\x01\x12\x19\n\x07\x63ontext\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\",\n\x0eGetHoldRequest\x12\x1a\n\x07hold_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\xd2\x01\n\x08HeldStop\x12\x0f\n\x07hold_id\x18\x01 \x01(\t\x12#\n\x04plan\x18\x02 \x01(\x0b\x32\x15.giro.geo.v1.StopPlan\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63ontext\x18\x04 \x01(\t\x12\'\n\nleg_before\x18\x05 \x01(\x0b\x32\x13.giro.common.v1.Leg\x12&\n\tleg_after\x18\x06 \x01(\x0b\x32\x13.giro.common.v1.Leg\"0\n\x12ReleaseHoldRequest\x12\x1a\n\x07hold_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x15\n\x13ReleaseHoldResponse\"~\n\x12ReserveStopRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12+\n\x04plan\x18\x02 \x01(\x0b\x32\x15.giro.geo.v1.StopPlanB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x07hold_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x9c\x01\n\x0cReservedStop\x12\x16\n\x0e\x61ppointment_id\x18\x01 \x01(\t\x12#\n\x04plan\x18\x02 \x01(\x0b\x32\x15.giro.geo.v1.StopPlan\x12\'\n\nleg_before\x18\x03 \x01(\x0b\x32\x13.giro.common.v1.Leg\x12&\n\tleg_after\x18\x04 \x01(\x0b\x32\x13.giro.common.v1.Leg\"}\n\x0fMoveStopRequest\x12\x1a\n\x07move_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12!\n\x0e\x61ppointment_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12+\n\x04plan\x18\x03 \x01(\x0b\x32\x15.giro.geo.v1.StopPlanB\x06\xbaH\x03\xc8\x01\x01\"\x80\x01\n\x10MoveStopsRequest\x12\x37\n\x05moves\x18\x01 \x03(\x0b\x32\x1c.giro.geo.v1.MoveStopRequestB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12\x33\n\x17settled_appointment_ids\x18\x02 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\x64\x18\x01\"\x06r\x04\x10\x01\x18@\"=\n\x11MoveStopsResponse\x12(\n\x05stops\x18\x01 \x03(\x0b\x32\x19.giro.geo.v1.ReservedStop\"6\n\x11SettleStopRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"&\n\x12SettleStopResponse\x12\x10\n\x08released\x18\x01 \x01(\x08\"/\n\x11SettleMoveRequest\x12\x1a\n\x07move_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"N\n\x12SettleMoveResponse\x12\x0f\n\x07\x61pplied\x18\x01 \x01(\x08\x12\'\n\x04stop\x18\x02 \x01(\x0b\x32\x19.giro.geo.v1.ReservedStop\":\n\x15GetReservationRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"V\n\x17ListReservationsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"d\n\x18ListReservationsResponse\x12/\n\x0creservations\x18\x01 \x03(\x0b\x32\x19.giro.geo.v1.ReservedStop\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x9d\x08\n\rLedgerService\x12Y\n\x0bSearchSlots\x12\x1f.giro.geo.v1.SearchSlotsRequest\x1a .giro.geo.v1.SearchSlotsResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12Y\n\x0b\x46indDetours\x12\x1f.giro.geo.v1.FindDetoursRequest\x1a .giro.geo.v1.FindDetoursResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12H\n\x08HoldStop\x12\x1c.giro.geo.v1.HoldStopRequest\x1a\x15.giro.geo.v1.HeldStop\"\x07\xc2\xda\x18\x03\n\x01\r\x12\x46\n\x07GetHold\x12\x1b.giro.geo.v1.GetHoldRequest\x1a\x15.giro.geo.v1.HeldStop\"\x07\xc2\xda\x18\x03\n\x01\r\x12Y\n\x0bReleaseHold\x12\x1f.giro.geo.v1.ReleaseHoldRequest\x1a .giro.geo.v1.ReleaseHoldResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12R\n\x0bReserveStop\x12\x1f.giro.geo.v1.ReserveStopRequest\x1a\x19.giro.geo.v1.ReservedStop\"\x07\xc2\xda\x18\x03\n\x01\r\x12L\n\x08MoveStop\x12\x1c.giro.geo.v1.MoveStopRequest\x1a\x19.giro.geo.v1.ReservedStop\"\x07\xc2\xda\x18\x03\n\x01\r\x12S\n\tMoveStops\x12\x1d.giro.geo.v1.MoveStopsRequest\x1a\x1e.giro.geo.v1.MoveStopsResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12V\n\nSettleStop\x12\x1e.giro.geo.v1.SettleStopRequest\x1a\x1f.giro.geo.v1.SettleStopResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12V\n\nSettleMove\x12\x1e.giro.geo.v1.SettleMoveRequest\x1a\x1f.giro.geo.v1.SettleMoveResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12X\n\x0eGetReservation\x12\".giro.geo.v1.GetReservationRequest\x1a\x19.giro.geo.v1.ReservedStop\"\x07\xc2\xda\x18\x03\n\x01\r\x12h\n\x10ListReservations\x12$.giro.geo.v1.ListReservationsRequest\x1a%.giro.geo.v1.ListReservationsResponse\"\x07\xc2\xda\x18\x03\n\x01\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18giro/geo/v1/ledger.proto\x12\x0bgiro.geo.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x1bgiro/common/v1/travel.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf\x05\n\x12SearchSlotsRequest\x12,\n\x05point\x18\x01 \x01(\x0b\x32\x15.giro.common.v1.PointB\x06\xbaH\x03\xc8\x01\x01\x12@\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08<\xc8\x01\x01\x12\x37\n\x07windows\x18\x03 \x03(\x0b\x32\x1a.giro.common.v1.TimeWindowB\n\xbaH\x07\x92\x01\x04\x08\x01\x10>\x12.\n\nnot_before\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1e\n\tagent_ids\x18\x06 \x03(\tB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x90N\x12\x18\n\x06skills\x18\x07 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12)\n\x06\x62uffer\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x05limit\x18\t \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x01\x12.\n\x0bgranularity\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07\x65xplain\x18\x0b \x01(\x08\x12.\n\x0bideal_up_to\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08ok_up_to\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12@\n\x06starts\x18\x0e \x03(\x0e\x32\x1b.giro.common.v1.StartChoiceB\x13\xbaH\x10\x92\x01\r\x10\x03\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x33\n\x04near\x18\x0f \x03(\x0b\x32\x1a.google.protobuf.TimestampB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\x12(\n\x05\x61\x66ter\x18\x10 \x01(\x0b\x32\x19.giro.geo.v1.SlotPosition\"\x97\x01\n\x0cSlotPosition\x12\x37\n\x0c\x61\x64\x64\x65\x64_travel\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x06\xbaH\x03\xc8\x01\x01\x12\x31\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x08\x61gent_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\xb7\x01\n\x13SearchSlotsResponse\x12*\n\x05slots\x18\x01 \x03(\x0b\x32\x1b.giro.common.v1.SlotAnatomy\x12+\n\x07refused\x18\x02 \x03(\x0b\x32\x1a.giro.common.v1.RefusedGap\x12\x19\n\x11refused_truncated\x18\x03 \x01(\x08\x12\x16\n\x0etravel_version\x18\x04 \x01(\t\x12\x14\n\x0c\x63\x65rtificates\x18\x05 \x03(\x0c\"M\n\x12\x46indDetoursRequest\x12\x37\n\x06search\x18\x01 \x01(\x0b\x32\x1f.giro.geo.v1.SearchSlotsRequestB\x06\xbaH\x03\xc8\x01\x01\"S\n\x13\x46indDetoursResponse\x12$\n\x07\x64\x65tours\x18\x01 \x03(\x0b\x32\x13.giro.geo.v1.Detour\x12\x16\n\x0etravel_version\x18\x02 \x01(\t\"\xc1\x01\n\x06\x44\x65tour\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x0e\n\x06window\x18\x02 \x01(\x05\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0c\x61\x64\x64\x65\x64_travel\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12$\n\x05grade\x18\x05 \x01(\x0e\x32\x15.giro.common.v1.Grade\x12\x13\n\x0b\x63\x65rtificate\x18\x06 \x01(\x0c\"\xce\x01\n\x08StopPlan\x12\x1b\n\x08\x61gent_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x32\n\x06window\x18\x02 \x01(\x0b\x32\x1a.giro.common.v1.TimeWindowB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x05point\x18\x03 \x01(\x0b\x32\x15.giro.common.v1.PointB\x06\xbaH\x03\xc8\x01\x01\x12)\n\x06\x62uffer\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x06skills\x18\x05 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10\x32\"i\n\x0eSuggestedStart\x12\x1f\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80\x02\x12\x36\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\xdc\x01\n\x0fHoldStopRequest\x12\x1a\n\x07hold_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12+\n\x04plan\x18\x02 \x01(\x0b\x32\x15.giro.geo.v1.StopPlanB\x06\xbaH\x03\xc8\x01\x01\x12:\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\t\"\x03\x08\x84\x07\x32\x02\x08\x01\xc8\x01\x01\x12\x19\n\x07\x63ontext\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12)\n\x04slot\x18\x05 \x01(\x0b\x32\x1b.giro.geo.v1.SuggestedStart\",\n\x0eGetHoldRequest\x12\x1a\n\x07hold_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\xd2\x01\n\x08HeldStop\x12\x0f\n\x07hold_id\x18\x01 \x01(\t\x12#\n\x04plan\x18\x02 \x01(\x0b\x32\x15.giro.geo.v1.StopPlan\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63ontext\x18\x04 \x01(\t\x12\'\n\nleg_before\x18\x05 \x01(\x0b\x32\x13.giro.common.v1.Leg\x12&\n\tleg_after\x18\x06 \x01(\x0b\x32\x13.giro.common.v1.Leg\"0\n\x12ReleaseHoldRequest\x12\x1a\n\x07hold_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x15\n\x13ReleaseHoldResponse\"\xa9\x01\n\x12ReserveStopRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12+\n\x04plan\x18\x02 \x01(\x0b\x32\x15.giro.geo.v1.StopPlanB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x07hold_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12)\n\x04slot\x18\x04 \x01(\x0b\x32\x1b.giro.geo.v1.SuggestedStart\"\x9c\x01\n\x0cReservedStop\x12\x16\n\x0e\x61ppointment_id\x18\x01 \x01(\t\x12#\n\x04plan\x18\x02 \x01(\x0b\x32\x15.giro.geo.v1.StopPlan\x12\'\n\nleg_before\x18\x03 \x01(\x0b\x32\x13.giro.common.v1.Leg\x12&\n\tleg_after\x18\x04 \x01(\x0b\x32\x13.giro.common.v1.Leg\"}\n\x0fMoveStopRequest\x12\x1a\n\x07move_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12!\n\x0e\x61ppointment_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12+\n\x04plan\x18\x03 \x01(\x0b\x32\x15.giro.geo.v1.StopPlanB\x06\xbaH\x03\xc8\x01\x01\"\x80\x01\n\x10MoveStopsRequest\x12\x37\n\x05moves\x18\x01 \x03(\x0b\x32\x1c.giro.geo.v1.MoveStopRequestB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12\x33\n\x17settled_appointment_ids\x18\x02 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\x64\x18\x01\"\x06r\x04\x10\x01\x18@\"=\n\x11MoveStopsResponse\x12(\n\x05stops\x18\x01 \x03(\x0b\x32\x19.giro.geo.v1.ReservedStop\"6\n\x11SettleStopRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"&\n\x12SettleStopResponse\x12\x10\n\x08released\x18\x01 \x01(\x08\"/\n\x11SettleMoveRequest\x12\x1a\n\x07move_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"N\n\x12SettleMoveResponse\x12\x0f\n\x07\x61pplied\x18\x01 \x01(\x08\x12\'\n\x04stop\x18\x02 \x01(\x0b\x32\x19.giro.geo.v1.ReservedStop\":\n\x15GetReservationRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"V\n\x17ListReservationsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"d\n\x18ListReservationsResponse\x12/\n\x0creservations\x18\x01 \x03(\x0b\x32\x19.giro.geo.v1.ReservedStop\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x9d\x08\n\rLedgerService\x12Y\n\x0bSearchSlots\x12\x1f.giro.geo.v1.SearchSlotsRequest\x1a .giro.geo.v1.SearchSlotsResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12Y\n\x0b\x46indDetours\x12\x1f.giro.geo.v1.FindDetoursRequest\x1a .giro.geo.v1.FindDetoursResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12H\n\x08HoldStop\x12\x1c.giro.geo.v1.HoldStopRequest\x1a\x15.giro.geo.v1.HeldStop\"\x07\xc2\xda\x18\x03\n\x01\r\x12\x46\n\x07GetHold\x12\x1b.giro.geo.v1.GetHoldRequest\x1a\x15.giro.geo.v1.HeldStop\"\x07\xc2\xda\x18\x03\n\x01\r\x12Y\n\x0bReleaseHold\x12\x1f.giro.geo.v1.ReleaseHoldRequest\x1a .giro.geo.v1.ReleaseHoldResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12R\n\x0bReserveStop\x12\x1f.giro.geo.v1.ReserveStopRequest\x1a\x19.giro.geo.v1.ReservedStop\"\x07\xc2\xda\x18\x03\n\x01\r\x12L\n\x08MoveStop\x12\x1c.giro.geo.v1.MoveStopRequest\x1a\x19.giro.geo.v1.ReservedStop\"\x07\xc2\xda\x18\x03\n\x01\r\x12S\n\tMoveStops\x12\x1d.giro.geo.v1.MoveStopsRequest\x1a\x1e.giro.geo.v1.MoveStopsResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12V\n\nSettleStop\x12\x1e.giro.geo.v1.SettleStopRequest\x1a\x1f.giro.geo.v1.SettleStopResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12V\n\nSettleMove\x12\x1e.giro.geo.v1.SettleMoveRequest\x1a\x1f.giro.geo.v1.SettleMoveResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12X\n\x0eGetReservation\x12\".giro.geo.v1.GetReservationRequest\x1a\x19.giro.geo.v1.ReservedStop\"\x07\xc2\xda\x18\x03\n\x01\r\x12h\n\x10ListReservations\x12$.giro.geo.v1.ListReservationsRequest\x1a%.giro.geo.v1.ListReservationsResponse\"\x07\xc2\xda\x18\x03\n\x01\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -70,6 +70,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STOPPLAN'].fields_by_name['point']._serialized_options = b'\272H\003\310\001\001'
   _globals['_STOPPLAN'].fields_by_name['skills']._loaded_options = None
   _globals['_STOPPLAN'].fields_by_name['skills']._serialized_options = b'\272H\005\222\001\002\0202'
+  _globals['_SUGGESTEDSTART'].fields_by_name['certificate']._loaded_options = None
+  _globals['_SUGGESTEDSTART'].fields_by_name['certificate']._serialized_options = b'\272H\007z\005\020\001\030\200\002'
+  _globals['_SUGGESTEDSTART'].fields_by_name['expires_at']._loaded_options = None
+  _globals['_SUGGESTEDSTART'].fields_by_name['expires_at']._serialized_options = b'\272H\003\310\001\001'
   _globals['_HOLDSTOPREQUEST'].fields_by_name['hold_id']._loaded_options = None
   _globals['_HOLDSTOPREQUEST'].fields_by_name['hold_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_HOLDSTOPREQUEST'].fields_by_name['plan']._loaded_options = None
@@ -137,49 +141,51 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SLOTPOSITION']._serialized_start=932
   _globals['_SLOTPOSITION']._serialized_end=1083
   _globals['_SEARCHSLOTSRESPONSE']._serialized_start=1086
-  _globals['_SEARCHSLOTSRESPONSE']._serialized_end=1247
-  _globals['_FINDDETOURSREQUEST']._serialized_start=1249
-  _globals['_FINDDETOURSREQUEST']._serialized_end=1326
-  _globals['_FINDDETOURSRESPONSE']._serialized_start=1328
-  _globals['_FINDDETOURSRESPONSE']._serialized_end=1411
-  _globals['_DETOUR']._serialized_start=1414
-  _globals['_DETOUR']._serialized_end=1586
-  _globals['_STOPPLAN']._serialized_start=1589
-  _globals['_STOPPLAN']._serialized_end=1795
-  _globals['_HOLDSTOPREQUEST']._serialized_start=1798
-  _globals['_HOLDSTOPREQUEST']._serialized_end=1975
-  _globals['_GETHOLDREQUEST']._serialized_start=1977
-  _globals['_GETHOLDREQUEST']._serialized_end=2021
-  _globals['_HELDSTOP']._serialized_start=2024
-  _globals['_HELDSTOP']._serialized_end=2234
-  _globals['_RELEASEHOLDREQUEST']._serialized_start=2236
-  _globals['_RELEASEHOLDREQUEST']._serialized_end=2284
-  _globals['_RELEASEHOLDRESPONSE']._serialized_start=2286
-  _globals['_RELEASEHOLDRESPONSE']._serialized_end=2307
-  _globals['_RESERVESTOPREQUEST']._serialized_start=2309
-  _globals['_RESERVESTOPREQUEST']._serialized_end=2435
-  _globals['_RESERVEDSTOP']._serialized_start=2438
-  _globals['_RESERVEDSTOP']._serialized_end=2594
-  _globals['_MOVESTOPREQUEST']._serialized_start=2596
-  _globals['_MOVESTOPREQUEST']._serialized_end=2721
-  _globals['_MOVESTOPSREQUEST']._serialized_start=2724
-  _globals['_MOVESTOPSREQUEST']._serialized_end=2852
-  _globals['_MOVESTOPSRESPONSE']._serialized_start=2854
-  _globals['_MOVESTOPSRESPONSE']._serialized_end=2915
-  _globals['_SETTLESTOPREQUEST']._serialized_start=2917
-  _globals['_SETTLESTOPREQUEST']._serialized_end=2971
-  _globals['_SETTLESTOPRESPONSE']._serialized_start=2973
-  _globals['_SETTLESTOPRESPONSE']._serialized_end=3011
-  _globals['_SETTLEMOVEREQUEST']._serialized_start=3013
-  _globals['_SETTLEMOVEREQUEST']._serialized_end=3060
-  _globals['_SETTLEMOVERESPONSE']._serialized_start=3062
-  _globals['_SETTLEMOVERESPONSE']._serialized_end=3140
-  _globals['_GETRESERVATIONREQUEST']._serialized_start=3142
-  _globals['_GETRESERVATIONREQUEST']._serialized_end=3200
-  _globals['_LISTRESERVATIONSREQUEST']._serialized_start=3202
-  _globals['_LISTRESERVATIONSREQUEST']._serialized_end=3288
-  _globals['_LISTRESERVATIONSRESPONSE']._serialized_start=3290
-  _globals['_LISTRESERVATIONSRESPONSE']._serialized_end=3390
-  _globals['_LEDGERSERVICE']._serialized_start=3393
-  _globals['_LEDGERSERVICE']._serialized_end=4446
+  _globals['_SEARCHSLOTSRESPONSE']._serialized_end=1269
+  _globals['_FINDDETOURSREQUEST']._serialized_start=1271
+  _globals['_FINDDETOURSREQUEST']._serialized_end=1348
+  _globals['_FINDDETOURSRESPONSE']._serialized_start=1350
+  _globals['_FINDDETOURSRESPONSE']._serialized_end=1433
+  _globals['_DETOUR']._serialized_start=1436
+  _globals['_DETOUR']._serialized_end=1629
+  _globals['_STOPPLAN']._serialized_start=1632
+  _globals['_STOPPLAN']._serialized_end=1838
+  _globals['_SUGGESTEDSTART']._serialized_start=1840
+  _globals['_SUGGESTEDSTART']._serialized_end=1945
+  _globals['_HOLDSTOPREQUEST']._serialized_start=1948
+  _globals['_HOLDSTOPREQUEST']._serialized_end=2168
+  _globals['_GETHOLDREQUEST']._serialized_start=2170
+  _globals['_GETHOLDREQUEST']._serialized_end=2214
+  _globals['_HELDSTOP']._serialized_start=2217
+  _globals['_HELDSTOP']._serialized_end=2427
+  _globals['_RELEASEHOLDREQUEST']._serialized_start=2429
+  _globals['_RELEASEHOLDREQUEST']._serialized_end=2477
+  _globals['_RELEASEHOLDRESPONSE']._serialized_start=2479
+  _globals['_RELEASEHOLDRESPONSE']._serialized_end=2500
+  _globals['_RESERVESTOPREQUEST']._serialized_start=2503
+  _globals['_RESERVESTOPREQUEST']._serialized_end=2672
+  _globals['_RESERVEDSTOP']._serialized_start=2675
+  _globals['_RESERVEDSTOP']._serialized_end=2831
+  _globals['_MOVESTOPREQUEST']._serialized_start=2833
+  _globals['_MOVESTOPREQUEST']._serialized_end=2958
+  _globals['_MOVESTOPSREQUEST']._serialized_start=2961
+  _globals['_MOVESTOPSREQUEST']._serialized_end=3089
+  _globals['_MOVESTOPSRESPONSE']._serialized_start=3091
+  _globals['_MOVESTOPSRESPONSE']._serialized_end=3152
+  _globals['_SETTLESTOPREQUEST']._serialized_start=3154
+  _globals['_SETTLESTOPREQUEST']._serialized_end=3208
+  _globals['_SETTLESTOPRESPONSE']._serialized_start=3210
+  _globals['_SETTLESTOPRESPONSE']._serialized_end=3248
+  _globals['_SETTLEMOVEREQUEST']._serialized_start=3250
+  _globals['_SETTLEMOVEREQUEST']._serialized_end=3297
+  _globals['_SETTLEMOVERESPONSE']._serialized_start=3299
+  _globals['_SETTLEMOVERESPONSE']._serialized_end=3377
+  _globals['_GETRESERVATIONREQUEST']._serialized_start=3379
+  _globals['_GETRESERVATIONREQUEST']._serialized_end=3437
+  _globals['_LISTRESERVATIONSREQUEST']._serialized_start=3439
+  _globals['_LISTRESERVATIONSREQUEST']._serialized_end=3525
+  _globals['_LISTRESERVATIONSRESPONSE']._serialized_start=3527
+  _globals['_LISTRESERVATIONSRESPONSE']._serialized_end=3627
+  _globals['_LEDGERSERVICE']._serialized_start=3630
+  _globals['_LEDGERSERVICE']._serialized_end=4683
 # @@protoc_insertion_point(module_scope)

@@ -175,6 +175,7 @@ class SearchSlotsResponse(_message.Message):
     REFUSED_FIELD_NUMBER: _builtins.int
     REFUSED_TRUNCATED_FIELD_NUMBER: _builtins.int
     TRAVEL_VERSION_FIELD_NUMBER: _builtins.int
+    CERTIFICATES_FIELD_NUMBER: _builtins.int
     refused_truncated: _builtins.bool
     """True when more than 1,000 gaps were refused and the rest is left out."""
     travel_version: _builtins.str
@@ -187,6 +188,10 @@ class SearchSlotsResponse(_message.Message):
     def refused(self) -> _containers.RepeatedCompositeFieldContainer[_travel_pb2.RefusedGap]:
         """Gaps that do not fit, ordered by agent id and time; with `explain` only, at most 1,000."""
 
+    @_builtins.property
+    def certificates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """What each slot rests on, in the order of `slots`; to be sent back with a hold or a reservation of it (GEO-28)."""
+
     def __init__(
         self,
         *,
@@ -194,10 +199,11 @@ class SearchSlotsResponse(_message.Message):
         refused: _abc.Iterable[_travel_pb2.RefusedGap] | None = ...,
         refused_truncated: _builtins.bool = ...,
         travel_version: _builtins.str = ...,
+        certificates: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["refused", b"refused", "refused_truncated", b"refused_truncated", "slots", b"slots", "travel_version", b"travel_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificates", b"certificates", "refused", b"refused", "refused_truncated", b"refused_truncated", "slots", b"slots", "travel_version", b"travel_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -266,12 +272,15 @@ class Detour(_message.Message):
     START_FIELD_NUMBER: _builtins.int
     ADDED_TRAVEL_FIELD_NUMBER: _builtins.int
     GRADE_FIELD_NUMBER: _builtins.int
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """The agent."""
     window: _builtins.int
     """Position of the window in the request, from 0."""
     grade: _travel_pb2.Grade.ValueType
     """How good it is."""
+    certificate: _builtins.bytes
+    """What the slot rests on, as in SearchSlotsResponse."""
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
         """Earliest start that adds so little travel."""
@@ -288,10 +297,11 @@ class Detour(_message.Message):
         start: _timestamp_pb2.Timestamp | None = ...,
         added_travel: _duration_pb2.Duration | None = ...,
         grade: _travel_pb2.Grade.ValueType = ...,
+        certificate: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["added_travel", b"added_travel", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_travel", b"added_travel", "agent_id", b"agent_id", "grade", b"grade", "start", b"start", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_travel", b"added_travel", "agent_id", b"agent_id", "certificate", b"certificate", "grade", b"grade", "start", b"start", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -344,6 +354,34 @@ class StopPlan(_message.Message):
 Global___StopPlan: _TypeAlias = StopPlan  # noqa: Y015
 
 @_typing.final
+class SuggestedStart(_message.Message):
+    """A start that was suggested: taken only while all is as it was then; otherwise SLOT_TOKEN_STALE (GEO-28)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CERTIFICATE_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    certificate: _builtins.bytes
+    """As it came with the slot. Required."""
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """From this instant on it is refused (SLOT_TOKEN_EXPIRED). Required."""
+
+    def __init__(
+        self,
+        *,
+        certificate: _builtins.bytes = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "expires_at", b"expires_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SuggestedStart: _TypeAlias = SuggestedStart  # noqa: Y015
+
+@_typing.final
 class HoldStopRequest(_message.Message):
     """Keeps a slot."""
 
@@ -353,6 +391,7 @@ class HoldStopRequest(_message.Message):
     PLAN_FIELD_NUMBER: _builtins.int
     TTL_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
+    SLOT_FIELD_NUMBER: _builtins.int
     hold_id: _builtins.str
     """The hold's id, `hld_…`, of the owner's making. Required."""
     context: _builtins.str
@@ -365,6 +404,10 @@ class HoldStopRequest(_message.Message):
     def ttl(self) -> _duration_pb2.Duration:
         """For how long, at most 15 minutes. Required."""
 
+    @_builtins.property
+    def slot(self) -> Global___SuggestedStart:
+        """The suggestion that the plan comes from; absent: whatever fits now is kept."""
+
     def __init__(
         self,
         *,
@@ -372,10 +415,11 @@ class HoldStopRequest(_message.Message):
         plan: Global___StopPlan | None = ...,
         ttl: _duration_pb2.Duration | None = ...,
         context: _builtins.str = ...,
+        slot: Global___SuggestedStart | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "ttl", b"ttl"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "slot", b"slot", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "hold_id", b"hold_id", "plan", b"plan", "ttl", b"ttl"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "hold_id", b"hold_id", "plan", b"plan", "slot", b"slot", "ttl", b"ttl"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -501,6 +545,7 @@ class ReserveStopRequest(_message.Message):
     APPOINTMENT_ID_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
     HOLD_ID_FIELD_NUMBER: _builtins.int
+    SLOT_FIELD_NUMBER: _builtins.int
     appointment_id: _builtins.str
     """The appointment's id, `apt_…`. Required."""
     hold_id: _builtins.str
@@ -509,16 +554,21 @@ class ReserveStopRequest(_message.Message):
     def plan(self) -> Global___StopPlan:
         """What to take. Required; with a hold it has to be the hold's own plan."""
 
+    @_builtins.property
+    def slot(self) -> Global___SuggestedStart:
+        """The suggestion that the plan comes from; absent: whatever fits now is taken. Does not count with a hold."""
+
     def __init__(
         self,
         *,
         appointment_id: _builtins.str = ...,
         plan: Global___StopPlan | None = ...,
         hold_id: _builtins.str = ...,
+        slot: Global___SuggestedStart | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "slot", b"slot"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment_id", b"appointment_id", "hold_id", b"hold_id", "plan", b"plan"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment_id", b"appointment_id", "hold_id", b"hold_id", "plan", b"plan", "slot", b"slot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
