@@ -72,8 +72,7 @@ def read(packed: bytes) -> Certificate:
     """Raises ValueError for bytes that are no certificate."""
     if packed[:1] != bytes([_FORMAT]) or not _FIXED.size <= len(packed) <= LONGEST:
         raise ValueError("is no certificate of a slot")
-    _, *figures = _FIXED.unpack_from(packed)
-    return Certificate(*figures, version=packed[_FIXED.size :].decode())
+    return Certificate._make([*_FIXED.unpack_from(packed)[1:], packed[_FIXED.size :].decode()])
 
 
 def certificates(looked: Looked, chosen: Offers, duration: int) -> list[bytes]:
