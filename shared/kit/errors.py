@@ -68,6 +68,9 @@ class Reason(StrEnum):
     TOO_LATE = "TOO_LATE"
     AGENT_CONTACTED = "AGENT_CONTACTED"
     CONTACT_UNAVAILABLE = "CONTACT_UNAVAILABLE"
+    OUTSIDE_ZONE = "OUTSIDE_ZONE"
+    QUOTA = "QUOTA"
+    ZONE_IN_USE = "ZONE_IN_USE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from giro.common.v1 import access_pb2
 from giro.geo.v1 import geo_pb2_grpc as _geo  # noqa: F401
 from giro.geo.v1 import ledger_pb2_grpc as _ledger  # noqa: F401
 from giro.geo.v1 import planning_pb2_grpc as _planning  # noqa: F401
+from giro.geo.v1 import zones_pb2_grpc as _zones  # noqa: F401
 from giro.identity.v1 import identity_pb2_grpc as _identity  # noqa: F401
 from giro.reminders.v1 import reminders_pb2_grpc as _reminders  # noqa: F401
 from kit.errors import GiroError
@@ -47,6 +48,7 @@ SERVICES = {
     "giro.reminders.v1.RemindersService": "reminders",
     "giro.geo.v1.PlanningService": "geo",
     "giro.booking.v1.OutcomesService": "booking",
+    "giro.geo.v1.ZoneService": "geo",
 }
 """Every service of the contracts, and the process that serves it."""
 
@@ -138,8 +140,9 @@ class Filler:
             return self.ids[field.name]
         if field.message_type is not None:
             return WELL_KNOWN[field.message_type.full_name](self, field.name)
-        if field.name in SAMPLES:
-            return SAMPLES[field.name]()
+        for name in (field.full_name.removeprefix("giro."), field.name):
+            if name in SAMPLES:
+                return SAMPLES[name]()
         if field.enum_type is not None:
             return field.enum_type.values[1].number
         raise LookupError(f"tests/contracts/requests.py has no sample for {field.full_name}")
@@ -165,6 +168,11 @@ SAMPLES: Mapping[str, Callable[[], Any]] = {
     "value": lambda: "129600s",
     "phone": lambda: f"+371{uuid.uuid4().int % 10**8:08}",
     "code": lambda: "000000",
+    "codes": lambda: "9490",
+    "geo.v1.GetTravelParameterRequest.name": lambda: "max_visits_per_day",
+    "geo.v1.SetTravelParameterRequest.name": lambda: "max_visits_per_day",
+    "geo.v1.SetTravelParameterRequest.value": lambda: "8",
+    "geo.v1.UpsertZoneRequest.name": lambda: f"zone {uuid.uuid4().hex}",
     "text": lambda: "a note",
     "first_day": lambda: "2027-01-01",
     "last_day": lambda: "2027-01-31",

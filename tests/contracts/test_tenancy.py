@@ -26,6 +26,8 @@ from giro.booking.v1.outcomes_pb2_grpc import OutcomesServiceStub
 from giro.common.v1 import travel_pb2 as travel
 from giro.geo.v1 import geo_pb2 as geo
 from giro.geo.v1 import ledger_pb2 as ledger
+from giro.geo.v1 import zones_pb2 as zones
+from giro.geo.v1.zones_pb2_grpc import ZoneServiceStub
 from giro.identity.v1 import identity_pb2 as identity
 from giro.reminders.v1 import reminders_pb2 as reminders
 from kit.errors import GiroError, NotFound
@@ -49,6 +51,8 @@ PREFIXES = {
     "appointment_id": "apt",
     "hold_id": "hld",
     "absence_id": "abs",
+    "zone_id": "zon",
+    "zone_ids": "zon",
     "move_id": "mov",
     "branch_id": "brn",
     "number_id": "num",
@@ -170,6 +174,8 @@ class Party:
             self.ids["unavailability_id"] = await self._unavailability()
         if "settled_appointment_ids" in names:
             self.ids["settled_appointment_ids"] = (await self.world.book(self.next_start())).appointment_id
+        if names & {"zone_id", "zone_ids"}:
+            self.ids["zone_id"] = self.ids["zone_ids"] = await _add_zone(self)
         if "move_id" in names:
             self.ids["move_id"] = await self._move()
 
@@ -263,7 +269,7 @@ async def _party(stack: Stack, channels: dict[str, grpc.aio.Channel]) -> Party:
     await _set_offsets(party)
     party.ids["helper_agent_ids"] = world.agents[0]
     await party.refresh({"claim_id", "unavailability_id"})
-    await party.refresh({"appointment_id", "hold_id", "move_id", "opt_out_id"})
+    await party.refresh({"appointment_id", "hold_id", "move_id", "opt_out_id", "zone_id"})
     party.ids["number_id"] = await _add_number(party)
     party.ids["user_id"] = await _add_user(party)
     party.ids["absence_id"] = await _add_absence(party)
@@ -324,6 +330,13 @@ async def _add_absence(party: Party) -> str:
     window = travel.TimeWindow(start=stamp(start), end=stamp(start + timedelta(hours=1)))
     request = geo.AddAbsenceRequest(agent_id=party.ids["agent_id"], window=window, request_id=request_id())
     return str((await party.world.call(party.world.geo.AddAbsence, request)).absence_id)
+
+
+async def _add_zone(party: Party) -> str:
+    request = zones.UpsertZoneRequest(name=request_id(), request_id=request_id())
+    request.travel_band.within.seconds = 86_400
+    service = ZoneServiceStub(party.channels["geo"])
+    return str((await party.world.call(service.UpsertZone, request)).zone_id)
 
 
 def _names(cases: list[tuple[str, str]]) -> list[Any]:

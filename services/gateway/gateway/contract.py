@@ -21,7 +21,7 @@ from giro.booking.v1 import (
     unavailability_pb2,
 )
 from giro.common.v1 import access_pb2
-from giro.geo.v1 import geo_pb2, planning_pb2
+from giro.geo.v1 import geo_pb2, planning_pb2, zones_pb2
 from giro.identity.v1 import identity_pb2
 from giro.reminders.v1 import reminders_pb2
 
@@ -35,6 +35,7 @@ BACKENDS: Final[dict[str, FileDescriptor]] = {
 
 MORE: Final[tuple[tuple[str, FileDescriptor], ...]] = (
     ("geo", planning_pb2.DESCRIPTOR),
+    ("geo", zones_pb2.DESCRIPTOR),
     ("booking", outcomes_pb2.DESCRIPTOR),
     ("booking", portal_pb2.DESCRIPTOR),
     ("booking", packages_pb2.DESCRIPTOR),

@@ -18,6 +18,7 @@ from geo.transport.ledger_rpc import LedgerServicer
 from geo.transport.planning_rpc import PlanningServicer
 from geo.transport.search_rpc import SearchRpc
 from geo.transport.travel_calls import TravelDesk
+from geo.transport.zone_rpc import ZoneServicer
 from geo.travel.factory import make_engine
 from geo.travel.tenant import TenantTravel
 from geo.usecases.check_promises import TravelData
@@ -31,6 +32,7 @@ from geo.usecases.watch_travel import watch_travel
 from giro.geo.v1.geo_pb2_grpc import add_GeoServiceServicer_to_server
 from giro.geo.v1.ledger_pb2_grpc import add_LedgerServiceServicer_to_server
 from giro.geo.v1.planning_pb2_grpc import add_PlanningServiceServicer_to_server
+from giro.geo.v1.zones_pb2_grpc import add_ZoneServiceServicer_to_server
 from kit import telemetry
 from kit.bus.connect import Bus, ensure_stream
 from kit.bus.consumer import Consumer
@@ -92,9 +94,10 @@ class GeoApp(RelayApp):
         servicers: list[tuple[Add, Any]] = [
             (
                 add_GeoServiceServicer_to_server,
-                GeoServicer(self.ledger, search, TravelDesk(self.data, self.geocoder)),
+                GeoServicer(self.ledger, search, TravelDesk(self.data, self.geocoder, self.ledger)),
             ),
             (add_LedgerServiceServicer_to_server, LedgerServicer(self.ledger, search)),
+            (add_ZoneServiceServicer_to_server, ZoneServicer(self.ledger)),
             (add_PlanningServiceServicer_to_server, PlanningServicer(Planner(self.ledger, self.solver))),
         ]
         self.server = Server(settings, servicers, auth)

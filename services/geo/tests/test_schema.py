@@ -2,12 +2,12 @@
 
 import psycopg
 
-from geo.storage import tables, travel_tables
+from geo.storage import tables, travel_tables, zone_tables
 from kit.testing.databases import Databases
 
 
 def test_tables_and_migrations_agree(make_database: Databases) -> None:
-    assert travel_tables.metadata is tables.metadata
+    assert travel_tables.metadata is zone_tables.metadata is tables.metadata
     assert make_database.differences("geo", tables.metadata) == []
 
 

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from geo.domain.calendar import Calendar
+from geo.domain.quotas import Quota
 from geo.domain.stop import LinkedStop
+from geo.domain.zones import Ground
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,3 +25,5 @@ class Agenda:
     calendar: Calendar
     stops: tuple[LinkedStop, ...]
     since: datetime
+    zones: tuple[Ground, ...] = ()
+    quota: Quota | None = None

@@ -124,6 +124,16 @@ def calendar(time_zone: str, shifts: Iterable[WeeklyShift], breaks: Iterable[Wee
     return made
 
 
+def day_of(time_zone: str, moment: datetime) -> date:
+    """The calendar day of a zone that an instant lies in."""
+    return moment.astimezone(_zone(time_zone)).date()
+
+
+def day_around(time_zone: str, moment: datetime) -> Window:
+    """The calendar day of a zone that an instant lies in, from its midnight to the next."""
+    return _whole_day(time_zone, day_of(time_zone, moment))
+
+
 def shifts_between(calendar: Calendar, start: datetime, end: datetime) -> list[ConcreteShift]:
     """The shifts that share an instant with `[start, end)`, whole and in order."""
     return [shift for shift in _merged(calendar, start, end) if shift.start < end and start < shift.end]
@@ -225,6 +235,12 @@ def _break_start(calendar: Calendar, index: int) -> int:
 @lru_cache(maxsize=512)
 def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
+
+
+@lru_cache(maxsize=8192)
+def _whole_day(time_zone: str, day: date) -> Window:
+    zone = _zone(time_zone)
+    return Window(_instant(zone, day, 0), _instant(zone, day, DAY))
 
 
 def _merged(calendar: Calendar, start: datetime, end: datetime) -> tuple[ConcreteShift, ...]:

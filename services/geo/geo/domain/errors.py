@@ -1,14 +1,14 @@
 """The refusals of the ledger, each made in one place."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from geo.domain.chain import Refusal
 from geo.domain.owner import Ending, Owner
 from kit.errors import AlreadyExists, Conflict, GiroError, InvalidInput, NotFound, Reason, RuleViolated
 
-_NAMED: Final = 20
+MOST_NAMED: Final = 20
 """Owners that one refusal names: clients drop a status of more than 8 KiB, and the refusal with it."""
 
 _SAID = {
@@ -51,6 +51,24 @@ def no_skill(skill: str, agent_id: str) -> GiroError:
     return RuleViolated(Reason.NO_SKILL, f"the agent lacks the skill {skill}", metadata=metadata)
 
 
+def outside_zone(agent_id: str) -> GiroError:
+    """The place lies in none of the agent's zones."""
+    metadata = {"agent_id": agent_id}
+    return RuleViolated(Reason.OUTSIDE_ZONE, "the place is outside the agent's zones", metadata=metadata)
+
+
+def outside_promise(agent_id: str) -> GiroError:
+    """The start lies outside the window in which the customer was promised it."""
+    message = "the start is outside the arrival window that was promised"
+    return RuleViolated(Reason.OUTSIDE_WINDOWS, message, metadata={"agent_id": agent_id})
+
+
+def day_full(agent_id: str, day: date, limit: int) -> GiroError:
+    """The agent's day has as many visits as it may have."""
+    metadata = {"agent_id": agent_id, "day": day.isoformat(), "limit": limit}
+    return RuleViolated(Reason.QUOTA, f"the agent takes no further visit on {day}", metadata=metadata)
+
+
 def not_found(resource: str, resource_id: str, field: str) -> GiroError:
     """Nothing of this id in the tenant."""
     message = f"there is no {resource} {resource_id}"
@@ -81,7 +99,7 @@ def hold_expired() -> GiroError:
 
 def calendar_in_use(owner_ids: Iterable[str]) -> GiroError:
     """Stops are there already; the metadata names their owners, as many as an answer can carry."""
-    ids = ",".join(list(dict.fromkeys(owner_ids))[:_NAMED])
+    ids = ",".join(list(dict.fromkeys(owner_ids))[:MOST_NAMED])
     return RuleViolated(Reason.CALENDAR_IN_USE, f"stops are there already: {ids}", metadata={"stop_ids": ids})
 
 
@@ -99,6 +117,12 @@ def slot_token_expired(expires_at: datetime) -> GiroError:
     shown = expires_at.isoformat()
     message = f"the slot was suggested until {shown}; ask for slots again"
     return RuleViolated(Reason.SLOT_TOKEN_EXPIRED, message, metadata={"expired_at": shown})
+
+
+def zone_in_use(agent_ids: Iterable[str]) -> GiroError:
+    """Agents work in the zone; the metadata names as many as an answer can carry."""
+    ids = ",".join(agent_ids)
+    return RuleViolated(Reason.ZONE_IN_USE, f"agents work there: {ids}", metadata={"agent_ids": ids})
 
 
 def contention() -> GiroError:

@@ -20,8 +20,17 @@ NEVER: Final = -(2**60)
 FOREVER: Final = 2**60
 """An instant after all others, or seconds without limit: nothing comes after the gap."""
 
-FAULTS: Final = (None, Reason.TRAVEL_IN, Reason.TRAVEL_OUT, Reason.UNREACHABLE)
-"""Why the frame of a shift does not fit, by the code in `Gaps.fault`."""
+FAULTS: Final = (
+    None,
+    Reason.TRAVEL_IN,
+    Reason.TRAVEL_OUT,
+    Reason.UNREACHABLE,
+    Reason.QUOTA,
+    Reason.OUTSIDE_ZONE,
+)
+"""Why nothing fits, by the code in `Gaps.fault`: the frame of the shift does not, or a rule says no."""
+RULES: Final = FAULTS.index(Reason.QUOTA)
+"""The first code of a rule: it outranks all that travel times say."""
 
 
 def _column(number: int) -> property:
@@ -45,7 +54,8 @@ class Gaps:
     `leaves` is when the drive out begins where `direct` is 0.
 
     `fault` is a code of FAULTS when something else in the shift's frame does not fit (the base is too far
-    from yesterday's last stop), with the seconds missing in `fault_seconds`; 0 otherwise.
+    from yesterday's last stop), with the seconds missing in `fault_seconds`; 0 otherwise. `last_start` is the
+    last instant at which a visit may begin, whatever its length (FOREVER without one): a full day comes next.
     """
 
     table: Ints
@@ -68,6 +78,7 @@ class Gaps:
     fault = _column(14)
     fault_seconds = _column(15)
     leaves = _column(16)
+    last_start = _column(17)
 
     def __len__(self) -> int:
         return int(self.table.shape[1])
@@ -77,7 +88,7 @@ class Gaps:
         return Gaps(self.table.take(which, axis=1))
 
 
-WIDTH: Final = 17
+WIDTH: Final = 18
 """Number of columns."""
 
 
@@ -85,6 +96,13 @@ def of_rows(rows: Sequence[tuple[int, ...]]) -> Gaps:
     """Gaps from rows, each with the columns in their order."""
     table = np.array(rows, dtype=np.int64).reshape(-1, WIDTH)
     return Gaps(np.ascontiguousarray(table.T))
+
+
+def faulted(found: Gaps, which: Ints, reason: Reason) -> Gaps:
+    """The gaps, with a fault on those at these positions."""
+    table = found.table.copy()
+    table[14, which] = FAULTS.index(reason)
+    return Gaps(table)
 
 
 def joined(parts: Sequence[Gaps], agents: Sequence[int]) -> Gaps:

@@ -33,10 +33,29 @@ GEOCODING_CONFIDENCE: Final = Parameter(
     Bounds(0.0, 1.0),
     Scope.TENANT,
 )
+MAX_VISITS_PER_DAY: Final = Parameter(
+    "max_visits_per_day",
+    int,
+    0,
+    "Most visits of an agent on one day of the agent's zone, by their starts; 0 for no limit.",
+    "R-090",
+    Bounds(0, 1000),
+)
+STOP_BOOKING_AT_PERCENT: Final = Parameter(
+    "stop_booking_at_percent",
+    int,
+    100,
+    "Share of max_visits_per_day, in percent, at which a day takes no further visit.",
+    "R-090",
+    Bounds(1, 100),
+)
 
 DEFINITIONS: Final[Mapping[str, Parameter[Any]]] = {
-    parameter.name: parameter for parameter in (ON_ROAD_FAILURE, GEOCODING_CONFIDENCE)
+    parameter.name: parameter
+    for parameter in (ON_ROAD_FAILURE, GEOCODING_CONFIDENCE, MAX_VISITS_PER_DAY, STOP_BOOKING_AT_PERCENT)
 }
+QUOTAS: Final = (MAX_VISITS_PER_DAY, STOP_BOOKING_AT_PERCENT)
+"""Those that say how many visits a day may have."""
 
 
 def definition(name: str) -> Parameter[Any]:

@@ -9,13 +9,19 @@ from kit.values.window import Window
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The time and place to take on an agent's agenda; `buffer` in seconds is the service's own."""
+    """The time and place to take on an agent's agenda; `buffer` in seconds is the service's own.
+
+    `postcode` is the place's, empty when unknown. `arrival` is the window in which the customer was promised
+    the start, both ends included; None for the exact time.
+    """
 
     agent_id: str
     window: Window
     place: int
     buffer: int = 0
     skills: tuple[str, ...] = ()
+    postcode: str = ""
+    arrival: Window | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,17 @@ One reason a gap: the one that a later or longer gap, a nearer stop or a wider w
 windows come last: a gap that would fit at another time says OUTSIDE_WINDOWS or LEAD_TIME.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from geo.domain.drives import UNREACHABLE
-from geo.domain.gaps import FOREVER, Gaps
+from geo.domain.gaps import FAULTS, FOREVER, RULES, Gaps
 from geo.domain.grid import on_grid
 from geo.domain.places import Bools, Ints
+from geo.domain.quotas import Span, pieces
 from geo.domain.slot_search import Candidates, Question, Round, earliest, latest_end
 from kit.errors import Reason
 
@@ -24,8 +25,11 @@ _REASONS: Final = (
     Reason.GAP_TOO_SHORT,
     Reason.LEAD_TIME,
     Reason.OUTSIDE_WINDOWS,
+    Reason.QUOTA,
+    Reason.OUTSIDE_ZONE,
 )
-_NO_WAY, _IN, _OUT, _SHORT, _LEAD, _WINDOWS = range(len(_REASONS))
+_NO_WAY, _IN, _OUT, _SHORT, _LEAD, _WINDOWS, _QUOTA, _ZONE = range(len(_REASONS))
+_FAULTS: Final = np.array([0, *map(_REASONS.index, FAULTS[1:])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,20 @@ class Verdicts:
     short: Ints
 
 
+def by_rule(refused: Refused, full: Sequence[Span], closed: Sequence[Span]) -> Iterator[Refused]:
+    """A stretch without a gap, told by the rule that outranks its reason: `closed` are shifts outside the
+    agent's zones, `full` days that take no further visit."""
+    if refused.reason not in {Reason.ABSENT, Reason.GAP_TOO_SHORT}:
+        yield refused
+    elif any(start <= refused.start < end for start, end in closed):
+        yield Refused(refused.agent_id, refused.start, refused.end, Reason.OUTSIDE_ZONE)
+    else:
+        for (start, end), is_full in pieces((refused.start, refused.end), full):
+            told = Reason.QUOTA, None
+            reason, short = told if is_full else (refused.reason, refused.short_seconds)
+            yield Refused(refused.agent_id, start, end, reason, short)
+
+
 def verdicts(gaps: Gaps, buffers: Ints, question: Question, travel: Round, meets: Candidates) -> Verdicts:
     """Judges gaps none of whose starts fits. `meets` pairs them with the windows, the lead time left out."""
     code, short = _in_itself(gaps, buffers, question, travel)
@@ -61,12 +79,15 @@ def _in_itself(gaps: Gaps, buffers: Ints, question: Question, travel: Round) -> 
     inward, outward = travel.seconds_in, travel.seconds_out
     start = on_grid(earliest(gaps, buffers, inward), question.granularity)
     end = start + question.duration
-    late = end - latest_end(gaps, outward)
+    # as if the gap ended where the last start allowed would let the visit end
+    closes = np.minimum(gaps.closes, gaps.last_start + question.duration)
+    late = end - np.minimum(closes, latest_end(gaps, outward))
     too_small = question.duration - (gaps.closes - gaps.opens)
-    driven = (end > gaps.closes) & (gaps.ready + inward + buffers > gaps.opens)
-    grid = (end > gaps.closes) & ~driven
-    fault = np.array([0, _IN, _OUT, _NO_WAY])[gaps.fault]
+    driven = (end > closes) & (gaps.ready + inward + buffers > gaps.opens)
+    grid = (end > closes) & ~driven
+    fault = _FAULTS[gaps.fault]
     conditions: list[tuple[Bools, Ints | int, Ints | int]] = [
+        (gaps.fault >= RULES, fault, 0),
         ((inward == UNREACHABLE) | (outward == UNREACHABLE), _NO_WAY, 0),
         (gaps.fault != 0, fault, gaps.fault_seconds),
         (too_small > 0, _SHORT, too_small),
@@ -86,7 +107,7 @@ def _lead_time(gaps: Gaps, buffers: Ints, question: Question, travel: Round, mee
     start = np.maximum(earliest(gaps, buffers, travel.seconds_in)[meets.gap], meets.span_start)
     start = on_grid(start, question.granularity)
     end = np.minimum(latest_end(gaps, travel.seconds_out)[meets.gap], meets.span_end)
-    latest = end - question.duration
+    latest = np.minimum(end - question.duration, gaps.last_start[meets.gap])
     early = question.not_before - latest
     early = np.where((start <= latest) & (early > 0), early, FOREVER)
     least = np.full(len(gaps), FOREVER, dtype=np.int64)

@@ -139,7 +139,8 @@ def _shift_rows(day: _Day) -> list[tuple[int, ...]]:
         opens = day.opens if before is None else max(day.opens, before.end)
         closes = day.closes if at == len(day.line) else min(day.closes, day.line[at].start)
         if opens < closes:
-            rows.append((0, opens, closes, *_sides(day, at, before), *_fault(day, at), _leaves(day, at)))
+            ends = _leaves(day, at), FOREVER
+            rows.append((0, opens, closes, *_sides(day, at, before), *_fault(day, at), *ends))
         if at < len(day.line):
             before = day.line[at]
     return rows

@@ -210,7 +210,7 @@ def fits(gaps: Gaps, found: Candidates, buffers: Ints, question: Question, trave
     start = earliest(gaps, buffers, travel.seconds_in)[found.gap]
     start = on_grid(np.maximum(start, found.span_start), question.granularity)
     end = np.minimum(latest_end(gaps, travel.seconds_out)[found.gap], found.span_end)
-    latest = end - question.duration
+    latest = np.minimum(end - question.duration, gaps.last_start[found.gap])
     good = (start <= latest) & _reached(gaps, travel)[found.gap]
     return Fits(start, latest, added_by(gaps, travel, found.gap, start + question.duration), good)
 

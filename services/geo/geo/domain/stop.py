@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from geo.domain.profile import Profile
+from kit.values.window import Window
 
 NOWHERE = -1
 
@@ -98,7 +99,8 @@ class Stop:
     `starts_at < ends_at` always, whole seconds, UTC. `buffer` (seconds) is kept on top of the drive *to* this
     stop. `owner_id` is the appointment, hold or absence it belongs to; None for the day frame. The frame's
     bases last one second outside the shift (DAY_START ends at its start, DAY_END begins at its end), so that
-    every stop has a length and the order of the chain is strict.
+    every stop has a length and the order of the chain is strict. `arrival` is the window in which the start
+    was promised, both ends included; it stays when the start moves.
     """
 
     stop_id: str
@@ -109,6 +111,7 @@ class Stop:
     buffer: int = 0
     owner_id: str | None = None
     expires_at: datetime | None = None
+    arrival: Window | None = None
 
     @property
     def duration(self) -> timedelta:

@@ -17,14 +17,16 @@ from sqlalchemy import ARRAY, Text, bindparam, text
 from geo.domain.agenda import Agenda
 from geo.domain.agent import Agent
 from geo.domain.stop import LinkedStop
-from geo.storage import agents
+from geo.domain.zones import Ground
+from geo.storage import agents, zones
 from geo.storage.stops import linked_stops
 from kit.db.engine import Database
 from kit.db.uow import Tx
 from kit.errors import NotFound, Reason
 
-LOOK_BACK: Final = timedelta(days=1)
-"""How far before the present instant an agenda begins: test clocks and other processes' clocks differ."""
+LOOK_BACK: Final = timedelta(days=2)
+"""How far before the present instant an agenda begins: the visits of the whole present day count (a day may
+have 25 hours), and test clocks and other processes' clocks differ."""
 
 END_OF_TIME: Final = datetime(9999, 12, 31, tzinfo=UTC)
 """After every stop."""
@@ -33,7 +35,7 @@ _STOPS: Final = text(
     """
     SELECT s.agent_id, s.stop_id, s.kind, s.starts_at, s.ends_at, s.place, s.buffer_seconds, s.owner_id,
            s.expires_at, s.prev_id, s.prev_place, s.leg_seconds, s.leg_free_seconds, s.leg_version, s.leg_via,
-           l.metres, l.source
+           s.arrives_from, s.arrives_until, l.metres, l.source
     FROM geo.stops s
     LEFT JOIN geo.legs l ON l.tenant_id = s.tenant_id AND l.from_place = s.prev_place AND l.to_place = s.place
         AND l.version = s.leg_version AND l.via = s.leg_via AND l.seconds = s.leg_seconds
@@ -151,17 +153,21 @@ async def read_agendas(
     tx: Tx, agent_ids: Collection[str], since: datetime, until: datetime = END_OF_TIME
 ) -> dict[str, Agenda]:
     """The agendas of the agents that there are, from `since` on, and up to the first stop with a place and no
-    expiry that starts at `until` or later. Two statements for all of them."""
+    expiry that starts at `until` or later. Two statements for all of them, and those about zones
+    where there are any."""
     # versions first: a change between the two statements shows as a version that is behind, never ahead
     found = await agents.read(tx, agent_ids)
     rows = (await tx.run(_STOPS, {"ids": sorted(found), "since": since, "until": until})).all()
     stops: dict[str, list[LinkedStop]] = {agent_id: [] for agent_id in found}
     for row, linked in zip(rows, await linked_stops(tx, rows), strict=True):
         stops[row.agent_id].append(linked)
-    return {agent_id: _agenda(agent, stops[agent_id], since) for agent_id, agent in found.items()}
+    grounds = await zones.grounds(tx, {zone for agent in found.values() for zone in agent.zone_ids})
+    return {agent_id: _agenda(agent, stops[agent_id], since, grounds) for agent_id, agent in found.items()}
 
 
-def _agenda(agent: Agent, stops: Iterable[LinkedStop], since: datetime) -> Agenda:
+def _agenda(
+    agent: Agent, stops: Iterable[LinkedStop], since: datetime, grounds: Mapping[str, Ground]
+) -> Agenda:
     return Agenda(
         agent_id=agent.agent_id,
         version=agent.agenda_version,
@@ -170,6 +176,8 @@ def _agenda(agent: Agent, stops: Iterable[LinkedStop], since: datetime) -> Agend
         calendar=agent.calendar,
         stops=tuple(stops),
         since=since,
+        zones=tuple(grounds[zone_id] for zone_id in agent.zone_ids),
+        quota=agent.quota,
     )
 
 

@@ -9,13 +9,19 @@ from sqlalchemy import bindparam, insert, update
 from geo.domain.agent import Agent
 from geo.domain.calendar import Calendar
 from geo.domain.errors import contention
-from geo.storage.documents import calendar_document, calendar_of
+from geo.storage.documents import calendar_document, calendar_of, quota_of_texts
 from geo.storage.sql import fetch, fetch_one
 from geo.storage.tables import agents
 from kit.db.uow import Tx
 from kit.errors import Unavailable
 
-_COLUMNS: Final = "agent_id, display_name, skills, buffer_seconds, time_zone, calendar::text, agenda_version"
+_COLUMNS: Final = (
+    "agent_id, display_name, skills, buffer_seconds, time_zone, calendar::text, agenda_version, zone_ids,"
+    " limits::text, (SELECT json_object_agg(p.name, p.value) FROM geo.parameters p"
+    " WHERE p.tenant_id = %(tenant)s AND p.name IN ('max_visits_per_day', 'stop_booking_at_percent'))::text"
+    " AS tenant_limits"
+)
+"""What the tenant limits is as the statement began to see it: a change that a lock waited for counts next."""
 
 _READ: Final = (
     f"SELECT {_COLUMNS} FROM geo.agents"  # noqa: S608 - put together from constants
@@ -109,4 +115,6 @@ def _agent(row: Any) -> Agent:
         buffer=row.buffer_seconds,
         calendar=calendar_of(row.time_zone, row.calendar),
         agenda_version=row.agenda_version,
+        zone_ids=tuple(row.zone_ids),
+        quota=quota_of_texts(row.tenant_limits, row.limits),
     )

@@ -7,7 +7,7 @@ nothing is written, the caller is told LEDGER_REFUSED, and `giro_db_constraint_f
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from kit.errors import Conflict, GiroError, Reason
+from kit.errors import AlreadyExists, Conflict, GiroError, Reason
 
 CHAIN: Final = (
     "stops_pkey",
@@ -24,6 +24,7 @@ CHAIN: Final = (
     "stops_visit_place",
     "stops_owned",
     "stops_expiry",
+    "stops_arrival",
 )
 """The constraints that keep the guarantee by themselves."""
 
@@ -36,10 +37,24 @@ def _other_import() -> GiroError:
     return Conflict(Reason.CONTENTION, "another matrix is being imported; try again")
 
 
+def _name_taken() -> GiroError:
+    message = "another zone has this name"
+    return AlreadyExists(Reason.ALREADY_EXISTS, message, metadata={"resource": "zone"}, field="name")
+
+
+OTHERS: Final = (
+    "legs_amounts",
+    "agents_buffer",
+    "owners_state",
+    "owners_kind",
+    "owners_agent",
+    "moves_outcome",
+    "zones_one_kind",
+    "zones_valid",
+)
+
 CONSTRAINTS: Final[Mapping[str, Callable[[], GiroError]]] = {
     "matrix_versions_pkey": _other_import,
-} | dict.fromkeys(
-    (*CHAIN, "legs_amounts", "agents_buffer", "owners_state", "owners_kind", "owners_agent", "moves_outcome"),
-    _refused,
-)
+    "zones_name": _name_taken,
+} | dict.fromkeys((*CHAIN, *OTHERS), _refused)
 """For `Database(constraints=...)`."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from geo.domain.calendar import Calendar, WeeklyBreak, WeeklyShift
 from geo.domain.plan import Absence, Drive, Held, Plan, Reserved
+from geo.domain.quotas import Quota, quota_of
 from geo.domain.stop import Leg, TravelSource
 from kit.values.window import Window
 
@@ -32,15 +33,26 @@ def calendar_of(time_zone: str, text: str) -> Calendar:
     )
 
 
+@lru_cache(maxsize=4096)
+def quota_of_texts(tenants: str | None, agents: str) -> Quota | None:
+    """The quota by the JSON texts of what the tenant and the agent set."""
+    return quota_of(json.loads(tenants) if tenants else {}, json.loads(agents))
+
+
 def plan_document(plan: Plan) -> Document:
-    """A plan."""
-    return {
+    """A plan. What came later is left out where it is not set, so that old documents stay equal."""
+    document = {
         "agent_id": plan.agent_id,
         "window": _window_document(plan.window),
         "place": plan.place,
         "buffer": plan.buffer,
         "skills": list(plan.skills),
     }
+    if plan.postcode:
+        document["postcode"] = plan.postcode
+    if plan.arrival is not None:
+        document["arrival"] = _window_document(plan.arrival)
+    return document
 
 
 def plan_of(document: Document) -> Plan:
@@ -51,6 +63,8 @@ def plan_of(document: Document) -> Plan:
         document["place"],
         document["buffer"],
         tuple(document["skills"]),
+        document.get("postcode", ""),
+        _window(document["arrival"]) if "arrival" in document else None,
     )
 
 

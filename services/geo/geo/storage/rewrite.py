@@ -84,11 +84,12 @@ _PARTS: Final = {
         RETURNING 1""",
     "added": f"""
         INSERT INTO geo.stops (tenant_id, agent_id, stop_id, kind, starts_at, ends_at, buffer_seconds,
-            owner_id, expires_at, context, place, prev_id, prev_ends_at, prev_place, leg_seconds,
-            leg_free_seconds, leg_version, leg_via)
+            owner_id, expires_at, context, arrives_from, arrives_until, place, prev_id, prev_ends_at,
+            prev_place, leg_seconds, leg_free_seconds, leg_version, leg_via)
         SELECT %(tenant)s, r.* FROM jsonb_to_recordset(%(added)s) AS r(agent_id text, stop_id text, kind text,
             starts_at timestamptz, ends_at timestamptz, buffer_seconds integer, owner_id text,
-            expires_at timestamptz, context text, {_LINK})
+            expires_at timestamptz, context text, arrives_from timestamptz, arrives_until timestamptz,
+            {_LINK})
         RETURNING 1""",
     "booked": """
         UPDATE geo.stops s SET kind = 'APPOINTMENT', owner_id = r.appointment_id, expires_at = NULL,
@@ -237,6 +238,8 @@ def _stop(agent_id: str, link: Link, contexts: Mapping[str, str]) -> dict[str, A
         "owner_id": stop.owner_id,
         "expires_at": None if stop.expires_at is None else _time(stop.expires_at),
         "context": contexts.get(stop.stop_id, ""),
+        "arrives_from": None if stop.arrival is None else _time(stop.arrival.start),
+        "arrives_until": None if stop.arrival is None else _time(stop.arrival.end),
     }
 
 

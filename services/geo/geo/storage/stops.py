@@ -18,8 +18,7 @@ from kit.values.window import Window
 _COLUMNS: Final = """
     s.agent_id, s.stop_id, s.kind, s.starts_at, s.ends_at, s.place, s.buffer_seconds, s.owner_id,
     s.expires_at, s.context, s.prev_id, s.prev_place, s.leg_seconds, s.leg_free_seconds, s.leg_version,
-    s.leg_via,
-    l.metres, l.source
+    s.leg_via, s.arrives_from, s.arrives_until, l.metres, l.source
 """
 
 _WITH_LEG: Final = """
@@ -60,6 +59,14 @@ _BETWEEN: Final = f"""
     SELECT {_COLUMNS} FROM geo.stops s {_WITH_LEG}
     WHERE s.tenant_id = %(tenant)s AND s.agent_id = %(agent)s
       AND s.ends_at > %(start)s AND s.starts_at < %(end)s
+      AND (s.expires_at IS NULL OR s.expires_at > %(now)s)
+    ORDER BY s.starts_at
+    """  # noqa: S608 - put together from constants
+
+_VISITS: Final = f"""
+    SELECT {_COLUMNS} FROM geo.stops s {_WITH_LEG}
+    WHERE s.tenant_id = %(tenant)s AND s.agent_id = %(agent)s
+      AND s.starts_at >= %(start)s AND s.starts_at < %(end)s AND s.kind IN ('APPOINTMENT', 'HOLD')
       AND (s.expires_at IS NULL OR s.expires_at > %(now)s)
     ORDER BY s.starts_at
     """  # noqa: S608 - put together from constants
@@ -121,6 +128,12 @@ async def between(
     return await linked_stops(tx, await fetch(tx, _BETWEEN, params))
 
 
+async def visits_between(tx: Tx, agent_id: str, span: Window, now: datetime) -> Sequence[Stop]:
+    """The appointments, and the holds that count, that start in the span, in order."""
+    params = {"tenant": tx.tenant, "agent": agent_id, "start": span.start, "end": span.end, "now": now}
+    return [_stop(row) for row in await fetch(tx, _VISITS, params)]
+
+
 async def linked_stops(tx: Tx, rows: Sequence[Any]) -> list[LinkedStop]:
     """Stops from their rows, with their legs and those legs' profiles of the week."""
     timed = await profiles.of_versions(tx, {row.leg_version for row in rows})
@@ -128,7 +141,11 @@ async def linked_stops(tx: Tx, rows: Sequence[Any]) -> list[LinkedStop]:
 
 
 def _linked_stop(row: Any, timed: Mapping[str, Profile]) -> LinkedStop:
-    stop = Stop(
+    return LinkedStop(_stop(row), row.prev_id, _leg(row, timed))
+
+
+def _stop(row: Any) -> Stop:
+    return Stop(
         stop_id=row.stop_id,
         kind=StopKind(row.kind),
         starts_at=_utc(row.starts_at),
@@ -137,8 +154,14 @@ def _linked_stop(row: Any, timed: Mapping[str, Profile]) -> LinkedStop:
         buffer=row.buffer_seconds,
         owner_id=row.owner_id,
         expires_at=None if row.expires_at is None else _utc(row.expires_at),
+        arrival=_arrival(row),
     )
-    return LinkedStop(stop, row.prev_id, _leg(row, timed))
+
+
+def _arrival(row: Any) -> Window | None:
+    if row.arrives_from is None:
+        return None
+    return Window(_utc(row.arrives_from), _utc(row.arrives_until))
 
 
 def _reserved(row: Any) -> Reserved:

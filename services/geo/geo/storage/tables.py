@@ -42,11 +42,16 @@ agents: Final = Table(
     Column("time_zone", Text, nullable=False),
     Column("calendar", JSONB, nullable=False),
     Column("agenda_version", BigInteger, nullable=False, server_default=text("0")),
+    Column("zone_ids", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("limits", JSONB, nullable=False, server_default=text("'{}'")),
     PrimaryKeyConstraint("tenant_id", "agent_id", name="agents_pkey"),
     CheckConstraint("buffer_seconds >= 0", name="agents_buffer"),
     schema="geo",
 )
-"""`agenda_version` counts the writes of the agenda; its row is the lock that serialises them."""
+"""`agenda_version` counts the writes of the agenda; its row is the lock that serialises them.
+
+`limits` are the parameters set for this agent alone, JSON texts by name.
+"""
 
 legs: Final = Table(
     "legs",
@@ -90,6 +95,8 @@ stops: Final = Table(
     Column("leg_free_seconds", Integer),
     Column("leg_version", Text),
     Column("leg_via", Boolean),
+    Column("arrives_from", _SECONDS),
+    Column("arrives_until", _SECONDS),
     PrimaryKeyConstraint("tenant_id", "agent_id", "stop_id", name="stops_pkey"),
     ForeignKeyConstraint(
         ["tenant_id", "agent_id"], ["geo.agents.tenant_id", "geo.agents.agent_id"], name="stops_agent"
@@ -146,6 +153,11 @@ stops: Final = Table(
     CheckConstraint("kind NOT IN ('APPOINTMENT', 'HOLD') OR place >= 0", name="stops_visit_place"),
     CheckConstraint(
         "(kind IN ('APPOINTMENT', 'HOLD', 'ABSENCE')) = (owner_id IS NOT NULL)", name="stops_owned"
+    ),
+    CheckConstraint(
+        "(arrives_from IS NULL) = (arrives_until IS NULL)"
+        " AND (arrives_from IS NULL OR starts_at BETWEEN arrives_from AND arrives_until)",
+        name="stops_arrival",
     ),
     CheckConstraint("(kind = 'HOLD') = (expires_at IS NOT NULL)", name="stops_expiry"),
     Index("stops_time", "tenant_id", "agent_id", "starts_at"),

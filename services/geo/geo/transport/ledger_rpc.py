@@ -66,13 +66,12 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
 
     async def MoveStop(self, request: pb.MoveStopRequest, context: Context) -> pb.ReservedStop:
         """Swaps an appointment's stop."""
-        command = MoveStop(request.move_id, request.appointment_id, messages.plan(request.plan))
+        command = _move(request)
         return messages.reserved(await move_stop(self._ledger, caller().tenant, command))
 
     async def MoveStops(self, request: pb.MoveStopsRequest, context: Context) -> pb.MoveStopsResponse:
         """Swaps several appointments' stops, or none."""
-        moves = [MoveStop(one.move_id, one.appointment_id, messages.plan(one.plan)) for one in request.moves]
-        command = MoveStops(tuple(moves), tuple(request.settled_appointment_ids))
+        command = MoveStops(tuple(map(_move, request.moves)), tuple(request.settled_appointment_ids))
         moved = await move_stops(self._ledger, caller().tenant, command)
         return pb.MoveStopsResponse(stops=[messages.reserved(one) for one in moved])
 
@@ -113,3 +112,8 @@ def certified(request: pb.HoldStopRequest | pb.ReserveStopRequest) -> Certified 
     except ValueError as refused:
         raise messages.invalid(_CERTIFICATE, str(refused)) from None
     return Certified(certificate, messages.instant(request.slot.expires_at, "slot.expires_at"))
+
+
+def _move(request: pb.MoveStopRequest) -> MoveStop:
+    plan = messages.plan(request.plan)
+    return MoveStop(request.move_id, request.appointment_id, plan, request.promised_anew)

@@ -17,6 +17,7 @@ from geo.domain.agent import Agent
 from geo.domain.calendar import Calendar, WeeklyBreak, WeeklyShift, calendar, minutes, wall
 from geo.domain.plan import Absence, Drive, Held, Plan, Reserved
 from geo.domain.stop import NOWHERE, Leg, LinkedStop
+from geo.domain.zones import plain_postcode
 from giro.common.v1 import travel_pb2
 from giro.geo.v1 import geo_pb2, ledger_pb2
 from kit.errors import InvalidInput, Reason
@@ -25,6 +26,7 @@ from kit.values.window import Window
 
 LONGEST_VISIT: Final = timedelta(hours=24)
 LONGEST_BUFFER: Final = timedelta(hours=24)
+LONGEST_ARRIVAL: Final = timedelta(hours=24)
 
 _FIRST: Final = int(datetime(1971, 1, 1, tzinfo=UTC).timestamp())
 _LAST: Final = int(datetime(2200, 1, 1, tzinfo=UTC).timestamp())
@@ -79,13 +81,23 @@ def plan(message: ledger_pb2.StopPlan) -> Plan:
     buffer = span(message.buffer, "plan.buffer")
     if buffer > LONGEST_BUFFER:
         raise invalid("plan.buffer", "must be at most 24 hours")
+    when = window(message.window, "plan.window", LONGEST_VISIT)
     return Plan(
         message.agent_id,
-        window(message.window, "plan.window", LONGEST_VISIT),
+        when,
         place(message.point, "plan.point"),
         int(buffer.total_seconds()),
         tuple(sorted(set(message.skills))),
+        plain_postcode(message.postcode),
+        _arrival(message.arrival, when.start) if message.HasField("arrival") else None,
     )
+
+
+def _arrival(message: travel_pb2.TimeWindow, start: datetime) -> Window:
+    promised = window(message, "plan.arrival", LONGEST_ARRIVAL)
+    if not promised.start <= start <= promised.end:
+        raise invalid("plan.arrival", "must hold the start of plan.window")
+    return promised
 
 
 def calendar_in(message: geo_pb2.Calendar) -> Calendar:
@@ -167,6 +179,8 @@ def plan_out(one: Plan) -> ledger_pb2.StopPlan:
         point=point(one.place),
         buffer=seconds(one.buffer),
         skills=one.skills,
+        postcode=one.postcode,
+        arrival=None if one.arrival is None else window_out(one.arrival),
     )
 
 
@@ -200,6 +214,7 @@ def agent(one: Agent) -> geo_pb2.Agent:
         skills=one.skills,
         buffer=seconds(one.buffer),
         calendar=_calendar_out(one.calendar),
+        zone_ids=one.zone_ids,
     )
 
 
@@ -250,4 +265,5 @@ def _stop(linked: LinkedStop) -> geo_pb2.Stop:
         point=point(one.place),
         leg=None if linked.leg is None else leg(linked.leg, one.buffer),
         expires_at=None if one.expires_at is None else stamp(one.expires_at),
+        arrival=None if one.arrival is None else window_out(one.arrival),
     )

@@ -18,6 +18,7 @@ from geo.domain.refusals import Refused
 from geo.domain.slot_search import Slot
 from geo.domain.starts import Position, StartChoice
 from geo.domain.stop import NOWHERE, Leg
+from geo.domain.zones import plain_postcode
 from geo.storage.at_risk import PageStart
 from geo.transport import messages
 from geo.usecases.check_promises import TravelData
@@ -101,6 +102,8 @@ def _search(request: ledger_pb2.SearchSlotsRequest) -> SearchSlots:
         starts=frozenset(map(_CHOICES.__getitem__, request.starts)) or _EARLIEST,
         near=tuple(messages.instant(near, f"near[{index}]") for index, near in enumerate(request.near)),
         after=_position(request.after) if request.HasField("after") else None,
+        postcode=plain_postcode(request.postcode),
+        arrival=request.arrival_windows,
     )
 
 

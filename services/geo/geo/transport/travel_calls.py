@@ -11,6 +11,7 @@ from geo.transport import messages
 from geo.usecases.check_promises import TravelData
 from geo.usecases.compare_travel import Comparison, compare_travel
 from geo.usecases.geocode import geocode
+from geo.usecases.ledger import Ledger
 from geo.usecases.parameters import Shown, get_parameter, set_parameter
 from geo.usecases.ports import Geocoder
 from giro.geo.v1 import geo_pb2 as pb
@@ -28,6 +29,7 @@ class TravelDesk:
 
     data: TravelData
     geocoder: Geocoder
+    ledger: Ledger
 
 
 class TravelCalls(geo_pb2_grpc.GeoServiceServicer):
@@ -58,14 +60,15 @@ class TravelCalls(geo_pb2_grpc.GeoServiceServicer):
         self, request: pb.GetTravelParameterRequest, context: Context
     ) -> pb.TravelParameter:
         """A parameter, and where its value comes from."""
-        return _parameter(await get_parameter(self._desk.data.db, caller().tenant, request.name))
+        asked = caller().tenant, request.name, request.agent_id
+        return _parameter(await get_parameter(self._desk.data.db, *asked))
 
     async def SetTravelParameter(
         self, request: pb.SetTravelParameterRequest, context: Context
     ) -> pb.TravelParameter:
-        """Sets a parameter for the tenant."""
-        db, tenant = self._desk.data.db, caller().tenant
-        return _parameter(await set_parameter(db, tenant, request.name, request.value))
+        """Sets a parameter for the tenant or one agent."""
+        asked = caller().tenant, request.name, request.value, request.agent_id
+        return _parameter(await set_parameter(self._desk.ledger, *asked))
 
 
 def _comparison(found: Comparison) -> pb.CompareTravelResponse:

@@ -15,6 +15,7 @@ from geo.domain.stop import StopKind
 from geo.storage import owners
 from geo.storage.documents import held_document, held_of, plan_document
 from geo.usecases import visits
+from geo.usecases.admission import admitted
 from geo.usecases.ledger import Desk, Draft, Ledger, whole_second_after, write
 
 
@@ -42,9 +43,9 @@ class HoldStop:
 async def hold_stop(ledger: Ledger, tenant: str, command: HoldStop) -> Held:
     """The hold, or the first answer when the id was used before.
 
-    Raises what refuses a visit (OUTSIDE_SHIFT, NO_SKILL, SLOT_TAKEN, ON_BREAK, ABSENT, TRAVEL_IN, TRAVEL_OUT,
-    UNREACHABLE), SLOT_TOKEN_STALE or SLOT_TOKEN_EXPIRED for a certified one, HOLD_EXPIRED or SETTLED for one
-    that is over, REQUEST_ID_REUSED for another plan.
+    Raises what refuses a visit (NO_SKILL, OUTSIDE_ZONE, OUTSIDE_SHIFT, QUOTA, SLOT_TAKEN, ON_BREAK, ABSENT,
+    TRAVEL_IN, TRAVEL_OUT, UNREACHABLE), SLOT_TOKEN_STALE or SLOT_TOKEN_EXPIRED for a certified one,
+    HOLD_EXPIRED or SETTLED for one that is over, REQUEST_ID_REUSED for another plan.
     """
 
     async def decide(desk: Desk) -> Draft[Held]:
@@ -70,7 +71,7 @@ def _repeated(earlier: Owner, command: HoldStop, now: datetime) -> Held:
 async def _take(desk: Desk, command: HoldStop) -> Draft[Held]:
     plan = command.plan
     agent = desk.agent(plan.agent_id, "plan.agent_id")
-    shift = visits.shift_for(agent, plan)
+    shift = await admitted(desk, agent, plan)
     expires_at = whole_second_after(desk.now) + command.ttl
     stop = replace(visits.visit_stop(StopKind.HOLD, command.hold_id, plan, agent), expires_at=expires_at)
     found = await visits.put_in_as_certified(desk, stop, shift, plan.agent_id, command.certified)

@@ -14,6 +14,7 @@ from geo.storage import owners, stops
 from geo.storage.documents import plan_document, reserved_document, reserved_of
 from geo.storage.stops import Taken
 from geo.usecases import visits
+from geo.usecases.admission import admitted
 from geo.usecases.ledger import Desk, Draft, Ledger, write
 from geo.usecases.removals import take_out
 from geo.usecases.visits import Span
@@ -22,16 +23,28 @@ from kit.db.uow import Tx
 
 @dataclass(frozen=True, slots=True)
 class MoveStop:
-    """Give up the appointment's stop for this plan's."""
+    """Give up the appointment's stop for this plan's.
+
+    An arrival window that was promised before stays, and the new start has to lie in it, unless the plan has
+    one of its own or the customer agreed to the new start (`promised_anew`).
+    """
 
     move_id: str
     appointment_id: str
     plan: Plan
+    promised_anew: bool = False
 
     @property
     def document(self) -> dict[str, Any]:
         """What has to be equal when the same id is asked for again."""
-        return {"appointment_id": self.appointment_id, "plan": plan_document(self.plan)}
+        anew = {"promised_anew": True} if self.promised_anew else {}
+        return {"appointment_id": self.appointment_id, "plan": plan_document(self.plan), **anew}
+
+    def keeping(self, before: Plan | None) -> Plan:
+        """Where it goes, with the promise that stays from the plan before."""
+        if self.promised_anew or self.plan.arrival is not None or before is None:
+            return self.plan
+        return replace(self.plan, arrival=before.arrival)
 
 
 async def move_stop(ledger: Ledger, tenant: str, command: MoveStop) -> Reserved:
@@ -74,39 +87,42 @@ async def _owner(desk: Desk, command: MoveStop) -> Owner:
 
 
 async def _swap(desk: Desk, command: MoveStop, owner: Owner) -> Draft[Reserved]:
-    plan = command.plan
+    plan = command.keeping(owner.plan)
     agent = desk.agent(plan.agent_id, "plan.agent_id")
     stop = visits.visit_stop(StopKind.APPOINTMENT, command.appointment_id, plan, agent)
     if owner.agent_id == plan.agent_id:
-        splices = await _on_one_agent(desk, command, stop)
+        splices = await _on_one_agent(desk, plan, stop)
     else:
         source, removal = await take_out(desk, owner)
-        shift = visits.shift_for(agent, plan)
+        shift = await admitted(desk, agent, plan)
         splices = {source: removal, plan.agent_id: await visits.put_in(desk, stop, shift, plan.agent_id)}
-    return _draft(desk, command, stop, splices)
+    return _draft(desk, (command, plan), stop, splices)
 
 
-async def _on_one_agent(desk: Desk, command: MoveStop, stop: Stop) -> dict[str, Splice]:
+async def _on_one_agent(desk: Desk, plan: Plan, stop: Stop) -> dict[str, Splice]:
     """Removal and insertion in one splice over all that lies between, since they may be neighbours."""
-    agent_id = command.plan.agent_id
-    shift = visits.shift_for(desk.agent(agent_id), command.plan)
-    old = await _present(desk, command)
+    agent_id, appointment = plan.agent_id, stop.owner_id or ""
+    shift = await admitted(desk, desk.agent(agent_id), plan, {appointment})
+    old = await _present(desk, appointment, agent_id)
     span = visits.span_of(shift) | Span(old.linked.stop.starts_at, old.linked.stop.ends_at)
     segment = await desk.segment(agent_id, span.lo, span.hi)
     leaving = {old.linked.stop.stop_id}
     return {agent_id: visits.feasible(agent_id, visits.weave_in(desk, segment, stop, shift, leaving))}
 
 
-async def _present(desk: Desk, command: MoveStop) -> Taken:
-    taken = await stops.of_owner(desk.tx, command.appointment_id)
-    if taken is None or taken.agent_id != command.plan.agent_id:
+async def _present(desk: Desk, appointment: str, agent_id: str) -> Taken:
+    taken = await stops.of_owner(desk.tx, appointment)
+    if taken is None or taken.agent_id != agent_id:
         raise StartAgain
     return taken
 
 
-def _draft(desk: Desk, command: MoveStop, stop: Stop, splices: Mapping[str, Splice]) -> Draft[Reserved]:
-    found = splices[command.plan.agent_id]
-    reserved = Reserved(command.appointment_id, command.plan, *around(found.chain, stop.stop_id))
+def _draft(
+    desk: Desk, asked: tuple[MoveStop, Plan], stop: Stop, splices: Mapping[str, Splice]
+) -> Draft[Reserved]:
+    command, plan = asked
+    found = splices[plan.agent_id]
+    reserved = Reserved(command.appointment_id, plan, *around(found.chain, stop.stop_id))
     answer = reserved_document(reserved)
     move = Move(
         command.move_id,
@@ -117,5 +133,5 @@ def _draft(desk: Desk, command: MoveStop, stop: Stop, splices: Mapping[str, Spli
     )
     changes = visits.changes(desk, splices)
     wanted = frozenset[tuple[int, int]]().union(*(one.wanted for one in splices.values()))
-    replanned = {command.appointment_id: command.plan}
+    replanned = {command.appointment_id: plan}
     return Draft(reserved, replace(changes, moved=(move,), replanned=replanned), wanted)

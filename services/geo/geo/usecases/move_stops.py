@@ -11,12 +11,13 @@ from geo.domain.calendar import ConcreteShift, frame_to_add
 from geo.domain.chain import Splice, around, splice
 from geo.domain.errors import StartAgain
 from geo.domain.owner import Ending, Move, Owner, OwnerKind
-from geo.domain.plan import Reserved
+from geo.domain.plan import Plan, Reserved
 from geo.domain.stop import Stop, StopKind
 from geo.storage import owners, stops
 from geo.storage.documents import reserved_document, reserved_of
 from geo.storage.rewrite import Changes
 from geo.usecases import visits
+from geo.usecases.admission import admitted
 from geo.usecases.ledger import Desk, Draft, Ledger, write
 from geo.usecases.move_stop import MoveStop
 from geo.usecases.visits import Span
@@ -53,6 +54,11 @@ class _Agent:
 
     leaving: list[Stop] = field(default_factory=list)
     coming: list[tuple[Stop, ConcreteShift]] = field(default_factory=list)
+
+    @property
+    def owners(self) -> set[str]:
+        """Whose stops leave."""
+        return {stop.owner_id for stop in self.leaving if stop.owner_id is not None}
 
     @property
     def span(self) -> Span:
@@ -116,29 +122,34 @@ def _check(command: MoveStops) -> None:
 async def _swap(desk: Desk, command: MoveStops) -> Draft[list[Reserved]]:
     agents: dict[str, _Agent] = {}
     settled: dict[str, str] = {}
+    before: dict[str, Plan | None] = {}
     for appointment in command.appointments:
         found = await _present(desk, appointment)
         if found is None and appointment in command.settled:
             continue  # freed before, by the event of its end or the reconciler
         if found is None:
             raise errors.settled("appointment_id")
-        agent_id, stop = found
+        owner, stop = found
+        agent_id = owner.agent_id or ""
         agents.setdefault(agent_id, _Agent()).leaving.append(stop)
+        before[appointment] = owner.plan
         if appointment in command.settled:
             settled[appointment] = agent_id
-    coming: dict[str, Stop] = {}
+    coming: dict[str, tuple[Stop, Plan]] = {}
     for move in command.moves:
-        agent = desk.agent(move.plan.agent_id, "plan.agent_id")
-        shift = visits.shift_for(agent, move.plan)
-        stop = visits.visit_stop(StopKind.APPOINTMENT, move.appointment_id, move.plan, agent)
-        agents.setdefault(agent.agent_id, _Agent()).coming.append((stop, shift))
-        coming[move.move_id] = stop
+        plan = move.keeping(before[move.appointment_id])
+        agent = desk.agent(plan.agent_id, "plan.agent_id")
+        change = agents.setdefault(agent.agent_id, _Agent())
+        shift = await admitted(desk, agent, plan, change.owners, [one for _, one in coming.values()])
+        stop = visits.visit_stop(StopKind.APPOINTMENT, move.appointment_id, plan, agent)
+        change.coming.append((stop, shift))
+        coming[move.move_id] = stop, plan
     splices = {agent_id: await _woven(desk, agent_id, change) for agent_id, change in agents.items()}
     return _draft(desk, command, (splices, coming), settled)
 
 
-async def _present(desk: Desk, appointment: str) -> tuple[str, Stop] | None:
-    """The agent and the stop of an appointment, None when it was settled. Raises NotFound, StartAgain."""
+async def _present(desk: Desk, appointment: str) -> tuple[Owner, Stop] | None:
+    """The owner and the stop of an appointment, None when it was settled. Raises NotFound, StartAgain."""
     owner: Owner | None = (await owners.find(desk.tx, appointment)).get(appointment)
     if owner is None or owner.kind is not OwnerKind.APPOINTMENT:
         raise errors.not_found("appointment", appointment, "appointment_id")
@@ -147,7 +158,7 @@ async def _present(desk: Desk, appointment: str) -> tuple[str, Stop] | None:
     taken = await stops.of_owner(desk.tx, appointment)
     if taken is None or taken.agent_id != owner.agent_id or taken.agent_id not in desk.asked:
         raise StartAgain
-    return taken.agent_id, taken.linked.stop
+    return owner, taken.linked.stop
 
 
 async def _woven(desk: Desk, agent_id: str, change: _Agent) -> Splice:
@@ -176,14 +187,15 @@ def _near(shift: ConcreteShift, present: Sequence[Stop]) -> list[Stop]:
 def _draft(
     desk: Desk,
     command: MoveStops,
-    woven: tuple[Mapping[str, Splice], Mapping[str, Stop]],
+    woven: tuple[Mapping[str, Splice], Mapping[str, tuple[Stop, Plan]]],
     settled: Mapping[str, str],
 ) -> Draft[list[Reserved]]:
     splices, coming = woven
     answers = []
     for move in command.moves:
-        chain, stop = splices[move.plan.agent_id].chain, coming[move.move_id]
-        answers.append(Reserved(move.appointment_id, move.plan, *around(chain, stop.stop_id)))
+        stop, plan = coming[move.move_id]
+        chain = splices[plan.agent_id].chain
+        answers.append(Reserved(move.appointment_id, plan, *around(chain, stop.stop_id)))
     moved = tuple(
         Move(
             move.move_id,
@@ -195,7 +207,7 @@ def _draft(
         for move, answer in zip(command.moves, answers, strict=True)
     )
     wanted = frozenset[tuple[int, int]]().union(*(one.wanted for one in splices.values()))
-    replanned = {move.appointment_id: move.plan for move in command.moves}
+    replanned = {move.appointment_id: coming[move.move_id][1] for move in command.moves}
     changes = replace(_freed(desk, splices, settled), moved=moved, replanned=replanned)
     return Draft(answers, changes, wanted)
 

@@ -3,18 +3,19 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
 
-from geo.domain import gaps, shift_gaps
+from geo.domain import gaps, quotas, shift_gaps
 from geo.domain.agenda import Agenda
 from geo.domain.calendar import Calendar, ConcreteShift, shifts_between
 from geo.domain.gaps import FOREVER, NEVER, Gaps
 from geo.domain.legs import LegBook, Pair
 from geo.domain.places import Ints, Places
+from geo.domain.quotas import Span
 from geo.domain.shift_gaps import Known, LiveStops
 from geo.usecases.search_ports import DriveTables
 
@@ -33,6 +34,8 @@ class AgentGaps:
     shifts: tuple[ConcreteShift, ...]
     live: LiveStops
     gaps: Gaps
+    full: tuple[Span, ...] = ()
+    """Days that take no further visit; the gaps are cut there."""
 
     def counts(self, agenda: Agenda, as_of: int) -> bool:
         """Whether it still says what this agenda holds at this instant."""
@@ -169,7 +172,7 @@ class PreparedGaps:
             live = shift_gaps.live_stops(agenda, as_of, known)
             made = shift_gaps.gaps_of(live, shifts, known)
             if not known.missing:
-                return AgentGaps(agenda, shifts, live, made), book
+                return _limited(AgentGaps(agenda, shifts, live, made)), book
             asked |= known.missing
             found = await self._travel.legs_at_hand(tenant, known.missing)
             if found.version != book.version and asked != known.missing:
@@ -185,6 +188,15 @@ class PreparedGaps:
 
 def _ids(agendas: Sequence[Agenda]) -> tuple[str, ...]:
     return tuple([agenda.agent_id for agenda in agendas])
+
+
+def _limited(part: AgentGaps) -> AgentGaps:
+    """With the gaps cut at the days that take no further visit."""
+    agenda = part.agenda
+    if agenda.quota is None:
+        return part
+    full = quotas.full_days(part.live.stops, agenda.calendar.time_zone, agenda.quota)
+    return replace(part, gaps=quotas.cut(part.gaps, full), full=tuple(full))
 
 
 def _same_times(before: Agenda, agenda: Agenda) -> bool:

@@ -14,6 +14,7 @@ from geo.storage import owners, stops
 from geo.storage.documents import plan_document, reserved_document, reserved_of
 from geo.storage.rewrite import Booked, Changes
 from geo.usecases import visits
+from geo.usecases.admission import admitted
 from geo.usecases.ledger import Desk, Draft, Ledger, write
 from kit.errors import InvalidInput, Reason
 
@@ -67,7 +68,7 @@ def _repeated(earlier: Owner, command: ReserveStop) -> Reserved:
 async def _afresh(desk: Desk, command: ReserveStop) -> Draft[Reserved]:
     plan = command.plan
     agent = desk.agent(plan.agent_id, "plan.agent_id")
-    shift = visits.shift_for(agent, plan)
+    shift = await admitted(desk, agent, plan)
     stop = visits.visit_stop(StopKind.APPOINTMENT, command.appointment_id, plan, agent)
     found = await visits.put_in_as_certified(desk, stop, shift, plan.agent_id, command.certified)
     reserved = Reserved(command.appointment_id, plan, *around(found.chain, stop.stop_id))

@@ -3,8 +3,8 @@
 No database is asked while agendas are clean, and no solver ever (GEO-20).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
 from operator import attrgetter
@@ -25,8 +25,9 @@ from geo.domain.refusals import Refused
 from geo.domain.slot_search import Candidates, Looked, Question, Round, Slot
 from geo.domain.starts import Choices, Offers, Position, StartChoice
 from geo.storage.agendas import Agendas
-from geo.usecases.prepared_gaps import Prepared, PreparedGaps
+from geo.usecases.prepared_gaps import AgentGaps, Prepared, PreparedGaps
 from geo.usecases.search_ports import DriveTables
+from geo.usecases.zoned_search import Closed, closed_shifts, sort_out
 from kit.errors import InvalidInput, Reason
 from kit.values.window import Window
 
@@ -45,6 +46,7 @@ class SearchSlots:
 
     `starts` are those of a gap's starts to offer, `near` the instants that NEAREST is measured from. `after`
     is the last slot of the page before: the answer goes on behind it.
+    With `arrival` the windows are for the start alone, both ends included: the visit may end after.
     """
 
     place: int
@@ -62,6 +64,8 @@ class SearchSlots:
     starts: frozenset[StartChoice] = frozenset({StartChoice.EARLIEST})
     near: tuple[datetime, ...] = ()
     after: Position | None = None
+    postcode: str = ""
+    arrival: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +100,16 @@ class SlotSearch:
 
     async def search(self, tenant: str, asked: SearchSlots) -> Found:
         """The best slots. Raises InvalidInput, NotFound for an unknown agent, and Unavailable."""
-        task, unable = await self._task(tenant, asked)
+        task = await self._task(tenant, asked)
         if not asked.explain:
             looked, best = await self._cheapest_first(task)
             return _found(task, looked, best, [])
         looked = await self._judged(task, _Look.at(task, _in_windows(task)))
-        return _found(task, looked, _best(task, looked), _refusals(task, looked, unable))
+        return _found(task, looked, _best(task, looked), _refusals(task, looked))
 
     async def detours(self, tenant: str, asked: SearchSlots) -> FoundDetours:
         """The best slot of each agent in each window, which are in order and apart. Raises as `search`."""
-        task, _ = await self._task(tenant, asked)
+        task = await self._task(tenant, asked)
         hopeful = await self._outlook(task)
         looked = await self._judged(task, _Look.at(task, hopeful.positions))
         found = detours(looked, task.question, task.prepared.agent_ids)
@@ -113,15 +117,20 @@ class SlotSearch:
         graded = [(detour, limits.grade(detour.added_travel) if limits else None) for detour in found]
         return FoundDetours(tuple(graded), looked.travel.inward.version)
 
-    async def _task(self, tenant: str, asked: SearchSlots) -> "tuple[_Task, list[Agenda]]":
-        """What to look at, and the agents that lack a skill."""
+    async def _task(self, tenant: str, asked: SearchSlots) -> "_Task":
+        """What to look at."""
         question = _question(asked)
         agendas = await self._agendas.of(tenant, tuple(dict.fromkeys(asked.agent_ids)), asked.as_of)
-        able = [agenda for agenda in agendas if asked.skills <= agenda.skills]
+        found = sort_out(agendas, asked.skills, asked.place, asked.postcode)
         as_of, until = int(asked.as_of.timestamp()), max(end for _, end in question.windows)
-        prepared = await self._prepared.of(tenant, able, as_of, until)
-        unable = [agenda for agenda in agendas if not asked.skills <= agenda.skills]
-        return _Task(tenant, asked, question, prepared), unable
+        prepared = await self._prepared.of(tenant, found.able, as_of, until)
+        if not found.bands:
+            return _Task(tenant, asked, question, prepared, found.unable)
+        span = min(start for start, _ in question.windows), until
+        prepared, closed = await closed_shifts(
+            self._travel, tenant, prepared, found.bands, (asked.place, span)
+        )
+        return _Task(tenant, asked, question, prepared, found.unable, closed)
 
     async def _cheapest_first(self, task: "_Task") -> tuple[Looked, Offers]:
         """Looks at the gaps that may be among the best; gives the best starts in them, in order.
@@ -169,6 +178,8 @@ class _Task:
     asked: SearchSlots
     question: Question
     prepared: Prepared
+    unable: Sequence[tuple[Agenda, Reason]]
+    closed: Closed = field(default_factory=dict)
 
     def buffers(self) -> Ints:
         """The buffer kept before the visit, gap by gap."""
@@ -205,7 +216,10 @@ def _in_windows(task: _Task) -> Ints:
 
 def _question(asked: SearchSlots) -> Question:
     as_of = int(asked.as_of.timestamp())
-    windows = [(int(window.start.timestamp()), int(window.end.timestamp())) for window in asked.windows]
+    after = asked.duration if asked.arrival else 0
+    windows = [
+        (int(window.start.timestamp()), int(window.end.timestamp()) + after) for window in asked.windows
+    ]
     if max(end for _, end in windows) - as_of > LONGEST_HORIZON_DAYS * 24 * 3600:
         message = f"must end within {LONGEST_HORIZON_DAYS} days"
         raise InvalidInput(Reason.INVALID_FIELD, message, field="windows")
@@ -250,7 +264,7 @@ def _best(task: _Task, looked: Looked) -> Offers:
     return starts.best(offers, ranks, question.limit)
 
 
-def _refusals(task: _Task, looked: Looked, unable: Sequence[Agenda]) -> list[Refused]:
+def _refusals(task: _Task, looked: Looked) -> list[Refused]:
     """Every gap that offers nothing, by agent id and time."""
     question, ids = task.question, task.prepared.agent_ids
     fitting = np.zeros(len(looked.gaps), dtype=bool)
@@ -258,9 +272,15 @@ def _refusals(task: _Task, looked: Looked, unable: Sequence[Agenda]) -> list[Ref
     spans = slot_search.candidates(looked.gaps, _without_lead(question))
     verdicts = refusals.verdicts(looked.gaps, looked.buffers, question, looked.travel, spans)
     of_gaps = refusals.of_gaps(looked.gaps, ids, verdicts, np.nonzero(~fitting)[0])
-    days = [
-        idle_days(part.agenda.agent_id, part.live, part.shifts, question) for part in task.prepared.agents
-    ]
+    days = [_idle(task, part) for part in task.prepared.agents]
     whole = min(start for start, _ in question.windows), max(end for _, end in question.windows)
-    unskilled = [Refused(agenda.agent_id, *whole, Reason.NO_SKILL) for agenda in unable]
-    return sorted(chain(of_gaps, *days, unskilled), key=attrgetter("agent_id", "start", "end"))
+    unable = [Refused(agenda.agent_id, *whole, reason) for agenda, reason in task.unable]
+    return sorted(chain(of_gaps, *days, unable), key=attrgetter("agent_id", "start", "end"))
+
+
+def _idle(task: _Task, part: AgentGaps) -> Iterator[Refused]:
+    """The agent's days without a gap."""
+    agent_id = part.agenda.agent_id
+    closed = task.closed.get(agent_id, ())
+    for refused in idle_days(agent_id, part.live, part.shifts, task.question):
+        yield from refusals.by_rule(refused, part.full, closed)

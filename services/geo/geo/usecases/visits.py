@@ -9,7 +9,7 @@ from typing import Final
 from geo import events
 from geo.domain import errors
 from geo.domain.agent import Agent
-from geo.domain.calendar import ConcreteShift, frame_to_add, shift_of
+from geo.domain.calendar import ConcreteShift, frame_to_add
 from geo.domain.certificate import Certified, changed
 from geo.domain.chain import Segment, Splice, splice
 from geo.domain.owner import Ending
@@ -45,18 +45,8 @@ def visit_stop(kind: StopKind, owner_id: str, plan: Plan, agent: Agent) -> Stop:
         place=plan.place,
         buffer=max(agent.buffer, plan.buffer),
         owner_id=owner_id,
+        arrival=plan.arrival,
     )
-
-
-def shift_for(agent: Agent, plan: Plan) -> ConcreteShift:
-    """The shift to put the visit in. Raises RuleViolated: NO_SKILL, OUTSIDE_SHIFT."""
-    for skill in plan.skills:
-        if skill not in agent.skills:
-            raise errors.no_skill(skill, agent.agent_id)
-    shift = shift_of(agent.calendar, plan.window)
-    if shift is None:
-        raise errors.outside_shift(agent.agent_id)
-    return shift
 
 
 def span_of(shift: ConcreteShift) -> Span:

@@ -117,7 +117,7 @@ async def test_while_the_roads_cannot_be_asked_nothing_is_judged_even_by_leave_o
     agent = await house.world.agent(week(lunch=False))
     await house.book(agent, 9, 10, NORTH)
     await house.book(agent, 10.5, 11, SOUTH)
-    await set_parameter(house.world.db, TENANT, "on_road_failure", "ESTIMATE")
+    await set_parameter(house.ledger, TENANT, "on_road_failure", "ESTIMATE")
     house.roads.version, house.roads.dead = "osrm-new-car", True
     assert await watch_travel(house.data) == 0
     assert await house.told() == []
@@ -130,7 +130,7 @@ async def test_a_booking_on_the_estimate_is_flagged_and_held_against_the_roads_w
     house: House,
 ) -> None:
     agent = await house.world.agent(week(lunch=False))
-    await set_parameter(house.world.db, TENANT, "on_road_failure", "ESTIMATE")
+    await set_parameter(house.ledger, TENANT, "on_road_failure", "ESTIMATE")
     house.roads.dead = True
     await house.book(agent, 9, 10, NORTH)
     booked = await house.book(agent, 13, 14, SOUTH)
@@ -160,7 +160,7 @@ async def test_slot_search_refuses_without_roads_or_offers_flagged_slots_by_the_
     assert refused.value.reason is Reason.TRAVEL_UNAVAILABLE
     with pytest.raises(Unavailable):
         await house.book(agent, 13, 14, SOUTH)
-    await set_parameter(house.world.db, TENANT, "on_road_failure", "ESTIMATE")
+    await set_parameter(house.ledger, TENANT, "on_road_failure", "ESTIMATE")
     found = await search.search(TENANT, asked)
     assert found.travel_version == "estimate-1"
     drives = [leg for slot, _ in found.slots for leg in (slot.leg_before, slot.leg_after) if leg]

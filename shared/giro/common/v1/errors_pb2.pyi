@@ -132,6 +132,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The agent contacted the customer before the visit, so it cannot be disowned (R-008)."""
     ERROR_REASON_CONTACT_UNAVAILABLE: _ErrorReason.ValueType  # 72
     """The person to visit is noted as unavailable at that time."""
+    ERROR_REASON_OUTSIDE_ZONE: _ErrorReason.ValueType  # 47
+    """The place lies in none of the agent's zones. Metadata: `agent_id`."""
+    ERROR_REASON_QUOTA: _ErrorReason.ValueType  # 48
+    """The agent's day has as many visits as it may have. Metadata: `agent_id`, `day`, `limit`."""
+    ERROR_REASON_ZONE_IN_USE: _ErrorReason.ValueType  # 49
+    """Agents work in this zone, so it cannot be deleted. Metadata: `agent_ids`, at most twenty, joined by commas."""
     ERROR_REASON_SLOT_TOKEN_STALE: _ErrorReason.ValueType  # 80
     """Something that the suggested slot rests on has changed since: ask for slots again. Metadata, for roles that may see
     agents: `cause`, which is PREVIOUS_STOP, NEXT_STOP, TRAVEL or SHIFT, or the reason why it fits no more, then with
@@ -249,6 +255,12 @@ ERROR_REASON_AGENT_CONTACTED: ErrorReason.ValueType  # 71
 """The agent contacted the customer before the visit, so it cannot be disowned (R-008)."""
 ERROR_REASON_CONTACT_UNAVAILABLE: ErrorReason.ValueType  # 72
 """The person to visit is noted as unavailable at that time."""
+ERROR_REASON_OUTSIDE_ZONE: ErrorReason.ValueType  # 47
+"""The place lies in none of the agent's zones. Metadata: `agent_id`."""
+ERROR_REASON_QUOTA: ErrorReason.ValueType  # 48
+"""The agent's day has as many visits as it may have. Metadata: `agent_id`, `day`, `limit`."""
+ERROR_REASON_ZONE_IN_USE: ErrorReason.ValueType  # 49
+"""Agents work in this zone, so it cannot be deleted. Metadata: `agent_ids`, at most twenty, joined by commas."""
 ERROR_REASON_SLOT_TOKEN_STALE: ErrorReason.ValueType  # 80
 """Something that the suggested slot rests on has changed since: ask for slots again. Metadata, for roles that may see
 agents: `cause`, which is PREVIOUS_STOP, NEXT_STOP, TRAVEL or SHIFT, or the reason why it fits no more, then with

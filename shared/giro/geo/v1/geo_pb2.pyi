@@ -251,6 +251,7 @@ class Agent(_message.Message):
     SKILLS_FIELD_NUMBER: _builtins.int
     BUFFER_FIELD_NUMBER: _builtins.int
     CALENDAR_FIELD_NUMBER: _builtins.int
+    ZONE_IDS_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """Id, `agt_…`."""
     display_name: _builtins.str
@@ -267,6 +268,10 @@ class Agent(_message.Message):
     def calendar(self) -> Global___Calendar:
         """When the agent works."""
 
+    @_builtins.property
+    def zone_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The zones that the agent works in, see ZoneService; empty for everywhere."""
+
     def __init__(
         self,
         *,
@@ -275,10 +280,11 @@ class Agent(_message.Message):
         skills: _abc.Iterable[_builtins.str] | None = ...,
         buffer: _duration_pb2.Duration | None = ...,
         calendar: Global___Calendar | None = ...,
+        zone_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["buffer", b"buffer", "calendar", b"calendar"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "buffer", b"buffer", "calendar", b"calendar", "display_name", b"display_name", "skills", b"skills"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "buffer", b"buffer", "calendar", b"calendar", "display_name", b"display_name", "skills", b"skills", "zone_ids", b"zone_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -590,6 +596,7 @@ class Stop(_message.Message):
     POINT_FIELD_NUMBER: _builtins.int
     LEG_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    ARRIVAL_FIELD_NUMBER: _builtins.int
     kind: Global___StopKind.ValueType
     """What it is."""
     owner_id: _builtins.str
@@ -614,6 +621,10 @@ class Stop(_message.Message):
     def expires_at(self) -> _timestamp_pb2.Timestamp:
         """When a hold ends by itself; absent for others."""
 
+    @_builtins.property
+    def arrival(self) -> _travel_pb2.TimeWindow:
+        """Window in which the arrival was promised, both ends included; absent where the exact start was."""
+
     def __init__(
         self,
         *,
@@ -624,10 +635,11 @@ class Stop(_message.Message):
         point: _travel_pb2.Point | None = ...,
         leg: _travel_pb2.Leg | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
+        arrival: _travel_pb2.TimeWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "expires_at", b"expires_at", "leg", b"leg", "point", b"point", "start", b"start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "end", b"end", "expires_at", b"expires_at", "leg", b"leg", "point", b"point", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "expires_at", b"expires_at", "kind", b"kind", "leg", b"leg", "owner_id", b"owner_id", "point", b"point", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "end", b"end", "expires_at", b"expires_at", "kind", b"kind", "leg", b"leg", "owner_id", b"owner_id", "point", b"point", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1218,16 +1230,20 @@ class GetTravelParameterRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name, for example "on_road_failure". Required."""
+    agent_id: _builtins.str
+    """The agent it counts for; empty for the tenant."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1241,19 +1257,23 @@ class SetTravelParameterRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name. Required."""
     value: _builtins.str
     """The value as text: "ESTIMATE", "0.8"; empty to go back to the default."""
+    agent_id: _builtins.str
+    """The agent to set it for; empty for the tenant."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         value: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "name", b"name", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1274,7 +1294,7 @@ class TravelParameter(_message.Message):
     value: _builtins.str
     """The value as text."""
     source: _builtins.str
-    """The scope it comes from: SYSTEM or TENANT."""
+    """The scope it comes from: SYSTEM, TENANT or USER (the agent)."""
     description: _builtins.str
     """What it means, with its rule."""
     def __init__(

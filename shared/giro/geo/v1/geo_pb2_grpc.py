@@ -203,7 +203,7 @@ class GeoServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetTravelParameter(self, request, context):
-        """Sets a parameter about travel and places for the tenant (R-182).
+        """Sets a parameter about travel, places and quotas, for the tenant or (where it may be) for one agent (R-182).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -60,7 +60,7 @@ class GeoServiceStub:
     GetTravelParameter: _grpc.UnaryUnaryMultiCallable[_geo_pb2.GetTravelParameterRequest, _geo_pb2.TravelParameter]
     """A parameter of the tenant about travel and places, and where its value comes from."""
     SetTravelParameter: _grpc.UnaryUnaryMultiCallable[_geo_pb2.SetTravelParameterRequest, _geo_pb2.TravelParameter]
-    """Sets a parameter about travel and places for the tenant (R-182)."""
+    """Sets a parameter about travel, places and quotas, for the tenant or (where it may be) for one agent (R-182)."""
 
 @_typing.type_check_only
 class GeoServiceAsyncStub(GeoServiceStub):
@@ -94,7 +94,7 @@ class GeoServiceAsyncStub(GeoServiceStub):
     GetTravelParameter: _aio.UnaryUnaryMultiCallable[_geo_pb2.GetTravelParameterRequest, _geo_pb2.TravelParameter]  # type: ignore[assignment]
     """A parameter of the tenant about travel and places, and where its value comes from."""
     SetTravelParameter: _aio.UnaryUnaryMultiCallable[_geo_pb2.SetTravelParameterRequest, _geo_pb2.TravelParameter]  # type: ignore[assignment]
-    """Sets a parameter about travel and places for the tenant (R-182)."""
+    """Sets a parameter about travel, places and quotas, for the tenant or (where it may be) for one agent (R-182)."""
 
 class GeoServiceServicer(metaclass=_abc_1.ABCMeta):
     """The public side of geo; the ledger's writes are in LedgerService, which only services call."""
@@ -209,6 +209,6 @@ class GeoServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _geo_pb2.SetTravelParameterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_geo_pb2.TravelParameter, _abc.Awaitable[_geo_pb2.TravelParameter]]:
-        """Sets a parameter about travel and places for the tenant (R-182)."""
+        """Sets a parameter about travel, places and quotas, for the tenant or (where it may be) for one agent (R-182)."""
 
 def add_GeoServiceServicer_to_server(servicer: GeoServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -43,10 +43,18 @@ class SearchSlotsRequest(_message.Message):
     STARTS_FIELD_NUMBER: _builtins.int
     NEAR_FIELD_NUMBER: _builtins.int
     AFTER_FIELD_NUMBER: _builtins.int
+    POSTCODE_FIELD_NUMBER: _builtins.int
+    ARRIVAL_WINDOWS_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
     """Most slots to return. Required."""
     explain: _builtins.bool
     """Also tell why the other gaps do not fit."""
+    postcode: _builtins.str
+    """Postcode of the point, for agents whose zone is a set of postcodes; empty when unknown: outside of all of those."""
+    arrival_windows: _builtins.bool
+    """The windows are for the arrival alone, both ends included: the visit may end after. Otherwise the whole visit lies
+    inside of one.
+    """
     @_builtins.property
     def point(self) -> _travel_pb2.Point:
         """Where the visit is. Required."""
@@ -122,10 +130,12 @@ class SearchSlotsRequest(_message.Message):
         starts: _abc.Iterable[_travel_pb2.StartChoice.ValueType] | None = ...,
         near: _abc.Iterable[_timestamp_pb2.Timestamp] | None = ...,
         after: Global___SlotPosition | None = ...,
+        postcode: _builtins.str = ...,
+        arrival_windows: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "as_of", b"as_of", "buffer", b"buffer", "duration", b"duration", "granularity", b"granularity", "ideal_up_to", b"ideal_up_to", "not_before", b"not_before", "ok_up_to", b"ok_up_to", "point", b"point"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "agent_ids", b"agent_ids", "as_of", b"as_of", "buffer", b"buffer", "duration", b"duration", "explain", b"explain", "granularity", b"granularity", "ideal_up_to", b"ideal_up_to", "limit", b"limit", "near", b"near", "not_before", b"not_before", "ok_up_to", b"ok_up_to", "point", b"point", "skills", b"skills", "starts", b"starts", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "agent_ids", b"agent_ids", "arrival_windows", b"arrival_windows", "as_of", b"as_of", "buffer", b"buffer", "duration", b"duration", "explain", b"explain", "granularity", b"granularity", "ideal_up_to", b"ideal_up_to", "limit", b"limit", "near", b"near", "not_before", b"not_before", "ok_up_to", b"ok_up_to", "point", b"point", "postcode", b"postcode", "skills", b"skills", "starts", b"starts", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -318,8 +328,12 @@ class StopPlan(_message.Message):
     POINT_FIELD_NUMBER: _builtins.int
     BUFFER_FIELD_NUMBER: _builtins.int
     SKILLS_FIELD_NUMBER: _builtins.int
+    POSTCODE_FIELD_NUMBER: _builtins.int
+    ARRIVAL_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """The agent. Required."""
+    postcode: _builtins.str
+    """Postcode of the point, for agents whose zone is a set of postcodes; empty when unknown: outside of all of those."""
     @_builtins.property
     def window(self) -> _travel_pb2.TimeWindow:
         """When; whole seconds, up to 24 hours. Required."""
@@ -336,6 +350,12 @@ class StopPlan(_message.Message):
     def skills(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Skills that the agent needs, all of them."""
 
+    @_builtins.property
+    def arrival(self) -> _travel_pb2.TimeWindow:
+        """Window in which the customer was promised the arrival, both ends included, at most 24 hours; the window's start has
+        to lie in it, now and after every move. Absent: the exact start was promised.
+        """
+
     def __init__(
         self,
         *,
@@ -344,10 +364,12 @@ class StopPlan(_message.Message):
         point: _travel_pb2.Point | None = ...,
         buffer: _duration_pb2.Duration | None = ...,
         skills: _abc.Iterable[_builtins.str] | None = ...,
+        postcode: _builtins.str = ...,
+        arrival: _travel_pb2.TimeWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["buffer", b"buffer", "point", b"point", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "buffer", b"buffer", "point", b"point", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "buffer", b"buffer", "point", b"point", "skills", b"skills", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "arrival", b"arrival", "buffer", b"buffer", "point", b"point", "postcode", b"postcode", "skills", b"skills", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -623,13 +645,16 @@ class MoveStopRequest(_message.Message):
     MOVE_ID_FIELD_NUMBER: _builtins.int
     APPOINTMENT_ID_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
+    PROMISED_ANEW_FIELD_NUMBER: _builtins.int
     move_id: _builtins.str
     """The move's id, `mov_…`, of the owner's making. Required."""
     appointment_id: _builtins.str
     """The appointment. Required."""
+    promised_anew: _builtins.bool
+    """The customer agreed to the new start: an arrival window that was promised before does not stay."""
     @_builtins.property
     def plan(self) -> Global___StopPlan:
-        """Where it goes. Required."""
+        """Where it goes. Required. An arrival window that was promised before stays unless the plan has one of its own."""
 
     def __init__(
         self,
@@ -637,10 +662,11 @@ class MoveStopRequest(_message.Message):
         move_id: _builtins.str = ...,
         appointment_id: _builtins.str = ...,
         plan: Global___StopPlan | None = ...,
+        promised_anew: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment_id", b"appointment_id", "move_id", b"move_id", "plan", b"plan"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment_id", b"appointment_id", "move_id", b"move_id", "plan", b"plan", "promised_anew", b"promised_anew"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
