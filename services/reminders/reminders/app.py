@@ -42,13 +42,13 @@ from reminders.transport.consumers import (
 )
 from reminders.transport.rpc import RemindersServicer
 from reminders.transport.webhooks import TwilioWebhooks, WebhookServer
+from reminders.usecases import look_up_calls as looking_up
+from reminders.usecases import recompute_zones as recomputing
 from reminders.usecases.desk import Desk, Timers
 from reminders.usecases.hear import hear
-from reminders.usecases.look_up_calls import look_up_calls
 from reminders.usecases.make_reminders import Maker
 from reminders.usecases.outside import Visits
 from reminders.usecases.ports import CallReport
-from reminders.usecases.recompute_zones import recompute_zones
 
 _SERVES = ("database_url", "worker_database_url", "nats_url", "jwks_file", "service_key")
 _WORKS = ("database_url", "worker_database_url", "nats_url", "service_key")
@@ -85,7 +85,11 @@ class Ears:
 def make_desk(settings: Settings, db: Database, visits: Visits) -> tuple[Desk, Carriers]:
     """What the use cases work with. Raises SettingsError where there is nobody to place calls."""
     ears = Ears()
-    timers = Timers(lease=timedelta(seconds=settings.lease), give_up=timedelta(seconds=settings.give_up))
+    timers = Timers(
+        lease=timedelta(seconds=settings.lease),
+        give_up=timedelta(seconds=settings.give_up),
+        look_up_for=timedelta(seconds=settings.look_up_for),
+    )
     carried = _carriers(settings, db, ears)
     messages = {Channel.EMAIL: carried.email, Channel.SMS: carried.sms}
     ears.desk = Desk(db, visits, Prompts(catalogue()), carried.voice, messages, zone_data_version(), timers)
@@ -212,14 +216,20 @@ async def make_for_ever(desk: Desk, settings: Settings) -> None:
 
 
 async def look_up_for_ever(desk: Desk, settings: Settings) -> None:
-    """Settles calls in doubt; plans anew after a change of the time zones' data."""
+    """Settles calls in doubt; plans anew after a change of the time zones' data.
+
+    What is a whole batch is followed by the next one at once.
+    """
     while True:
+        more = False
         try:
-            await recompute_zones(desk)
-            await look_up_calls(desk)
+            planned = await recomputing.recompute_zones(desk)
+            looked = await looking_up.look_up_calls(desk)
+            more = planned >= recomputing.AT_ONCE or looked >= looking_up.AT_ONCE
         except Unavailable as error:
             _log.warning("looking_up_waits", error=str(error))
-        await asyncio.sleep(settings.look_up_every)
+        if not more:
+            await asyncio.sleep(settings.look_up_every)
 
 
 def _work(background: Background, settings: Settings, desk: Desk, bus: Bus) -> None:

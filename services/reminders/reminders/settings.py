@@ -70,6 +70,8 @@ class Settings(CarrierSettings):
     """Seconds from a claim to its attempt's row, after which another worker may claim the same."""
     give_up: float = Field(20.0, ge=1, le=600)
     """Seconds from an attempt's row after which its call must not begin to ring any more."""
+    look_up_for: float = Field(6 * 3600, ge=600, le=7 * 24 * 3600)
+    """Seconds from an attempt's row after which a call of unknown end is left so, and never repeated."""
     at_once: int = Field(32, ge=1, le=1000)
     """Reminders that one process has in hand at a time."""
     pool_size: int = Field(16, ge=2, le=200)

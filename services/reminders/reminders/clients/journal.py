@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from kit.failpoints import failpoint
 from reminders.usecases.ports import Call, CallEnding, CallReport, CallState
 
 
@@ -37,8 +38,10 @@ class CallJournal(Protocol):
 def merged(known: CallReport, told: CallReport) -> CallReport:
     """What is known after one more report, in whatever order and number reports come.
 
-    An ended call stays ended, and evidence of a call beats its absence; an answered call stays answered,
-    unless it was a machine that took it (R-148); the first key, provider's reference and instants stay.
+    An ended call stays ended, and evidence of a call beats its absence. Once it was said that it was never
+    placed, another one may have taken its place: it stays so, whatever begins after that, until it is told
+    that it ended. An answered call stays answered, unless it was a machine that took it (R-148); the first
+    key, provider's reference and instants stay.
     """
     return CallReport(
         reference=known.reference,
@@ -54,9 +57,9 @@ def merged(known: CallReport, told: CallReport) -> CallReport:
 def _state(known: CallReport, told: CallReport) -> CallState:
     if CallState.ENDED in {known.state, told.state}:
         return CallState.ENDED
-    if told.state is CallState.NEVER_PLACED and known.provider_reference:
+    if known.state is CallState.NEVER_PLACED:
         return known.state
-    return told.state
+    return known.state if known.provider_reference else told.state
 
 
 def _ending(known: CallEnding | None, told: CallEnding | None) -> CallEnding | None:
@@ -74,7 +77,21 @@ async def begin(journal: CallJournal, call: Call, now: datetime) -> CallReport |
     earlier = await journal.begin(Entry(call.tenant, report, call, now))
     if earlier is not None:
         return earlier.report
+    await failpoint("reminders.provider.after_journal")
     return report if late else None
+
+
+async def given_up(journal: CallJournal, call: Call, now: datetime) -> CallReport | None:
+    """To be asked right before a provider is: None means go on, a report means no ring any more.
+
+    Whoever was frozen since `begin` finds its call settled by a look-up, or its time over.
+    """
+    if now >= call.give_up_at:
+        return (await journal.learn(call.tenant, CallReport(call.reference, CallState.NEVER_PLACED))).report
+    entry = await journal.find(call.tenant, call.reference)
+    if entry is None or entry.report.state is not CallState.UNDER_WAY:
+        return entry.report if entry else CallReport(call.reference, CallState.NEVER_PLACED)
+    return None
 
 
 async def fence(journal: CallJournal, tenant: str, reference: str) -> Entry:

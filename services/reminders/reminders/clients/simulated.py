@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
-from reminders.clients.journal import CallJournal, begin, fence
+from reminders.clients.journal import CallJournal, begin, fence, given_up
 from reminders.usecases.ports import Call, CallEnding, CallReport, CallState, Declined, Doubtful, Sink
 
 Clock = Callable[[str], Awaitable[datetime]]
@@ -94,6 +94,7 @@ class SimulatedCarrier:
         """See VoiceProvider."""
         now = await self._clock(call.tenant)
         stopped = await begin(self._journal, call, now)
+        stopped = stopped or await given_up(self._journal, call, now)
         if stopped is not None:
             return stopped
         answer = await self._answers.next_answer(call.tenant, call.to)

@@ -5,6 +5,7 @@ import json
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -13,8 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from kit import telemetry
+from kit.failpoints import failpoint
 from reminders.clients import speech
-from reminders.clients.journal import CallJournal, begin, fence
+from reminders.clients.journal import CallJournal, begin, fence, given_up
 from reminders.clients.sip_dialogue import MENU, PROMPT, thanks
 from reminders.clients.sip_job import Job
 from reminders.usecases.ports import Call, CallEnding, CallReport, CallState, Declined, Doubtful, Sink
@@ -34,7 +36,12 @@ _ENDINGS: Final = {
     603: CallEnding.NO_ANSWER,
 }
 """RFC 3261's final codes; any other one is a failure."""
-_SPARE: Final = timedelta(minutes=1)
+_OVER: Final = frozenset({CallState.ENDED, CallState.NEVER_PLACED})
+_FIRST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 2.0
+"""Seconds between two tries to store what was heard."""
+_FAREWELL: Final = 10.0
+"""Seconds for calls to end, and what they told to be stored, when the service stops."""
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 
 _log = telemetry.logger(__name__)
@@ -56,9 +63,11 @@ class Trunk:
     first_word_seconds: float = 8.0
     """Without a word from the trunk for so long, nobody knows."""
     line_wait_seconds: float = 30.0
-    """How long a call waits for a free line."""
+    """How long a call waits for a free line, at most: from its `give_up_at` on it is not placed."""
     key_wait_seconds: float = 6.0
     talk_seconds: float = 180.0
+    spare_seconds: float = 60.0
+    """Beside ringing and talking; a worker that has not ended its call by then is killed."""
 
 
 def installed() -> bool:
@@ -72,11 +81,20 @@ class _Running:
 
     call: Call
     process: asyncio.subprocess.Process
+    dialled: datetime
+    until: float
+    """When its end is decided elsewhere at the latest; by this process's monotonic clock, as `began`."""
+    began: float = field(default_factory=time.monotonic)
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     report: CallReport = field(init=False)
 
     def __post_init__(self) -> None:
         self.report = CallReport(self.call.reference, CallState.UNDER_WAY)
+
+    @property
+    def now(self) -> datetime:
+        """The present instant, told without the database."""
+        return self.dialled + timedelta(seconds=time.monotonic() - self.began)
 
 
 class SipVoice:
@@ -92,10 +110,15 @@ class SipVoice:
         self._lines = asyncio.Semaphore(trunk.lines)
         self._running: dict[tuple[str, str], _Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stops_at = float("inf")
 
     async def place(self, call: Call) -> CallReport:
-        """See VoiceProvider. Returns at the trunk's first word; a trunk that says none leaves doubt."""
-        stopped = await begin(self._journal, call, await self._clock(call.tenant))
+        """See VoiceProvider. Returns at the trunk's first word; a trunk that says none leaves doubt.
+
+        A call that finds no free line in its time is never placed.
+        """
+        now = await self._clock(call.tenant)
+        stopped = await begin(self._journal, call, now)
         if stopped is not None:
             return stopped
         if not _E164.fullmatch(call.to) or not _E164.fullmatch(call.caller):
@@ -105,11 +128,12 @@ class SipVoice:
             await self._never(call)
             raise Declined(CallEnding.FAILED, "answering_machine_detection: a SIP trunk can't tell")
         try:
-            async with asyncio.timeout(self._trunk.line_wait_seconds):
+            left = (call.give_up_at - now).total_seconds()
+            async with asyncio.timeout(min(left, self._trunk.line_wait_seconds)):
                 await self._lines.acquire()
         except TimeoutError:
-            await self._never(call)
-            raise Declined(CallEnding.FAILED, "all lines are taken") from None
+            _log.warning("sip_lines_taken", reference=call.reference)
+            return await self._never(call)
         first = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(self._carried(call, first))
         self._tasks.add(task)
@@ -123,15 +147,19 @@ class SipVoice:
         known, call = entry.report, entry.call
         if known.state is not CallState.UNDER_WAY or call is None or (tenant, reference) in self._running:
             return known
-        longest = timedelta(seconds=call.ring_seconds + self._trunk.talk_seconds) + _SPARE
-        if await self._clock(tenant) < call.give_up_at + longest:
+        if await self._clock(tenant) < call.give_up_at + timedelta(seconds=self._longest(call)):
             return known
         return (await self._journal.learn(tenant, _lost(known))).report
 
     async def stop(self) -> None:
         """Hangs up every call and waits for the ends to be told."""
+        self._stops_at = time.monotonic() + _FAREWELL
         for running in self._running.values():
             _hang_up(running.process)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_FAREWELL)
+        for running in self._running.values():  # it does not listen
+            running.process.kill()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # --- one call ---
@@ -151,10 +179,15 @@ class SipVoice:
             self._lines.release()
 
     async def _made(self, call: Call, texts: dict[str, str], first: "asyncio.Future[CallReport]") -> None:
-        if await self._clock(call.tenant) >= call.give_up_at:
-            _settle(first, await self._never(call))
+        now = await self._clock(call.tenant)
+        stopped = await given_up(self._journal, call, now)
+        if stopped is not None:
+            _settle(first, stopped)
             return
-        running = _Running(call, await _started(self._job(call, texts)))
+        dial_by = time.monotonic() + (call.give_up_at - now).total_seconds()
+        await failpoint("reminders.provider.before_request")
+        process = await _started(self._job(call, texts, dial_by))
+        running = _Running(call, process, now, dial_by + self._longest(call))
         self._running[call.tenant, call.reference] = running
         try:
             listening = asyncio.create_task(self._listen(running))
@@ -172,17 +205,20 @@ class SipVoice:
             running.process.kill()  # so that nothing rings any more
             _settle(first, Doubtful("no word from the trunk"))
         else:
-            entry = await self._journal.find(running.call.tenant, running.call.reference)
-            _settle(first, entry.report if entry else running.report)
+            _settle(first, running.report)
 
     async def _listen(self, running: _Running) -> None:
         """Takes the worker's events until it is gone; without a last word the call was lost with it."""
-        assert running.process.stdout is not None
-        async for line in running.process.stdout:
+        over_at = running.began + self._longest(running.call)
+        while line := await _line(running.process, over_at - time.monotonic()):
             await self._heard(running, json.loads(line))
-        if running.report.state is not CallState.ENDED:
+        if running.report.state not in _OVER:
+            running.process.kill()
             await self._learn(running, _lost(running.report))
-            running.heard.set()
+
+    def _longest(self, call: Call) -> float:
+        """Seconds from dialling after which a call is over, whatever its worker does."""
+        return call.ring_seconds + self._trunk.talk_seconds + self._trunk.spare_seconds
 
     async def _heard(self, running: _Running, event: dict[str, Any]) -> None:
         known = running.report
@@ -190,22 +226,39 @@ class SipVoice:
             case "progress":
                 await self._learn(running, replace(known, provider_reference=event["call"]))
             case "answered":
-                now = await self._clock(running.call.tenant)
-                await self._learn(running, replace(known, answered_at=now))
+                await self._learn(running, replace(known, answered_at=running.now))
             case "digit":
                 await self._learn(running, replace(known, digit=event["digit"]))
+            case "late":
+                await self._learn(running, replace(known, state=CallState.NEVER_PLACED))
             case "ended":
-                now = await self._clock(running.call.tenant)
-                ended = replace(
-                    known, state=CallState.ENDED, ending=_ending(known, event["code"]), ended_at=now
-                )
+                ending = _ending(known, event["code"])
+                ended = replace(known, state=CallState.ENDED, ending=ending, ended_at=running.now)
                 await self._learn(running, ended)
-        running.heard.set()
 
     async def _learn(self, running: _Running, report: CallReport) -> None:
+        """Stores it and tells it, again and again: a key is pressed once.
+
+        Until the call's end is decided elsewhere, or the service stops.
+        """
         running.report = report
-        entry = await self._journal.learn(running.call.tenant, report)
-        await self._sink(running.call.tenant, entry.report)
+        running.heard.set()
+        pause = _FIRST_PAUSE
+        while not await self._stored(running):
+            if time.monotonic() + pause >= min(running.until, self._stops_at):
+                _log.error("sip_report_lost", reference=report.reference)
+                return
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _stored(self, running: _Running) -> bool:
+        try:
+            entry = await self._journal.learn(running.call.tenant, running.report)
+            await self._sink(running.call.tenant, entry.report)
+        except Exception as error:
+            _log.warning("sip_report_waits", reference=running.call.reference, error=type(error).__name__)
+            return False
+        return True
 
     async def _never(self, call: Call) -> CallReport:
         report = CallReport(call.reference, CallState.NEVER_PLACED)
@@ -222,7 +275,7 @@ class SipVoice:
         )
         return {name: str(path) for name, path in paths.items()}
 
-    def _job(self, call: Call, texts: dict[str, str]) -> Job:
+    def _job(self, call: Call, texts: dict[str, str], dial_by: float) -> Job:
         trunk = self._trunk
         return Job(
             to=f"sip:{call.to}@{trunk.host}",
@@ -232,6 +285,7 @@ class SipVoice:
             ring_seconds=call.ring_seconds,
             talk_seconds=trunk.talk_seconds,
             key_wait_seconds=trunk.key_wait_seconds,
+            dial_by=dial_by,
             address=trunk.address,
             proxy=trunk.proxy,
             username=trunk.username,
@@ -251,6 +305,16 @@ async def _started(job: Job) -> asyncio.subprocess.Process:
     assert process.stdin is not None
     process.stdin.write(job.line().encode())
     return process
+
+
+async def _line(process: asyncio.subprocess.Process, patience: float) -> bytes:
+    """The worker's next line; empty when it is gone, or has not said one in so many seconds."""
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(patience):
+            return await process.stdout.readline()
+    except TimeoutError:
+        return b""
 
 
 def _hang_up(process: asyncio.subprocess.Process) -> None:

@@ -18,6 +18,8 @@ class Job:
     ring_seconds: float
     talk_seconds: float
     key_wait_seconds: float
+    dial_by: float
+    """By the machine's monotonic clock: after it the call must not begin to ring any more."""
     address: str = ""
     """Local address for signalling and sound; any when empty."""
     proxy: str = ""

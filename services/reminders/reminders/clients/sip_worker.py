@@ -3,7 +3,7 @@
 PJSIP is C and may crash; then it costs this call alone. The first line of standard input is a `Job` as
 JSON, its end means hang up. Each line of standard output is an event: {"event": "progress",
 "code": 180, "call": "<Call-ID>"}, {"event": "answered"}, {"event": "digit", "digit": "1"},
-{"event": "ended", "code": 200}.
+{"event": "ended", "code": 200}; {"event": "late"} alone says that nothing was dialled, since it was too late.
 """
 
 import json
@@ -102,6 +102,9 @@ def run(job: Job) -> None:
     endpoint = _endpoint(job)
     account = _account(job)
     call = _Call(account)
+    if time.monotonic() >= job.dial_by:  # frozen since it was started
+        _tell(event="late")
+        return
     call.makeCall(job.to, pj.CallOpParam(True))  # noqa: FBT003 - PJSIP's signature
     dialogue, player = Dialogue(job.keys, job.key_wait_seconds), _Player(job.texts)
     limit = time.monotonic() + job.ring_seconds

@@ -7,8 +7,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from kit import telemetry
+from kit.failpoints import failpoint
 from reminders.clients import twilio_dialogue as dialogue
-from reminders.clients.journal import CallJournal, Entry, begin, fence
+from reminders.clients.journal import CallJournal, Entry, begin, fence, given_up
 from reminders.clients.twilio_api import Api, asked
 from reminders.usecases.ports import Call, CallEnding, CallReport, CallState, Declined, Doubtful, Sink
 
@@ -23,6 +24,8 @@ _ENDINGS: Final = {
 }
 _STATUSES: Final = frozenset({*_ENDINGS, "queued", "initiated", "ringing", "in-progress"})
 _BEFORE_RINGING: Final = frozenset({"queued", "initiated"})
+_RINGS: Final = {"ringing": "canceled", "in-progress": "completed"}
+"""How a call that rings, or was taken, is ended at once."""
 _EVENTS: Final = ["initiated", "ringing", "answered", "completed"]
 _SIP_NO_SUCH_NUMBER: Final = frozenset({"404", "410", "484", "604"})
 _GRACE: Final = timedelta(minutes=1)
@@ -65,15 +68,20 @@ class TwilioVoice:
     async def place(self, call: Call) -> CallReport:
         """See VoiceProvider."""
         stopped = await begin(self._journal, call, await self._clock(call.tenant))
+        stopped = stopped or await given_up(self._journal, call, await self._clock(call.tenant))
         if stopped is not None:
             return stopped
+        await failpoint("reminders.provider.before_request")
         try:
             made = await asked(self._create(call))
         except Declined:
             await self._journal.learn(call.tenant, CallReport(call.reference, CallState.NEVER_PLACED))
             raise
         report = CallReport(call.reference, CallState.UNDER_WAY, provider_reference=made.sid)
-        return (await self._journal.learn(call.tenant, report)).report
+        known = (await self._journal.learn(call.tenant, report)).report
+        if known.state is CallState.NEVER_PLACED:
+            await self._end(call, made.sid, "canceled")
+        return known
 
     def _create(self, call: Call) -> Awaitable[Any]:
         addresses = dialogue.Addresses.of(self._options.public_url, call)
@@ -119,22 +127,27 @@ class TwilioVoice:
         return (await self._journal.learn(call.tenant, report)).report
 
     async def _find(self, entry: Entry, call: Call) -> str:
-        """The id of a call whose reply was lost: the one to this number, since then, that is no other's."""
+        """The id of a call whose reply was lost: one to this number, since then, that asked at our addresses.
+
+        Empty when there is none. Raises Doubtful while one might be it and Twilio's books do not tell yet.
+        """
         found = await _known(
             self._api.of(call.tenant).calls.list_async(to=call.to, from_=call.caller, limit=_CANDIDATES)
         )
         since = (entry.asked_at or call.give_up_at) - _SLACK
         recent = [one.sid for one in found if one.date_created >= since]
         free = [sid for sid in recent if await self._journal.owner(call.tenant, sid) is None]
-        if len(free) > 1:
-            free = [sid for sid in free if await self._asked_for(call, sid)]
-            if not free:
-                raise Doubtful("Twilio shows more than one such call")
-        return free[0] if free else ""
+        proofs = [(sid, await self._asked_for(call, sid)) for sid in free]
+        proven = next((sid for sid, proof in proofs if proof), "")
+        if not proven and any(proof is None for _, proof in proofs):
+            raise Doubtful("Twilio shows such a call, and not yet whose it is")
+        return proven
 
-    async def _asked_for(self, call: Call, sid: str) -> bool:
-        """Whether Twilio's books say that a call asked at this call's addresses; they open late."""
+    async def _asked_for(self, call: Call, sid: str) -> bool | None:
+        """Whether Twilio's books say that a call asked at this call's addresses; None: not open yet."""
         events = await _known(self._api.of(call.tenant).calls(sid).events.list_async(limit=_CANDIDATES))
+        if not events:
+            return None
         ours = dialogue.Addresses.of(self._options.public_url, call)
         urls = {str((event.request or {}).get("url", "")) for event in events}
         return not urls.isdisjoint({ours.to("answer"), ours.to("status")})
@@ -142,10 +155,17 @@ class TwilioVoice:
     # --- being told by Twilio ---
 
     async def answered(self, tenant: str, reference: str, sid: str, told: Mapping[str, str]) -> str | None:
-        """TwiML for a person who took the call, the end for a machine; None for a call that is not ours."""
-        call = await self._ours(tenant, reference, sid)
-        if call is None:
+        """TwiML for a person who took the call, the end for a machine; None for a call that is not ours.
+
+        A call that was settled as never placed, since whoever asked for it was frozen, is hung up on: another
+        one has taken its place.
+        """
+        entry = await self._ours(tenant, reference, sid)
+        if entry is None or entry.call is None:
             return None
+        call = entry.call
+        if entry.report.state is CallState.NEVER_PLACED:
+            return dialogue.closes("", call)
         now = await self._clock(tenant)
         ending = CallEnding.MACHINE if _is_machine(call, told) else None
         await self._learn(call, CallReport(reference, CallState.UNDER_WAY, ending, None, sid, now))
@@ -155,9 +175,10 @@ class TwilioVoice:
 
     async def pressed(self, tenant: str, reference: str, sid: str, key: str, turn: int) -> str | None:
         """TwiML after a key, or after none (an empty one): thanks, the menu once more, or the end (R-112)."""
-        call = await self._ours(tenant, reference, sid)
-        if call is None:
+        entry = await self._ours(tenant, reference, sid)
+        if entry is None or entry.call is None:
             return None
+        call = entry.call
         if key in call.script.thanks:
             await self._learn(call, CallReport(reference, CallState.UNDER_WAY, None, key, sid))
             return dialogue.closes(call.script.thanks[key], call)
@@ -168,12 +189,13 @@ class TwilioVoice:
     async def status(self, tenant: str, reference: str, sid: str, told: Mapping[str, str]) -> bool:
         """Takes a status callback; False for a call that is not ours or a status that is none.
 
-        A call that Twilio begins to dial after `give_up_at`, since it queued it, is cancelled.
+        A call that Twilio begins to dial after `give_up_at`, queued or asked for late, is cancelled.
         """
         status = told.get("CallStatus", "")
-        call = await self._ours(tenant, reference, sid)
-        if call is None or status not in _STATUSES:
+        entry = await self._ours(tenant, reference, sid)
+        if entry is None or entry.call is None or status not in _STATUSES:
             return False
+        call = entry.call
         report = _reported(call, sid, status, told)
         moment = _moment(told)
         if report.state is CallState.ENDED:
@@ -181,18 +203,20 @@ class TwilioVoice:
         elif status == "in-progress":
             report = _timed(report, moment, None)
         await self._learn(call, report)
-        if status in _BEFORE_RINGING and await self._clock(tenant) >= call.give_up_at:
-            await self._cancel(call, sid)
+        if entry.report.state is CallState.NEVER_PLACED and status in _RINGS:
+            await self._end(call, sid, _RINGS[status])
+        elif status in _BEFORE_RINGING and await self._clock(tenant) >= call.give_up_at:
+            await self._end(call, sid, "canceled")
         return True
 
-    async def _cancel(self, call: Call, sid: str) -> None:
+    async def _end(self, call: Call, sid: str, how: str) -> None:
         try:
-            await asked(self._api.of(call.tenant).calls(sid).update_async(status="canceled"))
+            await asked(self._api.of(call.tenant).calls(sid).update_async(status=how))
         except (Declined, Doubtful) as failed:
-            _log.warning("twilio_late_call_not_cancelled", reference=call.reference, reason=str(failed))
+            _log.warning("twilio_late_call_not_ended", reference=call.reference, reason=str(failed))
 
-    async def _ours(self, tenant: str, reference: str, sid: str) -> Call | None:
-        """The call of a webhook: known, placed, and not under another id of Twilio's."""
+    async def _ours(self, tenant: str, reference: str, sid: str) -> Entry | None:
+        """The entry of a webhook's call: known, placed, and not under another id of Twilio's."""
         entry = await self._journal.find(tenant, reference)
         if entry is None or entry.call is None or not sid:
             return None
@@ -200,7 +224,7 @@ class TwilioVoice:
             return None
         if await self._journal.owner(tenant, sid) not in {None, reference}:
             return None
-        return entry.call
+        return entry
 
     def _asks(self, text: str, call: Call, turn: int) -> str:
         addresses = dialogue.Addresses.of(self._options.public_url, call)

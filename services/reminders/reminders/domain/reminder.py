@@ -85,7 +85,8 @@ class Reminder:
     """One reminder of one appointment, `offset` before its `start`.
 
     `run_at` is the instant of its next step, `fence` grows with each claim. `attempt` counts the attempts
-    made, `rings` the calls that may have rung.
+    made, `rings` the calls that may have rung. `by_plan`: `run_at` follows from `due_at` alone; else a call,
+    the limit of a day or a change of channel set it.
     """
 
     reminder_id: str
@@ -100,6 +101,7 @@ class Reminder:
     attempt: int
     rings: int
     fence: int
+    by_plan: bool = True
     outcome: str = ""
     reason: str = ""
 

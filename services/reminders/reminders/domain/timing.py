@@ -14,6 +14,8 @@ from reminders.domain.parameters import Rules
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
+AGAIN = timedelta(seconds=5)
+"""From knowing that a call was never placed to trying again."""
 
 
 class DropReason(StrEnum):
@@ -105,6 +107,19 @@ def at_dial(planned: datetime, now: datetime, terms: Terms) -> Moment | Drop:
     if isinstance(found, Moment) and found.at < now:
         return Drop(DropReason.QUIET_HOURS, (*found.path, "which has passed"))
     return found
+
+
+def tried_again(since: datetime, now: datetime, terms: Terms) -> Moment | Drop:
+    """When to try again what no provider has placed since it was first asked, at `since`.
+
+    It is dropped once it is later than a reminder may be, and at the visit's start.
+    """
+    at = now + AGAIN
+    if at - since > terms.rules.lateness:
+        return Drop(DropReason.TOO_LATE, (f"never placed since {_shown(since, terms.zone)}",))
+    if at >= terms.start:
+        return Drop(DropReason.AFTER_START, ("never placed before the visit's start (R-121)",))
+    return Moment(at, (f"never placed: tried again after {AGAIN}",))
 
 
 def is_quiet(moment: datetime, zone: ZoneInfo, rules: Rules) -> bool:

@@ -16,12 +16,12 @@ from reminders.storage import rows
 
 COLUMNS = """
     r.reminder_id, r.appointment_id, r.starts_at, r.offset_seconds, r.zone, r.due_at, r.run_at, r.state,
-    r.channel, r.attempt, r.rings, r.fence, r.outcome, r.reason
+    r.channel, r.attempt, r.rings, r.fence, r.by_plan, r.outcome, r.reason
 """
 
 COLUMNS_BESIDE = """
     r.appointment_id, r.starts_at, r.offset_seconds, r.zone, r.due_at, r.run_at, r.state AS reminder_state,
-    r.channel AS reminder_channel, r.attempt, r.rings, r.fence, r.outcome, r.reason
+    r.channel AS reminder_channel, r.attempt, r.rings, r.fence, r.by_plan, r.outcome, r.reason
 """
 """The same in a row of attempts."""
 
@@ -29,9 +29,9 @@ _INSERT = text(
     """
     INSERT INTO reminders.reminders
         (tenant_id, reminder_id, appointment_id, starts_at, offset_seconds, zone, wall, due_at, run_at,
-         tz_version, state, channel, reason)
+         tz_version, by_plan, state, channel, reason)
     VALUES (:tenant, :id, :appointment, :starts_at, :offset, :zone, :wall, :due_at, :run_at, :tz_version,
-            :state, :channel, :reason)
+            :by_plan, :state, :channel, :reason)
     ON CONFLICT DO NOTHING RETURNING reminder_id
     """
 )
@@ -99,7 +99,8 @@ _WAITING_OF_APPOINTMENT = text(
 _WAIT = text(
     """
     UPDATE reminders.reminders
-    SET state = 'WAITING', run_at = :run_at, channel = :channel, lease_until = NULL
+    SET state = 'WAITING', run_at = :run_at, channel = :channel, lease_until = NULL,
+        by_plan = by_plan AND run_at = :run_at
     WHERE tenant_id = :tenant AND reminder_id = :id
     """
 )
@@ -167,6 +168,7 @@ class NewReminder:
     run_at: datetime
     channel: Channel
     tz_version: str
+    by_plan: bool
     drop: DropReason | None = None
 
 
@@ -192,6 +194,7 @@ async def insert(tx: Tx, new: NewReminder) -> bool:
         "due_at": new.due_at,
         "run_at": new.run_at,
         "tz_version": new.tz_version,
+        "by_plan": new.by_plan,
         "state": "DROPPED" if new.drop else "WAITING",
         "channel": new.channel.value,
         "reason": new.drop and new.drop.value,
@@ -248,7 +251,7 @@ async def lock_waiting(tx: Tx, appointment_id: str) -> Sequence[Reminder]:
 
 
 async def wait_until(tx: Tx, reminder_id: str, run_at: datetime, channel: Channel) -> None:
-    """Its next step is at `run_at`, on `channel`."""
+    """Its next step is at `run_at`, on `channel`; another instant than before is not the plan's any more."""
     params = {"tenant": tx.tenant, "id": reminder_id, "run_at": run_at, "channel": channel.value}
     await tx.run(_WAIT, params)
 

@@ -37,6 +37,7 @@ def reminder(row: Any, state: str = "", channel: str = "") -> Reminder:
         attempt=row.attempt,
         rings=row.rings,
         fence=row.fence,
+        by_plan=row.by_plan,
         outcome=row.outcome or "",
         reason=row.reason or "",
     )

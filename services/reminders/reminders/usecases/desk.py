@@ -16,12 +16,14 @@ class Timers:
 
     `lease`: from a claim to its attempt's row. `give_up`: from that row to the provider's beginning to ring.
     `look_up`: from then on to asking what became of a call, twice as long each time, up to `look_up_most`.
+    `look_up_for`: from that row to asking no more, whether nobody can tell or the call is said to go on.
     """
 
     lease: timedelta = timedelta(seconds=30)
     give_up: timedelta = timedelta(seconds=20)
     look_up: timedelta = timedelta(seconds=10)
     look_up_most: timedelta = timedelta(minutes=5)
+    look_up_for: timedelta = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,8 @@ async def _plan_one(desk: Desk, tx: Tx, visit: Visit, offset: timedelta, rules: 
     """Stores one reminder; False when a rule drops it at once."""
     now, zone = await tx.now(), ZoneInfo(visit.zone)
     due = due_at(visit.start, offset, zone)
-    found = first_step(due, now, Terms(visit.start, offset, zone, rules))
+    planned = decide(due, visit.start, offset, zone, rules)
+    found = _as_seen(planned, now, Terms(visit.start, offset, zone, rules))
     channel = first_channel(visit, rules)
     if channel is None and isinstance(found, Moment):
         found = Drop(DropReason.NO_ADDRESS, ("the contact has no number and no address for any channel",))
@@ -106,6 +107,7 @@ async def _plan_one(desk: Desk, tx: Tx, visit: Visit, offset: timedelta, rules: 
         run_at=found.at if isinstance(found, Moment) else due,
         channel=channel or Channel.VOICE,
         tz_version=desk.tz_version,
+        by_plan=found is planned,
         drop=found.reason if isinstance(found, Drop) else None,
     )
     if not await reminders.insert(tx, new):
@@ -116,13 +118,12 @@ async def _plan_one(desk: Desk, tx: Tx, visit: Visit, offset: timedelta, rules: 
     return isinstance(found, Moment)
 
 
-def first_step(due: datetime, now: datetime, terms: Terms) -> Moment | Drop:
-    """When a reminder that is due at `due` is made, as seen `now`; one long past is dropped."""
-    found = decide(due, terms.start, terms.offset, terms.zone, terms.rules)
-    if isinstance(found, Drop) or found.at >= now:
-        return found
-    late = at_dial(found.at, now, terms)
-    return replace(late, path=(*found.path, *late.path))
+def _as_seen(planned: Moment | Drop, now: datetime, terms: Terms) -> Moment | Drop:
+    """What was planned, as seen `now`; a moment that has passed is made up for, or dropped as too late."""
+    if isinstance(planned, Drop) or planned.at >= now:
+        return planned
+    late = at_dial(planned.at, now, terms)
+    return replace(late, path=(*planned.path, *late.path))
 
 
 def _said(found: Moment | Drop) -> str:

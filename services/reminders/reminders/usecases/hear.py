@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from prometheus_client import Counter
 
@@ -29,7 +30,7 @@ from reminders.domain.reminder import (
     Reminder,
     answer_of,
 )
-from reminders.domain.timing import Drop, DropReason
+from reminders.domain.timing import Drop, DropReason, Terms, tried_again
 from reminders.storage import attempts, daily, parameters, plans, reminders
 from reminders.storage.attempts import Attempt
 from reminders.storage.opt_outs import OptOut
@@ -45,8 +46,6 @@ _log = telemetry.logger(__name__)
 heard_total: Final = Counter("giro_reminders_heard_total", "Reports of providers", ["outcome"])
 
 _KEY: Final = re.compile(r"^[0-9*#]$")
-_MOST_ATTEMPTS: Final = 12
-"""Attempts of one reminder, those that never rang included."""
 _OPEN: Final = frozenset({AttemptState.ASKED, AttemptState.UNDER_WAY})
 _LONGEST_CALL: Final = timedelta(minutes=4)
 """Longer than ringing and talking take; after it a call that nothing more was heard of is looked up."""
@@ -133,8 +132,11 @@ class _Ear:
         await ear._go_on()
 
     async def leave_unsettled(self) -> None:
-        """The attempt stays in doubt for ever: shown, not repeated, not charged."""
+        """It stays in doubt for ever: shown, not repeated, not charged. One with a key was answered."""
         if self.attempt.state not in _OPEN:
+            return
+        if self.attempt.digit is not None:
+            await self.end(Ending.ANSWERED, None)
             return
         unsettled = replace(self.attempt, state=AttemptState.UNSETTLED, look_up_at=None)
         await attempts.save(self.tx, unsettled)
@@ -157,7 +159,10 @@ class _Ear:
             await attempts.keep_answer(self.tx, self.attempt.attempt_id, digit, self.now, counted=False)
 
     async def _never_placed(self) -> None:
-        """Nothing rang: it does not count as a call, and is made anew."""
+        """Nothing rang: it does not count as a call, and is made anew while that makes sense.
+
+        However often nothing rang, that costs no attempt; it is tried for as long as a reminder may be late.
+        """
         attempt = replace(self.attempt, state=AttemptState.NEVER_PLACED, look_up_at=None)
         await attempts.save(self.tx, attempt)
         heard_total.labels("never_placed").inc()
@@ -166,11 +171,25 @@ class _Ear:
             await daily.give_back(self.tx, daily.day_of(attempt.asked_at, self.plan.visit.zone))
         if not self._goes_on():
             await reminders.cancel(self.tx, self.reminder.reminder_id)
-        elif self.reminder.attempt >= _MOST_ATTEMPTS or self.now >= self.reminder.start:
-            drop = Drop(DropReason.UNSETTLED, ("the call was never placed, and is not tried again",))
-            await finish_reminder.drop(self.tx, self.plan, self.reminder, drop, self.now)
+            return
+        found = tried_again(await self._in_vain_since(), self.now, self._terms())
+        if isinstance(found, Drop):
+            await finish_reminder.drop(self.tx, self.plan, self.reminder, found, self.now)
         else:
-            await self._wait(Repeat(self.now, attempt.channel, ("the call was never placed: tried again",)))
+            await self._wait(Repeat(found.at, attempt.channel, found.path))
+
+    def _terms(self) -> Terms:
+        reminder = self.reminder
+        return Terms(reminder.start, reminder.offset, ZoneInfo(reminder.zone), self.rules)
+
+    async def _in_vain_since(self) -> datetime:
+        """When the provider was first asked in vain for what it has not placed until now."""
+        since = self.attempt.asked_at
+        for each in reversed(await attempts.of_reminder(self.tx, self.reminder.reminder_id)):
+            if each.state is not AttemptState.NEVER_PLACED:
+                break
+            since = each.asked_at
+        return since
 
     async def _take_key(self, report: CallReport) -> "_Ear":
         """The first key is the answer; it counts for the start that was reminded of, before that start."""

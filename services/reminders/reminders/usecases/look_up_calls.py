@@ -14,25 +14,36 @@ from reminders.usecases.ports import Doubtful
 
 _log = telemetry.logger(__name__)
 
-_BATCH: Final = 100
+AT_ONCE: Final = 100
+"""Attempts of one round."""
 _MOST_LOOKS: Final = 3
 """Look-ups in vain after which, once the visit has begun, nobody asks any more."""
 
 
 async def look_up_calls(desk: Desk, only: str | None = None) -> int:
-    """One round over all tenants, or `only` one: how many were asked about."""
+    """One round over all tenants, or `only` one: how many were asked about.
+
+    One that fails is left for the next round and holds up no other.
+    """
     async with desk.db.worker() as tx:
-        found = await due.unsettled(tx, _BATCH, sandbox=desk.db.sandbox)
+        found = await due.unsettled(tx, AT_ONCE, sandbox=desk.db.sandbox)
     mine = [(tenant, each) for tenant, ids in found.items() if only in {None, tenant} for each in ids]
-    for tenant, attempt_id in mine:
-        work = telemetry.enter(None, None, tenant)
-        try:
-            await look_up(desk, tenant, attempt_id)
-        except GiroError as error:
-            _log.warning("look-up waits", attempt_id=attempt_id, reason=error.reason)
-        finally:
-            telemetry.leave(work)
-    return len(mine)
+    return sum([await _looked_up(desk, tenant, attempt_id) for tenant, attempt_id in mine])
+
+
+async def _looked_up(desk: Desk, tenant: str, attempt_id: str) -> bool:
+    work = telemetry.enter(None, None, tenant)
+    try:
+        await look_up(desk, tenant, attempt_id)
+    except GiroError as error:
+        _log.warning("look-up waits", attempt_id=attempt_id, reason=error.reason)
+        return False
+    except Exception as error:
+        _log.exception("look-up failed", attempt_id=attempt_id, error=repr(error))
+        return False
+    finally:
+        telemetry.leave(work)
+    return True
 
 
 async def look_up(desk: Desk, tenant: str, attempt_id: str) -> None:
@@ -46,12 +57,11 @@ async def look_up(desk: Desk, tenant: str, attempt_id: str) -> None:
         return
     try:
         report = await desk.voice.look_up(tenant, attempt_id)
+        await hear(desk, tenant, report)
     except Doubtful as doubt:
         _log.warning("look-up in doubt", attempt_id=attempt_id, looks=attempt.looks, error=str(doubt))
-        if hopeless:
-            await give_up(desk, tenant, attempt_id)
-        return
-    await hear(desk, tenant, report)
+    if hopeless:  # also where the provider says for ever that the call is under way
+        await give_up(desk, tenant, attempt_id)
 
 
 async def _take(desk: Desk, tenant: str, attempt_id: str) -> tuple[Attempt | None, bool]:
@@ -64,4 +74,5 @@ async def _take(desk: Desk, tenant: str, attempt_id: str) -> tuple[Attempt | Non
             return None, False
         looked = attempts.looked(attempt, now, desk.timers.look_up, desk.timers.look_up_most)
         await attempts.save(tx, looked)
-        return looked, now >= reminder.start and looked.looks >= _MOST_LOOKS
+        begun = now >= reminder.start and looked.looks >= _MOST_LOOKS
+        return looked, begun or now >= attempt.asked_at + desk.timers.look_up_for

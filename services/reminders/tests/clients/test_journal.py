@@ -43,11 +43,16 @@ def test_the_first_key_stays() -> None:
     assert merged(known, CallReport("att_1", CallState.UNDER_WAY, digit="1")).digit == "2"
 
 
-def test_never_placed_yields_to_evidence_and_to_nothing_else() -> None:
+def test_what_was_never_placed_stays_so_until_it_is_told_that_it_ended() -> None:
     never = merged(BEGUN, CallReport("att_1", CallState.NEVER_PLACED))
     assert never.state is CallState.NEVER_PLACED
-    rang = merged(never, CallReport("att_1", CallState.UNDER_WAY, provider_reference="CA1"))
-    assert rang.state is CallState.UNDER_WAY
+    late = merged(never, CallReport("att_1", CallState.UNDER_WAY, provider_reference="CA1"))
+    assert (late.state, late.provider_reference) == (CallState.NEVER_PLACED, "CA1")
+    assert merged(late, CallReport("att_1", CallState.ENDED)).state is CallState.ENDED
+
+
+def test_evidence_of_a_call_beats_its_absence() -> None:
+    rang = merged(BEGUN, CallReport("att_1", CallState.UNDER_WAY, provider_reference="CA1"))
     assert merged(rang, CallReport("att_1", CallState.NEVER_PLACED)).state is CallState.UNDER_WAY
 
 

@@ -1,8 +1,11 @@
 """What is SIP's own: sound on the wire, keys that cut it short, processes that die alone."""
 
 import asyncio
+import json
 import os
 import signal
+import sys
+import time
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -13,8 +16,11 @@ import structlog
 from rigs import CALLER, SCRIPT, TENANT, Clock, Phone, Told, call, outcome, until
 from sip_rig import SipRig
 
+from kit import failpoints
+from kit.errors import Reason, Unavailable
+from reminders.clients import sip as sip_client
 from reminders.clients import speech
-from reminders.clients.journal import MemoryJournal, begin
+from reminders.clients.journal import Entry, MemoryJournal, begin
 from reminders.clients.sip import SipVoice, Trunk, _ending
 from reminders.clients.sip_dialogue import MENU, Dialogue
 from reminders.usecases.ports import CallEnding, CallReport, CallState, Declined
@@ -84,11 +90,64 @@ async def test_nobody_waits_for_ever_for_a_line(sip: SipRig) -> None:
     sip.provider._lines = asyncio.Semaphore(1)
     sip.provider._trunk = replace(sip.provider._trunk, line_wait_seconds=0.1)
     await sip.provider.place(call(sip, NUMBER))
-    with pytest.raises(Declined, match="lines"):
-        await sip.provider.place(call(sip, NUMBER, reference="att_2"))
+    waited = await sip.provider.place(call(sip, NUMBER, reference="att_2"))
+    assert waited.state is CallState.NEVER_PLACED  # and no attempt is lost by it
     await sip.settled("att_1")
     assert (await sip.provider.look_up(TENANT, "att_2")).state is CallState.NEVER_PLACED
     assert sip.rings(NUMBER) == 1
+
+
+async def test_nobody_waits_for_a_line_beyond_the_moment_of_giving_up(sip: SipRig) -> None:
+    await sip.phone(NUMBER, Phone())
+    sip.provider._lines = asyncio.Semaphore(0)
+    waiting = call(sip, NUMBER, give_up_at=sip.clock.now + timedelta(seconds=0.1))
+    assert (await sip.provider.place(waiting)).state is CallState.NEVER_PLACED
+    assert sip.rings(NUMBER) == 0
+
+
+async def test_a_worker_that_was_frozen_before_it_dials_does_not_dial(
+    sip: SipRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frozen for an hour once it had looked for the last time; its process goes by the machine's clock."""
+    await sip.phone(NUMBER, Phone(presses="1"))
+    real, frozen = time.monotonic, timedelta(hours=1).total_seconds()
+    monkeypatch.setattr(sip_client.time, "monotonic", lambda: real() - frozen)
+
+    async def wakes_up() -> None:
+        monkeypatch.undo()
+
+    failpoints.arm("reminders.provider.before_request", wakes_up)
+    report = await sip.provider.place(call(sip, NUMBER))
+    failpoints.reset()
+    await sip.settled("att_1")
+    assert report.state is CallState.NEVER_PLACED
+    assert (await sip.provider.look_up(TENANT, "att_1")).state is CallState.NEVER_PLACED
+    assert sip.rings(NUMBER) == 0
+
+
+class LimpingJournal(MemoryJournal):
+    """A journal whose database is away for a while once a key was pressed."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__()
+        self.failures = failures
+
+    async def learn(self, tenant: str, report: CallReport) -> Entry:
+        if report.digit and self.failures:
+            self.failures -= 1
+            raise Unavailable(Reason.DATABASE_UNAVAILABLE, "the database is away")
+        return await super().learn(tenant, report)
+
+
+async def test_a_key_survives_a_database_that_is_away_for_a_while(sip: SipRig) -> None:
+    await sip.phone(NUMBER, Phone(presses="2"))
+    journal = sip.provider._journal = LimpingJournal(failures=3)
+    await sip.provider.place(call(sip, NUMBER))
+    await sip.settled("att_1")
+    assert journal.failures == 0
+    report = await sip.provider.look_up(TENANT, "att_1")
+    assert (report.ending, report.digit) == (CallEnding.ANSWERED, "2")
+    assert sip.told[-1] == report
 
 
 @pytest.mark.parametrize(
@@ -121,8 +180,62 @@ async def test_nothing_personal_is_logged_of_a_call(sip: SipRig, capfd: pytest.C
 # --- without a telephone ---
 
 
-def voice(clock: Clock, journal: MemoryJournal) -> SipVoice:
-    return SipVoice(Told(), journal, clock, Trunk("127.0.0.1:9", address="127.0.0.1"))
+def voice(clock: Clock, journal: MemoryJournal, told: Told | None = None, **more: float) -> SipVoice:
+    trunk = replace(Trunk("127.0.0.1:9", address="127.0.0.1"), **more)  # type: ignore[arg-type]
+    return SipVoice(told or Told(), journal, clock, trunk)
+
+
+def pretend_to_be_a_worker(monkeypatch: pytest.MonkeyPatch, *events: dict[str, object]) -> None:
+    """A worker that says this and then nothing any more, without ending."""
+    lines = "".join(json.dumps(event) + "\n" for event in events)
+    program = f"import sys, time; sys.stdout.write({lines!r}); sys.stdout.flush(); time.sleep(600)"
+
+    async def started(job: object) -> asyncio.subprocess.Process:
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdin=pipe, stdout=pipe)
+
+    async def silent(*_: object) -> None:
+        return
+
+    monkeypatch.setattr(sip_client, "_started", started)
+    monkeypatch.setattr(sip_client.speech, "speak", silent)
+
+
+PROGRESS = {"event": "progress", "code": 180, "call": "call-id"}
+ANSWERED = ({"event": "answered"}, {"event": "digit", "digit": "1"})
+
+
+@pytest.mark.parametrize(
+    ("said", "ending"), [((PROGRESS,), CallEnding.FAILED), ((PROGRESS, *ANSWERED), CallEnding.ANSWERED)]
+)
+async def test_a_worker_that_never_ends_is_ended(
+    monkeypatch: pytest.MonkeyPatch, said: tuple[dict[str, object], ...], ending: CallEnding
+) -> None:
+    clock, journal, told = Clock(), MemoryJournal(), Told()
+    pretend_to_be_a_worker(monkeypatch, *said)
+    provider = voice(clock, journal, told, talk_seconds=0.5, spare_seconds=1.0, lines=1)
+    placed = call(provider_rig(clock), NUMBER, ring_seconds=0)
+    assert (await provider.place(placed)).state is CallState.UNDER_WAY
+    await asyncio.wait_for(asyncio.gather(*provider._tasks), 10)
+    report = await provider.look_up(TENANT, "att_1")
+    assert (report.state, report.ending) == (CallState.ENDED, ending)
+    assert report.digit == ("1" if ending is CallEnding.ANSWERED else None)
+    assert not provider._running
+    assert not provider._lines.locked()
+
+
+async def test_what_can_not_be_stored_is_given_up_when_the_end_is_decided_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock, journal = Clock(), LimpingJournal(failures=1_000_000)
+    pretend_to_be_a_worker(monkeypatch, PROGRESS, *ANSWERED)
+    provider = voice(clock, journal, talk_seconds=0.3, spare_seconds=0.3)
+    until = clock.now + timedelta(seconds=0.3)
+    await provider.place(call(provider_rig(clock), NUMBER, ring_seconds=0, give_up_at=until))
+    with structlog.testing.capture_logs() as lines:
+        await asyncio.wait_for(asyncio.gather(*provider._tasks), 10)
+    assert "sip_report_lost" in {line["event"] for line in lines}
+    assert not provider._running
 
 
 @pytest.mark.parametrize(

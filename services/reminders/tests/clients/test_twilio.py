@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 from rigs import TENANT, Phone, call, outcome, until
+from twilio_peer import EVENTS_AFTER, PeerCall
 from twilio_rig import OWN, TwilioRig
 
+from kit.testing.schedule import two_sessions
 from reminders.clients.twilio_api import Account, Accounts
 from reminders.usecases.ports import CallEnding, CallReport, CallState, Declined, Doubtful
 
@@ -67,17 +69,97 @@ async def test_a_look_up_that_is_refused_says_nothing_of_the_call(twilio: Twilio
     assert (await twilio.provider.look_up(TENANT, "att_1")).state is CallState.UNDER_WAY
 
 
-async def test_a_lost_call_is_found_by_its_numbers_and_time_though_no_webhook_came(twilio: TwilioRig) -> None:
-    await twilio.provider.place(call(twilio, NUMBER, reference="att_0"))  # ours too, but another
-    await twilio.settled("att_0")
+async def lost_call(twilio: TwilioRig) -> PeerCall:
+    """A call whose reply was lost, and of which no webhook came."""
     twilio.peer.holds_back = True
     await twilio.phone(NUMBER, Phone(reply_lost=True))
     with pytest.raises(Doubtful):
         await twilio.provider.place(call(twilio, NUMBER))
     (lost,) = twilio.peer.of("att_1")
-    lost.status, lost.ended = "busy", twilio.clock.now
+    return lost
+
+
+async def test_a_lost_call_is_found_by_its_numbers_and_time_and_proven_though_no_webhook_came(
+    twilio: TwilioRig,
+) -> None:
+    await twilio.provider.place(call(twilio, NUMBER, reference="att_0"))  # ours too, but another
+    await twilio.settled("att_0")
+    lost = await lost_call(twilio)
+    lost.status, lost.ended, lost.sent = "busy", twilio.clock.now, [(lost.one("StatusCallback"), {})]
+    twilio.clock.now += EVENTS_AFTER - timedelta(seconds=1)
+    with pytest.raises(Doubtful, match="not yet whose"):
+        await twilio.provider.look_up(TENANT, "att_1")
+    twilio.clock.now += timedelta(seconds=1)
     report = await twilio.provider.look_up(TENANT, "att_1")
     assert (report.ending, report.provider_reference) == (CallEnding.BUSY, lost.sid)
+
+
+@pytest.mark.parametrize("asked_at", ["https://another.example/voice", ""])
+async def test_a_lone_call_is_not_taken_for_the_lost_one_without_proof(
+    twilio: TwilioRig, asked_at: str
+) -> None:
+    """Placed by another system on the same account, between the same numbers, within the same minute."""
+    foreign = await lost_call(twilio)
+    foreign.status, foreign.ended = "completed", twilio.clock.now
+    foreign.sent = [(asked_at, {})] if asked_at else []
+    twilio.clock.now += timedelta(hours=5)
+    if asked_at:
+        assert (await twilio.provider.look_up(TENANT, "att_1")).state is CallState.NEVER_PLACED
+    else:  # it asked nobody: nobody can tell
+        with pytest.raises(Doubtful, match="not yet whose"):
+            await twilio.provider.look_up(TENANT, "att_1")
+
+
+async def frozen_before_the_request(twilio: TwilioRig) -> PeerCall:
+    """Whoever asks is frozen with the request in hand, until others have settled the call as never placed."""
+    twilio.peer.holds_back = True
+    placed = call(twilio, NUMBER)
+
+    async def others_settle_it() -> CallReport:
+        twilio.clock.now = placed.give_up_at + timedelta(minutes=2)
+        return await twilio.provider.look_up(TENANT, "att_1")
+
+    schedule = await two_sessions(
+        lambda: twilio.provider.place(placed), others_settle_it, at="reminders.provider.before_request"
+    )
+    assert (schedule.held, schedule.second.state) == (True, CallState.NEVER_PLACED)
+    assert schedule.first.state is CallState.NEVER_PLACED  # so that nobody takes it for a call of his own
+    (late,) = twilio.peer.calls
+    return late
+
+
+async def test_a_request_that_was_frozen_on_its_way_is_cancelled_at_once(twilio: TwilioRig) -> None:
+    late = await frozen_before_the_request(twilio)
+    assert late.status == "canceled"
+    assert (await twilio.provider.look_up(TENANT, "att_1")).state is CallState.NEVER_PLACED
+
+
+@pytest.mark.parametrize(("step", "left"), [("ringing", "canceled"), ("in-progress", "completed")])
+async def test_a_call_that_another_one_has_replaced_is_ended_and_not_spoken_to(
+    twilio: TwilioRig, step: str, left: str
+) -> None:
+    late = await frozen_before_the_request(twilio)
+    late.status, late.ended = "queued", None  # our word to cancel it was lost
+    said = await twilio.provider.answered(TENANT, "att_1", late.sid, {})
+    assert said is not None
+    assert "<Hangup" in said
+    assert "<Gather" not in said
+    await twilio.peer._progress(late, step)
+    assert late.status == left
+    assert [report.state for report in twilio.told] == [CallState.NEVER_PLACED]
+
+
+async def test_a_reply_that_comes_after_the_call_was_given_up_ends_it(twilio: TwilioRig) -> None:
+    """Twilio took it and did not list it yet when others looked."""
+    twilio.peer.holds_back = True
+    placed = call(twilio, NUMBER)
+
+    async def settled_meanwhile(form: object) -> None:
+        await twilio.journal.learn(TENANT, CallReport("att_1", CallState.NEVER_PLACED))
+
+    twilio.peer.before_reply = settled_meanwhile
+    assert (await twilio.provider.place(placed)).state is CallState.NEVER_PLACED
+    assert twilio.peer.calls[0].status == "canceled"
 
 
 async def test_an_old_call_to_the_same_number_is_not_taken_for_the_lost_one(twilio: TwilioRig) -> None:
@@ -98,12 +180,12 @@ async def test_two_that_might_be_it_stay_in_doubt(twilio: TwilioRig) -> None:
     for reference in ("att_1", "att_2"):
         with pytest.raises(Doubtful):
             await twilio.provider.place(call(twilio, NUMBER, reference=reference))
-    with pytest.raises(Doubtful, match="more than one"):
+    with pytest.raises(Doubtful, match="not yet whose"):
         await twilio.provider.look_up(TENANT, "att_1")
     for reference in ("att_1", "att_2"):  # both ended unheard: our webhooks were away
         (lost,) = twilio.peer.of(reference)
         lost.status, lost.ended, lost.sent = "busy", twilio.clock.now, [(lost.one("StatusCallback"), {})]
-    with pytest.raises(Doubtful, match="more than one"):
+    with pytest.raises(Doubtful, match="not yet whose"):
         await twilio.provider.look_up(TENANT, "att_1")
     twilio.clock.now += timedelta(minutes=15)
     report = await twilio.provider.look_up(TENANT, "att_2")

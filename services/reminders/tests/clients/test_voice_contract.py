@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from rigs import SCRIPT, TENANT, Phone, Rig, call, outcome
 
-from reminders.usecases.ports import CallEnding, CallState, Declined, Doubtful
+from kit.testing.schedule import two_sessions
+from reminders.usecases.ports import CallEnding, CallReport, CallState, Declined, Doubtful
 
 NUMBER = "+37120000001"
 
@@ -171,6 +172,26 @@ async def test_a_reference_that_was_looked_up_first_is_never_placed(rig: Rig) ->
     assert (await rig.provider.look_up(TENANT, "att_1")).state is CallState.NEVER_PLACED
     assert (await rig.provider.place(call(rig, NUMBER))).state is CallState.NEVER_PLACED
     assert rig.rings(NUMBER) == 0
+
+
+async def test_whoever_was_frozen_after_the_journal_does_not_ring(rig: Rig) -> None:
+    """Another process has settled the call meanwhile, and its place may be taken by another one."""
+    await rig.phone(NUMBER, Phone(presses="1"))
+    placed = call(rig, NUMBER)
+
+    async def others_settle_it() -> CallReport:
+        rig.clock.now = placed.give_up_at + timedelta(hours=1)
+        return await rig.provider.look_up(TENANT, placed.reference)
+
+    schedule = await two_sessions(
+        lambda: rig.provider.place(placed), others_settle_it, at="reminders.provider.after_journal"
+    )
+    assert (schedule.held, schedule.overtook) == (True, True)
+    assert schedule.second.state is not CallState.UNDER_WAY
+    assert schedule.first.state is schedule.second.state
+    await rig.settled(placed.reference)
+    assert rig.rings(NUMBER) == 0
+    assert rig.told == []
 
 
 async def test_another_tenants_reference_is_unknown(rig: Rig) -> None:

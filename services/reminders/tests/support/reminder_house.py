@@ -27,7 +27,7 @@ from reminders.usecases.follow_appointment import end_appointment, follow_appoin
 from reminders.usecases.hear import hear
 from reminders.usecases.look_up_calls import look_up_calls
 from reminders.usecases.make_reminders import make_reminders
-from reminders.usecases.ports import Call, CallReport, Doubtful, Message
+from reminders.usecases.ports import Call, CallReport, CallState, Doubtful, Message
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -66,7 +66,8 @@ class Carrier:
         self.placed: list[Call] = []
         self.looked_up: list[str] = []
         self.rang: Counter[str] = Counter()
-        self.deaf = False
+        self.deaf = self.endless = self.no_line = False
+        self.breaks: set[str] = set()
         self.detects_machines = True
         self._carrier = SimulatedCarrier(house.hear, journal, self, house.now, sandbox=True)
 
@@ -79,14 +80,22 @@ class Carrier:
 
     async def place(self, call: Call) -> CallReport:
         """See VoiceProvider."""
+        if self.no_line:
+            return CallReport(call.reference, CallState.NEVER_PLACED)
         self.placed.append(call)
+        if self.endless:
+            return CallReport(call.reference, CallState.UNDER_WAY)
         return await self._carrier.place(call)
 
     async def look_up(self, tenant: str, reference: str) -> CallReport:
         """See VoiceProvider."""
         self.looked_up.append(reference)
+        if reference in self.breaks:
+            raise ValueError("the carrier's answer can't be read")
         if self.deaf:
             raise Doubtful("no answer")
+        if self.endless:
+            return CallReport(reference, CallState.UNDER_WAY)
         return await self._carrier.look_up(tenant, reference)
 
 

@@ -10,8 +10,11 @@ from reminder_house import DAY, HOUR, House, at
 
 from giro.reminders.v1.reminders_events_pb2 import AppointmentColoured
 from giro.reminders.v1.reminders_pb2 import Colour
+from kit import failpoints
 from kit.errors import Unavailable
+from kit.parameters import Scope
 from reminders.domain.reminder import State
+from reminders.storage import parameters
 from reminders.usecases.recompute_zones import recompute_zones
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -141,6 +144,81 @@ async def test_new_data_of_the_zones_moves_what_waits(house: House) -> None:
     (row,) = await house.rows("reminders")
     assert row.tz_version == "test-1"
     assert row.wall == row.due_at.astimezone(ZoneInfo("Europe/Riga")).replace(tzinfo=None)
+
+
+async def new_data(house: House) -> int:
+    """All that waits was planned by older data; what comes of it, in rounds."""
+    desk, rounds = replace(house.desk, tz_version="test-2"), 0
+    while await recompute_zones(desk):
+        rounds += 1
+    return rounds
+
+
+async def test_new_data_leaves_what_the_limit_put_off_where_it_is(house: House) -> None:
+    """Due at noon, put off to the next morning; new data may not drop it as long past, nor call it now."""
+    await house.settle_in(timedelta(hours=48), daily_call_limit="0", called_as='"Sole Mio"')
+    visit = await house.booked(at(4, 12), zone="Europe/Riga")
+    await house.go_to(at(2, 12))
+    await house.make()
+    (put_off,) = await waiting(house, visit.appointment_id)
+    assert isinstance(put_off, datetime)
+    assert put_off.astimezone(ZoneInfo("Europe/Riga")).replace(tzinfo=None) == at(3, 9).replace(tzinfo=None)
+    for hours in (13, 16):
+        await house.go_to(at(2, hours))
+        assert await new_data(house) == (1 if hours == 13 else 0)
+        assert await waiting(house, visit.appointment_id) == [put_off]
+    (row,) = await house.rows("reminders")
+    assert (row.tz_version, row.by_plan) == ("test-2", False)
+    async with house.db.uow(house.tenant) as tx:
+        await parameters.put(tx, (Scope.TENANT, ""), "daily_call_limit", "50")
+    await house.go_to(put_off)
+    await house.make()
+    assert (await house.only(visit)).state is State.DONE
+
+
+async def test_new_data_drops_what_has_become_pointless(house: House) -> None:
+    """The only moments left were put off to what the wall clock now calls night."""
+    await house.settle_in(timedelta(hours=26), daily_call_limit="0", called_as='"Sole Mio"')
+    visit = await house.booked(at(4, 10))
+    await house.go_to(at(3, 8, 1))
+    await house.make()
+    async with house.db.uow(house.tenant) as tx:
+        for name, value in (("quiet_from", '"09:01"'), ("quiet_until", '"09:00"')):
+            await parameters.put(tx, (Scope.TENANT, ""), name, value)
+    (before,) = await waiting(house, visit.appointment_id)
+    await new_data(house)
+    after = await waiting(house, visit.appointment_id)
+    assert after == [before]  # 09:00 is the one minute left
+
+
+async def test_new_data_leaves_a_late_booking_where_it_was_moved_to(house: House) -> None:
+    """Booked an hour after its reminder's moment, in quiet hours: planned for their end, and stays there."""
+    await house.settle_in(timedelta(hours=13), called_as='"Sole Mio"')
+    await house.go_to(at(2, 23, 10))
+    visit = await house.booked(at(3, 11, 30))
+    assert await waiting(house, visit.appointment_id) == [at(3, 9)]
+    await house.go_to(at(3, 3))
+    await new_data(house)
+    assert await waiting(house, visit.appointment_id) == [at(3, 9)]
+
+
+async def test_one_row_that_fails_does_not_end_the_round(house: House) -> None:
+    await house.settle_in(DAY)
+    for _ in range(3):
+        await house.booked(at(4, 12))
+    tries = 0
+
+    async def fails_first() -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise ValueError("a row that can't be read")
+
+    failpoints.arm("reminders.recompute.before_plan", fails_first)
+    desk = replace(house.desk, tz_version="test-2")
+    assert await recompute_zones(desk) == 2
+    assert sorted(row.tz_version for row in await house.rows("reminders")) == ["test-1", "test-2", "test-2"]
+    assert await recompute_zones(desk) == 1
 
 
 async def test_two_hosts_with_different_data_of_the_zones_come_to_rest(house: House) -> None:

@@ -15,6 +15,7 @@ from reminders.clients.simulated import Answer, Outcome
 from reminders.domain.reminder import Reminder, State, Visit
 from reminders.usecases import place_attempt
 from reminders.usecases.make_reminders import claim_due, make, make_reminders
+from reminders.usecases.ports import CallReport, CallState
 from reminders.usecases.set_reminders import set_reminders
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -205,6 +206,85 @@ async def test_what_nobody_can_tell_is_left_and_shown(house: House) -> None:
     assert len(house.carrier.placed) == 1
 
 
+async def test_a_call_that_goes_on_for_ever_is_left_unsettled_and_never_repeated(house: House) -> None:
+    """The carrier says for hours that it is under way; the visit is a day ahead."""
+    visit = await due(house)
+    house.carrier.endless = True
+    await house.make()
+    for minutes in range(5, 360, 5):
+        await house.go_to(at(2, 12) + timedelta(minutes=minutes))
+        await house.look_up()
+    assert (await house.only(visit)).state is State.CALLING
+    await house.go_to(at(2, 18, 5))
+    await house.look_up()
+    reminder = await house.only(visit)
+    assert (reminder.state, reminder.reason) == (State.DROPPED, "UNSETTLED")
+    assert [each.state for each in await house.attempts(visit)] == ["UNSETTLED"]
+    assert await house.colour(visit) == "ORANGE"
+    assert await house.rows("charges") == []
+    await house.go_to(at(2, 20))
+    assert (await house.look_up(), await house.make(), len(house.carrier.placed)) == (0, 0, 1)
+
+
+async def test_a_key_in_a_call_whose_end_nobody_tells_is_an_answer(house: House) -> None:
+    visit = await due(house)
+    house.carrier.endless = True
+    await house.make()
+    (attempt,) = await house.attempts(visit)
+    await house.hear(house.tenant, CallReport(attempt.attempt_id, CallState.UNDER_WAY, digit="1"))
+    await house.go_to(at(2, 18, 5))
+    await house.look_up()
+    reminder = await house.only(visit)
+    assert (reminder.state, reminder.outcome) == (State.DONE, "COMING")
+    assert [(row.kind, row.charged) for row in await house.rows("charges")] == [("ANSWERED", True)]
+
+
+async def test_one_look_up_that_fails_does_not_end_the_round(house: House) -> None:
+    await house.settle_in(DAY, called_as='"Sole Mio"')
+    visits = [await house.booked(at(3, 12)) for _ in range(3)]
+    await house.go_to(at(2, 12))
+    house.carrier.book.script(PHONE, Answer(Outcome.DOUBTFUL_NOT_PLACED))
+    await house.make()
+    await house.go_to(at(2, 12) + timedelta(seconds=40))
+    (broken,) = await house.attempts(visits[0])
+    house.carrier.breaks = {broken.attempt_id}
+    assert await house.look_up() == 2
+    assert len(set(house.carrier.looked_up)) == 3
+    states = [(await house.only(visit)).state for visit in visits]
+    assert states == [State.CALLING, State.WAITING, State.WAITING]
+
+
+async def test_what_was_never_placed_costs_no_attempt_however_often(house: House) -> None:
+    """As for want of a line: it is tried until it has become too late."""
+    visit = await due(house)
+    house.carrier.no_line = True
+    for number in range(20):
+        await house.go_to(at(2, 12) + number * timedelta(minutes=5))
+        assert await house.make() == 1
+        found = await house.only(visit)
+        assert (found.state, found.rings) == (State.WAITING, 0)
+    assert [row.placed for row in await house.rows("daily_calls")] == [0]
+    house.carrier.no_line = False
+    await house.go_to(at(2, 13, 50))
+    await house.make()
+    found = await house.only(visit)
+    assert (found.state, found.outcome, found.rings) == (State.DONE, "COMING", 1)
+
+
+async def test_what_was_never_placed_is_dropped_once_it_is_too_late(house: House) -> None:
+    visit = await due(house)
+    house.carrier.no_line = True
+    for minutes in range(0, 120, 10):
+        await house.go_to(at(2, 12) + timedelta(minutes=minutes))
+        assert await house.make() == 1
+        assert (await house.only(visit)).state is State.WAITING
+    await house.go_to(at(2, 14))
+    await house.make()
+    found = await house.only(visit)
+    assert (found.state, found.reason) == (State.DROPPED, "TOO_LATE")
+    assert await house.colour(visit) == "ORANGE"
+
+
 async def test_the_limit_holds_against_many_at_once(house: House) -> None:
     await house.settle_in(DAY, called_as='"Sole Mio"', daily_call_limit="5")
     for _ in range(20):
@@ -222,6 +302,7 @@ async def test_a_call_that_was_never_placed_is_given_back_to_the_limit(house: Ho
     await house.make()
     await house.go_to(at(2, 12) + timedelta(seconds=40))
     await house.look_up()
+    await house.go_to(at(2, 12) + timedelta(seconds=50))
     await house.make()
     assert house.carrier.rang[PHONE] == 1
 

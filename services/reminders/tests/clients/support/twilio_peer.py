@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -64,6 +65,7 @@ class TwilioPeer:
         self.refuse: tuple[int, int] | None = None
         self.silent = False
         self.holds_back = False
+        self.before_reply: Callable[[object], Awaitable[None]] | None = None
         self._runner: web.AppRunner | None = None
         self._session: aiohttp.ClientSession | None = None
 
@@ -113,6 +115,8 @@ class TwilioPeer:
             call.task = asyncio.create_task(self._run(call, phone))
         if phone.reply_lost:
             return _cut(request)
+        if self.before_reply:
+            await self.before_reply(fields)
         return web.json_response(self._shown(call), status=201)
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
@@ -136,13 +140,11 @@ class TwilioPeer:
         if refusal:
             return refusal
         call = self._named(request)
-        if await self._form(request) != {"Status": ["canceled"]} or call.status not in {
-            "queued",
-            "initiated",
-            "ringing",
-        }:
-            self.faults.append("a call is cancelled while it is queued or rings, by Status=canceled")
-        call.status, call.ended = "canceled", self.clock.now
+        (how,) = (await self._form(request))["Status"]
+        before = {"canceled": {"queued", "initiated", "ringing"}, "completed": {"in-progress"}}
+        if call.status not in before.get(how, ()):
+            self.faults.append(f"a call that is {call.status} is not ended by Status={how}")
+        call.status, call.ended = how, self.clock.now
         return web.json_response(self._shown(call))
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
