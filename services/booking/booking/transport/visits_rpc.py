@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from booking.domain.appointment import LIVE
 from booking.transport.messages import timestamp
 from booking.usecases.desk import Desk
 from booking.usecases.get_visit import get_visit
@@ -30,4 +31,5 @@ class VisitsServicer(VisitsServiceServicer):
             phone=contact.phone,
             email=contact.email,
             language=contact.language,
+            takes_place=appointment.state in LIVE,
         )

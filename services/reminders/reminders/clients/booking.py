@@ -30,4 +30,5 @@ class BookingVisits:
             phone=found.phone,
             email=found.email,
             language=found.language,
+            takes_place=found.takes_place,
         )

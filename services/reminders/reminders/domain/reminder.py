@@ -66,7 +66,10 @@ OPT_OUT_KEY = "9"
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """An appointment as booking tells it, and who is visited. Empty texts are not known."""
+    """An appointment as booking tells it, and who is visited. Empty texts are not known.
+
+    `takes_place`: it was neither cancelled nor is it over.
+    """
 
     appointment_id: str
     version: int
@@ -78,6 +81,7 @@ class Visit:
     phone: str = ""
     email: str = ""
     language: str = ""
+    takes_place: bool = True
 
 
 @dataclass(frozen=True, slots=True)

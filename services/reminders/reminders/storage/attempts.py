@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -10,7 +10,7 @@ from sqlalchemy import text
 from kit.db.uow import Tx
 from reminders.domain.next_step import Ending
 from reminders.domain.reminder import AttemptState, Channel, Reminder
-from reminders.storage import reminders
+from reminders.storage import daily, reminders
 
 _COLUMNS = """
     a.attempt_id, a.reminder_id, a.number, a.channel, a.state, a.recipient, a.caller, a.asked_at,
@@ -18,20 +18,25 @@ _COLUMNS = """
 """
 
 _BEGIN = text(
-    """
-    WITH calling AS (
+    f"""
+    WITH counted AS ({daily.TAKE}),
+    calling AS (
         UPDATE reminders.reminders
         SET state = 'CALLING', lease_until = NULL, attempt = :number, rings = rings + :rings
         WHERE tenant_id = :tenant AND reminder_id = :reminder AND state = 'CLAIMED' AND fence = :fence
+          AND (:rings = 0 OR EXISTS (SELECT FROM counted))
         RETURNING reminder_id
+    ),
+    made AS (
+        INSERT INTO reminders.attempts
+            (tenant_id, attempt_id, reminder_id, number, channel, fence, recipient, caller, asked_at,
+             give_up_at, look_up_at)
+        SELECT :tenant, :id, reminder_id, :number, :channel, :fence, :recipient, :caller, :asked_at,
+               :give_up_at, :look_up_at
+        FROM calling RETURNING attempt_id
     )
-    INSERT INTO reminders.attempts
-        (tenant_id, attempt_id, reminder_id, number, channel, fence, recipient, caller, asked_at, give_up_at,
-         look_up_at)
-    SELECT :tenant, :id, reminder_id, :number, :channel, :fence, :recipient, :caller, :asked_at, :give_up_at,
-           :look_up_at
-    FROM calling RETURNING attempt_id
-    """
+    SELECT EXISTS (SELECT FROM made) AS made, EXISTS (SELECT FROM counted) AS counted
+    """  # noqa: S608 - constants
 )
 
 _LOCK = text(
@@ -112,11 +117,21 @@ class Attempt:
     ended_at: datetime | None = None
 
 
-async def begin(tx: Tx, attempt: Attempt, fence: int) -> None:
-    """Stores an attempt that is about to be made; its reminder goes from CLAIMED to CALLING.
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """The calendar day that a call counts for, and how many there may be of it (R-128)."""
 
-    Raises RuntimeError when the claim with this fence does not hold.
+    day: date
+    limit: int
+
+
+async def begin(tx: Tx, attempt: Attempt, fence: int, allowance: Allowance) -> bool:
+    """Stores an attempt that is about to be made, and counts a call; its reminder is CALLING from then on.
+
+    False when the day's calls have been placed, and then nothing is stored. The last statement of its
+    transaction. Raises RuntimeError when the claim with this fence does not hold.
     """
+    voice = attempt.channel is Channel.VOICE
     params = {
         "tenant": tx.tenant,
         "id": attempt.attempt_id,
@@ -129,10 +144,16 @@ async def begin(tx: Tx, attempt: Attempt, fence: int) -> None:
         "asked_at": attempt.asked_at,
         "give_up_at": attempt.give_up_at,
         "look_up_at": attempt.look_up_at,
-        "rings": 1 if attempt.channel is Channel.VOICE else 0,
+        "rings": int(voice),
+        "day": allowance.day,
+        "limit": allowance.limit,
     }
-    if (await tx.run(_BEGIN, params)).first() is None:
+    row = (await tx.run(_BEGIN, params)).one()
+    if voice and not row.counted:
+        return False
+    if not row.made:
         raise RuntimeError(f"{attempt.reminder_id} is not claimed with fence {fence}")
+    return True
 
 
 async def lock(tx: Tx, attempt_id: str) -> tuple[Attempt, Reminder]:

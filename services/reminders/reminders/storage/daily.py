@@ -7,14 +7,17 @@ from sqlalchemy import text
 
 from kit.db.uow import Tx
 
-_TAKE = text(
-    """
+TAKE = """
     INSERT INTO reminders.daily_calls AS d (tenant_id, day, placed)
-    SELECT :tenant, CAST(:day AS date), 1 WHERE CAST(:limit AS integer) > 0
+    SELECT :tenant, CAST(:day AS date), 1 WHERE CAST(:limit AS integer) > 0 AND :rings > 0
     ON CONFLICT ON CONSTRAINT daily_calls_pkey DO UPDATE SET placed = d.placed + 1 WHERE d.placed < :limit
     RETURNING d.placed
-    """
-)
+"""
+"""Counts one call of the day, and no message; gives no row when the limit is reached, and counts nothing then.
+
+The day's row is locked from here to the end of the transaction, so that no two calls are both the last: it
+belongs into the last statement, or a tenant's calls queue up for it.
+"""
 
 _TELL = text(
     """
@@ -35,14 +38,6 @@ _PLACED = text("SELECT placed FROM reminders.daily_calls WHERE tenant_id = :tena
 def day_of(moment: datetime, zone: str) -> date:
     """The calendar day that a call of this moment counts for."""
     return moment.astimezone(ZoneInfo(zone)).date()
-
-
-async def take_call(tx: Tx, day: date, limit: int) -> bool:
-    """Counts one call of the day; False when the limit is reached, and then nothing is counted.
-
-    The day's row is locked from here to the end of the transaction, so that no two calls are both the last.
-    """
-    return (await tx.run(_TAKE, {"tenant": tx.tenant, "day": day, "limit": limit})).first() is not None
 
 
 async def give_back(tx: Tx, day: date) -> None:

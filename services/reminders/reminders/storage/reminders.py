@@ -61,7 +61,7 @@ _CLAIM = {
                 AND (state = 'WAITING' AND run_at <= {now} OR state = 'CLAIMED' AND lease_until <= {now})
               FOR UPDATE SKIP LOCKED) due
         WHERE r.tenant_id = :tenant AND r.reminder_id = due.reminder_id
-        RETURNING r.reminder_id, r.fence
+        RETURNING r.reminder_id, r.appointment_id, r.fence
         """  # noqa: S608 - constants
     )
     for sandbox, now in NOW.items()
@@ -214,13 +214,23 @@ async def count_open(tx: Tx, appointment_id: str) -> int:
     return found
 
 
-async def claim(tx: Tx, ids: Sequence[str], lease: timedelta, *, sandbox: bool) -> dict[str, int]:
-    """Claims what is due of these, or was claimed by somebody whose lease has run out; fence by id.
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What was claimed, and the fence that goes with it."""
+
+    reminder_id: str
+    appointment_id: str
+    fence: int
+
+
+async def claim(tx: Tx, ids: Sequence[str], lease: timedelta, *, sandbox: bool) -> Sequence[Claim]:
+    """Claims what is due of these, or was claimed by somebody whose lease has run out.
 
     What another transaction has locked is left to it.
     """
     params = {"tenant": tx.tenant, "ids": list(ids), "lease": lease}
-    return {row.reminder_id: row.fence for row in await tx.run(_CLAIM[sandbox], params)}
+    found = await tx.run(_CLAIM[sandbox], params)
+    return [Claim(row.reminder_id, row.appointment_id, row.fence) for row in found]
 
 
 async def lock_claimed(tx: Tx, reminder_id: str, fence: int) -> Reminder | None:

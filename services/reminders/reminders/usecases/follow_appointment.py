@@ -46,15 +46,26 @@ async def follow_appointment(desk: Desk, tenant: str, told: Visit, claim: Claim)
 async def end_appointment(desk: Desk, tenant: str, told: Visit, claim: Claim) -> None:
     """The appointment was cancelled: nothing more is made; a call that is under way can't be taken back."""
     async with desk.db.uow(tenant, claim) as tx:
-        if tx.duplicate:
-            return
-        plan = await plans.enter(tx, told)
-        if plan.visit.version >= told.version:
-            return
-        await failpoint("reminders.cancel.before_decide")
-        await plans.close(tx, told.appointment_id, told.version)
-        await _cancel_open(tx, told.appointment_id, "the appointment was cancelled")
-        await failpoint("reminders.cancel.before_commit")
+        if not tx.duplicate:
+            await _end(tx, told)
+
+
+async def catch_up(desk: Desk, tx: Tx, known: Visit) -> None:
+    """What booking told when it was asked, its event still on its way; an older version changes nothing."""
+    if known.takes_place:
+        await _follow(desk, tx, known)
+    else:
+        await _end(tx, known)
+
+
+async def _end(tx: Tx, told: Visit) -> None:
+    plan = await plans.enter(tx, told)
+    if plan.visit.version >= told.version:
+        return
+    await failpoint("reminders.cancel.before_decide")
+    await plans.close(tx, told.appointment_id, told.version)
+    await _cancel_open(tx, told.appointment_id, "the appointment does not take place any more")
+    await failpoint("reminders.cancel.before_commit")
 
 
 async def _follow(desk: Desk, tx: Tx, visit: Visit) -> None:

@@ -1,8 +1,10 @@
-"""Makes what is due: claim, the attempt's row, and only then the provider.
+"""Makes what is due: claim, a question to booking, the attempt's row, and only then the provider.
 
-A claim lasts for a lease and carries a fence that grows with each claim. The transaction that stores the
-attempt checks the fence and the appointment once more, so that whoever was frozen since its claim, or whose
-appointment was cancelled meanwhile, does not come to dial.
+A claim lasts for a lease and carries a fence that grows with each claim. Booking is asked after it, so that a
+cancellation that was committed there before the claim means no call, also while its event is on its way;
+while booking does not answer, nothing is made. The transaction that stores the attempt checks the fence and
+the appointment once more, so that whoever was frozen since its claim, or whose appointment was cancelled
+meanwhile, does not come to dial.
 """
 
 import asyncio
@@ -17,7 +19,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from kit import telemetry
 from kit.db.uow import Tx
-from kit.errors import GiroError
+from kit.errors import GiroError, NotFound
 from kit.failpoints import failpoint
 from kit.values.ids import new_id
 from reminders import events
@@ -25,11 +27,12 @@ from reminders.domain.parameters import Rules
 from reminders.domain.reminder import AttemptState, Channel, Reminder, Visit
 from reminders.domain.timing import Drop, DropReason, Moment, Terms, at_dial, before_quiet, decide
 from reminders.storage import attempts, daily, due, numbers, parameters, plans, reminders
-from reminders.storage.attempts import Attempt
+from reminders.storage.attempts import Allowance, Attempt
 from reminders.storage.plans import Plan
 from reminders.storage.reminders import Decision
 from reminders.usecases import finish_reminder
 from reminders.usecases.desk import Desk
+from reminders.usecases.follow_appointment import catch_up
 from reminders.usecases.opt_out import NOT_TO_BE_CALLED
 from reminders.usecases.outside import Choice, Letter, Spoken
 from reminders.usecases.place_attempt import Placing, place
@@ -59,6 +62,7 @@ class Claimed:
 
     tenant: str
     reminder_id: str
+    appointment_id: str
     fence: int
 
 
@@ -110,8 +114,8 @@ async def claim_due(desk: Desk, most: int, only: str | None = None) -> Sequence[
 async def claim(desk: Desk, tenant: str, ids: Sequence[str]) -> Sequence[Claimed]:
     """Claims what is due of these; what others have claimed or hold locked is left to them."""
     async with desk.db.uow(tenant) as tx:
-        fences = await reminders.claim(tx, ids, desk.timers.lease, sandbox=desk.db.sandbox)
-    return [Claimed(tenant, each, fences[each]) for each in ids if each in fences]
+        found = await reminders.claim(tx, ids, desk.timers.lease, sandbox=desk.db.sandbox)
+    return [Claimed(tenant, each.reminder_id, each.appointment_id, each.fence) for each in found]
 
 
 async def _one(desk: Desk, claimed: Claimed) -> None:
@@ -127,26 +131,42 @@ async def _one(desk: Desk, claimed: Claimed) -> None:
 
 
 async def make(desk: Desk, claimed: Claimed) -> None:
-    """Makes one claimed reminder: stores its attempt, then asks the provider; or defers it, or drops it."""
+    """Makes one claimed reminder: stores its attempt, then asks the provider; or defers it, or drops it.
+
+    Raises what booking raises when it does not answer: the claim runs out then, and is made anew.
+    """
+    await failpoint("reminders.make.before_question")
+    known = await _known(desk, claimed)
     await failpoint("reminders.make.before_attempt")
     async with desk.db.uow(claimed.tenant) as tx:
-        placing = await _begin(desk, tx, claimed)
+        placing = await _begin(desk, tx, claimed, known)
         await failpoint("reminders.make.before_commit")
     if placing is not None:
         made_total.labels(placing.channel).inc()
         await place(desk, claimed.tenant, placing)
 
 
-async def _begin(desk: Desk, tx: Tx, claimed: Claimed) -> Placing | None:
+async def _known(desk: Desk, claimed: Claimed) -> Visit | GiroError:
+    """The appointment as booking knows it now, or why it does not tell."""
+    try:
+        return await desk.visits.get(claimed.tenant, claimed.appointment_id)
+    except GiroError as refused:
+        return refused
+
+
+async def _begin(desk: Desk, tx: Tx, claimed: Claimed, known: Visit | GiroError) -> Placing | None:
     """What to place, with its row stored; None when there is nothing to place (any more)."""
     plan = await plans.lock_of_reminder(tx, claimed.reminder_id)
+    if isinstance(known, Visit) and known.version > plan.visit.version:
+        await catch_up(desk, tx, known)
+        plan = await plans.get(tx, claimed.appointment_id)
     reminder = await reminders.lock_claimed(tx, claimed.reminder_id, claimed.fence)
     if reminder is None:
         collisions.inc()
         return None
     now, settings = await parameters.at_present(tx, sandbox=desk.db.sandbox)
     step = _Step(desk, tx, reminder, plan, settings.rules(plan.visit.campaign_id), now)
-    return await step.take()
+    return await step.take(known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +185,8 @@ class _Step:
         """The appointment."""
         return self.plan.visit
 
-    async def take(self) -> Placing | None:
-        """Decides by the clock, the address and the limit, in this order."""
+    async def take(self, known: Visit | GiroError) -> Placing | None:
+        """Decides by the clock, booking's word, the address and the limit, in this order."""
         reminder = self.reminder
         terms = Terms(reminder.start, reminder.offset, ZoneInfo(reminder.zone), self.rules)
         found = at_dial(reminder.run_at, self.now, terms)
@@ -176,15 +196,20 @@ class _Step:
         if found.at > self.now:
             await self._defer(found, "moved")
             return None
+        if isinstance(known, NotFound):
+            await self._cancel("booking knows no such appointment")
+            return None
+        if isinstance(known, GiroError):
+            raise known
         caller, opted_out = await numbers.caller_for(self.tx, self.rules.branch_id, self.visit.phone)
         refused = self._refused(caller, opted_out=opted_out)
         if refused is not None:
             await self._refuse(refused)
             return None
-        if reminder.channel is Channel.VOICE and not await self._within_limit():
+        placing = await self._begin(caller or "")
+        if placing is None:
             await self._next_day()
-            return None
-        return await self._begin(caller or "")
+        return placing
 
     def _refused(self, caller: str | None, *, opted_out: bool) -> Drop | None:
         if self.reminder.channel is not Channel.VOICE:
@@ -205,9 +230,6 @@ class _Step:
         else:
             unmade = Unmade(self.plan, self.reminder, self.rules, self.now)
             await skip_call(self.tx, unmade, why, self.now)
-
-    async def _within_limit(self) -> bool:
-        return await daily.take_call(self.tx, self._today(), self.rules.daily_limit)
 
     def _today(self) -> date:
         return daily.day_of(self.now, self.visit.zone)
@@ -233,15 +255,19 @@ class _Step:
         decision = Decision(self.now, f"{what}: {found.at.isoformat()}", found.path)
         await reminders.decided(self.tx, self.reminder.reminder_id, decision)
 
+    async def _cancel(self, why: str) -> None:
+        await reminders.cancel(self.tx, self.reminder.reminder_id)
+        decision = Decision(self.now, "cancelled", (why,))
+        await reminders.decided(self.tx, self.reminder.reminder_id, decision)
+
     async def _drop(self, found: Drop) -> None:
         await finish_reminder.drop(self.tx, self.plan, self.reminder, found, self.now)
 
-    async def _begin(self, caller: str) -> Placing:
+    async def _begin(self, caller: str) -> Placing | None:
+        """The attempt, stored; None when the limit of the day is reached."""
         reminder, timers, rules = self.reminder, self.desk.timers, self.rules
         choice = self.desk.speech.choose(self.visit.language, rules.language)
         said = self._said(choice.language, caller)  # before the row: a text that is missing leaves none
-        if choice.fallback:
-            await self._explain(choice)
         give_up = self._give_up()
         attempt = Attempt(
             attempt_id=new_id("cal"),
@@ -255,7 +281,12 @@ class _Step:
             give_up_at=give_up,
             look_up_at=give_up + timers.look_up,
         )
-        await attempts.begin(self.tx, attempt, reminder.fence)
+        if not await attempts.begin(
+            self.tx, attempt, reminder.fence, Allowance(self._today(), rules.daily_limit)
+        ):
+            return None
+        if choice.fallback:
+            await self._explain(choice)
         lateness.observe((self.now - reminder.run_at).total_seconds())
         return Placing(attempt, choice.language, said, rules.ring, rules.machine_detection)
 

@@ -38,7 +38,7 @@ _RINGS = text(
 _OPEN = text(
     """
     SELECT count(*) FROM reminders.reminders
-    WHERE tenant_id = :tenant AND state IN ('WAITING', 'CLAIMED', 'CALLING')
+    WHERE tenant_id = :tenant AND state = ANY (CAST(:states AS text[]))
     """
 )
 
@@ -57,11 +57,12 @@ async def rings(house: House) -> dict[str, int]:
     return {row.reminder_id: row.rings for row in await _read(house, _RINGS)}
 
 
-async def count_open(house: House) -> int:
-    """Reminders that have not come to an end."""
-    return int((await _read(house, _OPEN))[0][0])
+async def count_open(house: House, *states: str) -> int:
+    """Reminders that have not come to an end, or those in some states."""
+    wanted = list(states or ("WAITING", "CLAIMED", "CALLING"))
+    return int((await _read(house, _OPEN, states=wanted))[0][0])
 
 
-async def _read(house: House, statement: Any) -> list[Any]:
+async def _read(house: House, statement: Any, **more: Any) -> list[Any]:
     async with house.db.uow(house.tenant) as tx:
-        return list(await tx.run(statement, {"tenant": house.tenant}))
+        return list(await tx.run(statement, {"tenant": house.tenant, **more}))

@@ -168,8 +168,13 @@ class House:
         self.visits.known[visit.appointment_id] = visit
         await follow_appointment(self.desk, self.tenant, visit, _claim(key))
 
+    def cancelled_in_booking(self, visit: Visit) -> None:
+        """Booking has committed the cancellation; nobody was told."""
+        self.visits.known[visit.appointment_id] = replace(visit, takes_place=False)
+
     async def ended(self, visit: Visit, key: str = "") -> None:
         """The event of its cancellation."""
+        self.cancelled_in_booking(visit)
         await end_appointment(self.desk, self.tenant, visit, _claim(key))
 
     async def booked(self, start: datetime, **more: Any) -> Visit:

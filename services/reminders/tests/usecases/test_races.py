@@ -20,7 +20,11 @@ from reminders.usecases.set_reminders import set_reminders
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-BEFORE_THE_ROW = ("reminders.make.after_claim", "reminders.make.before_attempt")
+BEFORE_THE_ROW = (
+    "reminders.make.after_claim",
+    "reminders.make.before_question",
+    "reminders.make.before_attempt",
+)
 AFTER_THE_ROW = (
     "reminders.make.before_commit",
     "reminders.place.before_provider",
@@ -77,6 +81,91 @@ async def test_a_cancellation_at_every_gap(house: House, gap: str) -> None:
     assert reminder.state is (State.DONE if before else State.CANCELLED)
     assert await house.colour(visit) == ("GREEN" if before else "GREY")
     assert sum(house.carrier.rang.values()) == len(house.carrier.placed)
+
+
+async def test_a_cancellation_that_nobody_was_told_of_means_no_call(house: House) -> None:
+    """It was committed in booking before the claim; its event is late, comes, and changes nothing more."""
+    visit = await due(house)
+    cancelled = replace(visit, version=2)
+    house.cancelled_in_booking(cancelled)
+    assert await house.make() == 1
+    assert house.carrier.placed == []
+    assert (await house.only(visit)).state is State.CANCELLED
+    assert await house.attempts(visit) == []
+    before = await house.events()
+    await house.ended(cancelled)
+    assert await house.events() == before
+    assert await recover(house, visit) == await house.only(visit)
+    assert house.carrier.placed == []
+
+
+@pytest.mark.parametrize("gap", GAPS)
+async def test_a_cancellation_in_booking_at_every_gap_whose_event_comes_last(house: House, gap: str) -> None:
+    """Up to the question it means no call; after it the call is made, and what it brings changes nothing."""
+    visit = await due(house)
+    cancelled = replace(visit, version=2)
+
+    async def cancels() -> None:
+        house.cancelled_in_booking(cancelled)
+
+    schedule = await two_sessions(house.make, cancels, at=gap)
+    assert (schedule.held, schedule.overtook) == (True, True)
+    unasked = gap in {"reminders.make.after_claim", "reminders.make.before_question"}
+    assert len(house.carrier.placed) == (0 if unasked else 1)
+    await house.ended(cancelled)
+    await recover(house, visit)
+    assert len(house.carrier.placed) == (0 if unasked else 1)
+
+
+async def test_a_move_that_nobody_was_told_of_moves_the_reminder(house: House) -> None:
+    visit = await due(house)
+    moved = replace(visit, version=2, start=at(5, 12))
+    house.visits.known[visit.appointment_id] = moved
+    await house.make()
+    assert house.carrier.placed == []
+    assert {each.start: each.state for each in await house.of(visit)} == {
+        visit.start: State.CANCELLED,
+        moved.start: State.WAITING,
+    }
+    await house.told(moved)
+    assert len(await house.of(visit)) == 2
+
+
+async def test_a_confirmation_that_nobody_was_told_of_holds_up_nothing(house: House) -> None:
+    visit = await due(house)
+    house.visits.known[visit.appointment_id] = replace(visit, version=2, phone="+37120000002")
+    await house.make()
+    assert [each.to for each in house.carrier.placed] == ["+37120000002"]
+    assert (await house.only(visit)).outcome == "COMING"
+
+
+async def test_while_booking_does_not_answer_nobody_is_called(house: House) -> None:
+    visit = await due(house)
+    house.visits.down = True
+    assert await house.make() == 1
+    assert (await house.only(visit)).state is State.CLAIMED
+    assert house.carrier.placed == await house.attempts(visit) == []
+    house.visits.down = False
+    assert (await recover(house, visit)).outcome == "COMING"
+    assert house.carrier.rang[PHONE] == 1
+
+
+async def test_while_booking_does_not_answer_what_is_too_late_is_dropped(house: House) -> None:
+    visit = await due(house)
+    house.visits.down = True
+    await house.make()
+    await house.go_to(at(2, 14, 1))
+    await house.make()
+    found = await house.only(visit)
+    assert (found.state, found.reason) == (State.DROPPED, "TOO_LATE")
+
+
+async def test_an_appointment_that_booking_does_not_know_is_not_called(house: House) -> None:
+    visit = await due(house)
+    del house.visits.known[visit.appointment_id]
+    await house.make()
+    assert house.carrier.placed == []
+    assert (await house.only(visit)).state is State.CANCELLED
 
 
 @pytest.mark.parametrize("gap", GAPS)

@@ -27,7 +27,7 @@ from giro.common.v1 import access_pb2 as giro_dot_common_dot_v1_dot_access__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgiro/booking/v1/visits.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"4\n\x0fGetVisitRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\xdd\x01\n\x05Visit\x12\x16\n\x0e\x61ppointment_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x13\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\t\x12\x12\n\ncontact_id\x18\x04 \x01(\t\x12)\n\x05start\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\ttime_zone\x18\x06 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x07 \x01(\t\x12\r\n\x05phone\x18\x08 \x01(\t\x12\r\n\x05\x65mail\x18\t \x01(\t\x12\x10\n\x08language\x18\n \x01(\t2^\n\rVisitsService\x12M\n\x08GetVisit\x12 .giro.booking.v1.GetVisitRequest\x1a\x16.giro.booking.v1.Visit\"\x07\xc2\xda\x18\x03\n\x01\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgiro/booking/v1/visits.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"4\n\x0fGetVisitRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\xf2\x01\n\x05Visit\x12\x16\n\x0e\x61ppointment_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x13\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\t\x12\x12\n\ncontact_id\x18\x04 \x01(\t\x12)\n\x05start\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\ttime_zone\x18\x06 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x07 \x01(\t\x12\r\n\x05phone\x18\x08 \x01(\t\x12\r\n\x05\x65mail\x18\t \x01(\t\x12\x10\n\x08language\x18\n \x01(\t\x12\x13\n\x0btakes_place\x18\x0b \x01(\x08\x32^\n\rVisitsService\x12M\n\x08GetVisit\x12 .giro.booking.v1.GetVisitRequest\x1a\x16.giro.booking.v1.Visit\"\x07\xc2\xda\x18\x03\n\x01\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,7 +41,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETVISITREQUEST']._serialized_start=140
   _globals['_GETVISITREQUEST']._serialized_end=192
   _globals['_VISIT']._serialized_start=195
-  _globals['_VISIT']._serialized_end=416
-  _globals['_VISITSSERVICE']._serialized_start=418
-  _globals['_VISITSSERVICE']._serialized_end=512
+  _globals['_VISIT']._serialized_end=437
+  _globals['_VISITSSERVICE']._serialized_start=439
+  _globals['_VISITSSERVICE']._serialized_end=533
 # @@protoc_insertion_point(module_scope)

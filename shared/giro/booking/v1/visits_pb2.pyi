@@ -55,6 +55,7 @@ class Visit(_message.Message):
     PHONE_FIELD_NUMBER: _builtins.int
     EMAIL_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    TAKES_PLACE_FIELD_NUMBER: _builtins.int
     appointment_id: _builtins.str
     """Id, `apt_…`."""
     version: _builtins.int
@@ -73,6 +74,8 @@ class Visit(_message.Message):
     """The contact's e-mail address; empty when it is not known."""
     language: _builtins.str
     """The contact's language (BCP 47); empty when it is not known."""
+    takes_place: _builtins.bool
+    """Whether it is still to take place: false once it was cancelled, held, given up or replaced."""
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
         """Start."""
@@ -90,10 +93,11 @@ class Visit(_message.Message):
         phone: _builtins.str = ...,
         email: _builtins.str = ...,
         language: _builtins.str = ...,
+        takes_place: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment_id", b"appointment_id", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "display_name", b"display_name", "email", b"email", "language", b"language", "phone", b"phone", "start", b"start", "time_zone", b"time_zone", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment_id", b"appointment_id", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "display_name", b"display_name", "email", b"email", "language", b"language", "phone", b"phone", "start", b"start", "takes_place", b"takes_place", "time_zone", b"time_zone", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
