@@ -62,6 +62,27 @@ _NUMBERS = """
     SELECT 'ten_bench_' || n, 'num_1', '', '+37167000000', 'ACTIVE' FROM generate_series(0, %(tenants)s - 1) n
 """
 
+_CAMPAIGNS = """
+    INSERT INTO booking.campaigns (tenant_id, campaign_id, display_name, purchased, skills, time_zone,
+                                   buffer_seconds)
+    SELECT 'ten_bench_' || n, 'cmp_1', 'Bench', 0, '{}', 'UTC', 0 FROM generate_series(0, %(tenants)s - 1) n
+"""
+
+_CONTACTS = """
+    INSERT INTO booking.contacts (tenant_id, contact_id, campaign_id, display_name, phone, address, place)
+    SELECT 'ten_bench_' || n, 'cnt_1', 'cmp_1', 'Ada', '', '', 0 FROM generate_series(0, %(tenants)s - 1) n
+"""
+
+_APPOINTMENTS = """
+    INSERT INTO booking.appointments (tenant_id, appointment_id, campaign_id, contact_id, agent_id, starts_at,
+                                      ends_at, place, state, operator_id, note, created_at, updated_at,
+                                      claim_key, settled)
+    SELECT tenant_id, appointment_id, 'cmp_1', 'cnt_1', 'agt_1', starts_at, starts_at + interval '1 hour', 0,
+           'CONFIRMED', 'usr_1', '', now(), now(), appointment_id, true
+    FROM reminders.plans WHERE appointment_id LIKE %(prefix)s || '%%'
+"""
+"""Each call asks booking whether its appointment still takes place."""
+
 _LATENESS = """
     SELECT count(*), coalesce(percentile_cont(array[0.5, 0.99, 1]) WITHIN GROUP (
                ORDER BY extract(epoch FROM c.asked_at - r.run_at)), array[0, 0, 0])
@@ -141,7 +162,8 @@ async def bench(minutes: float, backlog_minutes: float, out: Console) -> None:
         async with Stack(options) as stack:
             database = Database(stack.urls.admin_database)
             database.run(_SETTINGS, tenants=TENANTS)
-            database.run(_NUMBERS, tenants=TENANTS)
+            for statement in (_NUMBERS, _CAMPAIGNS, _CONTACTS):
+                database.run(statement, tenants=TENANTS)
             worker = await _second_worker(stack)
             try:
                 await _hour(database, minutes, out)
@@ -204,6 +226,7 @@ async def _backlog(database: Database, minutes: float, out: Console) -> None:
 
 def _fill(database: Database, prefix: str, **values: Any) -> None:
     database.run(_FILL, prefix=prefix, tenants=TENANTS, tz=zone_data_version(), **values)
+    database.run(_APPOINTMENTS, prefix=prefix)
 
 
 def _tell(database: Database, prefix: str, what: str, out: Console) -> None:

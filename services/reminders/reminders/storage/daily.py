@@ -13,7 +13,7 @@ TAKE = """
     ON CONFLICT ON CONSTRAINT daily_calls_pkey DO UPDATE SET placed = d.placed + 1 WHERE d.placed < :limit
     RETURNING d.placed
 """
-"""Counts one call of the day, and no message; gives no row when the limit is reached, and counts nothing then.
+"""Counts one call of the day, and no message; no row, and nothing counted, when the limit is reached.
 
 The day's row is locked from here to the end of the transaction, so that no two calls are both the last: it
 belongs into the last statement, or a tenant's calls queue up for it.

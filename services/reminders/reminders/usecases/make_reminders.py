@@ -281,9 +281,8 @@ class _Step:
             give_up_at=give_up,
             look_up_at=give_up + timers.look_up,
         )
-        if not await attempts.begin(
-            self.tx, attempt, reminder.fence, Allowance(self._today(), rules.daily_limit)
-        ):
+        allowance = Allowance(self._today(), rules.daily_limit)
+        if not await attempts.begin(self.tx, attempt, reminder.fence, allowance):
             return None
         if choice.fallback:
             await self._explain(choice)
