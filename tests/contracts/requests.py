@@ -19,6 +19,7 @@ from google.protobuf.message import Message
 # importing them is what puts the contracts into the pool
 from giro.booking.v1 import annulments_pb2_grpc as _annulments  # noqa: F401
 from giro.booking.v1 import booking_pb2_grpc as _booking  # noqa: F401
+from giro.booking.v1 import calendars_pb2_grpc as _calendars  # noqa: F401
 from giro.booking.v1 import outcomes_pb2_grpc as _outcomes  # noqa: F401
 from giro.booking.v1 import packages_pb2_grpc as _packages  # noqa: F401
 from giro.booking.v1 import portal_pb2_grpc as _portal  # noqa: F401
@@ -42,6 +43,7 @@ SERVICES = {
     "giro.geo.v1.LedgerService": "geo",
     "giro.booking.v1.VisitsService": "booking",
     "giro.booking.v1.PortalService": "booking",
+    "giro.booking.v1.CalendarsService": "booking",
     "giro.booking.v1.PackagesService": "booking",
     "giro.booking.v1.AnnulmentsService": "booking",
     "giro.booking.v1.UnavailabilityService": "booking",
@@ -153,7 +155,7 @@ class Filler:
         return {"seconds": int(moment.timestamp())}
 
 
-ALWAYS = frozenset({"request_id", "ttl", "grants", "limit", "value"})
+ALWAYS = frozenset({"units", "request_id", "ttl", "grants", "limit", "value"})
 """Filled though no rule requires them."""
 
 SAMPLES: Mapping[str, Callable[[], Any]] = {
@@ -173,6 +175,7 @@ SAMPLES: Mapping[str, Callable[[], Any]] = {
     "geo.v1.SetTravelParameterRequest.name": lambda: "max_visits_per_day",
     "geo.v1.SetTravelParameterRequest.value": lambda: "8",
     "geo.v1.UpsertZoneRequest.name": lambda: f"zone {uuid.uuid4().hex}",
+    "units": lambda: 1,
     "text": lambda: "a note",
     "first_day": lambda: "2027-01-01",
     "last_day": lambda: "2027-01-31",

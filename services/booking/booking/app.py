@@ -5,11 +5,13 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 from booking.clients.geo import GeoAgents, GeoLedger
+from booking.domain.agent_calendar import FeedSecrets
 from booking.domain.pages import PageTokens
 from booking.domain.slot_token import SlotTokens
 from booking.settings import Settings
 from booking.storage.constraints import CONSTRAINTS
 from booking.transport.annulments_rpc import AnnulmentsServicer
+from booking.transport.calendars_rpc import CalendarsServicer
 from booking.transport.consumers import (
     ANSWERS,
     COUNTING,
@@ -19,6 +21,7 @@ from booking.transport.consumers import (
     RecentChanges,
     ReminderAnswers,
 )
+from booking.transport.feeds import Feeds, FeedServer
 from booking.transport.outcomes_rpc import OutcomesServicer
 from booking.transport.packages_rpc import PackagesServicer
 from booking.transport.portal_rpc import PortalServicer
@@ -31,6 +34,7 @@ from booking.usecases.packages import recover_units
 from booking.usecases.settle_changes import settle_changes
 from giro.booking.v1.annulments_pb2_grpc import add_AnnulmentsServiceServicer_to_server
 from giro.booking.v1.booking_pb2_grpc import add_BookingServiceServicer_to_server
+from giro.booking.v1.calendars_pb2_grpc import add_CalendarsServiceServicer_to_server
 from giro.booking.v1.outcomes_pb2_grpc import add_OutcomesServiceServicer_to_server
 from giro.booking.v1.packages_pb2_grpc import add_PackagesServiceServicer_to_server
 from giro.booking.v1.portal_pb2_grpc import add_PortalServiceServicer_to_server
@@ -100,7 +104,13 @@ class BookingApp:
         background.spawn("recovery", lambda: recover_for_ever(desk, settings))
         background.spawn("answers of reminders", _answers(desk, bus).run)
         background.spawn("settle changes", lambda: settle_for_ever(desk, settings))
+        feeds = FeedServer(Feeds(desk).application(), settings.host, settings.feed_port)
+        self._open.push_async_callback(feeds.stop)
+        listens_at = await feeds.start()
+        secrets = FeedSecrets(settings.slot_token_key.encode())
+        calendars = CalendarsServicer(desk, secrets, settings.feed_url or listens_at)
         servicers: list[tuple[Add, object]] = [
+            (add_CalendarsServiceServicer_to_server, calendars),
             (add_BookingServiceServicer_to_server, BookingServicer(desk)),
             (add_VisitsServiceServicer_to_server, VisitsServicer(desk)),
             (add_OutcomesServiceServicer_to_server, OutcomesServicer(desk)),

@@ -27,5 +27,9 @@ class Settings(ServiceSettings):
     """Seconds between two looks for changes to settle."""
     recover_every: float = Field(60.0, gt=0)
     """Seconds between two looks for cancelled appointments that may be made up (R-138)."""
+    feed_port: int = Field(0, ge=0, le=65535)
+    """Port of the HTTP server that calendar programs read agents' feeds from; 0 takes any free one."""
+    feed_url: str = ""
+    """Where it is reached from outside, as in https://calendars.example.org; empty: where it listens."""
     pool_size: int = Field(16, ge=2, le=200)
     """Connections to PostgreSQL."""

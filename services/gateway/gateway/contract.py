@@ -15,6 +15,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescript
 from giro.booking.v1 import (
     annulments_pb2,
     booking_pb2,
+    calendars_pb2,
     outcomes_pb2,
     packages_pb2,
     portal_pb2,
@@ -37,6 +38,7 @@ MORE: Final[tuple[tuple[str, FileDescriptor], ...]] = (
     ("geo", planning_pb2.DESCRIPTOR),
     ("geo", zones_pb2.DESCRIPTOR),
     ("booking", outcomes_pb2.DESCRIPTOR),
+    ("booking", calendars_pb2.DESCRIPTOR),
     ("booking", portal_pb2.DESCRIPTOR),
     ("booking", packages_pb2.DESCRIPTOR),
     ("booking", annulments_pb2.DESCRIPTOR),

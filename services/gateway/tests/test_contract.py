@@ -7,6 +7,7 @@ from gateway.descriptors import descriptor_set
 from giro.booking.v1 import (
     annulments_pb2,
     booking_pb2,
+    calendars_pb2,
     outcomes_pb2,
     packages_pb2,
     portal_pb2,
@@ -18,7 +19,15 @@ from giro.reminders.v1 import reminders_pb2
 
 
 def test_every_rpc_of_the_public_services_is_served() -> None:
-    booking = (booking_pb2, outcomes_pb2, portal_pb2, packages_pb2, annulments_pb2, unavailability_pb2)
+    booking = (
+        booking_pb2,
+        calendars_pb2,
+        outcomes_pb2,
+        portal_pb2,
+        packages_pb2,
+        annulments_pb2,
+        unavailability_pb2,
+    )
     files = (identity_pb2, *booking, geo_pb2, planning_pb2, zones_pb2, reminders_pb2)
     stated = {
         method.full_name
@@ -43,6 +52,7 @@ def test_the_ledger_is_not_public() -> None:
         "giro.booking.v1.BookingService",
         "giro.booking.v1.OutcomesService",
         "giro.booking.v1.PortalService",
+        "giro.booking.v1.CalendarsService",
         "giro.booking.v1.PackagesService",
         "giro.booking.v1.AnnulmentsService",
         "giro.booking.v1.UnavailabilityService",

@@ -69,6 +69,7 @@ def test_nothing_else_than_public_services_is_routed(manager: Config) -> None:
         {"path": "/giro.geo.v1.PlanningService/RepairDay"},
         {"prefix": "/giro.booking.v1.AnnulmentsService/"},
         {"prefix": "/giro.booking.v1.BookingService/"},
+        {"prefix": "/giro.booking.v1.CalendarsService/"},
         {"prefix": "/giro.booking.v1.OutcomesService/"},
         {"prefix": "/giro.booking.v1.PackagesService/"},
         {"prefix": "/giro.booking.v1.PortalService/"},

@@ -29,6 +29,7 @@ TABLES = (
     "annulment_claims",
     "unavailabilities",
     "package_steps",
+    "calendar_feeds",
 )
 
 

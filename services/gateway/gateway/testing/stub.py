@@ -18,6 +18,7 @@ from gateway.testing.samples import sample
 from giro.booking.v1 import (
     annulments_pb2,
     booking_pb2,
+    calendars_pb2,
     outcomes_pb2,
     packages_pb2,
     portal_pb2,
@@ -31,6 +32,7 @@ from giro.reminders.v1 import reminders_pb2
 _FILES: Final = (
     identity_pb2,
     booking_pb2,
+    calendars_pb2,
     outcomes_pb2,
     packages_pb2,
     visits_pb2,

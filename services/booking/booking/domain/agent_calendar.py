@@ -1,0 +1,80 @@
+"""What an agent's calendar shows, and the secret in the address that it is read under (R-080)."""
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from booking.domain import errors
+from booking.domain.appointment import Appointment
+from booking.domain.days import day_window
+from kit.values.window import Window
+
+MOST_VISITS = 2000
+"""Visits of one calendar."""
+
+_BACK = timedelta(days=30)
+_AHEAD = timedelta(days=180)
+_MOST_DAYS = 366
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarVisit:
+    """One visit with who is visited and where."""
+
+    appointment: Appointment
+    contact_name: str
+    address: str
+    phone: str
+    campaign_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """The drive to a visit: from leaving until its start, buffer included."""
+
+    appointment_id: str
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """An address that an agent's calendar is read under; the secret itself is nowhere kept."""
+
+    agent_id: str
+    digest: bytes
+    time_zone: str
+    created_by: str
+    created_at: datetime
+
+
+def calendar_window(first: date | None, last: date | None, now: datetime, zone: ZoneInfo) -> Window:
+    """Whole days of the zone: from 30 days ago for 180 days unless told. Raises InvalidInput naming a day."""
+    from_day = first or (now - _BACK).astimezone(zone).date()
+    to_day = last or from_day + _AHEAD
+    if to_day < from_day:
+        raise errors.invalid("last_day", "must not be before first_day")
+    if (to_day - from_day).days > _MOST_DAYS:
+        raise errors.invalid("last_day", f"must be at most {_MOST_DAYS} days after first_day")
+    return Window(
+        day_window(from_day, zone).start.astimezone(UTC), day_window(to_day, zone).end.astimezone(UTC)
+    )
+
+
+class FeedSecrets:
+    """Makes the secrets of addresses: the same for the same request, and nobody's guess without the key."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = hmac.digest(key, b"giro calendar feed", "sha256")
+
+    def make(self, tenant: str, agent_id: str, claim_key: str) -> str:
+        """43 letters, digits, - and _."""
+        text = "\0".join((tenant, agent_id, claim_key)).encode()
+        return base64.urlsafe_b64encode(hmac.digest(self._key, text, "sha256")).rstrip(b"=").decode()
+
+
+def digest_of(secret: str) -> bytes:
+    """What is kept of a secret."""
+    return hashlib.sha256(secret.encode()).digest()

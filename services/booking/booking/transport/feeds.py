@@ -1,0 +1,83 @@
+"""Serves agents' calendars to calendar programs, over HTTP: whoever has the address reads the calendar.
+
+An address that was never given out, was rotated away, or is another tenant's is the same 404.
+"""
+
+import re
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import Counter
+
+from booking.transport.ics import CONTENT_TYPE, to_ics
+from booking.usecases.agent_calendar import read_feed
+from booking.usecases.desk import Desk
+from kit import telemetry
+from kit.errors import GiroError
+
+feeds_read: Final = Counter("giro_booking_feeds_total", "Calendars that programs asked for", ["answer"])
+
+_TENANT: Final = re.compile(r"^ten_[0-9a-f]{32}$")
+_SECRET: Final = re.compile(r"^[A-Za-z0-9_-]{43}\.ics$")
+
+_log = telemetry.logger(__name__)
+
+
+def feed_path(tenant: str, secret: str) -> str:
+    """The path of an address."""
+    return f"/calendars/{tenant}/{secret}.ics"
+
+
+class Feeds:
+    """The one page."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def application(self) -> web.Application:
+        """The route, for an HTTP server."""
+        app = web.Application(client_max_size=1024)
+        app.router.add_get("/calendars/{tenant}/{name}", self._get)
+        return app
+
+    async def _get(self, request: web.Request) -> web.Response:
+        tenant, name = request.match_info["tenant"], request.match_info["name"]
+        if not (_TENANT.match(tenant) and _SECRET.match(name)):
+            return _answer(404)
+        with_travel = request.query.get("travel") == "1"
+        try:
+            secret = name.removesuffix(".ics")
+            found = await read_feed(self._desk, tenant, secret, with_travel=with_travel)
+        except GiroError as error:
+            _log.warning("feed_not_read", reason=error.reason)
+            return _answer(503)
+        if found is None:
+            return _answer(404)
+        feeds_read.labels("200").inc()
+        headers = {"cache-control": "private, max-age=300", "x-robots-tag": "noindex"}
+        return web.Response(body=to_ics(found), content_type=CONTENT_TYPE, charset="utf-8", headers=headers)
+
+
+class FeedServer:
+    """Serves feeds on a port of their own; the way in from outside ends at a proxy with TLS."""
+
+    def __init__(self, application: web.Application, host: str, port: int) -> None:
+        self._runner = web.AppRunner(application, access_log=None)
+        self._host, self._port = host, port
+
+    async def start(self) -> str:
+        """Begins to serve; gives the address, as in `http://127.0.0.1:8490`."""
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        return f"http://{host}:{port}"
+
+    async def stop(self) -> None:
+        """Serves no more."""
+        await self._runner.cleanup()
+
+
+def _answer(status: int) -> web.Response:
+    feeds_read.labels(str(status)).inc()
+    return web.Response(status=status, text="no such calendar\n" if status == 404 else "try again\n")

@@ -1,0 +1,148 @@
+"""An agent's calendar, and the address that calendar programs subscribe to (R-080)."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from booking.domain.agent_calendar import (
+    MOST_VISITS,
+    CalendarVisit,
+    Drive,
+    Feed,
+    FeedSecrets,
+    calendar_window,
+    digest_of,
+)
+from booking.domain.appointment import LIVE, Appointment
+from booking.domain.days import parse_day
+from booking.storage import calendars
+from booking.usecases.desk import Desk
+from booking.usecases.reach import reach
+from kit.db.claims import Claim
+from kit.errors import NotFound
+from kit.failpoints import failpoint
+from kit.rpc.context import caller
+from kit.values.window import Window
+
+_MOST_DRIVES = 100
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarOf:
+    """Days are "YYYY-MM-DD" in the agent's zone, or empty."""
+
+    agent_id: str
+    first_day: str
+    last_day: str
+    with_travel: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCalendar:
+    """Visits by start, the drives to those to come, and when it was read."""
+
+    visits: Sequence[CalendarVisit]
+    drives: Sequence[Drive]
+    truncated: bool
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewFeed:
+    """A fresh address's secret part and when it was made."""
+
+    secret: str
+    created_at: datetime
+
+
+async def get_agent_calendar(desk: Desk, query: CalendarOf) -> AgentCalendar:
+    """Raises NotFound, NotAllowed, InvalidInput naming a day, Unavailable without geo."""
+    _require_agent(query.agent_id)
+    tenant = caller().tenant
+    zone = ZoneInfo(await desk.agents.zone(tenant, query.agent_id))
+    first = parse_day(query.first_day, "first_day") if query.first_day else None
+    last = parse_day(query.last_day, "last_day") if query.last_day else None
+    async with desk.db.uow(tenant) as tx:
+        now = await tx.now()
+        found = await calendars.visits(tx, query.agent_id, calendar_window(first, last, now, zone))
+    return await _calendar(desk, tenant, found, now, with_travel=query.with_travel)
+
+
+async def read_feed(desk: Desk, tenant: str, secret: str, *, with_travel: bool) -> AgentCalendar | None:
+    """The calendar behind an address; None when there is no such address any more."""
+    async with desk.db.uow(tenant) as tx:
+        feed = await calendars.by_digest(tx, digest_of(secret))
+        if feed is None:
+            return None
+        now = await tx.now()
+        window = calendar_window(None, None, now, ZoneInfo(feed.time_zone))
+        found = await calendars.visits(tx, feed.agent_id, window)
+    return await _calendar(desk, tenant, found, now, with_travel=with_travel)
+
+
+async def rotate_feed(desk: Desk, secrets: FeedSecrets, agent_id: str, claim: Claim) -> NewFeed:
+    """A new address, and the one before is gone; the same again for the same claim. Raises NotFound."""
+    _require_agent(agent_id)
+    who = caller()
+    zone = await desk.agents.zone(who.tenant, agent_id)
+    secret = secrets.make(who.tenant, agent_id, claim.key)
+    async with desk.db.uow(who.tenant, claim) as tx:
+        now = await tx.now()
+        if not tx.duplicate:
+            await calendars.put(tx, Feed(agent_id, digest_of(secret), zone, who.subject, now))
+        kept = await calendars.by_digest(tx, digest_of(secret))
+        await failpoint("booking.feed.before_commit")
+    return NewFeed(secret, kept.created_at if kept else now)
+
+
+async def revoke_feed(desk: Desk, agent_id: str) -> None:
+    """Takes the address away; none is no error. Raises NotFound for nobody's agent."""
+    _require_agent(agent_id)
+    tenant = caller().tenant
+    await desk.agents.zone(tenant, agent_id)
+    async with desk.db.uow(tenant) as tx:
+        await calendars.drop(tx, agent_id)
+
+
+def _require_agent(agent_id: str) -> None:
+    mine = reach()
+    if agent_id not in mine.agents:
+        mine.require_whole()
+
+
+async def _calendar(
+    desk: Desk, tenant: str, found: Sequence[CalendarVisit], now: datetime, *, with_travel: bool
+) -> AgentCalendar:
+    shown = found[:MOST_VISITS]
+    to_come = [each.appointment for each in shown if _is_to_come(each.appointment, now)]
+    drives = await _drives(desk, tenant, to_come[:_MOST_DRIVES]) if with_travel else ()
+    return AgentCalendar(shown, drives, len(found) > MOST_VISITS, now)
+
+
+def _is_to_come(appointment: Appointment, now: datetime) -> bool:
+    return appointment.state in LIVE and appointment.window.start > now
+
+
+async def _drives(desk: Desk, tenant: str, to_come: Sequence[Appointment]) -> list[Drive]:
+    turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(appointment: Appointment) -> Drive | None:
+        async with turn:
+            return await _drive(desk, tenant, appointment)
+
+    found = await asyncio.gather(*(one(appointment) for appointment in to_come))
+    return [drive for drive in found if drive is not None]
+
+
+async def _drive(desk: Desk, tenant: str, appointment: Appointment) -> Drive | None:
+    try:
+        stop = await desk.ledger.reservation(tenant, appointment.appointment_id)
+    except NotFound:  # cancelled since it was read
+        return None
+    leg, start = stop.leg_before, stop.plan.window.start
+    if leg is None or not leg.travel + leg.buffer:
+        return None
+    return Drive(appointment.appointment_id, Window(start - leg.travel - leg.buffer, start))
