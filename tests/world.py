@@ -26,6 +26,7 @@ from joserfc.jwk import OKPKey
 from allinone.stack import Stack
 from giro.booking.v1 import booking_pb2 as booking
 from giro.booking.v1.booking_pb2_grpc import BookingServiceStub
+from giro.booking.v1.repairs_pb2_grpc import RepairsServiceStub
 from giro.common.v1 import travel_pb2 as travel
 from giro.geo.v1 import geo_pb2 as geo
 from giro.geo.v1.geo_pb2 import Shift, Weekday
@@ -151,6 +152,11 @@ class World:
     def booking(self) -> Any:
         """The booking service."""
         return BookingServiceStub(self.channel)
+
+    @property
+    def repairs(self) -> Any:
+        """booking's repairs of days."""
+        return RepairsServiceStub(self.channel)
 
     @property
     def geo(self) -> Any:

@@ -23,6 +23,7 @@ from giro.booking.v1 import calendars_pb2_grpc as _calendars  # noqa: F401
 from giro.booking.v1 import outcomes_pb2_grpc as _outcomes  # noqa: F401
 from giro.booking.v1 import packages_pb2_grpc as _packages  # noqa: F401
 from giro.booking.v1 import portal_pb2_grpc as _portal  # noqa: F401
+from giro.booking.v1 import repairs_pb2_grpc as _repairs  # noqa: F401
 from giro.booking.v1 import unavailability_pb2_grpc as _unavailability  # noqa: F401
 from giro.booking.v1 import visits_pb2_grpc as _visits  # noqa: F401
 from giro.common.v1 import access_pb2
@@ -47,6 +48,7 @@ SERVICES = {
     "giro.booking.v1.PackagesService": "booking",
     "giro.booking.v1.AnnulmentsService": "booking",
     "giro.booking.v1.UnavailabilityService": "booking",
+    "giro.booking.v1.RepairsService": "booking",
     "giro.reminders.v1.RemindersService": "reminders",
     "giro.geo.v1.PlanningService": "geo",
     "giro.booking.v1.OutcomesService": "booking",

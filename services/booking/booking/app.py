@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 from booking.clients.geo import GeoAgents, GeoLedger
+from booking.clients.geo_rounds import GeoRounds
 from booking.domain.agent_calendar import FeedSecrets
 from booking.domain.pages import PageTokens
 from booking.domain.slot_token import SlotTokens
@@ -25,6 +26,7 @@ from booking.transport.feeds import Feeds, FeedServer
 from booking.transport.outcomes_rpc import OutcomesServicer
 from booking.transport.packages_rpc import PackagesServicer
 from booking.transport.portal_rpc import PortalServicer
+from booking.transport.repairs_rpc import RepairsServicer
 from booking.transport.rpc import BookingServicer
 from booking.transport.unavailability_rpc import UnavailabilityServicer
 from booking.transport.visits_rpc import VisitsServicer
@@ -38,6 +40,7 @@ from giro.booking.v1.calendars_pb2_grpc import add_CalendarsServiceServicer_to_s
 from giro.booking.v1.outcomes_pb2_grpc import add_OutcomesServiceServicer_to_server
 from giro.booking.v1.packages_pb2_grpc import add_PackagesServiceServicer_to_server
 from giro.booking.v1.portal_pb2_grpc import add_PortalServiceServicer_to_server
+from giro.booking.v1.repairs_pb2_grpc import add_RepairsServiceServicer_to_server
 from giro.booking.v1.unavailability_pb2_grpc import add_UnavailabilityServiceServicer_to_server
 from giro.booking.v1.visits_pb2_grpc import add_VisitsServiceServicer_to_server
 from kit import telemetry
@@ -96,7 +99,9 @@ class BookingApp:
         """Connects, begins the background tasks, and serves last."""
         settings = self._settings
         db, bus = await _connect(settings, self._open)
-        desk = make_desk(settings, db, self._client())
+        geo = self._client()
+        desk = make_desk(settings, db, geo)
+        rounds = GeoRounds(geo, settings.ledger_timeout)
         background = _background(self._open)
         background.spawn("relay", Relay(db, bus, settings.service).run)
         background.spawn("recent changes", _recent_changes(settings, db, bus).run)
@@ -118,6 +123,7 @@ class BookingApp:
             (add_PackagesServiceServicer_to_server, PackagesServicer(desk)),
             (add_AnnulmentsServiceServicer_to_server, AnnulmentsServicer(desk)),
             (add_UnavailabilityServiceServicer_to_server, UnavailabilityServicer(desk)),
+            (add_RepairsServiceServicer_to_server, RepairsServicer(desk, rounds)),
         ]
         auth = Authenticator(settings.jwks_file, settings.service_key)
         self.server = Server(settings, servicers, auth)

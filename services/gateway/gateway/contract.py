@@ -19,6 +19,7 @@ from giro.booking.v1 import (
     outcomes_pb2,
     packages_pb2,
     portal_pb2,
+    repairs_pb2,
     unavailability_pb2,
 )
 from giro.common.v1 import access_pb2
@@ -43,6 +44,7 @@ MORE: Final[tuple[tuple[str, FileDescriptor], ...]] = (
     ("booking", packages_pb2.DESCRIPTOR),
     ("booking", annulments_pb2.DESCRIPTOR),
     ("booking", unavailability_pb2.DESCRIPTOR),
+    ("booking", repairs_pb2.DESCRIPTOR),
 )
 """Contracts of what the backends serve besides."""
 CONTRACTS: Final[tuple[tuple[str, FileDescriptor], ...]] = (*BACKENDS.items(), *MORE)

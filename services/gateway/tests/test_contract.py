@@ -11,6 +11,7 @@ from giro.booking.v1 import (
     outcomes_pb2,
     packages_pb2,
     portal_pb2,
+    repairs_pb2,
     unavailability_pb2,
 )
 from giro.geo.v1 import geo_pb2, planning_pb2, zones_pb2
@@ -27,6 +28,7 @@ def test_every_rpc_of_the_public_services_is_served() -> None:
         packages_pb2,
         annulments_pb2,
         unavailability_pb2,
+        repairs_pb2,
     )
     files = (identity_pb2, *booking, geo_pb2, planning_pb2, zones_pb2, reminders_pb2)
     stated = {
@@ -56,6 +58,7 @@ def test_the_ledger_is_not_public() -> None:
         "giro.booking.v1.PackagesService",
         "giro.booking.v1.AnnulmentsService",
         "giro.booking.v1.UnavailabilityService",
+        "giro.booking.v1.RepairsService",
         "giro.geo.v1.GeoService",
         "giro.geo.v1.PlanningService",
         "giro.geo.v1.ZoneService",

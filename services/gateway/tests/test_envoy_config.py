@@ -73,9 +73,11 @@ def test_nothing_else_than_public_services_is_routed(manager: Config) -> None:
         {"prefix": "/giro.booking.v1.OutcomesService/"},
         {"prefix": "/giro.booking.v1.PackagesService/"},
         {"prefix": "/giro.booking.v1.PortalService/"},
+        {"prefix": "/giro.booking.v1.RepairsService/"},
         {"prefix": "/giro.booking.v1.UnavailabilityService/"},
         {"prefix": "/giro.geo.v1.GeoService/"},
         {"prefix": "/giro.geo.v1.PlanningService/"},
+        {"prefix": "/giro.geo.v1.ZoneService/"},
         {"prefix": "/giro.identity.v1.IdentityService/"},
         {"prefix": "/giro.reminders.v1.RemindersService/"},
     ]

@@ -76,6 +76,29 @@ class Client:
         except grpc.aio.AioRpcError as failed:
             raise self._error(failed) from failed
 
+    async def last(
+        self,
+        method: "grpc.aio.UnaryStreamMultiCallable[Q, A]",
+        request: Q,
+        *,
+        tenant: str | None = None,
+        timeout: float | None = None,
+    ) -> A | None:
+        """The last message of a stream of `stub.Method`, those before it passed over; None when it is empty.
+
+        Raises as `call`.
+        """
+        guard.refuse_remote_call(f"{self._name}")
+        seconds = _seconds(timeout)
+        found: A | None = None
+        try:
+            await self._connected(min(seconds, _CONNECT_TIMEOUT))
+            async for message in method(request, timeout=seconds, metadata=self._metadata(tenant)):
+                found = message
+        except grpc.aio.AioRpcError as failed:
+            raise self._error(failed) from failed
+        return found
+
     async def _connected(self, patience: float) -> None:
         state = self.channel.get_state(try_to_connect=True)
         if state is grpc.ChannelConnectivity.READY:

@@ -61,7 +61,7 @@ class GeoLedger:
         """Keeps a slot; the context is the campaign and who asked for it."""
         request = ledger_pb2.HoldStopRequest(
             hold_id=new.hold_id,
-            plan=_plan_message(new.plan),
+            plan=plan_message(new.plan),
             ttl=_duration(new.ttl),
             context=f"{new.campaign_id} {new.caller_id}",
             slot=None if new.certificate is None else _suggested(new.certificate),
@@ -83,18 +83,18 @@ class GeoLedger:
         """Makes an appointment's stop."""
         request = ledger_pb2.ReserveStopRequest(
             appointment_id=appointment_id,
-            plan=_plan_message(plan),
+            plan=plan_message(plan),
             hold_id=source if isinstance(source, str) else "",
             slot=_suggested(source) if isinstance(source, Certificate) else None,
         )
-        return _reservation(await self._call(self._stub.ReserveStop, request, tenant))
+        return reservation_of(await self._call(self._stub.ReserveStop, request, tenant))
 
     async def move(self, tenant: str, move_id: str, appointment_id: str, plan: StopPlan) -> Reservation:
         """Swaps an appointment's stop."""
         request = ledger_pb2.MoveStopRequest(
-            move_id=move_id, appointment_id=appointment_id, plan=_plan_message(plan)
+            move_id=move_id, appointment_id=appointment_id, plan=plan_message(plan)
         )
-        return _reservation(await self._call(self._stub.MoveStop, request, tenant))
+        return reservation_of(await self._call(self._stub.MoveStop, request, tenant))
 
     async def settle_stop(self, tenant: str, appointment_id: str) -> None:
         """Frees an appointment's stop and fences its id."""
@@ -105,12 +105,12 @@ class GeoLedger:
         """The stop that a move made, or None when it never will."""
         request = ledger_pb2.SettleMoveRequest(move_id=move_id)
         settled = await self._call(self._stub.SettleMove, request, tenant)
-        return _reservation(settled.stop) if settled.applied else None
+        return reservation_of(settled.stop) if settled.applied else None
 
     async def reservation(self, tenant: str, appointment_id: str) -> Reservation:
         """An appointment's present stop."""
         request = ledger_pb2.GetReservationRequest(appointment_id=appointment_id)
-        return _reservation(await self._call(self._stub.GetReservation, request, tenant))
+        return reservation_of(await self._call(self._stub.GetReservation, request, tenant))
 
     async def reservations(self, tenant: str) -> Sequence[Reservation]:
         """All stops of appointments."""
@@ -119,7 +119,7 @@ class GeoLedger:
         while True:
             request = ledger_pb2.ListReservationsRequest(page_token=token)
             page = await self._call(self._stub.ListReservations, request, tenant)
-            found.extend(map(_reservation, page.reservations))
+            found.extend(map(reservation_of, page.reservations))
             token = page.next_page_token
             if not token:
                 return found
@@ -128,7 +128,7 @@ class GeoLedger:
         try:
             return await self._client.call(method, request, tenant=tenant, timeout=self._timeout)
         except GiroError as error:
-            raise _in_our_words(error) from error
+            raise in_our_words(error) from error
 
 
 class GeoAgents:
@@ -157,7 +157,7 @@ class GeoAgents:
         return str(found.calendar.time_zone)
 
 
-def _in_our_words(error: GiroError) -> GiroError:
+def in_our_words(error: GiroError) -> GiroError:
     """The same error with fields named as our callers know them: geo's `plan.agent_id` is our `agent_id`."""
     renamed = [
         FieldViolation(found.field.removeprefix("plan."), found.description) for found in error.violations
@@ -179,7 +179,7 @@ def _search_request(query: SlotQuery) -> ledger_pb2.SearchSlotsRequest:
     return ledger_pb2.SearchSlotsRequest(
         point=_point_message(query.point),
         duration=_duration(query.duration),
-        windows=[_window_message(window) for window in query.windows],
+        windows=[window_message(window) for window in query.windows],
         not_before=_timestamp(query.not_before),
         as_of=_timestamp(query.as_of),
         agent_ids=query.agent_ids,
@@ -210,10 +210,11 @@ def _suggested(certificate: Certificate) -> ledger_pb2.SuggestedStart:
     )
 
 
-def _plan_message(plan: StopPlan) -> ledger_pb2.StopPlan:
+def plan_message(plan: StopPlan) -> ledger_pb2.StopPlan:
+    """A plan as geo takes it."""
     return ledger_pb2.StopPlan(
         agent_id=plan.agent_id,
-        window=_window_message(plan.window),
+        window=window_message(plan.window),
         point=_point_message(plan.point),
         buffer=_duration(plan.buffer),
         skills=plan.skills,
@@ -241,7 +242,8 @@ def _hold(message: ledger_pb2.HeldStop) -> Hold:
     )
 
 
-def _reservation(message: ledger_pb2.ReservedStop) -> Reservation:
+def reservation_of(message: ledger_pb2.ReservedStop) -> Reservation:
+    """A stop as geo tells it."""
     return Reservation(
         appointment_id=message.appointment_id,
         plan=_plan(message.plan),
@@ -274,7 +276,8 @@ def _point(message: travel_pb2.Point) -> LatLng:
     return LatLng(message.latitude, message.longitude)
 
 
-def _window_message(window: Window) -> travel_pb2.TimeWindow:
+def window_message(window: Window) -> travel_pb2.TimeWindow:
+    """A window as geo takes it."""
     return travel_pb2.TimeWindow(start=_timestamp(window.start), end=_timestamp(window.end))
 
 

@@ -51,7 +51,8 @@ _OLDEST = text(
     """
     SELECT coalesce(extract(epoch FROM clock_timestamp() - least(
         (SELECT min(began_at) FROM booking.appointments WHERE state = 'PENDING'),
-        (SELECT min(began_at) FROM booking.moves WHERE state = 'PENDING'))), 0)
+        (SELECT min(began_at) FROM booking.moves WHERE state = 'PENDING'),
+        (SELECT min(began_at) FROM booking.repairs WHERE state = 'PENDING'))), 0)
     """
 )
 

@@ -15,7 +15,7 @@ from booking.domain import errors
 from booking.domain.refusal import Refusal
 from booking.storage import bookings, due, moves
 from booking.storage.due import Due, DueKind
-from booking.usecases import move_stop
+from booking.usecases import move_stop, settle_repairs
 from booking.usecases.book_appointment import fail
 from booking.usecases.desk import Desk
 from kit import telemetry
@@ -39,7 +39,7 @@ async def settle_changes(desk: Desk, age: timedelta) -> int:
         found = await due.find(tx, age, _BATCH)
         pending_age.set(await due.oldest_age(tx))
     try:
-        return await _settle_all(desk, found)
+        return await _settle_all(desk, found) + await _settle_repairs(desk, age)
     except Unavailable as error:
         _log.warning("settling_waits", error=str(error))
         return 0
@@ -56,6 +56,11 @@ async def _settle_all(desk: Desk, found: Sequence[Due]) -> int:
         if change.kind is DueKind.MOVE:
             settled += await _counted(_settle_move(desk, change), change.id)
     return settled
+
+
+async def _settle_repairs(desk: Desk, age: timedelta) -> int:
+    found = await settle_repairs.due(desk, age)
+    return sum([await _counted(settle_repairs.settle_repair(desk, *one), one[1]) for one in found])
 
 
 async def _counted(settling: Awaitable[str], what: str) -> int:

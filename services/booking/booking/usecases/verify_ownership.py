@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from booking.domain.appointment import WITH_STOP, Appointment
 from booking.domain.itinerary import StopPlan
+from booking.domain.repair import is_being_given_up
 from booking.storage import appointments
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
@@ -58,6 +59,8 @@ async def _owned(desk: Desk, tenant: str) -> dict[str, Appointment]:
 
 
 def _has_its_stop(appointment: Appointment, stops: Mapping[str, StopPlan]) -> bool:
+    if is_being_given_up(appointment):
+        return True
     stop = stops.get(appointment.appointment_id)
     if stop is None or appointment.move_id is not None:
         return stop is not None  # while a move is under way the stop may be in either place

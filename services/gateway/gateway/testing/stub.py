@@ -22,6 +22,7 @@ from giro.booking.v1 import (
     outcomes_pb2,
     packages_pb2,
     portal_pb2,
+    repairs_pb2,
     unavailability_pb2,
     visits_pb2,
 )
@@ -39,6 +40,7 @@ _FILES: Final = (
     portal_pb2,
     annulments_pb2,
     unavailability_pb2,
+    repairs_pb2,
     geo_pb2,
     ledger_pb2,
     planning_pb2,

@@ -16,7 +16,7 @@ from geo.transport.reach import require_agent
 from geo.usecases.optimize_day import LONGEST_SPAN_DAYS, OptimizeDay, Relax, optimize_day
 from geo.usecases.plan_tour import LONGEST_SPAN_DAYS as LONGEST_TOUR_DAYS
 from geo.usecases.plan_tour import OpenVisit, PlanTour, plan_tour
-from geo.usecases.repair_day import PROMISE_KEPT, RepairDay, repair_day
+from geo.usecases.repair_day import PROMISE_KEPT, QUICK, RepairDay, repair_day
 from geo.usecases.rounds.planner import USUAL, Budget, Planner
 from geo.usecases.rounds.proposal import Change, LeftOut, Proposal
 from geo.usecases.solver_ports import Progress
@@ -105,7 +105,8 @@ class PlanningServicer(planning_pb2_grpc.PlanningServiceServicer):
             helpers=_agents(request.helper_agent_ids),
             promised=_promises(request.promised, "promised"),
             tolerance=_whole(request.tolerance, "tolerance"),
-            budget=_budget(request),
+            eligible=_eligible(request),
+            budget=_budget(request, QUICK),
         )
         async for update in _updates(repair_day(self._planner, caller().tenant, command)):
             yield update
@@ -139,10 +140,20 @@ def _limit(request: Any) -> int | None:
     return _whole(request.max_travel, "max_travel") if request.HasField("max_travel") else None
 
 
-def _budget(request: Any) -> Budget:
+def _eligible(request: pb.RepairDayRequest) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for index, one in enumerate(request.eligible):
+        if one.appointment_id in found:
+            field = f"eligible[{index}].appointment_id"
+            raise messages.invalid(field, "names an appointment for the second time")
+        found[one.appointment_id] = frozenset(one.agent_ids)
+    return found
+
+
+def _budget(request: Any, usual: Budget = USUAL) -> Budget:
     """Seconds may be parts here: it is the one duration that is not of anybody's agenda."""
     asked = request.budget
-    time = asked.time.seconds + asked.time.nanos / 1e9 if asked.HasField("time") else USUAL.seconds
+    time = asked.time.seconds + asked.time.nanos / 1e9 if asked.HasField("time") else usual.seconds
     return Budget(time, asked.seed, asked.reproducible)
 
 

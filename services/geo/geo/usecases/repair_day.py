@@ -17,7 +17,7 @@ from geo.domain.stop import NOWHERE, Stop, StopKind
 from geo.domain.tours import Option, Span
 from geo.usecases.optimize_day import clipped
 from geo.usecases.rounds.draft import Draft, Wanted, as_booked
-from geo.usecases.rounds.planner import USUAL, Budget, Planner
+from geo.usecases.rounds.planner import Budget, Planner
 from geo.usecases.rounds.proposal import Proposal
 from geo.usecases.rounds.scene import Scene, read_scene
 from geo.usecases.rounds.search import planned
@@ -26,9 +26,10 @@ from kit.errors import InvalidInput, Reason, RuleViolated
 from kit.values.window import Window
 
 LOST: Final = 10_000_000
-CALL: Final = 100_000
+CALLS: Final = (100_000, 101_200, 103_600)
 OTHER_AGENT: Final = 3_000
-"""Seconds of driving that a lost visit, a call and another agent count as."""
+"""Seconds of driving that these count as: a lost visit; a call for a visit that comes a little later, up to
+two hours later, or at any time of the day; another agent."""
 
 PROMISE_KEPT: Final = 2
 """Options before this one keep the promise; those from it on need a call."""
@@ -37,7 +38,17 @@ FARTHEST: Final = timedelta(days=62)
 LONGEST: Final = timedelta(days=31)
 """How far from now the time away may be, and how long it or a delay: all shifts in it are looked at."""
 
-_DAY: Final = timedelta(days=1)
+QUICK: Final = Budget(seconds=3.0)
+"""Somebody waits for it: 5 s with all that is around the search."""
+
+LOST_HOLD: Final = 50_000
+"""As above, for a hold: it gives way to a visit, and its operator asks anew."""
+
+_LITTLE: Final = timedelta(minutes=30)
+_SOME: Final = timedelta(hours=2)
+_LONGEST_SHIFT: Final = timedelta(days=8)
+"""Shifts that touch count as one, up to a week of them."""
+_SECOND: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,7 @@ class RepairDay:
     """Either the agent is free by `delay` seconds later than booked, or away in `unavailable`.
 
     `promised` says more than the booked time for some appointments; `tolerance` is in seconds.
+    `eligible` are the only agents who may take an appointment over, for those that are named.
     """
 
     agent_id: str
@@ -53,7 +65,8 @@ class RepairDay:
     helpers: tuple[str, ...] = ()
     promised: Mapping[str, tuple[Window, ...]] = field(default_factory=dict)
     tolerance: int = 0
-    budget: Budget = USUAL
+    eligible: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    budget: Budget = QUICK
 
 
 async def repair_day(
@@ -81,8 +94,10 @@ async def _scene(planner: Planner, tenant: str, command: RepairDay) -> tuple[Sce
     async with planner.ledger.db.uow(tenant) as tx:
         now = (await tx.now()).replace(microsecond=0)
     happening = _happening(command, now)
-    around = Window(happening.start - _DAY, happening.end + timedelta(seconds=1))
-    agents = tuple(dict.fromkeys((command.agent_id, *command.helpers)))
+    around = Window(happening.start - _LONGEST_SHIFT, happening.end + _SECOND)
+    agents = {command.agent_id: "agent_id"} | dict.fromkeys(
+        (one for one in command.helpers if one != command.agent_id), "helper_agent_ids"
+    )
     scene = await read_scene(planner, tenant, agents, around)
     return replace(scene, views=tuple(v for v in scene.views if _meets(v.shift.window, happening))), happening
 
@@ -136,24 +151,46 @@ def _running(scene: Scene, hit: Sequence[int]) -> Stop | None:
 
 
 def _blocked(scene: Scene, command: RepairDay, happening: Window, hit: Sequence[int]) -> Stop | None:
-    """The time away, or the delay from the end of the visit that is on (from now without one), as an
-    absence."""
+    """The time away, or the delay, as an absence. What is past stays as it was."""
     running = _running(scene, hit)
-    start, end = happening.start, happening.end
-    if running is not None:
-        start = max(start, running.ends_at)
-        if command.unavailable is None:
-            end = start + timedelta(seconds=command.delay)
+    if command.unavailable is None:
+        start = _free_otherwise(scene, hit, running)
+        end = start + timedelta(seconds=command.delay)
+    else:
+        start, end = max(happening.start, _whole_second(scene.now)), happening.end
+        start = start if running is None else max(start, running.ends_at)
     if start >= end:
         return None
     return Stop("plan@away", StopKind.ABSENCE, start, end, NOWHERE, owner_id="plan@away")
 
 
+def _free_otherwise(scene: Scene, hit: Sequence[int], running: Stop | None) -> datetime:
+    """When the agent would be free without the delay: at the end of the visit that is on; on the way to the
+    next one, when that drive had to begin; else now."""
+    if running is not None:
+        return running.ends_at
+    stops = scene.views[hit[0]].agenda.stops
+    coming = {
+        stop.stop_id for number in hit for stop in scene.views[number].visits if stop.starts_at > scene.now
+    }
+    following = next((link for link in stops if link.stop.stop_id in coming), None)
+    if following is None or following.leg is None:
+        return _whole_second(scene.now)
+    ahead = timedelta(seconds=following.leg.seconds + following.stop.buffer)
+    return min(_whole_second(scene.now), following.stop.starts_at - ahead)
+
+
+def _whole_second(moment: datetime) -> datetime:
+    return moment if not moment.microsecond else moment.replace(microsecond=0) + _SECOND
+
+
 def _wanted(scene: Scene, command: RepairDay, happening: Window, booked: tuple[int, Stop]) -> Wanted:
     number, stop = booked
     as_it_is = as_booked(scene, number, stop)
-    if _under_way(stop, scene.now) or stop.kind is StopKind.HOLD:
+    if _under_way(stop, scene.now):
         return as_it_is
+    if stop.kind is StopKind.HOLD:
+        return replace(as_it_is, weight=LOST_HOLD, pinned=False)
     options = _options(scene, command, booked, as_it_is.reference)
     return replace(as_it_is, options=options, weight=LOST, pinned=False)
 
@@ -161,24 +198,32 @@ def _wanted(scene: Scene, command: RepairDay, happening: Window, booked: tuple[i
 def _options(
     scene: Scene, command: RepairDay, booked: tuple[int, Stop], reference: str
 ) -> tuple[Option, ...]:
-    """As promised by the same agent, by another; then later that day by the same, by another."""
+    """As promised by the same agent, by another; then later and later that day by the same, by another."""
     number, stop = booked
     promised = command.promised.get(reference) or (Window(stop.starts_at, stop.ends_at),)
     patience = timedelta(seconds=command.tolerance)
     spans = clipped((*promised[:-1], Window(promised[-1].start, promised[-1].end + patience)), scene.now)
     plan = scene.plans.get(reference)
-    others = tuple(n for n in scene.able(plan.skills if plan else ()) if n != number)
-    later = (_later(scene, stop, (number, *others)),)
-    return (
-        Option(spans, (number,)),
-        Option(spans, others, OTHER_AGENT),
-        Option(later, (number,), CALL),
-        Option(later, others, CALL + OTHER_AGENT),
+    eligible = command.eligible.get(reference)
+    others = tuple(
+        n
+        for n in scene.able(plan.skills if plan else ())
+        if n != number and (eligible is None or scene.views[n].agenda.agent_id in eligible)
     )
+    later = _later(scene, stop, (number, *others))
+    calls = [
+        Option((span,), duties, price + cost)
+        for span, price in later
+        for duties, cost in (((number,), 0), (others, OTHER_AGENT))
+    ]
+    return (Option(spans, (number,)), Option(spans, others, OTHER_AGENT), *calls)
 
 
-def _later(scene: Scene, stop: Stop, duties: Sequence[int]) -> Span:
-    """From when it is booked (or now) to the end of the last of these shifts."""
+def _later(scene: Scene, stop: Stop, duties: Sequence[int]) -> list[tuple[Span, int]]:
+    """From when it is booked (or now) to the end of the last of these shifts: little later first."""
     start = max(scene.now, stop.starts_at)
-    end = max(scene.views[number].shift.end for number in duties)
-    return int(start.timestamp()), int(end.timestamp())
+    last = max(scene.views[number].shift.end for number in duties)
+    ends = [min(last, stop.ends_at + patience) for patience in (_LITTLE, _SOME)] + [last]
+    first = int(start.timestamp())
+    spans = [((first, int(end.timestamp())), price) for end, price in zip(ends, CALLS, strict=True)]
+    return [(span, price) for span, price in spans if span[0] < span[1]]

@@ -435,7 +435,7 @@ async def test_a_repair_looks_around_what_happens_and_not_from_now_on(
     away = window(8, 9, 55)
     found = await proposal(repair_day(planner, TENANT, RepairDay(agent, unavailable=away, budget=QUICK)))
     assert found.changes == ()
-    assert looked == [Window(at(8, 54), at(9, 55) + timedelta(seconds=1))]
+    assert looked == [Window(at(8, 47), at(9, 55) + timedelta(seconds=1))]
 
 
 async def test_promises_skills_buffers_and_limits_of_a_route(world: World) -> None:

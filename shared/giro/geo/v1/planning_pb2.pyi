@@ -282,7 +282,7 @@ class SearchBudget(_message.Message):
     """Only searches that give the same plan for the same seed, unless the time cuts them off (`stopped_by_time`)."""
     @_builtins.property
     def time(self) -> _duration_pb2.Duration:
-        """Time to search, from 0.1 s to 5 minutes. Default: 5 s."""
+        """Time to search, from 0.1 s to 5 minutes. Default: 5 s; for a repair, which somebody waits for, 3 s."""
 
     def __init__(
         self,
@@ -474,11 +474,14 @@ class RepairDayRequest(_message.Message):
     PROMISED_FIELD_NUMBER: _builtins.int
     TOLERANCE_FIELD_NUMBER: _builtins.int
     BUDGET_FIELD_NUMBER: _builtins.int
+    ELIGIBLE_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """The agent that something happened to. Required."""
     @_builtins.property
     def delay(self) -> _duration_pb2.Duration:
-        """The agent is free that much later than booked: after the visit that is on now, or from now on."""
+        """The agent is free that much later than booked: after the visit that is on now; on the way to the next one, there
+        that much later; else from now on.
+        """
 
     @_builtins.property
     def unavailable(self) -> _travel_pb2.TimeWindow:
@@ -500,6 +503,12 @@ class RepairDayRequest(_message.Message):
     def budget(self) -> Global___SearchBudget:
         """How long to search, and from which seed."""
 
+    @_builtins.property
+    def eligible(self) -> _containers.RepeatedCompositeFieldContainer[Global___EligibleAgents]:
+        """Who alone may take an appointment over; those not named here: any of the helpers. What is not on these days, counts
+        for nothing.
+        """
+
     def __init__(
         self,
         *,
@@ -510,16 +519,45 @@ class RepairDayRequest(_message.Message):
         promised: _abc.Iterable[Global___FlexibleAppointment] | None = ...,
         tolerance: _duration_pb2.Duration | None = ...,
         budget: Global___SearchBudget | None = ...,
+        eligible: _abc.Iterable[Global___EligibleAgents] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "delay", b"delay", "happened", b"happened", "tolerance", b"tolerance", "unavailable", b"unavailable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "budget", b"budget", "delay", b"delay", "happened", b"happened", "helper_agent_ids", b"helper_agent_ids", "promised", b"promised", "tolerance", b"tolerance", "unavailable", b"unavailable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "budget", b"budget", "delay", b"delay", "eligible", b"eligible", "happened", b"happened", "helper_agent_ids", b"helper_agent_ids", "promised", b"promised", "tolerance", b"tolerance", "unavailable", b"unavailable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_happened: _TypeAlias = _typing.Literal["delay", "unavailable"]  # noqa: Y015
     _WhichOneofArgType_happened: _TypeAlias = _typing.Literal["happened", b"happened"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_happened) -> _WhichOneofReturnType_happened | None: ...
 
 Global___RepairDayRequest: _TypeAlias = RepairDayRequest  # noqa: Y015
+
+@_typing.final
+class EligibleAgents(_message.Message):
+    """Agents who may take an appointment over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPOINTMENT_ID_FIELD_NUMBER: _builtins.int
+    AGENT_IDS_FIELD_NUMBER: _builtins.int
+    appointment_id: _builtins.str
+    """The appointment. Required."""
+    @_builtins.property
+    def agent_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The agents; empty: none."""
+
+    def __init__(
+        self,
+        *,
+        appointment_id: _builtins.str = ...,
+        agent_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_ids", b"agent_ids", "appointment_id", b"appointment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EligibleAgents: _TypeAlias = EligibleAgents  # noqa: Y015
 
 @_typing.final
 class PlanProgress(_message.Message):
@@ -643,7 +681,7 @@ class LeftOutVisit(_message.Message):
     REFUSALS_FIELD_NUMBER: _builtins.int
     MORE_REFUSALS_FIELD_NUMBER: _builtins.int
     reference: _builtins.str
-    """The appointment's id, or the caller's name of an open visit."""
+    """The appointment's id, the caller's name of an open visit, or the id of a hold that has to give way."""
     more_refusals: _builtins.int
     """How many more shifts have no room for it either; their reasons are not told."""
     @_builtins.property

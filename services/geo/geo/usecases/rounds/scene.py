@@ -32,8 +32,13 @@ class Scene:
         return tuple(n for n, view in enumerate(self.views) if set(skills) <= view.agenda.skills)
 
 
-async def read_scene(planner: Planner, tenant: str, agent_ids: Sequence[str], span: Window) -> Scene:
-    """Reads in one short transaction. Raises NotFound for an agent that the tenant does not have."""
+async def read_scene(
+    planner: Planner, tenant: str, agents: Mapping[str, str] | Sequence[str], span: Window
+) -> Scene:
+    """Reads in one short transaction. `agents` are ids, with the field that names each where it is not
+    `agent_ids`. Raises NotFound for an agent that the tenant does not have."""
+    fields = agents if isinstance(agents, Mapping) else dict.fromkeys(agents, "agent_ids")
+    agent_ids = list(fields)
     async with planner.ledger.db.uow(tenant) as tx:
         now = await tx.now()
         found = await agendas.read_agendas(
@@ -41,7 +46,7 @@ async def read_scene(planner: Planner, tenant: str, agent_ids: Sequence[str], sp
         )
         for agent_id in agent_ids:
             if agent_id not in found:
-                raise errors.not_found("agent", agent_id, "agent_ids")
+                raise errors.not_found("agent", agent_id, fields[agent_id])
         views = tuple(view for agent_id in agent_ids for view in duties(found[agent_id], span, now))
         ids = [stop.owner_id for view in views for stop in view.visits if stop.owner_id is not None]
         return Scene(now, found, views, await owners.plans(tx, ids))

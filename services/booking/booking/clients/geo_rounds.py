@@ -1,0 +1,97 @@
+"""geo's planning and the changes of several stops, over gRPC; implements `usecases.repair_ports`."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from google.protobuf.duration_pb2 import Duration
+
+from booking.clients.geo import in_our_words, plan_message, reservation_of, window_message
+from booking.domain.itinerary import Reservation
+from booking.usecases.repair_ports import FoundMove, FoundRepair, FoundUnplaced, RepairQuery, StopMove
+from giro.geo.v1 import ledger_pb2, ledger_pb2_grpc, planning_pb2, planning_pb2_grpc
+from kit.errors import GiroError, Reason, Unavailable
+from kit.rpc.client import Client
+from kit.values.window import Window
+
+_AROUND_THE_SEARCH: Final = 12.0
+"""Seconds for reading, a worker that starts, and the check of the plan."""
+
+
+class GeoRounds:
+    """Rounds of several stops. `timeout` seconds after a change its outcome is unknown."""
+
+    def __init__(self, client: Client, timeout: float) -> None:
+        self._client, self._timeout = client, timeout
+        self._ledger: Any = ledger_pb2_grpc.LedgerServiceStub(client.channel)
+        self._planning: Any = planning_pb2_grpc.PlanningServiceStub(client.channel)
+
+    async def repair(self, tenant: str, query: RepairQuery) -> FoundRepair:
+        """The plan; progress is passed over."""
+        seconds = query.search_time.total_seconds() + _AROUND_THE_SEARCH
+        update = await self._client.last(
+            self._planning.RepairDay, _request(query), tenant=tenant, timeout=seconds
+        )
+        if update is None or not update.HasField("plan"):
+            raise Unavailable(Reason.SOLVER_UNAVAILABLE, "geo told no plan", metadata={"service": "geo"})
+        return _found(update.plan)
+
+    async def move_all(
+        self, tenant: str, moves: Sequence[StopMove], given_up: Sequence[str]
+    ) -> Sequence[Reservation]:
+        """Swaps and frees, or nothing."""
+        asked = [
+            ledger_pb2.MoveStopRequest(
+                move_id=move.move_id, appointment_id=move.appointment_id, plan=plan_message(move.plan)
+            )
+            for move in moves
+        ]
+        request = ledger_pb2.MoveStopsRequest(moves=asked, settled_appointment_ids=given_up)
+        try:
+            made = await self._client.call(
+                self._ledger.MoveStops, request, tenant=tenant, timeout=self._timeout
+            )
+        except GiroError as error:
+            raise in_our_words(error) from error
+        return [reservation_of(stop) for stop in made.stops]
+
+
+def _request(query: RepairQuery) -> planning_pb2.RepairDayRequest:
+    request = planning_pb2.RepairDayRequest(
+        agent_id=query.agent_id,
+        helper_agent_ids=query.helpers,
+        tolerance=_duration(query.tolerance),
+        budget=planning_pb2.SearchBudget(time=_duration(query.search_time), seed=query.seed),
+        eligible=[
+            planning_pb2.EligibleAgents(appointment_id=appointment, agent_ids=agents)
+            for appointment, agents in query.eligible.items()
+        ],
+    )
+    if isinstance(query.happened, Window):
+        request.unavailable.CopyFrom(window_message(query.happened))
+    else:
+        request.delay.CopyFrom(_duration(query.happened))
+    return request
+
+
+def _duration(span: timedelta) -> Duration:
+    made = Duration()
+    made.FromTimedelta(span)
+    return made
+
+
+def _found(plan: planning_pb2.RoundPlan) -> FoundRepair:
+    return FoundRepair(
+        moves=[_move(visit) for visit in plan.visits],
+        unplaced=[FoundUnplaced(one.reference, one.refusals) for one in plan.left_out],
+        travel_before=plan.travel_before.ToTimedelta(),
+        travel_after=plan.travel_after.ToTimedelta(),
+        proved_best=plan.proved_best,
+        travel_version=plan.travel_version,
+    )
+
+
+def _move(visit: planning_pb2.PlannedVisit) -> FoundMove:
+    start = datetime.fromtimestamp(visit.window.start.seconds, UTC)
+    end = datetime.fromtimestamp(visit.window.end.seconds, UTC)
+    return FoundMove(visit.reference, visit.agent_id, Window(start, end), visit.call_needed)

@@ -1,0 +1,73 @@
+"""What repairs ask of geo besides the ledger's single changes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NamedTuple, Protocol
+
+from booking.domain.itinerary import Reservation, StopPlan
+from kit.values.window import Window
+
+
+class StopMove(NamedTuple):
+    """A stop to swap under the move's id."""
+
+    move_id: str
+    appointment_id: str
+    plan: StopPlan
+
+
+@dataclass(frozen=True, slots=True)
+class RepairQuery:
+    """What happened to an agent: a delay, or an absence. `eligible` are the agents who may take each of the
+    appointments over."""
+
+    agent_id: str
+    happened: timedelta | Window
+    helpers: Sequence[str]
+    tolerance: timedelta
+    eligible: Mapping[str, Sequence[str]]
+    search_time: timedelta
+    seed: int
+
+
+class FoundMove(NamedTuple):
+    """A visit that a plan places anew."""
+
+    appointment_id: str
+    agent_id: str
+    window: Window
+    call_needed: bool
+
+
+class FoundUnplaced(NamedTuple):
+    """A visit or a hold that has no place; `refusals` are geo's messages, handed on."""
+
+    reference: str
+    refusals: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRepair:
+    """geo's proposal."""
+
+    moves: Sequence[FoundMove]
+    unplaced: Sequence[FoundUnplaced]
+    travel_before: timedelta
+    travel_after: timedelta
+    proved_best: bool
+    travel_version: str
+
+
+class Rounds(Protocol):
+    """Planning and changing several stops at once, at geo. Raises as `ports.Ledger`."""
+
+    async def repair(self, tenant: str, query: RepairQuery) -> FoundRepair:
+        """The smallest change that keeps the most promises. Raises Unavailable (SOLVER_UNAVAILABLE) too."""
+        ...
+
+    async def move_all(
+        self, tenant: str, moves: Sequence[StopMove], given_up: Sequence[str]
+    ) -> Sequence[Reservation]:
+        """Swaps all of these stops and frees those given up, or nothing; the stops, in order."""
+        ...
