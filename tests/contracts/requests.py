@@ -51,6 +51,7 @@ SERVICES = {
     "giro.booking.v1.RepairsService": "booking",
     "giro.reminders.v1.RemindersService": "reminders",
     "giro.geo.v1.PlanningService": "geo",
+    "giro.geo.v1.TravelProfileService": "geo",
     "giro.booking.v1.OutcomesService": "booking",
     "giro.geo.v1.ZoneService": "geo",
 }

@@ -23,7 +23,7 @@ from giro.booking.v1 import (
     unavailability_pb2,
 )
 from giro.common.v1 import access_pb2
-from giro.geo.v1 import geo_pb2, planning_pb2, zones_pb2
+from giro.geo.v1 import geo_pb2, planning_pb2, travel_profile_pb2, zones_pb2
 from giro.identity.v1 import identity_pb2
 from giro.reminders.v1 import reminders_pb2
 
@@ -37,6 +37,7 @@ BACKENDS: Final[dict[str, FileDescriptor]] = {
 
 MORE: Final[tuple[tuple[str, FileDescriptor], ...]] = (
     ("geo", planning_pb2.DESCRIPTOR),
+    ("geo", travel_profile_pb2.DESCRIPTOR),
     ("geo", zones_pb2.DESCRIPTOR),
     ("booking", outcomes_pb2.DESCRIPTOR),
     ("booking", calendars_pb2.DESCRIPTOR),

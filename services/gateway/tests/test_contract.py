@@ -14,7 +14,7 @@ from giro.booking.v1 import (
     repairs_pb2,
     unavailability_pb2,
 )
-from giro.geo.v1 import geo_pb2, planning_pb2, zones_pb2
+from giro.geo.v1 import geo_pb2, planning_pb2, travel_profile_pb2, zones_pb2
 from giro.identity.v1 import identity_pb2
 from giro.reminders.v1 import reminders_pb2
 
@@ -30,7 +30,7 @@ def test_every_rpc_of_the_public_services_is_served() -> None:
         unavailability_pb2,
         repairs_pb2,
     )
-    files = (identity_pb2, *booking, geo_pb2, planning_pb2, zones_pb2, reminders_pb2)
+    files = (identity_pb2, *booking, geo_pb2, planning_pb2, travel_profile_pb2, zones_pb2, reminders_pb2)
     stated = {
         method.full_name
         for file in files
@@ -61,6 +61,7 @@ def test_the_ledger_is_not_public() -> None:
         "giro.booking.v1.RepairsService",
         "giro.geo.v1.GeoService",
         "giro.geo.v1.PlanningService",
+        "giro.geo.v1.TravelProfileService",
         "giro.geo.v1.ZoneService",
     }
     files = FileDescriptorSet.FromString(descriptor_set()).file

@@ -77,6 +77,7 @@ def test_nothing_else_than_public_services_is_routed(manager: Config) -> None:
         {"prefix": "/giro.booking.v1.UnavailabilityService/"},
         {"prefix": "/giro.geo.v1.GeoService/"},
         {"prefix": "/giro.geo.v1.PlanningService/"},
+        {"prefix": "/giro.geo.v1.TravelProfileService/"},
         {"prefix": "/giro.geo.v1.ZoneService/"},
         {"prefix": "/giro.identity.v1.IdentityService/"},
         {"prefix": "/giro.reminders.v1.RemindersService/"},

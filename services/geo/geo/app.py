@@ -16,6 +16,7 @@ from geo.transport import consumers
 from geo.transport.geo_rpc import GeoServicer
 from geo.transport.ledger_rpc import LedgerServicer
 from geo.transport.planning_rpc import PlanningServicer
+from geo.transport.profile_rpc import ProfileServicer
 from geo.transport.search_rpc import SearchRpc
 from geo.transport.travel_calls import TravelDesk
 from geo.transport.zone_rpc import ZoneServicer
@@ -32,6 +33,7 @@ from geo.usecases.watch_travel import watch_travel
 from giro.geo.v1.geo_pb2_grpc import add_GeoServiceServicer_to_server
 from giro.geo.v1.ledger_pb2_grpc import add_LedgerServiceServicer_to_server
 from giro.geo.v1.planning_pb2_grpc import add_PlanningServiceServicer_to_server
+from giro.geo.v1.travel_profile_pb2_grpc import add_TravelProfileServiceServicer_to_server
 from giro.geo.v1.zones_pb2_grpc import add_ZoneServiceServicer_to_server
 from kit import telemetry
 from kit.bus.connect import Bus, ensure_stream
@@ -97,6 +99,7 @@ class GeoApp(RelayApp):
                 GeoServicer(self.ledger, search, TravelDesk(self.data, self.geocoder, self.ledger)),
             ),
             (add_LedgerServiceServicer_to_server, LedgerServicer(self.ledger, search)),
+            (add_TravelProfileServiceServicer_to_server, ProfileServicer(self.data)),
             (add_ZoneServiceServicer_to_server, ZoneServicer(self.ledger)),
             (add_PlanningServiceServicer_to_server, PlanningServicer(Planner(self.ledger, self.solver))),
         ]

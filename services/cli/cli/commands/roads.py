@@ -11,6 +11,7 @@ import typer
 from cli import reading
 from cli.commands.calling import Output, calling, noun
 from cli.commands.checks import show_parameter
+from cli.commands.hours import hours
 from cli.errors import NO
 from cli.gateway import Json
 from cli.show import output, words
@@ -60,6 +61,9 @@ def compare(
             output.as_json(answer)
         else:
             _comparison(answer)
+
+
+app.command()(hours)
 
 
 @app.command("get")

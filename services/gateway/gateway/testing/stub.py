@@ -26,7 +26,7 @@ from giro.booking.v1 import (
     unavailability_pb2,
     visits_pb2,
 )
-from giro.geo.v1 import geo_pb2, ledger_pb2, planning_pb2, zones_pb2
+from giro.geo.v1 import geo_pb2, ledger_pb2, planning_pb2, travel_profile_pb2, zones_pb2
 from giro.identity.v1 import identity_pb2
 from giro.reminders.v1 import reminders_pb2
 
@@ -44,6 +44,7 @@ _FILES: Final = (
     geo_pb2,
     ledger_pb2,
     planning_pb2,
+    travel_profile_pb2,
     zones_pb2,
     reminders_pb2,
 )

@@ -18,7 +18,7 @@ from kit.db.uow import Tx
 _PAIR: Final = """
     s.agent_id, s.stop_id, s.kind, s.starts_at, s.ends_at, s.place, s.buffer_seconds, s.owner_id,
     s.expires_at, s.prev_id, s.prev_ends_at, s.prev_place, s.leg_seconds, s.leg_free_seconds, s.leg_version,
-    s.leg_via, l.metres, l.source, p.owner_id AS earlier_owner_id
+    s.leg_via, s.arrives_from, s.arrives_until, l.metres, l.source, p.owner_id AS earlier_owner_id
 """
 
 _JOINED: Final = """

@@ -20,9 +20,9 @@ from geo.domain.starts import Position, StartChoice
 from geo.domain.stop import NOWHERE, Leg
 from geo.domain.zones import plain_postcode
 from geo.storage.at_risk import PageStart
-from geo.transport import messages
+from geo.transport import messages, profiles
 from geo.usecases.check_promises import TravelData
-from geo.usecases.import_matrix import import_matrix
+from geo.usecases.import_matrix import TravelImport, import_travel
 from geo.usecases.list_now_infeasible import list_now_infeasible
 from geo.usecases.search_slots import LONGEST_HORIZON_DAYS, Found, SearchSlots, SlotSearch
 from giro.common.v1 import travel_pb2
@@ -62,7 +62,9 @@ class SearchRpc:
     async def import_matrix(self, request: geo_pb2.ImportMatrixRequest) -> geo_pb2.ImportMatrixResponse:
         """Replaces the tenant's matrix."""
         claim = Claim(f"import_matrix:{request.request_id}", request.SerializeToString(deterministic=True))
-        done = await import_matrix(self._data, caller().tenant, _entries(request), claim)
+        week = profiles.profile_of(request.profile) if request.HasField("profile") else None
+        what = TravelImport(_entries(request), week)
+        done = await import_travel(self._data, caller().tenant, what, claim)
         return geo_pb2.ImportMatrixResponse(version=done.version, now_infeasible=done.now_infeasible)
 
     async def list_now_infeasible(

@@ -31,11 +31,13 @@ class TravelImport:
     without_profile: bool = False
 
 
-async def import_matrix(
-    data: TravelData, tenant: str, entries: Mapping[Pair, Entry], claim: Claim
-) -> Imported:
-    """Replaces the tenant's matrix, as `import_travel` does, and leaves its profile as it is."""
-    return await import_travel(data, tenant, TravelImport(entries), claim)
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The profile, if there is one, the version of the travel data, and how many pairs no longer fit it."""
+
+    profile: Profile | None
+    version: str
+    now_infeasible: int
 
 
 async def import_travel(data: TravelData, tenant: str, what: TravelImport, claim: Claim) -> Imported:
@@ -57,6 +59,15 @@ async def import_travel(data: TravelData, tenant: str, what: TravelImport, claim
     await check_promises(data, tenant, version)
     async with data.db.uow(tenant) as tx:
         return Imported(version, await at_risk.count(tx, version))
+
+
+async def get_travel(data: TravelData, tenant: str) -> InForce:
+    """What is in force. Raises Unavailable (TRAVEL_UNAVAILABLE) when the engine cannot tell its version."""
+    engine = await data.travel.engine_version()
+    async with data.db.uow(tenant) as tx:
+        matrix = await matrices.load(tx)
+        version = matrix.travel_version(engine)
+        return InForce(matrix.profile, version, await at_risk.count(tx, version))
 
 
 async def _put_in_force(tx: Tx, what: TravelImport) -> int:

@@ -22,7 +22,7 @@ from geo.travel.estimate import Estimate
 from geo.travel.tenant import TenantTravel
 from geo.usecases.check_promises import TravelData
 from geo.usecases.get_reservation import get_reservation
-from geo.usecases.import_matrix import Imported, import_matrix
+from geo.usecases.import_matrix import Imported, TravelImport, import_travel
 from geo.usecases.ledger import Ledger
 from geo.usecases.list_now_infeasible import list_now_infeasible
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
@@ -66,7 +66,7 @@ class House:
 
     async def load(self, entries: Mapping[Pair, Entry], request_id: str | None = None) -> Imported:
         claim = Claim(request_id or new_id("req"), repr(sorted(entries.items())).encode())
-        return await import_matrix(self.data, TENANT, entries, claim)
+        return await import_travel(self.data, TENANT, TravelImport(entries), claim)
 
     async def book(self, agent: str, start: float, end: float, place: int) -> str:
         appointment = new_id("apt")
@@ -241,7 +241,7 @@ async def test_an_import_cut_short_is_finished_by_whoever_looks(house: House) ->
 
     cut = TravelData(house.world.db, NoEngine(Estimate(), house.matrices))
     with pytest.raises(Unavailable):
-        await import_matrix(cut, TENANT, {(NORTH, SOUTH): (4000, 1)}, Claim(new_id("req"), b""))
+        await import_travel(cut, TENANT, TravelImport({(NORTH, SOUTH): (4000, 1)}), Claim(new_id("req"), b""))
     assert len(await house.listed()) == 1
     assert len(await house.events()) == 1
 

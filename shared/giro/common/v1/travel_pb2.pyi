@@ -187,7 +187,7 @@ class Leg(_message.Message):
     """True when the drive is kept over a place that left the agenda, since the direct road is slower."""
     @_builtins.property
     def travel(self) -> _duration_pb2.Duration:
-        """Driving time."""
+        """Driving time for who leaves when the stop before ends."""
 
     @_builtins.property
     def buffer(self) -> _duration_pb2.Duration:

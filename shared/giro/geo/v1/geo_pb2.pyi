@@ -5,6 +5,7 @@ Agents, their calendars and itineraries, and the check of the travel guarantee."
 
 from collections import abc as _abc
 from giro.common.v1 import travel_pb2 as _travel_pb2
+from giro.geo.v1 import travel_profile_pb2 as _travel_profile_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
@@ -821,21 +822,27 @@ class ImportMatrixRequest(_message.Message):
 
     ENTRIES_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key of the caller's making. Required."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___MatrixEntry]:
         """The entries; each direction is its own. An empty list removes the matrix."""
 
+    @_builtins.property
+    def profile(self) -> _travel_profile_pb2.TravelProfile:
+        """Speeds of the hours of the week, for these drives and the engine's; absent: the profile stays as it is."""
+
     def __init__(
         self,
         *,
         entries: _abc.Iterable[Global___MatrixEntry] | None = ...,
         request_id: _builtins.str = ...,
+        profile: _travel_profile_pb2.TravelProfile | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "profile", b"profile", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -168,7 +168,7 @@ class GeoServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ImportMatrix(self, request, context):
-        """Replaces the tenant's own travel matrix. Moves nothing: pairs that no longer fit are listed and raised as events (R-089).
+        """Replaces the tenant's own travel matrix, and its profile of the week when one is given. Moves nothing: pairs that no longer fit are listed and raised as events (R-089).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

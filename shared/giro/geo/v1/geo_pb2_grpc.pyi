@@ -50,7 +50,7 @@ class GeoServiceStub:
     VerifyInvariants: _grpc.UnaryUnaryMultiCallable[_geo_pb2.VerifyInvariantsRequest, _geo_pb2.VerifyInvariantsResponse]
     """Recomputes the travel guarantee (R-087) from the stored stops alone, independently of the code that writes them."""
     ImportMatrix: _grpc.UnaryUnaryMultiCallable[_geo_pb2.ImportMatrixRequest, _geo_pb2.ImportMatrixResponse]
-    """Replaces the tenant's own travel matrix. Moves nothing: pairs that no longer fit are listed and raised as events (R-089)."""
+    """Replaces the tenant's own travel matrix, and its profile of the week when one is given. Moves nothing: pairs that no longer fit are listed and raised as events (R-089)."""
     ListNowInfeasible: _grpc.UnaryUnaryMultiCallable[_geo_pb2.ListNowInfeasibleRequest, _geo_pb2.ListNowInfeasibleResponse]
     """Pairs of stops that the present travel data would no longer allow (R-089)."""
     CompareTravel: _grpc.UnaryUnaryMultiCallable[_geo_pb2.CompareTravelRequest, _geo_pb2.CompareTravelResponse]
@@ -84,7 +84,7 @@ class GeoServiceAsyncStub(GeoServiceStub):
     VerifyInvariants: _aio.UnaryUnaryMultiCallable[_geo_pb2.VerifyInvariantsRequest, _geo_pb2.VerifyInvariantsResponse]  # type: ignore[assignment]
     """Recomputes the travel guarantee (R-087) from the stored stops alone, independently of the code that writes them."""
     ImportMatrix: _aio.UnaryUnaryMultiCallable[_geo_pb2.ImportMatrixRequest, _geo_pb2.ImportMatrixResponse]  # type: ignore[assignment]
-    """Replaces the tenant's own travel matrix. Moves nothing: pairs that no longer fit are listed and raised as events (R-089)."""
+    """Replaces the tenant's own travel matrix, and its profile of the week when one is given. Moves nothing: pairs that no longer fit are listed and raised as events (R-089)."""
     ListNowInfeasible: _aio.UnaryUnaryMultiCallable[_geo_pb2.ListNowInfeasibleRequest, _geo_pb2.ListNowInfeasibleResponse]  # type: ignore[assignment]
     """Pairs of stops that the present travel data would no longer allow (R-089)."""
     CompareTravel: _aio.UnaryUnaryMultiCallable[_geo_pb2.CompareTravelRequest, _geo_pb2.CompareTravelResponse]  # type: ignore[assignment]
@@ -169,7 +169,7 @@ class GeoServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _geo_pb2.ImportMatrixRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_geo_pb2.ImportMatrixResponse, _abc.Awaitable[_geo_pb2.ImportMatrixResponse]]:
-        """Replaces the tenant's own travel matrix. Moves nothing: pairs that no longer fit are listed and raised as events (R-089)."""
+        """Replaces the tenant's own travel matrix, and its profile of the week when one is given. Moves nothing: pairs that no longer fit are listed and raised as events (R-089)."""
 
     @_abc_1.abstractmethod
     def ListNowInfeasible(
