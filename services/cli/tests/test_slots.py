@@ -96,6 +96,20 @@ def test_wishes_and_the_next_page(desk: StubGateway, giro: Giro) -> None:
     assert giro(*asked[:6], "--starts", "soonest").exit_code == 2
 
 
+def test_agents_may_stay_hidden(desk: StubGateway, giro: Giro) -> None:
+    anatomy = {key: SUGGESTION["slots"][0]["anatomy"][key] for key in ("start", "end", "grade", "slack")}
+    slots = [{"anatomy": anatomy, "slotToken": "sealed"}]
+    refused = [{**SUGGESTION["refused"][0], "agentId": ""}]
+    desk.on("POST", SUGGEST, {**SUGGESTION, "slots": slots, "refused": refused})
+    desk.on("POST", "/v1/slots:hold", {**HOLD, "agentId": "", "legBefore": None})
+    ran = giro("slots", "suggest", "solar", "--at", "45,7", "--hide-agents", "--explain")
+
+    assert (ran.exit_code, ran.stdout.count("hidden")) == (0, 2)
+    assert desk.body_of(SUGGEST)["revealAgent"] is False
+    held = giro("slots", "hold", "1")
+    assert (held.exit_code, "hidden" in held.stdout) == (0, True)
+
+
 def test_the_next_command_picks_a_slot_by_its_number(desk: StubGateway, giro: Giro) -> None:
     giro("slots", "suggest", "solar", "--at", "45,7")
     ran = giro("slots", "hold", "2", "--for", "10m")

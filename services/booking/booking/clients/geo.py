@@ -27,6 +27,7 @@ from kit.values.window import Window
 _SOURCE = "TRAVEL_SOURCE_"
 _ESTIMATE = "estimate-"
 _AGENTS_A_PAGE = 200
+_HIDDEN = " hidden"
 
 
 class GeoLedger:
@@ -63,7 +64,7 @@ class GeoLedger:
             hold_id=new.hold_id,
             plan=plan_message(new.plan),
             ttl=_duration(new.ttl),
-            context=f"{new.campaign_id} {new.caller_id}",
+            context=f"{new.campaign_id} {new.caller_id}{_HIDDEN if new.hidden else ''}",
             slot=None if new.certificate is None else _suggested(new.certificate),
         )
         return _hold(await self._call(self._stub.HoldStop, request, tenant))
@@ -239,6 +240,7 @@ def _hold(message: ledger_pb2.HeldStop) -> Hold:
         expires_at=_moment(message.expires_at),
         leg_before=_leg(message, "leg_before"),
         leg_after=_leg(message, "leg_after"),
+        hidden=message.context.endswith(_HIDDEN),
     )
 
 

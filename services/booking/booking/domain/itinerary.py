@@ -56,7 +56,10 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A kept slot; `campaign_id` is what booking wrote into its context."""
+    """A kept slot; `campaign_id` and `hidden` are what booking wrote into its context.
+
+    `hidden`: whoever books it shall not learn the agent.
+    """
 
     hold_id: str
     campaign_id: str
@@ -64,3 +67,4 @@ class Hold:
     expires_at: datetime
     leg_before: Leg | None
     leg_after: Leg | None
+    hidden: bool = False

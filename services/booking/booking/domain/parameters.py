@@ -66,6 +66,14 @@ GRADE_OK_UP_TO = _span(
     Bounds(timedelta(0), timedelta(hours=24)),
 )
 
+REVEAL_AGENT = Parameter(
+    "reveal_agent",
+    bool,
+    default=True,
+    description="Whether operators and partners learn which agent a suggested slot is of.",
+    rule="R-189",
+    narrowest=Scope.CAMPAIGN,
+)
 DECLINE_CANCELS = Parameter(
     "decline_cancels",
     bool,
@@ -144,6 +152,7 @@ DEFINITIONS: Mapping[str, Parameter[Any]] = {
         SLOT_GRANULARITY,
         GRADE_IDEAL_UP_TO,
         GRADE_OK_UP_TO,
+        REVEAL_AGENT,
         DECLINE_CANCELS,
         CONFIRM_ON_WORKING_DAYS,
         ANNULMENT_DEADLINE_DAYS,

@@ -10,15 +10,16 @@ from booking.domain.seal import Sealer
 from kit.values.latlng import LatLng
 from kit.values.window import Window
 
-_FORMAT = 2
-_HEAD = struct.Struct(">BqqqQBB")
+_FORMAT = 3
+_HEAD = struct.Struct(">B?qqqQBB")
 
 
 class SuggestedSlot(NamedTuple):
     """What a slot token says. Instants are Unix seconds; `issued_at` is by the tenant's clock.
 
     Buffer and skills are not in it: the campaign's present ones count when it is held or booked.
-    `certificate` is the ledger's, handed back to it: what the start rests on (GEO-28).
+    `certificate` is the ledger's, handed back to it: what the start rests on (GEO-28). `hidden`: whoever
+    holds or books it shall not learn the agent (GEO-09).
     """
 
     campaign_id: str
@@ -28,6 +29,7 @@ class SuggestedSlot(NamedTuple):
     place: int
     issued_at: int
     certificate: bytes = b""
+    hidden: bool = False
 
     @property
     def window(self) -> Window:
@@ -64,7 +66,7 @@ class SlotTokens:
         """The token of a slot. Ids have at most 64 characters."""
         campaign, agent = slot.campaign_id.encode(), slot.agent_id.encode()
         head = _HEAD.pack(
-            _FORMAT, slot.issued_at, slot.start, slot.end, slot.place, len(campaign), len(agent)
+            _FORMAT, slot.hidden, slot.issued_at, slot.start, slot.end, slot.place, len(campaign), len(agent)
         )
         return self._sealer.seal(tenant, head + campaign + agent + slot.certificate)
 
@@ -73,8 +75,8 @@ class SlotTokens:
         payload = self._sealer.open(tenant, token)
         if payload is None or payload[:1] != bytes([_FORMAT]):
             raise errors.slot_token_invalid()
-        _, issued_at, start, end, place, campaign, agent = _HEAD.unpack_from(payload)
+        _, hidden, issued_at, start, end, place, campaign, agent = _HEAD.unpack_from(payload)
         rest = payload[_HEAD.size :]
         ids, certificate = rest[: campaign + agent], rest[campaign + agent :]
         named = ids[:campaign].decode(), ids[campaign:].decode()
-        return SuggestedSlot(*named, start, end, place, issued_at, certificate)
+        return SuggestedSlot(*named, start, end, place, issued_at, certificate, hidden)

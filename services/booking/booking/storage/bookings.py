@@ -22,6 +22,7 @@ class Booking:
     """A booking under way: the appointment, the stop it needs, the hold to turn into it (None: afresh).
 
     `certificate` is what a suggested start rests on; it is not stored, but comes with the request again.
+    `hidden`: whoever books shall not learn the agent.
     """
 
     appointment: Appointment
@@ -29,6 +30,7 @@ class Booking:
     hold_id: str | None
     claim_key: str
     certificate: Certificate | None = None
+    hidden: bool = False
 
 
 _BEGIN = text(

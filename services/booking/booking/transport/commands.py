@@ -65,6 +65,7 @@ def suggest_slots(request: pb.SuggestSlotsRequest) -> SuggestSlots:
         near=request.near,
         ideal_first=request.ideal_first,
         page_token=request.page_token,
+        reveal_agent=not request.HasField("reveal_agent") or request.reveal_agent,
     )
 
 
@@ -84,6 +85,7 @@ def detour_calendar(request: pb.GetDetourCalendarRequest) -> DetourCalendar:
         duration=fields.span(request.duration, "duration"),
         month=request.month,
         agent_ids=tuple(request.agent_ids),
+        reveal_agent=not request.HasField("reveal_agent") or request.reveal_agent,
     )
 
 

@@ -107,24 +107,49 @@ def suggestions(made: Suggestions, *, explain: bool) -> pb.SuggestSlotsResponse:
     """Slots with their tokens; why there are none, where that is the package's doing and was asked for."""
     found = made.found
     message = pb.SuggestSlotsResponse(
-        refused=found.refused if explain else (),
+        refused=found.refused if explain and not made.hidden else (),
         refused_truncated=found.refused_truncated,
         travel_version=found.travel_version,
         estimated_travel=found.estimated,
         next_page_token=made.next_page_token,
     )
     for slot, token in zip(found.slots, made.tokens, strict=True):
-        message.slots.add(anatomy=slot.anatomy, slot_token=token)
+        message.slots.add(anatomy=_veiled(slot.anatomy) if made.hidden else slot.anatomy, slot_token=token)
     if made.closed is not None and explain:
-        gap = travel_pb2.TimeWindow(
-            start=timestamp(made.windows[0].start), end=timestamp(made.windows[-1].end)
-        )
-        message.refused.add(gap=gap, reason=made.closed.reason.value)
-    if explain:
+        message.refused.add(gap=_whole(made), reason=made.closed.reason.value)
+    if explain and made.hidden:
+        message.refused.extend(_reasons(made))
+    elif explain:
         for left in made.left_out:
             away = travel_pb2.TimeWindow(start=timestamp(left.window.start), end=timestamp(left.window.end))
             message.refused.add(agent_id=left.agent_id, gap=away, reason=left.reason)
     return message
+
+
+def _veiled(anatomy: travel_pb2.SlotAnatomy) -> travel_pb2.SlotAnatomy:
+    """When the visit is, how good it is and how much room it has, without anything of the agent (GEO-09)."""
+    return travel_pb2.SlotAnatomy(
+        start=anatomy.start,
+        end=anatomy.end,
+        added_travel=anatomy.added_travel,
+        slack=anatomy.slack,
+        grade=anatomy.grade,
+    )
+
+
+def _reasons(made: Suggestions) -> list[travel_pb2.RefusedGap]:
+    """The reasons, each once with the least seconds missing: gaps would tell agents' agendas."""
+    told = [(gap.reason, gap.short_seconds) for gap in made.found.refused]
+    told += [(left.reason, 0) for left in made.left_out]
+    gaps = []
+    for reason in sorted({reason for reason, _ in told}):
+        least = min((short for one, short in told if one == reason and short), default=None)
+        gaps.append(travel_pb2.RefusedGap(gap=_whole(made), reason=reason, short_seconds=least))
+    return gaps
+
+
+def _whole(made: Suggestions) -> travel_pb2.TimeWindow:
+    return travel_pb2.TimeWindow(start=timestamp(made.windows[0].start), end=timestamp(made.windows[-1].end))
 
 
 def detour_month(made: Month) -> pb.GetDetourCalendarResponse:
@@ -137,7 +162,7 @@ def detour_month(made: Month) -> pb.GetDetourCalendarResponse:
     for detour, token in zip(made.found.detours, made.tokens, strict=True):
         message.days.add(
             day=made.days[detour.window].isoformat(),
-            agent_id=detour.agent_id,
+            agent_id="" if made.hidden else detour.agent_id,
             added_travel=Duration(seconds=detour.added_travel),
             grade=detour.grade,
             start=Timestamp(seconds=detour.start),

@@ -9,7 +9,7 @@ reconciler (`settle_changes`) settles what nobody repeats.
 from dataclasses import dataclass, replace
 
 from booking import events
-from booking.domain import errors
+from booking.domain import errors, veil
 from booking.domain.appointment import Appointment, Card, State
 from booking.domain.grounds import Grounds
 from booking.domain.itinerary import Certificate
@@ -22,6 +22,7 @@ from booking.usecases import claimed
 from booking.usecases.desk import Desk
 from booking.usecases.ports import REFUSALS
 from booking.usecases.reach import reach
+from booking.usecases.telling import told
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.errors import Conflict, GiroError, Reason, Unavailable
@@ -76,6 +77,7 @@ class _Wanted:
     hold_id: str | None = None
     suggested: SuggestedSlot | None = None
     campaign_field: str = "campaign_id"
+    hidden: bool = False
 
     def certified(self, grounds: Grounds) -> Certificate | None:
         """What a suggested start rests on."""
@@ -91,7 +93,10 @@ async def book_appointment(desk: Desk, command: BookAppointment) -> Card:
     …); Unavailable when the outcome is not known yet: the same request may be repeated.
     """
     wanted = await _wanted(desk, command)
-    begun = await _begin(desk, command, wanted)
+    try:
+        begun = await _begin(desk, command, wanted)
+    except GiroError as refusal:
+        raise told(refusal, hidden=isinstance(wanted, _Wanted) and wanted.hidden) from None
     if isinstance(begun, Card):
         return begun
     await failpoint("booking.book.after_pending")
@@ -113,11 +118,16 @@ async def _find(desk: Desk, slot: HeldSlot | TokenSlot | ChosenTime) -> _Wanted:
     if isinstance(slot, TokenSlot):
         suggested = desk.slot_tokens.read(tenant, slot.token)
         return _Wanted(
-            suggested.campaign_id, suggested.agent_id, suggested.window, suggested.point, suggested=suggested
+            suggested.campaign_id,
+            suggested.agent_id,
+            suggested.window,
+            suggested.point,
+            suggested=suggested,
+            hidden=suggested.hidden,
         )
     held = await desk.ledger.get_hold(tenant, slot.hold_id)
     plan = held.plan
-    return _Wanted(held.campaign_id, plan.agent_id, plan.window, plan.point, hold_id=held.hold_id)
+    return _Wanted(held.campaign_id, plan.agent_id, plan.window, plan.point, held.hold_id, hidden=held.hidden)
 
 
 async def _begin(desk: Desk, command: BookAppointment, wanted: _Wanted | GiroError) -> Booking | Card:
@@ -162,7 +172,9 @@ def _decide(command: BookAppointment, wanted: _Wanted, grounds: Grounds) -> Book
         updated_at=now,
     )
     plan = grounds.plan(wanted.agent_id, wanted.window, point)
-    return Booking(appointment, plan, wanted.hold_id, command.claim.key, wanted.certified(grounds))
+    return Booking(
+        appointment, plan, wanted.hold_id, command.claim.key, wanted.certified(grounds), wanted.hidden
+    )
 
 
 async def _last_unit_gone(tx: Tx, wanted: _Wanted) -> GiroError:
@@ -183,11 +195,12 @@ async def _earlier(
     booking = await bookings.of_claim(tx, command.claim.key)
     if booking is None:
         raise claimed.in_flight()
-    if not isinstance(command.slot, TokenSlot):
-        return booking
-    if isinstance(wanted, GiroError):  # what the start rests on cannot be checked
-        raise wanted
-    return replace(booking, certificate=await _certificate(tx, desk, wanted))
+    if isinstance(wanted, GiroError):
+        if isinstance(command.slot, TokenSlot):  # what the start rests on cannot be checked
+            raise wanted
+        return replace(booking, hidden=True)  # the hold is gone, and with it whether the agent may be told
+    certificate = await _certificate(tx, desk, wanted) if wanted.suggested else None
+    return replace(booking, certificate=certificate, hidden=wanted.hidden)
 
 
 async def _certificate(tx: Tx, desk: Desk, wanted: _Wanted) -> Certificate | None:
@@ -206,7 +219,7 @@ async def _finish(desk: Desk, booking: Booking, claim: Claim) -> Card:
             tenant, appointment_id, booking.plan, booking.hold_id or booking.certificate
         )
     except REFUSALS as refusal:
-        return await _decide_failed(desk, appointment_id, refusal, claim)
+        return await _decide_failed(desk, appointment_id, told(refusal, hidden=booking.hidden), claim)
     except Unavailable as unknown:
         raise claimed.outcome_unknown(unknown) from unknown
     await failpoint("booking.book.after_reserve")
@@ -214,6 +227,7 @@ async def _finish(desk: Desk, booking: Booking, claim: Claim) -> Card:
         appointment = await bookings.decide_booked(tx, appointment_id)
         if appointment is not None:
             card = Card(appointment, stop.leg_before, stop.leg_after)
+            card = veil.card(card) if booking.hidden else card
             events.booked(tx, appointment)
             await tx.answer_claim(claim.key, answers.from_card(card))
             await failpoint("booking.book.before_commit")

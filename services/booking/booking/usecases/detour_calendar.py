@@ -12,7 +12,7 @@ from booking.domain.policies import refusals
 from booking.usecases.desk import Desk
 from booking.usecases.ports import NO_DETOURS, FoundDetour, FoundDetours, SlotQuery
 from booking.usecases.reach import reach
-from booking.usecases.suggest_slots import SuggestSlots, slot_query, slot_token
+from booking.usecases.suggest_slots import SuggestSlots, agent_hidden, slot_query, slot_token
 from kit.errors import GiroError
 from kit.rpc.context import caller
 from kit.values.latlng import LatLng
@@ -32,6 +32,7 @@ class DetourCalendar:
     duration: timedelta
     month: str
     agent_ids: Sequence[str]
+    reveal_agent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Month:
     days: Sequence[date]
     tokens: Sequence[str]
     closed: GiroError | None = None
+    hidden: bool = False
 
 
 async def detour_calendar(desk: Desk, query: DetourCalendar) -> Month:
@@ -60,8 +62,19 @@ async def detour_calendar(desk: Desk, query: DetourCalendar) -> Month:
     if closed is not None:
         return Month(NO_DETOURS, (), (), closed)
     found = _of_those_present(await desk.ledger.detours(who.tenant, search), search, grounds)
-    tokens = [slot_token(desk, search, detour) for detour in found.detours]
-    return Month(found, [day for day, _ in days], tokens)
+    hidden = agent_hidden(grounds, asked_for=query.reveal_agent)
+    if hidden:
+        found = _best_of_each_day(found)
+    tokens = [slot_token(desk, search, detour, hidden=hidden) for detour in found.detours]
+    return Month(found, [day for day, _ in days], tokens, hidden=hidden)
+
+
+def _best_of_each_day(found: FoundDetours) -> FoundDetours:
+    """One detour a day, by day: so many agents, and which of them work when, would tell who they are."""
+    best: dict[int, FoundDetour] = {}
+    for detour in sorted(found.detours, key=lambda one: (one.added_travel, one.start, one.agent_id)):
+        best.setdefault(detour.window, detour)
+    return replace(found, detours=[best[window] for window in sorted(best)])
 
 
 def _of_those_present(found: FoundDetours, search: SlotQuery, grounds: Grounds) -> FoundDetours:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from booking.domain import errors
+from booking.domain import errors, veil
 from booking.domain.grounds import Grounds
 from booking.domain.itinerary import Hold
 from booking.domain.policies import require_allowed
@@ -12,7 +12,9 @@ from booking.storage import answers, campaigns
 from booking.usecases.desk import Desk
 from booking.usecases.ports import NewHold
 from booking.usecases.reach import reach
+from booking.usecases.telling import told
 from kit.db.claims import Claim
+from kit.errors import GiroError
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
 from kit.values.ids import new_id
@@ -36,6 +38,13 @@ async def hold_slot(desk: Desk, command: HoldSlot) -> Hold:
     """
     slot = desk.slot_tokens.read(caller().tenant, command.slot_token)
     reach().require_campaign(slot.campaign_id)
+    try:
+        return await _hold(desk, command, slot)
+    except GiroError as refusal:
+        raise told(refusal, hidden=slot.hidden) from None
+
+
+async def _hold(desk: Desk, command: HoldSlot, slot: SuggestedSlot) -> Hold:
     begun = await _begin(desk, command, slot)
     if isinstance(begun, Hold):
         return begun
@@ -43,10 +52,11 @@ async def hold_slot(desk: Desk, command: HoldSlot) -> Hold:
     held = await desk.ledger.hold(caller().tenant, begun)
     await failpoint("booking.hold.after_reserve")
     async with desk.db.uow(caller().tenant) as tx:
-        await tx.answer_claim(command.claim.key, answers.from_hold(held))
+        shown = veil.hold(held) if slot.hidden else held
+        await tx.answer_claim(command.claim.key, answers.from_hold(shown))
         await failpoint("booking.hold.before_commit")
     await failpoint("booking.hold.after_commit")
-    return held
+    return shown
 
 
 async def _begin(desk: Desk, command: HoldSlot, slot: SuggestedSlot) -> NewHold | Hold:
@@ -76,5 +86,6 @@ def _decide(command: HoldSlot, slot: SuggestedSlot, grounds: Grounds, hold_id: s
         caller_id=caller().subject,
         plan=grounds.plan(slot.agent_id, slot.window, slot.point),
         ttl=command.ttl or grounds.parameters.hold_ttl,
+        hidden=slot.hidden,
         certificate=slot.certified(grounds.parameters.slot_token_ttl),
     )

@@ -109,7 +109,7 @@ NO_DETOURS = FoundDetours((), travel_version="", estimated=False)
 
 @dataclass(frozen=True, slots=True)
 class NewHold:
-    """A slot to keep; the ledger keeps `campaign_id` and `caller_id` as the hold's context."""
+    """A slot to keep; the ledger keeps `campaign_id`, `caller_id` and `hidden` as the hold's context."""
 
     hold_id: str
     campaign_id: str
@@ -117,6 +117,7 @@ class NewHold:
     plan: StopPlan
     ttl: timedelta
     certificate: Certificate | None = None
+    hidden: bool = False
 
 
 class Ledger(Protocol):

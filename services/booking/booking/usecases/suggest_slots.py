@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from booking.domain import days, errors, parameters
+from booking.domain import days, errors, parameters, veil
 from booking.domain.campaign import zone
 from booking.domain.days import hours_near
 from booking.domain.grounds import Grounds
@@ -42,13 +42,14 @@ class SuggestSlots:
     near: str = ""
     ideal_first: bool = False
     page_token: str = ""
+    reveal_agent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestions:
     """Slots with their tokens, or, when policy leaves none, the reason and the time that was asked for.
 
-    `left_out` is the agents' time that was not searched.
+    `left_out` is the agents' time that was not searched. `hidden`: nothing of the agents may be told.
     """
 
     found: FoundSlots
@@ -57,6 +58,7 @@ class Suggestions:
     windows: Sequence[Window] = ()
     next_page_token: str = ""
     left_out: Sequence[LeftOut] = ()
+    hidden: bool = False
 
 
 async def suggest_slots(desk: Desk, query: SuggestSlots) -> Suggestions:
@@ -75,13 +77,15 @@ async def suggest_slots(desk: Desk, query: SuggestSlots) -> Suggestions:
     closed = next(iter(refusals(page.as_of, search.not_before, grounds.terms)), None)
     if closed is not None:
         return Suggestions(NO_SLOTS, (), closed, search.windows)
+    hidden = agent_hidden(grounds, asked_for=query.reveal_agent)
     # one more than the page holds tells whether there is a next one
     wanted = replace(search, limit=search.limit + 1, after=page.after)
     further, left_out = await search_slots(desk, wanted, grounds)
     shown = slot_pages.cut(further.slots, search.limit, page, ideal_first=query.ideal_first)
     token = slot_pages.following(desk.page_tokens, _asked(query), page, shown, further.slots)
-    tokens = [slot_token(desk, search, slot) for slot in shown]
-    return Suggestions(replace(further, slots=shown), tokens, next_page_token=token, left_out=left_out)
+    tokens = [slot_token(desk, search, slot, hidden=hidden) for slot in shown]
+    found = replace(further, slots=shown)
+    return Suggestions(found, tokens, None, search.windows, token, left_out, hidden)
 
 
 def slot_query(query: SuggestSlots, grounds: Grounds, windows: Sequence[Window]) -> SlotQuery:
@@ -107,12 +111,19 @@ def slot_query(query: SuggestSlots, grounds: Grounds, windows: Sequence[Window])
     )
 
 
-def slot_token(desk: Desk, search: SlotQuery, found: FoundSlot | FoundDetour) -> str:
+def agent_hidden(grounds: Grounds, *, asked_for: bool) -> bool:
+    """Whether the caller shall not learn the agents: unasked for, or hidden by the campaign (GEO-09)."""
+    if not asked_for:
+        return True
+    return not grounds.parameters[parameters.REVEAL_AGENT] and not caller().has_role(*veil.SEES_AGENTS)
+
+
+def slot_token(desk: Desk, search: SlotQuery, found: FoundSlot | FoundDetour, *, hidden: bool) -> str:
     """The token of a start that the search found."""
     end, issued_at = found.start + int(search.duration.total_seconds()), int(search.as_of.timestamp())
     where = search.point.key
     slot = SuggestedSlot(
-        search.campaign_id, found.agent_id, found.start, end, where, issued_at, found.certificate
+        search.campaign_id, found.agent_id, found.start, end, where, issued_at, found.certificate, hidden
     )
     return desk.slot_tokens.write(caller().tenant, slot)
 

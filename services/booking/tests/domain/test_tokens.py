@@ -20,8 +20,8 @@ places = st.builds(LatLng, st.floats(-90, 90), st.floats(-180, 180)).map(lambda 
 ids = st.text("0123456789abcdef_", min_size=1, max_size=64)
 instants = st.integers(0, 4_000_000_000)
 slots = st.builds(
-    lambda campaign, agent, start, length, place, issued, certificate: SuggestedSlot(
-        campaign, agent, start, start + length, place, issued, certificate
+    lambda campaign, agent, start, length, place, issued, certificate, hidden: SuggestedSlot(
+        campaign, agent, start, start + length, place, issued, certificate, hidden
     ),
     ids,
     ids,
@@ -30,6 +30,7 @@ slots = st.builds(
     places,
     instants,
     st.binary(max_size=256),
+    st.booleans(),
 )
 
 

@@ -55,6 +55,7 @@ class LedgerDouble:
     settled: set[Key] = field(default_factory=set)
     slots: list[tuple[str, datetime]] = field(default_factory=list)
     grades: list[int] = field(default_factory=list)
+    refused: list[Any] = field(default_factory=list)
     sources: list[str | Certificate | None] = field(default_factory=list)
     queries: list[SlotQuery] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
@@ -168,7 +169,7 @@ class LedgerDouble:
                 span = int(start.timestamp()), int(end.timestamp())
                 found.append(FoundSlot(agent, *span, anatomy, number, grade, certificate_of(agent, start)))
         rest = [slot for slot in found if query.after is None or slot.position > query.after]
-        return FoundSlots(rest[: query.limit], (), False, "estimate-1", True)
+        return FoundSlots(rest[: query.limit], self.refused, False, "estimate-1", True)
 
     async def _detours(self, query: SlotQuery) -> FoundDetours:
         found: dict[tuple[str, int], FoundDetour] = {}
@@ -189,7 +190,7 @@ class LedgerDouble:
         self._refuse_settled(key)
         self._refuse_taken(tenant, new.plan, None)
         expires = datetime.now(UTC).replace(microsecond=0) + new.ttl
-        self.holds[key] = Hold(new.hold_id, new.campaign_id, new.plan, expires, LEG, LEG)
+        self.holds[key] = Hold(new.hold_id, new.campaign_id, new.plan, expires, LEG, LEG, new.hidden)
         return self.holds[key]
 
     async def _get_hold(self, tenant: str, hold_id: str) -> Hold:

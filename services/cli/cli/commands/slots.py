@@ -35,6 +35,7 @@ def suggest(  # noqa: PLR0917 - typer calls it by name
         bool, typer.Option("--ideal-first", help="pages of one grade: ideal, then wider")
     ] = False,
     more: Annotated[bool, typer.Option("--more", help="the next page of the last suggestion")] = False,
+    hide: Annotated[bool, typer.Option("--hide-agents", help="nothing that tells an agent")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="also why other gaps do not fit")] = False,
     map_: Annotated[int, typer.Option("--map", help="draw the round around this slot")] = 0,
     form: Output = Format.TABLE,
@@ -58,6 +59,7 @@ def suggest(  # noqa: PLR0917 - typer calls it by name
             "limit": limit,
             "explain": explain,
             **_wishes(near, starts, ideal),
+            **({"revealAgent": False} if hide else {}),
             **({"pageToken": remembered.next_page(gateway.settings.gateway_url)} if more else {}),
         }
         answer = gateway.post(f"/v1/campaigns/{found['campaignId']}/slots:suggest", body)
@@ -191,7 +193,7 @@ def _show_hold(lookup: Lookup, held: Json) -> None:
     until = reading.instant(held["expiresAt"]).astimezone(UTC).astimezone(ZoneInfo(zone))
     rows = [
         ("hold", held["holdId"]),
-        ("agent", lookup.agent_name(held["agentId"])),
+        ("agent", lookup.agent_name(held["agentId"]) if held.get("agentId") else "hidden"),
         ("when", f"{words.day_of(start)} {words.span(held['start'], held['end'], zone)} ({zone})"),
         ("drive there", words.drive(held.get("legBefore"))),
         ("drive on", words.drive(held.get("legAfter"))),

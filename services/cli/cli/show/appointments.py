@@ -41,7 +41,7 @@ def card(appointment: Json, lookup: Lookup) -> None:
         ("appointment", appointment["appointmentId"]),
         ("state", _state(appointment)),
         ("when", f"{words.day_of(start)} {hours} ({zone})"),
-        ("agent", lookup.agent_name(appointment["agentId"])),
+        ("agent", lookup.agent_name(appointment["agentId"]) if appointment.get("agentId") else "hidden"),
         ("contact", appointment["contactId"]),
         ("place", words.place(appointment.get("point"))),
         ("campaign", campaign["displayName"]),

@@ -71,7 +71,7 @@ def _row(number: int, anatomy: Json, zone: str, name: Name) -> list[str | Text]:
     grade = anatomy["grade"].removeprefix("GRADE_")
     return [
         str(number),
-        name(anatomy["agentId"]),
+        _agent(anatomy, name),
         words.day_of(words.local(anatomy["start"], zone)),
         words.span(anatomy["start"], anatomy["end"], zone),
         words.drive(anatomy.get("legBefore")),
@@ -81,6 +81,10 @@ def _row(number: int, anatomy: Json, zone: str, name: Name) -> list[str | Text]:
         words.length(reading.seconds(anatomy.get("slack"))),
         Text(grade.lower(), style=words.GRADE_STYLES.get(grade, "")),
     ]
+
+
+def _agent(of: Json, name: Name) -> str:
+    return name(of["agentId"]) if of.get("agentId") else "hidden"
 
 
 def _refused(answer: Json, zone: str, name: Name) -> None:
@@ -93,7 +97,7 @@ def _refused(answer: Json, zone: str, name: Name) -> None:
     nearest = sorted(refused, key=lambda gap: int(gap.get("shortSeconds") or 10**9))[:MOST_REFUSED_SHOWN]
     rows = [
         [
-            name(gap["agentId"]),
+            _agent(gap, name),
             words.day_of(words.local(gap["gap"]["start"], zone)),
             words.span(gap["gap"]["start"], gap["gap"]["end"], zone),
             gap["reason"],

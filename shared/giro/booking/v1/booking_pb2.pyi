@@ -546,6 +546,7 @@ class SuggestSlotsRequest(_message.Message):
     NEAR_FIELD_NUMBER: _builtins.int
     IDEAL_FIRST_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REVEAL_AGENT_FIELD_NUMBER: _builtins.int
     campaign_id: _builtins.str
     """Id, `cmp_…`. Required."""
     contact_id: _builtins.str
@@ -569,6 +570,11 @@ class SuggestSlotsRequest(_message.Message):
     page_token: _builtins.str
     """Token of the page before; empty for the first. All else has to be asked as it was for the first page, but for
     `limit` and `explain`.
+    """
+    reveal_agent: _builtins.bool
+    """False: nothing in the answer, or in what a slot's token is held or booked with, tells an agent (GEO-09). Absent or
+    true: as the parameter `reveal_agent` says, which does not count for administrators, project managers and
+    supervisors of agents.
     """
     @_builtins.property
     def point(self) -> _travel_pb2.Point:
@@ -607,13 +613,19 @@ class SuggestSlotsRequest(_message.Message):
         near: _builtins.str = ...,
         ideal_first: _builtins.bool = ...,
         page_token: _builtins.str = ...,
+        reveal_agent: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "duration", b"duration", "place", b"place", "point", b"point"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_reveal_agent", b"_reveal_agent", "contact_id", b"contact_id", "duration", b"duration", "place", b"place", "point", b"point", "reveal_agent", b"reveal_agent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_ids", b"agent_ids", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "duration", b"duration", "explain", b"explain", "first_day", b"first_day", "ideal_first", b"ideal_first", "last_day", b"last_day", "limit", b"limit", "near", b"near", "page_token", b"page_token", "place", b"place", "point", b"point", "starts", b"starts", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reveal_agent", b"_reveal_agent", "agent_ids", b"agent_ids", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "duration", b"duration", "explain", b"explain", "first_day", b"first_day", "ideal_first", b"ideal_first", "last_day", b"last_day", "limit", b"limit", "near", b"near", "page_token", b"page_token", "place", b"place", "point", b"point", "reveal_agent", b"reveal_agent", "starts", b"starts", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__reveal_agent: _TypeAlias = _typing.Literal["reveal_agent"]  # noqa: Y015
+    _WhichOneofArgType__reveal_agent: _TypeAlias = _typing.Literal["_reveal_agent", b"_reveal_agent"]  # noqa: Y015
     _WhichOneofReturnType_place: _TypeAlias = _typing.Literal["contact_id", "point"]  # noqa: Y015
     _WhichOneofArgType_place: _TypeAlias = _typing.Literal["place", b"place"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reveal_agent) -> _WhichOneofReturnType__reveal_agent | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_place) -> _WhichOneofReturnType_place | None: ...
 
 Global___SuggestSlotsRequest: _TypeAlias = SuggestSlotsRequest  # noqa: Y015
@@ -630,7 +642,7 @@ class Slot(_message.Message):
     """Sealed token to hold or book this very slot with; only this system can read it."""
     @_builtins.property
     def anatomy(self) -> _travel_pb2.SlotAnatomy:
-        """Who, when, and the drives around it."""
+        """Who, when, and the drives around it; where agents are hidden without agent, drives, `leave_at` and `idle`."""
 
     def __init__(
         self,
@@ -674,7 +686,9 @@ class SuggestSlotsResponse(_message.Message):
 
     @_builtins.property
     def refused(self) -> _containers.RepeatedCompositeFieldContainer[_travel_pb2.RefusedGap]:
-        """Why other gaps do not fit; with `explain` only, at most 1,000."""
+        """Why other gaps do not fit; with `explain` only, at most 1,000. Where agents are hidden one line a reason, over all
+        of the time asked about, with the least seconds missing.
+        """
 
     def __init__(
         self,
@@ -706,12 +720,15 @@ class GetDetourCalendarRequest(_message.Message):
     DURATION_FIELD_NUMBER: _builtins.int
     MONTH_FIELD_NUMBER: _builtins.int
     AGENT_IDS_FIELD_NUMBER: _builtins.int
+    REVEAL_AGENT_FIELD_NUMBER: _builtins.int
     campaign_id: _builtins.str
     """Id, `cmp_…`. Required."""
     contact_id: _builtins.str
     """The place of a contact of this campaign."""
     month: _builtins.str
     """Month, "YYYY-MM", in the campaign's zone. Default: the present one."""
+    reveal_agent: _builtins.bool
+    """As in SuggestSlotsRequest; where agents are hidden each day shows the best slot of all of them."""
     @_builtins.property
     def point(self) -> _travel_pb2.Point:
         """A point."""
@@ -733,13 +750,19 @@ class GetDetourCalendarRequest(_message.Message):
         duration: _duration_pb2.Duration | None = ...,
         month: _builtins.str = ...,
         agent_ids: _abc.Iterable[_builtins.str] | None = ...,
+        reveal_agent: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "duration", b"duration", "place", b"place", "point", b"point"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_reveal_agent", b"_reveal_agent", "contact_id", b"contact_id", "duration", b"duration", "place", b"place", "point", b"point", "reveal_agent", b"reveal_agent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_ids", b"agent_ids", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "duration", b"duration", "month", b"month", "place", b"place", "point", b"point"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reveal_agent", b"_reveal_agent", "agent_ids", b"agent_ids", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "duration", b"duration", "month", b"month", "place", b"place", "point", b"point", "reveal_agent", b"reveal_agent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__reveal_agent: _TypeAlias = _typing.Literal["reveal_agent"]  # noqa: Y015
+    _WhichOneofArgType__reveal_agent: _TypeAlias = _typing.Literal["_reveal_agent", b"_reveal_agent"]  # noqa: Y015
     _WhichOneofReturnType_place: _TypeAlias = _typing.Literal["contact_id", "point"]  # noqa: Y015
     _WhichOneofArgType_place: _TypeAlias = _typing.Literal["place", b"place"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reveal_agent) -> _WhichOneofReturnType__reveal_agent | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_place) -> _WhichOneofReturnType_place | None: ...
 
 Global___GetDetourCalendarRequest: _TypeAlias = GetDetourCalendarRequest  # noqa: Y015
@@ -795,7 +818,7 @@ class DetourDay(_message.Message):
     day: _builtins.str
     """Calendar day, "YYYY-MM-DD", in the campaign's zone."""
     agent_id: _builtins.str
-    """The agent who would come."""
+    """The agent who would come; empty where agents are hidden."""
     grade: _travel_pb2.Grade.ValueType
     """The colour of the day: how good it is."""
     slot_token: _builtins.str

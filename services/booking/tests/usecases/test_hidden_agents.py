@@ -1,0 +1,130 @@
+"""Agents that stay hidden: nothing of them in any answer, and the slot can be had all the same (GEO-09)."""
+
+import pytest
+from booking_house import PLACE, VISIT, House, claim, soon
+
+from booking.domain.campaign import Campaign
+from booking.transport import messages
+from booking.usecases.book_appointment import BookAppointment, HeldSlot, TokenSlot, book_appointment
+from booking.usecases.detour_calendar import DetourCalendar, detour_calendar
+from booking.usecases.hold_slot import HoldSlot, hold_slot
+from booking.usecases.set_parameter import set_parameter
+from booking.usecases.suggest_slots import Suggestions, SuggestSlots, suggest_slots
+from giro.common.v1 import travel_pb2
+from kit.errors import AlreadyExists, GiroError, Reason, RuleViolated
+from kit.rpc.context import Grant
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def suggest(house: House, campaign: Campaign, *, reveal: bool) -> Suggestions:
+    house.ledger.slots = [(agent, soon(48 + n)) for n, agent in enumerate(house.agents)]
+    query = SuggestSlots(
+        campaign.campaign_id, "", PLACE, VISIT, "", "", (), (), 0, explain=True, reveal_agent=reveal
+    )
+    return await suggest_slots(house.desk, query)
+
+
+def names_an_agent(house: House, message: object) -> bool:
+    text = str(message)
+    return "agt_" in text or "leg_" in text or "leave_at" in text or "idle" in text
+
+
+async def test_a_hidden_agent_is_in_no_answer_from_the_suggestion_to_the_booking(house: House) -> None:
+    campaign = await house.campaign()
+    contact = await house.contact(campaign)
+    made = await suggest(house, campaign, reveal=False)
+    told = messages.suggestions(made, explain=True)
+    assert len(told.slots) == len(house.agents)
+    assert not names_an_agent(house, told)
+    assert told.slots[0].anatomy.start.seconds == made.found.slots[0].start
+    token, other = told.slots[0].slot_token, told.slots[1].slot_token
+    key = claim()
+    held = await hold_slot(house.desk, HoldSlot(token, None, key))
+    assert await hold_slot(house.desk, HoldSlot(token, None, key)) == held
+    assert not names_an_agent(house, messages.hold(held))
+    by_hold = BookAppointment(HeldSlot(held.hold_id), contact, "", claim())
+    by_token = BookAppointment(TokenSlot(other), contact, "", claim())
+    for command in (by_hold, by_token):
+        card = await book_appointment(house.desk, command)
+        assert not names_an_agent(house, messages.card(card))
+        assert await book_appointment(house.desk, command) == card
+        stored = await house.stored(card.appointment.appointment_id)
+        assert stored.agent_id in house.agents
+    await house.require_sound()
+
+
+async def test_a_refusal_tells_nothing_of_the_agent_either(house: House) -> None:
+    campaign = await house.campaign()
+    contact = await house.contact(campaign)
+    token = (await suggest(house, campaign, reveal=False)).tokens[0]
+    await hold_slot(house.desk, HoldSlot(token, None, claim()))
+    for act in (
+        hold_slot(house.desk, HoldSlot(token, None, claim())),
+        book_appointment(house.desk, BookAppointment(TokenSlot(token), contact, "", claim())),
+    ):
+        with pytest.raises(AlreadyExists) as refused:
+            await act
+        assert refused.value.reason is Reason.SLOT_TAKEN
+        assert refused.value.metadata == {}
+
+
+@pytest.mark.parametrize(
+    ("role", "sees"),
+    [("OPERATOR", False), ("PARTNER", False), ("AGENT_SUPERVISOR", True), ("ADMINISTRATOR", True)],
+)
+async def test_the_campaign_hides_agents_from_some_roles(house: House, role: str, sees: bool) -> None:
+    campaign = await house.campaign()
+    await set_parameter(house.desk, "reveal_agent", campaign.campaign_id, "false")
+    house.enter(Grant(role, "tenant", house.tenant))
+    made = await suggest(house, campaign, reveal=True)
+    assert names_an_agent(house, messages.suggestions(made, explain=True)) is sees
+    assert not names_an_agent(
+        house, messages.suggestions(await suggest(house, campaign, reveal=False), explain=True)
+    )
+
+
+async def test_the_calendar_shows_the_best_of_each_day(house: House) -> None:
+    campaign = await house.campaign()
+    start = soon(60).replace(hour=12)
+    house.ledger.slots = [(house.agents[1], start), (house.agents[0], start)]
+    query = DetourCalendar(campaign.campaign_id, "", PLACE, VISIT, f"{start:%Y-%m}", (), reveal_agent=False)
+    (day,) = messages.detour_month(await detour_calendar(house.desk, query)).days
+    assert day.agent_id == ""
+    held = await hold_slot(house.desk, HoldSlot(day.slot_token, None, claim()))
+    assert held.plan.agent_id == ""
+    assert held.plan.window.start == start
+
+
+async def test_reasons_are_told_once_each_without_gaps(house: House) -> None:
+    campaign = await house.campaign()
+    gap = travel_pb2.TimeWindow()
+    house.ledger.refused = [
+        travel_pb2.RefusedGap(agent_id=agent, gap=gap, reason="TRAVEL_IN", short_seconds=short)
+        for agent, short in ((house.agents[0], 600), (house.agents[1], 300))
+    ]
+    house.ledger.refused.append(travel_pb2.RefusedGap(agent_id="agt_x", gap=gap, reason="NO_SKILL"))
+    told = messages.suggestions(await suggest(house, campaign, reveal=False), explain=True)
+    assert [(one.agent_id, one.reason, one.short_seconds) for one in told.refused] == [
+        ("", "NO_SKILL", 0),
+        ("", "TRAVEL_IN", 300),
+    ]
+    assert {one.gap.start.seconds for one in told.refused} == {told.refused[0].gap.start.seconds}
+    shown = messages.suggestions(await suggest(house, campaign, reveal=True), explain=True)
+    assert len(shown.refused) == 3
+
+
+@pytest.mark.parametrize(("role", "cause"), [("OPERATOR", "NEXT_STOP"), ("PARTNER", None)])
+async def test_which_neighbour_changed_is_told_to_those_who_see_agendas(
+    house: House, role: str, cause: str | None
+) -> None:
+    campaign = await house.campaign()
+    house.enter(Grant(role, "tenant", house.tenant))
+    token = (await suggest(house, campaign, reveal=True)).tokens[0]
+    stale = RuleViolated(
+        Reason.SLOT_TOKEN_STALE, "changed", metadata={"cause": "NEXT_STOP", "agent_id": "agt_1"}
+    )
+    house.ledger.lose("hold", stale)
+    with pytest.raises(GiroError) as refused:
+        await hold_slot(house.desk, HoldSlot(token, None, claim()))
+    assert refused.value.metadata.get("cause") == cause
