@@ -44,7 +44,7 @@ def show_month(answer: Json, name: Name) -> None:
     dates = sorted({day["day"] for day in days})
     cells = {(day["agentId"], day["day"]): day for day in days}
     rows: list[list[str | Text]] = [
-        [name(agent), *(_detour(cells.get((agent, date))) for date in dates)]
+        [name(agent) if agent else "hidden", *(_detour(cells.get((agent, date))) for date in dates)]
         for agent in dict.fromkeys(day["agentId"] for day in days)
     ]
     heads = ("agent", *(f">{int(date[-2:])}" for date in dates))
