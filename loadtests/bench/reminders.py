@@ -21,12 +21,14 @@ from rich.console import Console
 
 from allinone import environment
 from allinone.stack import Stack, StackOptions
+from kit.values.latlng import LatLng
 from reminders.app import zone_data_version
 
 REMINDERS = int(os.environ.get("GIRO_BENCH_REMINDERS", "100000"))
 TENANTS = 50
 HOUR = 3600
 SETTLE_SECONDS = 3
+PLACE = LatLng(45.07, 7.69).key
 HEAD_START = 90
 """Seconds for storing them all before the first one is due."""
 
@@ -70,16 +72,18 @@ _CAMPAIGNS = """
 
 _CONTACTS = """
     INSERT INTO booking.contacts (tenant_id, contact_id, campaign_id, display_name, phone, address, place)
-    SELECT 'ten_bench_' || n, 'cnt_1', 'cmp_1', 'Ada', '', '', 0 FROM generate_series(0, %(tenants)s - 1) n
+    SELECT 'ten_bench_' || n, 'cnt_1', 'cmp_1', 'Ada', '', '', %(place)s
+    FROM generate_series(0, %(tenants)s - 1) n
 """
 
 _APPOINTMENTS = """
     INSERT INTO booking.appointments (tenant_id, appointment_id, campaign_id, contact_id, agent_id, starts_at,
                                       ends_at, place, state, operator_id, note, created_at, updated_at,
                                       claim_key, settled)
-    SELECT tenant_id, appointment_id, 'cmp_1', 'cnt_1', 'agt_1', starts_at, starts_at + interval '1 hour', 0,
+    SELECT tenant_id, appointment_id, 'cmp_1', 'cnt_1', 'agt_1', start, start + interval '1 hour', %(place)s,
            'CONFIRMED', 'usr_1', '', now(), now(), appointment_id, true
-    FROM reminders.plans WHERE appointment_id LIKE %(prefix)s || '%%'
+    FROM reminders.plans, date_trunc('second', starts_at) start
+    WHERE appointment_id LIKE %(prefix)s || '%%'
 """
 """Each call asks booking whether its appointment still takes place."""
 
@@ -163,7 +167,7 @@ async def bench(minutes: float, backlog_minutes: float, out: Console) -> None:
             database = Database(stack.urls.admin_database)
             database.run(_SETTINGS, tenants=TENANTS)
             for statement in (_NUMBERS, _CAMPAIGNS, _CONTACTS):
-                database.run(statement, tenants=TENANTS)
+                database.run(statement, tenants=TENANTS, place=PLACE)
             worker = await _second_worker(stack)
             try:
                 await _hour(database, minutes, out)
@@ -226,7 +230,7 @@ async def _backlog(database: Database, minutes: float, out: Console) -> None:
 
 def _fill(database: Database, prefix: str, **values: Any) -> None:
     database.run(_FILL, prefix=prefix, tenants=TENANTS, tz=zone_data_version(), **values)
-    database.run(_APPOINTMENTS, prefix=prefix)
+    database.run(_APPOINTMENTS, prefix=prefix, place=PLACE)
 
 
 def _tell(database: Database, prefix: str, what: str, out: Console) -> None:

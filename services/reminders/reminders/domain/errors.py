@@ -1,6 +1,8 @@
 """Every refusal of reminders, by name."""
 
-from kit.errors import AlreadyExists, InvalidInput, NotFound, Reason, RuleViolated
+from datetime import timedelta
+
+from kit.errors import AlreadyExists, Exhausted, InvalidInput, NotFound, Reason, RuleViolated
 
 
 def not_found(resource: str, field: str) -> NotFound:
@@ -28,6 +30,13 @@ def not_verified() -> RuleViolated:
     """R-109: a number that was not shown to be the organisation's own is not used."""
     message = "the number is not verified: ask for a code and send it back first"
     return RuleViolated(Reason.WRONG_STATE, message, metadata={"state": "PENDING"}, field="number_id")
+
+
+def too_often(why: str, wait: timedelta) -> Exhausted:
+    """Something costs money or patience, and was done often enough for now."""
+    seconds = str(max(1, -(-wait // timedelta(seconds=1))))
+    metadata = {"retry_after_seconds": seconds}
+    return Exhausted(Reason.RATE_LIMITED, f"{why}; try again later", metadata=metadata)
 
 
 def sandbox_off() -> RuleViolated:

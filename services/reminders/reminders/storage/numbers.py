@@ -10,7 +10,9 @@ from kit.db.uow import Tx
 from reminders.domain import errors
 from reminders.domain.numbers import CallerNumber, NumberState
 
-_COLUMNS = "number_id, branch_id, phone, state, tries, code_hash, code_until"
+_COLUMNS = """
+    number_id, branch_id, phone, state, tries, code_hash, code_until, code_sent_at, codes_from, codes_sent
+"""
 
 _INSERT = text(
     """
@@ -32,8 +34,16 @@ _LIST = text(
 _SAVE = text(
     """
     UPDATE reminders.numbers
-    SET state = :state, tries = :tries, code_hash = :code_hash, code_until = :code_until
+    SET state = :state, tries = :tries, code_hash = :code_hash, code_until = :code_until,
+        code_sent_at = :code_sent_at, codes_from = :codes_from, codes_sent = :codes_sent
     WHERE tenant_id = :tenant AND number_id = :id
+    """
+)
+
+_CODES = text(
+    """
+    SELECT coalesce(sum(codes_sent), 0) AS sent, min(codes_from) AS first FROM reminders.numbers
+    WHERE tenant_id = :tenant AND codes_from > :since
     """
 )
 
@@ -73,7 +83,19 @@ async def lock(tx: Tx, number_id: str) -> CallerNumber:
 
 async def save(tx: Tx, number: CallerNumber) -> None:
     """Stores its state and its code."""
-    await tx.run(_SAVE, {"state": number.state.value, "tries": number.tries, **_params(tx, number)})
+    sent = {
+        "code_sent_at": number.code_sent_at,
+        "codes_from": number.codes_from,
+        "codes_sent": number.codes_sent,
+    }
+    params = {"state": number.state.value, "tries": number.tries, **sent, **_params(tx, number)}
+    await tx.run(_SAVE, params)
+
+
+async def codes_since(tx: Tx, since: datetime) -> tuple[int, datetime | None]:
+    """Codes sent to the tenant's numbers whose day of codes began after an instant, and the first of those."""
+    row = (await tx.run(_CODES, {"tenant": tx.tenant, "since": since})).one()
+    return int(row.sent), row.first
 
 
 async def retire_active(tx: Tx, branch_id: str) -> None:
@@ -115,4 +137,7 @@ def _number(row: Any) -> CallerNumber:
         tries=row.tries,
         code_hash=row.code_hash,
         code_until=row.code_until,
+        code_sent_at=row.code_sent_at,
+        codes_from=row.codes_from,
+        codes_sent=row.codes_sent,
     )

@@ -30,6 +30,7 @@ _LIST = text(
     f"""
     SELECT {_COLUMNS} FROM reminders.opt_outs
     WHERE tenant_id = :tenant AND (CAST(:before AS timestamptz) IS NULL OR since < :before)
+      AND (CAST(:seen AS timestamptz) IS NULL OR since < :seen OR since = :seen AND opt_out_id > :seen_id)
     ORDER BY since DESC, opt_out_id LIMIT :most
     """  # noqa: S608 - constants
 )
@@ -92,9 +93,20 @@ async def find(tx: Tx, opt_out_id: str) -> OptOut | None:
     return None if row is None else _opt_out(row)
 
 
-async def newest(tx: Tx, before: datetime | None, most: int) -> Sequence[OptOut]:
-    """Those that hold, the newest first, from before an instant on."""
-    found = await tx.run(_LIST, {"tenant": tx.tenant, "before": before, "most": most})
+@dataclass(frozen=True, slots=True)
+class Page:
+    """So many, from before an instant on, and after the one that was `seen` last: its `since` and its id."""
+
+    size: int
+    before: datetime | None = None
+    seen: tuple[datetime, str] | None = None
+
+
+async def newest(tx: Tx, page: Page) -> Sequence[OptOut]:
+    """Those that hold, the newest first; of the same instant by id."""
+    since, opt_out_id = page.seen or (None, "")
+    params = {"tenant": tx.tenant, "before": page.before, "seen": since, "seen_id": opt_out_id}
+    found = await tx.run(_LIST, {**params, "most": page.size})
     return [_opt_out(row) for row in found]
 
 

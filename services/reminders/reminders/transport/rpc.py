@@ -1,16 +1,20 @@
 """RemindersService: each RPC turns its message into a command, runs the use case, and answers."""
 
-from typing import Any
+from typing import Any, Final
 
 from giro.reminders.v1 import reminders_pb2 as pb
 from giro.reminders.v1.reminders_pb2_grpc import RemindersServiceServicer
 from kit.db.claims import Claim
 from reminders.domain import errors
-from reminders.transport import messages
+from reminders.storage.opt_outs import Page
+from reminders.transport import messages, page_tokens
 from reminders.usecases import caller_numbers, opt_out, read_reminders, sandbox, set_reminders
 from reminders.usecases.caller_numbers import AddNumber
 from reminders.usecases.desk import Desk
 from reminders.usecases.set_parameter import Where, get_parameter, set_parameter
+
+_MOST_SHOWN: Final = 1000
+"""Rows of a page of which nobody said how long it is to be."""
 
 
 class RemindersServicer(RemindersServiceServicer):
@@ -88,8 +92,11 @@ class RemindersServicer(RemindersServiceServicer):
     async def ListOptOuts(self, request: pb.ListOptOutsRequest, _: Any) -> pb.ListOptOutsResponse:
         """Numbers that are not to be called."""
         before = messages.instant(request.before, "before") if request.HasField("before") else None
-        found = await opt_out.list_opt_outs(self._desk, before)
-        return pb.ListOptOutsResponse(opt_outs=map(messages.opt_out, found))
+        size = request.page_size or _MOST_SHOWN
+        seen = page_tokens.read(request.page_token)
+        found = await opt_out.list_opt_outs(self._desk, Page(size, before, seen))
+        more = page_tokens.write(found[-1].since, found[-1].opt_out_id) if len(found) == size else ""
+        return pb.ListOptOutsResponse(opt_outs=map(messages.opt_out, found), next_page_token=more)
 
     async def RevokeOptOut(self, request: pb.RevokeOptOutRequest, _: Any) -> pb.RevokeOptOutResponse:
         """Takes an opt-out back."""

@@ -4,11 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kit.db.claims import Claim
+from kit.db.uow import Tx
 from kit.errors import Reason, Unavailable
 from kit.rpc.context import caller
 from kit.values.ids import new_id
 from reminders.domain import errors
-from reminders.domain.numbers import CODE_LIFE, CallerNumber, NumberState, accepts, hashed, new_code
+from reminders.domain.numbers import (
+    CODES_IN_ALL,
+    DAY,
+    CallerNumber,
+    NumberState,
+    accepts,
+    new_code,
+    with_code,
+)
 from reminders.domain.reminder import Channel
 from reminders.storage import numbers
 from reminders.usecases.desk import Desk
@@ -26,11 +35,15 @@ class AddNumber:
 
 
 async def add_number(desk: Desk, command: AddNumber) -> CallerNumber:
-    """A PENDING number, to which a code is sent. Raises AlreadyExists naming `phone`, Unavailable."""
+    """A PENDING number, to which a code is sent.
+
+    Raises AlreadyExists naming `phone`, Exhausted (RATE_LIMITED), Unavailable.
+    """
     require_branch(command.branch_id)
     async with desk.db.uow(caller().tenant, command.claim) as tx:
         if tx.duplicate:
             return await numbers.lock(tx, tx.claim_ref or "")
+        await _require_codes_left(tx)
         number = CallerNumber(new_id("num"), command.branch_id, command.phone, NumberState.PENDING)
         await numbers.insert(tx, number)
         tx.refer(number.number_id)
@@ -40,7 +53,8 @@ async def add_number(desk: Desk, command: AddNumber) -> CallerNumber:
 async def send_code(desk: Desk, number_id: str) -> CallerNumber:
     """Sends a fresh code to the number itself; the one before it is good no more.
 
-    Raises WRONG_STATE for a number that is verified already, Unavailable when the code can't be sent.
+    Raises WRONG_STATE for a number that is verified already, Exhausted (RATE_LIMITED) when the last one was
+    sent a moment ago or the day's are used up, Unavailable when the code can't be sent.
     """
     code = new_code()
     async with desk.db.uow(caller().tenant) as tx:
@@ -48,11 +62,18 @@ async def send_code(desk: Desk, number_id: str) -> CallerNumber:
         require_branch(number.branch_id)
         if number.state is not NumberState.PENDING:
             raise errors.wrong_state("number", number.state)
-        until = await tx.now() + CODE_LIFE
-        fresh = replace(number, tries=0, code_hash=hashed(code, number_id), code_until=until)
+        await _require_codes_left(tx)
+        fresh = with_code(number, code, await tx.now())
         await numbers.save(tx, fresh)
     await _send(desk, fresh, code)
     return fresh
+
+
+async def _require_codes_left(tx: Tx) -> None:
+    now = await tx.now()
+    sent, first = await numbers.codes_since(tx, now - DAY)
+    if sent >= CODES_IN_ALL and first is not None:
+        raise errors.too_often(f"{CODES_IN_ALL} codes were sent within a day", first + DAY - now)
 
 
 async def _send(desk: Desk, number: CallerNumber, code: str) -> None:

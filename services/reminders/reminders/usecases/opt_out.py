@@ -5,7 +5,6 @@ call begins. What is planned is dropped after it, appointment by appointment.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final
 
 from kit.db.uow import Tx
@@ -16,12 +15,11 @@ from reminders.domain import errors
 from reminders.domain.reminder import Channel
 from reminders.domain.timing import Drop, DropReason
 from reminders.storage import opt_outs, parameters, plans, reminders
-from reminders.storage.opt_outs import OptOut
+from reminders.storage.opt_outs import OptOut, Page
 from reminders.usecases.desk import Desk
 from reminders.usecases.reach import require_branch
 from reminders.usecases.skip_call import Unmade, skip_call
 
-MOST_SHOWN: Final = 1000
 NOT_TO_BE_CALLED: Final = Drop(DropReason.OPTED_OUT, ("this number asked not to be called (RE-18)",))
 
 
@@ -40,11 +38,11 @@ async def set_opt_out(desk: Desk, phone: str, *, opted_out: bool) -> None:
         await note(tx, OptOut(new_id("opt"), phone, await tx.now(), noted_by=caller().subject))
 
 
-async def list_opt_outs(desk: Desk, before: datetime | None) -> Sequence[OptOut]:
-    """The newest thousand that hold, or that were noted before an instant."""
+async def list_opt_outs(desk: Desk, page: Page) -> Sequence[OptOut]:
+    """A page of those that hold."""
     require_branch("")
     async with desk.db.uow(caller().tenant) as tx:
-        return await opt_outs.newest(tx, before, MOST_SHOWN)
+        return await opt_outs.newest(tx, page)
 
 
 async def revoke_opt_out(desk: Desk, opt_out_id: str) -> None:

@@ -2,25 +2,27 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
-from reminder_house import CALLER, DAY, HOUR, PHONE, House, at
+from reminder_house import CALLER, DAY, HOUR, MINUTE, PHONE, House, at
 
 from giro.booking.v1 import booking_events_pb2 as booking
 from giro.reminders.v1 import reminders_events_pb2 as own
 from giro.reminders.v1 import reminders_pb2 as pb
 from kit.bus import subjects
 from kit.bus.events import Event
-from kit.errors import GiroError, InvalidInput, NotAllowed, NotFound, Reason
+from kit.errors import Exhausted, GiroError, InvalidInput, NotAllowed, NotFound, Reason
 from kit.rpc import context
 from kit.rpc.context import Caller, Grant
 from kit.values.ids import new_id
 from reminders.clients.simulated import Answer, Outcome
 from reminders.domain.reminder import State, Visit
+from reminders.storage import opt_outs
+from reminders.storage.opt_outs import OptOut
 from reminders.transport.consumers import Appointments, Letters, OptOuts
 from reminders.transport.rpc import RemindersServicer
 from reminders.usecases.caller_numbers import AddNumber, add_number
@@ -154,12 +156,79 @@ async def test_a_number_is_called_from_once_its_code_came_back(house: House, des
             await desk.VerifyCallerNumber(pb.VerifyCallerNumberRequest(**number, code=wrong), None)
     with pytest.raises(InvalidInput):  # the code is used up
         await desk.VerifyCallerNumber(pb.VerifyCallerNumberRequest(**number, code=right), None)
+    await house.go_to(datetime.now(UTC) + MINUTE)
     await desk.SendNumberCode(pb.SendNumberCodeRequest(**number), None)
     fresh = house.post.sent[-1].body.rpartition(" ")[2]
     verified = await desk.VerifyCallerNumber(pb.VerifyCallerNumberRequest(**number, code=fresh), None)
     assert verified.state == pb.CALLER_NUMBER_STATE_VERIFIED
     active = await desk.ActivateCallerNumber(pb.ActivateCallerNumberRequest(**number), None)
     assert active.state == pb.CALLER_NUMBER_STATE_ACTIVE
+
+
+async def test_codes_are_sent_one_a_minute_and_five_a_day(house: House, desk: RemindersServicer) -> None:
+    """Whoever answers the number that was asked for is not to be pestered; others have their own five."""
+    began = datetime.now(UTC)
+    request = pb.AddCallerNumberRequest(phone="+37167000009", request_id="r" * 8)
+    again = pb.SendNumberCodeRequest(number_id=(await desk.AddCallerNumber(request, None)).number_id)
+    with pytest.raises(Exhausted) as refused:
+        await desk.SendNumberCode(again, None)
+    assert refused.value.reason is Reason.RATE_LIMITED
+    assert 1 <= int(refused.value.metadata["retry_after_seconds"]) <= 60
+    for number in range(1, 5):
+        await house.go_to(began + number * MINUTE)
+        await desk.SendNumberCode(again, None)
+    await house.go_to(began + 23 * HOUR)
+    with pytest.raises(Exhausted, match="today's"):
+        await desk.SendNumberCode(again, None)
+    assert len(house.post.sent) == 5
+    code = house.post.sent[-1].body.rpartition(" ")[2]
+    (row,) = await house.rows("numbers")
+    assert row.code_until < began + HOUR  # what was refused has changed nothing
+    await house.go_to(began + DAY)
+    await desk.SendNumberCode(again, None)
+    with pytest.raises(InvalidInput):
+        await desk.VerifyCallerNumber(
+            pb.VerifyCallerNumberRequest(number_id=again.number_id, code=code), None
+        )
+
+
+async def test_a_tenant_asks_for_fifty_codes_a_day(house: House, desk: RemindersServicer) -> None:
+    def asked(number: int) -> pb.AddCallerNumberRequest:
+        return pb.AddCallerNumberRequest(phone=f"+3716700{number:04}", request_id=f"request-{number}")
+
+    for number in range(50):
+        await desk.AddCallerNumber(asked(number), None)
+    with pytest.raises(Exhausted):
+        await desk.AddCallerNumber(asked(50), None)
+    assert len(house.post.sent) == len(await house.rows("numbers")) == 50
+    await house.go_to(datetime.now(UTC) + DAY)
+    await desk.AddCallerNumber(asked(50), None)
+
+
+async def test_opt_outs_of_one_instant_are_all_listed(house: House, desk: RemindersServicer) -> None:
+    """Pages end within an instant: none is left out, none is shown twice."""
+    async with house.db.uow(house.tenant) as tx:
+        now = await tx.now()
+        for number in range(7):
+            since = now - (number // 4) * MINUTE
+            await opt_outs.add(tx, OptOut(f"opt_{number}", f"+3712000000{number}", since))
+    shown: list[str] = []
+    token = ""
+    for _ in range(4):
+        page = await desk.ListOptOuts(pb.ListOptOutsRequest(page_size=2, page_token=token), None)
+        shown += [each.opt_out_id for each in page.opt_outs]
+        token = page.next_page_token
+    assert shown == [f"opt_{number}" for number in range(7)]
+    assert not token
+
+
+@pytest.mark.parametrize(
+    "token", ["x", "ä", "MSA", "LTEgb3B0XzE", "OTk5OTk5OTk5OTk5OTk5OTk5OTkgb3B0XzE", "==="]
+)
+async def test_a_token_that_is_none(desk: RemindersServicer, token: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await desk.ListOptOuts(pb.ListOptOutsRequest(page_token=token), None)
+    assert refused.value.violations[0].field == "page_token"
 
 
 async def test_the_branchs_number_before_the_organisations(house: House, desk: RemindersServicer) -> None:

@@ -13,6 +13,7 @@ from kit.rpc.context import Caller, Grant
 from kit.testing.schedule import two_sessions
 from reminders.clients.simulated import Answer, Outcome
 from reminders.domain.reminder import State
+from reminders.storage.opt_outs import Page
 from reminders.usecases.opt_out import drop_calls, list_opt_outs, revoke_opt_out, set_opt_out
 from reminders.usecases.ports import CallEnding, CallReport, CallState
 from reminders.usecases.read_reminders import explain_call
@@ -50,7 +51,7 @@ async def test_nine_stops_all_calls_to_the_number_and_answers_nothing(inside: Ho
     (attempt,) = await inside.attempts(visit)
     assert (attempt.ending, attempt.digit) == ("ANSWERED", "9")
     assert [(row.kind, row.charged) for row in await inside.rows("charges")] == [("ANSWERED", True)]
-    (out,) = await list_opt_outs(inside.desk, None)
+    (out,) = await list_opt_outs(inside.desk, Page(1000))
     assert (out.phone, out.attempt_id, out.noted_by) == (PHONE, attempt.attempt_id, "")
     assert out.provider_reference == attempt.provider_reference != ""
     assert (await inside.events()).count("opted_out") == 1
@@ -183,9 +184,9 @@ async def test_who_takes_it_back_is_kept_and_an_old_report_does_not_bring_it_aga
     await inside.go_to(at(2, 12))
     await inside.make()
     (attempt,) = await inside.attempts(visit)
-    (out,) = await list_opt_outs(inside.desk, None)
-    assert await list_opt_outs(inside.desk, out.since) == []
-    assert len(await list_opt_outs(inside.desk, out.since + timedelta(microseconds=1))) == 1
+    (out,) = await list_opt_outs(inside.desk, Page(1000))
+    assert await list_opt_outs(inside.desk, Page(1000, out.since)) == []
+    assert len(await list_opt_outs(inside.desk, Page(1000, out.since + timedelta(microseconds=1)))) == 1
     await revoke_opt_out(inside.desk, out.opt_out_id)
     (kept,) = await inside.rows("revoked_opt_outs")
     assert (kept.opt_out_id, kept.phone, kept.since) == (out.opt_out_id, PHONE, out.since)
@@ -205,7 +206,7 @@ async def test_who_takes_it_back_is_kept_and_an_old_report_does_not_bring_it_aga
 async def test_noting_twice_keeps_the_first_and_false_is_refused(inside: House) -> None:
     for _ in range(2):
         await set_opt_out(inside.desk, CALLER, opted_out=True)
-    (out,) = await list_opt_outs(inside.desk, None)
+    (out,) = await list_opt_outs(inside.desk, Page(1000))
     assert (out.noted_by, out.attempt_id) == ("usr_1", "")
     with pytest.raises(InvalidInput) as refused:
         await set_opt_out(inside.desk, CALLER, opted_out=False)

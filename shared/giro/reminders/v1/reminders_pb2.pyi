@@ -902,6 +902,12 @@ class ListOptOutsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BEFORE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many at most; 0 means 1000."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before; empty for the first one."""
     @_builtins.property
     def before(self) -> _timestamp_pb2.Timestamp:
         """Only those noted before this instant; absent for the newest."""
@@ -910,10 +916,12 @@ class ListOptOutsRequest(_message.Message):
         self,
         *,
         before: _timestamp_pb2.Timestamp | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["before", b"before"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -926,18 +934,22 @@ class ListOptOutsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     OPT_OUTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Where the list goes on; empty on the last page."""
     @_builtins.property
     def opt_outs(self) -> _containers.RepeatedCompositeFieldContainer[Global___OptOut]:
-        """At most 1000, the newest first."""
+        """The newest first."""
 
     def __init__(
         self,
         *,
         opt_outs: _abc.Iterable[Global___OptOut] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["opt_outs", b"opt_outs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "opt_outs", b"opt_outs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

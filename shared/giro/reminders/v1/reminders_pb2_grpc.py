@@ -176,7 +176,7 @@ class RemindersServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SendNumberCode(self, request, context):
-        """Sends a fresh code to a number that is not verified yet.
+        """Sends a fresh code to a number that is not verified yet: one a minute and five a day, else RATE_LIMITED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,7 +48,7 @@ class RemindersServiceStub:
     AddCallerNumber: _grpc.UnaryUnaryMultiCallable[_reminders_pb2.AddCallerNumberRequest, _reminders_pb2.CallerNumber]
     """Asks for a number that contacts are to see, and sends a code to it (R-108, R-109)."""
     SendNumberCode: _grpc.UnaryUnaryMultiCallable[_reminders_pb2.SendNumberCodeRequest, _reminders_pb2.CallerNumber]
-    """Sends a fresh code to a number that is not verified yet."""
+    """Sends a fresh code to a number that is not verified yet: one a minute and five a day, else RATE_LIMITED."""
     VerifyCallerNumber: _grpc.UnaryUnaryMultiCallable[_reminders_pb2.VerifyCallerNumberRequest, _reminders_pb2.CallerNumber]
     """Shows with the code that the number is the organisation's own (R-109)."""
     ActivateCallerNumber: _grpc.UnaryUnaryMultiCallable[_reminders_pb2.ActivateCallerNumberRequest, _reminders_pb2.CallerNumber]
@@ -88,7 +88,7 @@ class RemindersServiceAsyncStub(RemindersServiceStub):
     AddCallerNumber: _aio.UnaryUnaryMultiCallable[_reminders_pb2.AddCallerNumberRequest, _reminders_pb2.CallerNumber]  # type: ignore[assignment]
     """Asks for a number that contacts are to see, and sends a code to it (R-108, R-109)."""
     SendNumberCode: _aio.UnaryUnaryMultiCallable[_reminders_pb2.SendNumberCodeRequest, _reminders_pb2.CallerNumber]  # type: ignore[assignment]
-    """Sends a fresh code to a number that is not verified yet."""
+    """Sends a fresh code to a number that is not verified yet: one a minute and five a day, else RATE_LIMITED."""
     VerifyCallerNumber: _aio.UnaryUnaryMultiCallable[_reminders_pb2.VerifyCallerNumberRequest, _reminders_pb2.CallerNumber]  # type: ignore[assignment]
     """Shows with the code that the number is the organisation's own (R-109)."""
     ActivateCallerNumber: _aio.UnaryUnaryMultiCallable[_reminders_pb2.ActivateCallerNumberRequest, _reminders_pb2.CallerNumber]  # type: ignore[assignment]
@@ -173,7 +173,7 @@ class RemindersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _reminders_pb2.SendNumberCodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reminders_pb2.CallerNumber, _abc.Awaitable[_reminders_pb2.CallerNumber]]:
-        """Sends a fresh code to a number that is not verified yet."""
+        """Sends a fresh code to a number that is not verified yet: one a minute and five a day, else RATE_LIMITED."""
 
     @_abc_1.abstractmethod
     def VerifyCallerNumber(
