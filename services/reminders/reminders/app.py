@@ -42,6 +42,7 @@ from reminders.transport.consumers import (
 )
 from reminders.transport.rpc import RemindersServicer
 from reminders.transport.webhooks import TwilioWebhooks, WebhookServer
+from reminders.usecases import follow_defaults as following
 from reminders.usecases import look_up_calls as looking_up
 from reminders.usecases import recompute_zones as recomputing
 from reminders.usecases.desk import Desk, Timers
@@ -216,7 +217,7 @@ async def make_for_ever(desk: Desk, settings: Settings) -> None:
 
 
 async def look_up_for_ever(desk: Desk, settings: Settings) -> None:
-    """Settles calls in doubt; plans anew after a change of the time zones' data.
+    """Settles calls in doubt; plans anew after a change of the defaults or of the time zones' data.
 
     What is a whole batch is followed by the next one at once.
     """
@@ -224,8 +225,13 @@ async def look_up_for_ever(desk: Desk, settings: Settings) -> None:
         more = False
         try:
             planned = await recomputing.recompute_zones(desk)
+            followed = await following.follow_defaults(desk)
             looked = await looking_up.look_up_calls(desk)
-            more = planned >= recomputing.AT_ONCE or looked >= looking_up.AT_ONCE
+            more = (
+                planned >= recomputing.AT_ONCE
+                or followed >= following.AT_ONCE
+                or looked >= looking_up.AT_ONCE
+            )
         except Unavailable as error:
             _log.warning("looking_up_waits", error=str(error))
         if not more:

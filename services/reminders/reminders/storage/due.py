@@ -61,6 +61,14 @@ _OLD_ZONES = text(
     """
 )
 
+_OLD_DEFAULTS = text(
+    """
+    SELECT p.tenant_id, p.appointment_id AS id FROM reminders.defaults d
+    JOIN reminders.plans p ON p.tenant_id = d.tenant_id AND p.defaults < d.revision
+    WHERE p.live AND p.own_offsets IS NULL LIMIT :rows
+    """
+)
+
 _BACKLOG = text(
     """
     SELECT count(*) AS due, coalesce(extract(epoch FROM clock_timestamp() - min(run_at)), 0) AS oldest
@@ -85,6 +93,11 @@ async def of_older_zone_data(tx: WorkerTx, version: str, count: int) -> Mapping[
     Not with a newer one: two processes whose data differ would plan each other's anew without end.
     """
     return _by_tenant(await tx.run(_OLD_ZONES, {"rows": count, "tz_version": version}))
+
+
+async def of_older_defaults(tx: WorkerTx, count: int) -> Mapping[str, Sequence[str]]:
+    """Appointments by tenant whose reminders were planned by defaults that have changed since."""
+    return _by_tenant(await tx.run(_OLD_DEFAULTS, {"rows": count}))
 
 
 async def backlog(tx: WorkerTx) -> tuple[int, float]:

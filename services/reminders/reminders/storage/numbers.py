@@ -93,7 +93,7 @@ async def save(tx: Tx, number: CallerNumber) -> None:
 
 
 async def codes_since(tx: Tx, since: datetime) -> tuple[int, datetime | None]:
-    """Codes sent to the tenant's numbers whose day of codes began after an instant, and the first of those."""
+    """Codes sent to the tenant's numbers whose day of codes began after an instant, and the first one."""
     row = (await tx.run(_CODES, {"tenant": tx.tenant, "since": since})).one()
     return int(row.sent), row.first
 

@@ -1,4 +1,4 @@
-"""Where a list by instant and id goes on: those of its last row, as text. It names nothing that is not shown."""
+"""Where a list by instant and id goes on: those of its last row, which was shown, as text."""
 
 import base64
 import binascii

@@ -15,7 +15,7 @@ from reminders.domain.next_step import first_channel
 from reminders.domain.parameters import Rules
 from reminders.domain.reminder import Channel, Visit
 from reminders.domain.timing import Drop, DropReason, Moment, Terms, at_dial, decide, due_at
-from reminders.storage import parameters, plans, reminders
+from reminders.storage import defaults, parameters, plans, reminders
 from reminders.storage.plans import Plan
 from reminders.storage.reminders import Decision, NewReminder
 from reminders.usecases.desk import Desk
@@ -41,6 +41,7 @@ async def follow_appointment(desk: Desk, tenant: str, told: Visit, claim: Claim)
     async with desk.db.uow(tenant, claim) as tx:
         if not tx.duplicate:
             await _follow(desk, tx, visit)
+            await failpoint("reminders.follow.before_commit")
 
 
 async def end_appointment(desk: Desk, tenant: str, told: Visit, claim: Claim) -> None:
@@ -90,17 +91,18 @@ async def plan_anew(desk: Desk, tx: Tx, plan: Plan, *, moved: bool = False) -> N
     """
     visit, now = plan.visit, await tx.now()
     await _cancel_open(tx, visit.appointment_id, "the appointment was moved, or its reminders set anew")
+    await defaults.stamp(tx, visit.appointment_id, await defaults.revision(tx))
     rules = (await parameters.settings(tx)).rules(visit.campaign_id)
     offsets = rules.offsets if plan.own_offsets is None else plan.own_offsets
-    made = [await _plan_one(desk, tx, visit, each, rules) for each in offsets]
+    made = [await plan_one(desk, tx, visit, each, rules) for each in offsets]
     colour = Colour.GREY if any(made) else None
     if colour is not plan.colour or (moved and colour is not None):
         revision = await plans.paint(tx, visit.appointment_id, colour)
         events.coloured(tx, visit, events.Coloured(colour, revision, now))
 
 
-async def _plan_one(desk: Desk, tx: Tx, visit: Visit, offset: timedelta, rules: Rules) -> bool:
-    """Stores one reminder; False when a rule drops it at once."""
+async def plan_one(desk: Desk, tx: Tx, visit: Visit, offset: timedelta, rules: Rules) -> bool:
+    """Stores one reminder of a plan whose row is locked; False when a rule drops it at once."""
     now, zone = await tx.now(), ZoneInfo(visit.zone)
     due = due_at(visit.start, offset, zone)
     planned = decide(due, visit.start, offset, zone, rules)

@@ -11,6 +11,7 @@ from reminders.domain import errors
 from reminders.storage import played, provider_calls, report
 from reminders.storage.played import SandboxMessage
 from reminders.usecases.desk import Desk
+from reminders.usecases.follow_defaults import follow_defaults
 from reminders.usecases.look_up_calls import look_up_calls
 from reminders.usecases.make_reminders import make_reminders
 from reminders.usecases.reach import require_branch
@@ -51,6 +52,8 @@ async def play_reminders(desk: Desk, by: timedelta) -> Played:
     tenant = _require_sandbox(desk)
     async with desk.db.uow(tenant) as tx:
         began = await tx.now()
+    while await follow_defaults(desk, tenant):
+        pass
     until, steps, finished = began + by, 0, True
     while finished:
         async with desk.db.uow(tenant) as tx:

@@ -9,8 +9,8 @@ from kit.errors import InvalidInput
 from kit.parameters import Effective, Parameter, Scope
 from kit.rpc.context import caller
 from reminders.domain import errors
-from reminders.domain.parameters import MACHINE_DETECTION, OFFSETS, checked_offsets, definition
-from reminders.storage import parameters
+from reminders.domain.parameters import BRANCH, MACHINE_DETECTION, OFFSETS, checked_offsets, definition
+from reminders.storage import defaults, parameters
 from reminders.usecases.desk import Desk
 from reminders.usecases.reach import require_branch, require_campaign
 
@@ -45,6 +45,7 @@ class ShownParameter:
 async def set_parameter(desk: Desk, name: str, where: Where, value: str) -> ShownParameter:
     """Sets it; an empty value falls back to the wider scope. Raises InvalidInput naming `name` or `value`.
 
+    Offsets that change reach what is planned by them already (R-131); see `follow_defaults`.
     Machines are not detected where whoever carries the calls can't tell them from persons (R-148).
     """
     parameter = definition(name)
@@ -57,6 +58,8 @@ async def set_parameter(desk: Desk, name: str, where: Where, value: str) -> Show
         raise errors.invalid("value", f"{name}: whoever carries the calls here can't tell a machine")
     async with desk.db.uow(caller().tenant) as tx:
         await parameters.put(tx, scope, name, stored)
+        if parameter in {OFFSETS, BRANCH}:
+            await defaults.change(tx)
         settings = await parameters.settings(tx)
     return _shown(parameter, settings.effective(parameter, where.campaign_id, where.branch_id or None))
 

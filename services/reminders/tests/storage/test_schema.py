@@ -42,7 +42,7 @@ async def test_without_a_tenant_nothing_is_seen(house: House, urls: DatabaseUrls
     await _called(house)
     await opted_out_twice(house)
     tables = ("plans", "reminders", "attempts", "answers", "charges", "decisions", "numbers", "parameters")
-    tables += ("opt_outs", "revoked_opt_outs")
+    tables += ("opt_outs", "revoked_opt_outs", "defaults")
     with psycopg.connect(plain(urls.app("reminders"))) as connection:
         for table in tables:
             assert connection.execute(f"SELECT count(*) FROM reminders.{table}").fetchone() == (0,)
