@@ -1,4 +1,4 @@
-"""A role limited to one campaign reaches no reminder of another one, nor what is the whole tenant's (R-181)."""
+"""A role limited to one campaign reaches no reminder of another one, nor what is the tenant's (R-181)."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -111,19 +111,16 @@ async def office(stack: Stack) -> AsyncIterator[Office]:
 
 async def _reminder(world: World, appointment: str) -> str:
     """The id of an appointment's reminder, once its event has come through."""
-    found: list[str] = []
 
-    async def planned() -> bool:
+    async def planned() -> list[str]:
         try:
             request = pb.ListRemindersRequest(appointment_id=appointment)
             listed = await world.call(world.reminders.ListReminders, request)
         except Refusal:
-            return False
-        found[:] = [each.reminder_id for each in listed.reminders]
-        return bool(found)
+            return []
+        return [each.reminder_id for each in listed.reminders]
 
-    await eventually(planned)
-    return found[0]
+    return (await eventually(planned, bool))[0]
 
 
 def test_every_rpc_that_such_a_role_may_call_is_looked_at() -> None:
