@@ -3,18 +3,11 @@
 Everything runs on this machine, the clients too: compare ratios, not machines.
 """
 
-import asyncio
 import os
-import socket
-import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import grpc
 import uvloop
 from rich.console import Console
 from rich.table import Table
@@ -45,27 +38,12 @@ async def measure(work: str, call: Call, *, calls: int = CALLS) -> Row:
     return Row(work, alone, crowd)
 
 
-@asynccontextmanager
-async def echo_server(port: int) -> AsyncIterator[Call]:
-    """The yardstick in a process of its own; gives the call."""
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "loadtests.bench.echo", str(port))
-    try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            await channel.channel_ready()
-            method: Any = channel.unary_unary(echo.METHOD)
-            payload = b"x" * 200
-            yield lambda _number: method(payload)
-    finally:
-        process.terminate()
-        await process.wait()
-
-
 async def run(console: Console) -> list[Row]:
     """The whole report."""
     with tempfile.TemporaryDirectory(prefix="giro-bench-") as folder:
         os.chmod(folder, 0o755)
         options = StackOptions.for_tests(Path(folder) / "state", durable=True)
-        async with echo_server(_free_port()) as call:
+        async with echo.served() as (call, _):
             rows = [await measure("bare gRPC echo, 200 bytes", call)]
         console.print("starting the services and loading the demo data")
         async with Stack(options) as stack:
@@ -84,12 +62,6 @@ async def _bookings(bench: "giro.Bench", console: Console) -> list[Row]:
         console.print(f"measuring: {work}")
         rows.append(await measure(work, method, calls=calls))
     return rows
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def table(rows: list[Row]) -> Table:

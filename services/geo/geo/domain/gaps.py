@@ -105,6 +105,11 @@ def faulted(found: Gaps, which: Ints, reason: Reason) -> Gaps:
     return Gaps(table)
 
 
+def roomy(gaps: Gaps, duration: int) -> Ints:
+    """Positions of those with room for a visit of so many seconds before any travel is counted."""
+    return np.flatnonzero((gaps.closes - gaps.opens >= duration) & (gaps.fault == 0))
+
+
 def joined(parts: Sequence[Gaps], agents: Sequence[int]) -> Gaps:
     """Gaps of several agents as one, the n-th part's `agent` set to the n-th of `agents`."""
     if not parts:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from geo.domain.gaps import Gaps
-from geo.domain.places import Bools, Ints
+from geo.domain.places import Ints
 from geo.domain.slot_search import Question
 
 
@@ -49,9 +49,10 @@ class Outlook:
 
 
 def outlook(gaps: Gaps, question: Question, bounds: Bounds) -> Outlook:
-    """The gaps in which the visit may fit."""
+    """Those of the gaps, which have no fault, in which the visit may fit."""
     first, last = _hull(question)
-    at = np.flatnonzero(_roomy(gaps, question.duration, first, last))
+    opens, closes = last - question.duration, first + question.duration
+    at = np.flatnonzero((gaps.opens <= opens) & (gaps.closes >= closes))
     inward = bounds.seconds_in.take(bounds.origin_at.take(at))
     outward = _kept(gaps, at, question.place, bounds.seconds_out.take(bounds.target_at.take(at)))
     start = np.maximum(gaps.ready.take(at) + inward + bounds.buffers.take(at), gaps.opens.take(at))
@@ -65,14 +66,6 @@ def _hull(question: Question) -> tuple[int, int]:
     """From the first instant to the last of all windows together."""
     first = min(start for start, _ in question.windows)
     return max(first, question.not_before), max(end for _, end in question.windows)
-
-
-def _roomy(gaps: Gaps, duration: int, first: int, last: int) -> Bools:
-    """Those with room for the visit before any travel is counted."""
-    opens, closes = gaps.opens, gaps.closes
-    roomy: Bools = (closes - opens >= duration) & (opens <= last - duration) & (closes >= first + duration)
-    roomy &= gaps.fault == 0
-    return roomy
 
 
 def _kept(gaps: Gaps, at: Ints, place: int, outward: Ints) -> Ints:

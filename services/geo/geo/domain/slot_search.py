@@ -79,26 +79,22 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The drives to the visit and from it.
+    """The drives to the visit and from it, gap by gap; the seconds are those that count.
 
-    `inward` and `outward` are along some places; the others are along gaps: where their origins and targets
-    are among those places, and the seconds from and to them. With a profile of the week these are first those
-    at free flow; `settled` tells them for each gap's own hours, and keeps in `free_out` what they were.
+    With a profile of the week these are first those at free flow; `settled` tells them for each gap's own
+    hours, and keeps in `free_out` what they were.
     """
 
     inward: Drives
     outward: Drives
-    origin_at: Ints
-    target_at: Ints
     seconds_in: Ints
     seconds_out: Ints
     free_out: Ints | None = None
 
     @classmethod
-    def of(cls, inward: Drives, outward: Drives, origin_at: Ints, target_at: Ints) -> "Round":
-        """The drives of gaps whose origins and targets are at these positions of the places."""
-        seconds_in, seconds_out = inward.seconds.take(origin_at), outward.seconds.take(target_at)
-        return cls(inward, outward, origin_at, target_at, seconds_in, seconds_out)
+    def of(cls, inward: Drives, outward: Drives) -> "Round":
+        """As the engine answered."""
+        return cls(inward, outward, inward.seconds, outward.seconds)
 
     @property
     def profile(self) -> Profile | None:
@@ -117,13 +113,9 @@ class Round:
         self, gap: Ints, seconds_in: Ints, seconds_out: Ints
     ) -> tuple[list[Leg | None], list[Leg | None]]:
         """The legs to the visit, and from it, of the gaps at these positions, with their seconds."""
-        legs_in, legs_out = (
-            self.inward.legs(self.origin_at.take(gap)),
-            self.outward.legs(self.target_at.take(gap)),
-        )
         return (
-            list(map(_of_seconds, legs_in, seconds_in.tolist())),
-            list(map(_of_seconds, legs_out, seconds_out.tolist())),
+            list(map(_of_seconds, self.inward.legs(gap), seconds_in.tolist())),
+            list(map(_of_seconds, self.outward.legs(gap), seconds_out.tolist())),
         )
 
 

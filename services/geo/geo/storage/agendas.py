@@ -31,23 +31,28 @@ have 25 hours), and test clocks and other processes' clocks differ."""
 END_OF_TIME: Final = datetime(9999, 12, 31, tzinfo=UTC)
 """After every stop."""
 
+_AT_ONCE: Final = 50
+"""Agents whose agendas are read with one statement."""
+
 _STOPS: Final = text(
     """
     SELECT s.agent_id, s.stop_id, s.kind, s.starts_at, s.ends_at, s.place, s.buffer_seconds, s.owner_id,
            s.expires_at, s.prev_id, s.prev_place, s.leg_seconds, s.leg_free_seconds, s.leg_version, s.leg_via,
            s.arrives_from, s.arrives_until, l.metres, l.source
-    FROM geo.stops s
+    FROM unnest(:ids) AS a (agent_id)
+    CROSS JOIN LATERAL (
+        SELECT max(b.starts_at) AS starts_at FROM geo.stops b
+        WHERE b.agent_id = a.agent_id AND b.starts_at < :since AND b.ends_at <= :since
+          AND b.kind NOT IN ('HOLD', 'BREAK', 'ABSENCE')) first
+    CROSS JOIN LATERAL (
+        SELECT min(b.starts_at) AS starts_at FROM geo.stops b
+        WHERE b.agent_id = a.agent_id AND b.starts_at >= :until
+          AND b.kind NOT IN ('HOLD', 'BREAK', 'ABSENCE')) last
+    JOIN geo.stops s ON s.agent_id = a.agent_id AND s.starts_at >= coalesce(first.starts_at, '-infinity')
+        AND s.starts_at <= coalesce(last.starts_at, 'infinity')
     LEFT JOIN geo.legs l ON l.tenant_id = s.tenant_id AND l.from_place = s.prev_place AND l.to_place = s.place
         AND l.version = s.leg_version AND l.via = s.leg_via AND l.seconds = s.leg_seconds
         AND l.free_seconds = s.leg_free_seconds
-    WHERE s.agent_id = ANY(:ids) AND s.starts_at >= coalesce(
-        (SELECT max(b.starts_at) FROM geo.stops b
-         WHERE b.agent_id = s.agent_id AND b.ends_at <= :since
-           AND b.kind NOT IN ('HOLD', 'BREAK', 'ABSENCE')), '-infinity')
-      AND s.starts_at <= coalesce(
-        (SELECT min(b.starts_at) FROM geo.stops b
-         WHERE b.agent_id = s.agent_id AND b.starts_at >= :until
-           AND b.kind NOT IN ('HOLD', 'BREAK', 'ABSENCE')), 'infinity')
     ORDER BY s.agent_id, s.starts_at
     """
 ).bindparams(bindparam("ids", type_=ARRAY(Text)))
@@ -138,8 +143,11 @@ class Agendas:
         self._make_room(tenant)
 
     async def _read(self, tenant: str, agent_ids: Sequence[str], since: datetime) -> dict[str, Agenda]:
-        async with self._db.uow(tenant) as tx:
-            return await read_agendas(tx, agent_ids, since)
+        found: dict[str, Agenda] = {}
+        for at in range(0, len(agent_ids), _AT_ONCE):  # so that no statement and no answer grows too large
+            async with self._db.uow(tenant) as tx:
+                found |= await read_agendas(tx, agent_ids[at : at + _AT_ONCE], since)
+        return found
 
     def _make_room(self, keep: str) -> None:
         held = sum(len(shelf.agendas) for shelf in self._shelves.values())

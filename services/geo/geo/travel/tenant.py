@@ -101,10 +101,11 @@ class TenantTravel:
         matrix = await self._matrices.at_hand(tenant)
         return await self._answered(tenant, partial(_book, matrix, pairs))
 
-    async def around(self, tenant: str, place: int, places: Places) -> tuple[Drives, Drives]:
-        """The drives from each of the places to one place, and back, by the data at hand."""
+    async def around(self, tenant: str, place: int, ends: tuple[Places, Places]) -> tuple[Drives, Drives]:
+        """The drives from each of some places to one place, and from there to each of others, by the data at
+        hand."""
         matrix = await self._matrices.at_hand(tenant)
-        return await self._answered(tenant, partial(_around, matrix, (place, places)))
+        return await self._answered(tenant, partial(_around, matrix, (place, *ends)))
 
     async def floor_around(self, tenant: str, place: int, places: Places) -> tuple[Ints, Ints]:
         """Seconds that the drives of `around` never go below, whichever engine answers that."""
@@ -140,15 +141,14 @@ async def _book(matrix: Matrix, pairs: Collection[Pair], engine: Engine) -> LegB
     return LegBook(drives.version, dict(zip(asked, drives.legs(), strict=True)))
 
 
-async def _around(matrix: Matrix, where: tuple[int, Places], engine: Engine) -> tuple[Drives, Drives]:
-    here, places = Places.single(where[0]), where[1]
+async def _around(matrix: Matrix, where: tuple[int, Places, Places], engine: Engine) -> tuple[Drives, Drives]:
+    here, (origins, targets) = Places.single(where[0]), where[1:]
     for _ in range(_ATTEMPTS):
         version = await engine.current()
-        back = await engine.measure(here, places)
-        there = back if engine.symmetric else await engine.measure(places, here)
+        there, back = await engine.measure(origins, here), await engine.measure(here, targets)
         if engine.version == version:
-            inward = _drives(engine, matrix, (places, here), there)
-            return inward, _drives(engine, matrix, (here, places), back)
+            inward = _drives(engine, matrix, (origins, here), there)
+            return inward, _drives(engine, matrix, (here, targets), back)
     raise unavailable("the roads keep changing while they are asked", engine.version)
 
 

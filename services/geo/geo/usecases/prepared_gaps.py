@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from geo.usecases.search_ports import DriveTables
 
 _PERIOD: Final = 28 * 24 * 3600
 _JOINS: Final = 16
+_DURATIONS: Final = 3
 _SHELVES: Final = 64
 _AT_ONCE: Final = 32
 _MOST_LEGS: Final = 200_000
@@ -62,10 +63,33 @@ class Prepared:
     ranks: Ints
     expired_by: int
     expires_at: int
+    by_duration: "OrderedDict[int, Prepared]" = field(init=False, default_factory=OrderedDict)
 
     def counts(self, agendas: Sequence[Agenda], as_of: int) -> bool:
         """Whether it still says what these agendas, in this order, hold at this instant."""
         return self.agendas == agendas and self.expired_by <= as_of < self.expires_at
+
+    def roomy(self, duration: int) -> "Prepared":
+        """The same with those gaps alone that a visit of so many seconds can ever fit into; kept for the
+        durations asked last."""
+        found = self.by_duration.get(duration)
+        if found is None:
+            at = gaps.roomy(self.gaps, duration)
+            found = self.by_duration[duration] = replace(
+                self,
+                gaps=self.gaps.take(at),
+                **_ends(self.gaps.origin.take(at), self.gaps.target.take(at)),
+                buffers=self.buffers.take(at),
+            )
+        self.by_duration.move_to_end(duration)
+        if len(self.by_duration) > _DURATIONS:
+            self.by_duration.popitem(last=False)
+        return found
+
+    @property
+    def rows(self) -> int:
+        """Gaps held."""
+        return len(self.gaps) + sum(len(some.gaps) for some in self.by_duration.values())
 
 
 @dataclass(slots=True)
@@ -82,7 +106,7 @@ class _Shelf:
     def rows(self) -> int:
         """Gaps held, joined ones counted again."""
         single = sum(len(part.gaps) for part in self.agents.values())
-        return single + sum(len(join.gaps) for join in self.joins.values())
+        return single + sum(join.rows for join in self.joins.values())
 
     def keeps(self, made: AgentGaps, book: LegBook) -> bool:
         """Puts gaps on the shelf; False for those of other travel data, as of an estimate in the roads'
@@ -207,21 +231,24 @@ def _shifts(calendar: Calendar, since: datetime, until: int) -> tuple[ConcreteSh
     return tuple(shifts_between(calendar, since - timedelta(days=1), datetime.fromtimestamp(until, UTC)))
 
 
+def _ends(origin: Ints, target: Ints) -> dict[str, Any]:
+    """The places among these, each once, and where the ones and the others are among them."""
+    places, at = np.unique(np.concatenate([origin, target]), return_inverse=True)
+    return {"places": Places.of(places), "origin_at": at[: len(origin)], "target_at": at[len(origin) :]}
+
+
 def _joined(version: str, parts: Sequence[AgentGaps]) -> Prepared:
     agendas = [part.agenda for part in parts]
     ranks = np.empty(len(parts), dtype=np.int64)
     ranks[np.argsort(np.array(_ids(agendas)))] = np.arange(len(parts))
     together = gaps.joined([part.gaps for part in parts], range(len(parts)))
-    places, at = np.unique(np.concatenate([together.origin, together.target]), return_inverse=True)
     return Prepared(
         version=version,
         agendas=agendas,
         agents=tuple(parts),
         agent_ids=_ids(agendas),
         gaps=together,
-        places=Places.of(places),
-        origin_at=at[: len(together)],
-        target_at=at[len(together) :],
+        **_ends(together.origin, together.target),
         buffers=np.array([agenda.buffer for agenda in agendas], dtype=np.int64)[together.agent],
         ranks=ranks,
         expired_by=max((part.live.expired_by for part in parts), default=NEVER),

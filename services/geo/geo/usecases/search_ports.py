@@ -23,8 +23,9 @@ class DriveTables(Protocol):
         """These pairs; None in the book for a pair without a way."""
         ...
 
-    async def around(self, tenant: str, place: int, places: Places) -> tuple[Drives, Drives]:
-        """The drives from each of the places to one place, and back. Places may be equal or no place."""
+    async def around(self, tenant: str, place: int, ends: tuple[Places, Places]) -> tuple[Drives, Drives]:
+        """The drives from each of some places to one place, and from there to each of some others. Places may
+        be equal or no place."""
         ...
 
     async def floor_around(self, tenant: str, place: int, places: Places) -> tuple[Ints, Ints]:

@@ -124,12 +124,14 @@ class SlotSearch:
         found = sort_out(agendas, asked.skills, asked.place, asked.postcode)
         as_of, until = int(asked.as_of.timestamp()), max(end for _, end in question.windows)
         prepared = await self._prepared.of(tenant, found.able, as_of, until)
-        if not found.bands:
-            return _Task(tenant, asked, question, prepared, found.unable)
-        span = min(start for start, _ in question.windows), until
-        prepared, closed = await closed_shifts(
-            self._travel, tenant, prepared, found.bands, (asked.place, span)
-        )
+        closed: Closed = {}
+        if found.bands:
+            span = min(start for start, _ in question.windows), until
+            prepared, closed = await closed_shifts(
+                self._travel, tenant, prepared, found.bands, (asked.place, span)
+            )
+        if not asked.explain:
+            prepared = prepared.roomy(question.duration)
         return _Task(tenant, asked, question, prepared, found.unable, closed)
 
     async def _cheapest_first(self, task: "_Task") -> tuple[Looked, Offers]:
@@ -164,12 +166,11 @@ class SlotSearch:
         return Looked(look.positions, look.gaps, buffers, look.meets, travel, fit)
 
     async def _round(self, task: "_Task", positions: Ints) -> Round:
-        """The drives of these gaps, each place asked about once."""
-        prepared, count = task.prepared, len(positions)
-        ends = np.concatenate([prepared.origin_at.take(positions), prepared.target_at.take(positions)])
-        wanted, at = np.unique(ends, return_inverse=True)
-        drives = await self._travel.around(task.tenant, task.question.place, prepared.places.take(wanted))
-        return Round.of(*drives, at[:count], at[count:])
+        """The drives of these gaps."""
+        prepared = task.prepared
+        origins = prepared.places.take(prepared.origin_at.take(positions))
+        targets = prepared.places.take(prepared.target_at.take(positions))
+        return Round.of(*await self._travel.around(task.tenant, task.question.place, (origins, targets)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,8 @@ async def _drives(
     places = sorted({one for agent in agents for _, around in agent.shifts for one in around})
     if not places:
         return {}
-    inward, _ = await travel.around(tenant, place, Places.of(np.array(places)))
+    origins, nowhere = (Places.of(np.array(keys, dtype=np.int64)) for keys in (places, []))
+    inward, _ = await travel.around(tenant, place, (origins, nowhere))
     seconds = inward.seconds.tolist()
     return {one: None if drive == UNREACHABLE else drive for one, drive in zip(places, seconds, strict=True)}
 

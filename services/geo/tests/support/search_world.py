@@ -58,10 +58,10 @@ class TableTravel:
     async def legs_at_hand(self, tenant: str, pairs: Collection[Pair]) -> LegBook:
         return LegBook(self.version, {pair: self.leg(pair) for pair in pairs})
 
-    async def around(self, tenant: str, place: int, places: Places) -> tuple[Drives, Drives]:
-        self.asked.append(len(places))
+    async def around(self, tenant: str, place: int, ends: tuple[Places, Places]) -> tuple[Drives, Drives]:
+        self.asked.append(len(ends[0]))
         here = Places.single(place)
-        return self._drives(places, here), self._drives(here, places)
+        return self._drives(ends[0], here), self._drives(here, ends[1])
 
     async def floor_around(self, tenant: str, place: int, places: Places) -> tuple[Ints, Ints]:
         """A share of the drives, as `sharpness` says; 0 where there is no way."""

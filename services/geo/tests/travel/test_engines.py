@@ -171,7 +171,8 @@ async def test_one_pair_has_one_answer_whatever_else_is_asked(travel: TenantTrav
 @of_all_five
 async def test_many_drives_at_once_are_the_same_drives(travel: TenantTravel) -> None:
     town = [*TOWN, NOWHERE]
-    inward, outward = await travel.around(TENANT, TOWN[0], Places.of(np.array(town)))
+    places = Places.of(np.array(town))
+    inward, outward = await travel.around(TENANT, TOWN[0], (places, places))
     book = await travel.legs(TENANT, [(TOWN[0], to) for to in town])
     assert list(outward) == [book.leg((TOWN[0], to)) for to in town]
     book = await travel.legs_at_hand(TENANT, [(to, TOWN[0]) for to in town])
@@ -195,7 +196,7 @@ async def test_what_is_known_at_once_is_what_would_be_answered(travel: TenantTra
 async def test_the_floor_is_never_above_the_answer(travel: TenantTravel) -> None:
     town = Places.of(np.array(TOWN))
     for place in TOWN:
-        answers = await travel.around(TENANT, place, town)
+        answers = await travel.around(TENANT, place, (town, town))
         for drives, floor in zip(answers, await travel.floor_around(TENANT, place, town), strict=True):
             assert ((floor <= drives.seconds) | (drives.seconds == UNREACHABLE)).all()
 

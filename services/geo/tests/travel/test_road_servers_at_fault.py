@@ -31,6 +31,7 @@ pytestmark = pytest.mark.asyncio
 TENANT = "ten_1"
 HERE, THERE = LatLng(45.0, 7.0), LatLng(45.01, 7.02)
 PAIR = HERE.key, THERE.key
+THERE_ALONE = Places.single(PAIR[1])
 METRES = haversine_m(HERE, THERE) * 1.3
 
 
@@ -311,7 +312,7 @@ async def test_without_its_leave_no_tenant_gets_the_estimate() -> None:
             with pytest.raises(Unavailable):
                 await ask("ten_2", [PAIR])
         with pytest.raises(Unavailable):
-            await travel.around("ten_2", PAIR[0], Places.single(PAIR[1]))
+            await travel.around("ten_2", PAIR[0], (THERE_ALONE, THERE_ALONE))
         with pytest.raises(Unavailable):
             await travel.present_legs(TENANT, [PAIR])  # promises are held against roads alone
 
@@ -324,7 +325,7 @@ async def test_a_tenant_that_allows_it_gets_the_estimate_flagged_until_the_roads
         assert leg is not None
         assert (leg.source, leg.version) == (TravelSource.ESTIMATE, "estimate-1")
         assert leg.seconds == 600 + np.ceil(0.12 * haversine_m(HERE, THERE))
-        inward, _ = await travel.around(TENANT, PAIR[0], Places.single(PAIR[1]))
+        inward, _ = await travel.around(TENANT, PAIR[0], (THERE_ALONE, THERE_ALONE))
         assert inward.version == await travel.version(TENANT) == await travel.version_at_hand(TENANT)
         floor, _ = await travel.floor_around(TENANT, PAIR[0], Places.single(PAIR[1]))
         assert (floor <= inward.seconds).all()
