@@ -117,7 +117,8 @@ def _lead_time(gaps: Gaps, buffers: Ints, question: Question, travel: Round, mee
 
 def of_gaps(gaps: Gaps, agent_ids: Sequence[str], found: Verdicts, which: Ints) -> list[Refused]:
     """The gaps at these positions; `agent_ids` by the gaps' agent."""
-    columns = gaps.agent, gaps.opens, gaps.closes, found.code, found.short
+    closes = np.minimum(gaps.closes, gaps.last_start + 1)  # behind it the full day tells for itself
+    columns = gaps.agent, gaps.opens, closes, found.code, found.short
     rows = zip(*(column[which].tolist() for column in columns), strict=True)
     return [
         Refused(agent_ids[agent], opens, closes, _REASONS[code], short or None)

@@ -7,6 +7,7 @@ feasible is by definition what a booking would be granted.
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from geo.domain.starts import StartChoice
 from geo.domain.stop import PLACELESS, Leg, LinkedStop, Stop, StopKind, TravelSource
 from kit.errors import NotFound, Reason
 from kit.values.window import Window
+from services.geo.tests.support.limits_world import Rules, refused_by_rule
 
 VERSION = "table-1"
 SECOND = timedelta(seconds=1)
@@ -93,9 +95,11 @@ class Diary:
     buffer: int = 0
     skills: frozenset[str] = frozenset()
     chain: tuple[LinkedStop, ...] = ()
+    rules: Rules = field(default_factory=Rules)
 
     def agenda(self, since: datetime, version: int = 0) -> Agenda:
-        return Agenda(self.agent_id, version, self.skills, self.buffer, self.calendar, self.chain, since)
+        own = self.agent_id, version, self.skills, self.buffer, self.calendar, self.chain, since
+        return Agenda(*own, tuple(fence.ground for fence in self.rules.fences), self.rules.quota)
 
     def book_visit(self, visit: Stop, now: datetime) -> bool:
         found = self.tried(visit, now)
@@ -198,6 +202,9 @@ class Wish:
     step: int
     starts: frozenset[StartChoice] = frozenset({StartChoice.EARLIEST})
     near: tuple[datetime, ...] = ()
+    skills: frozenset[str] = frozenset()
+    postcode: str = ""
+    arrival: bool = False
 
 
 def exhaustive(diary: Diary, wish: Wish) -> list[Start]:
@@ -208,9 +215,9 @@ def exhaustive(diary: Diary, wish: Wish) -> list[Start]:
         for start in _instants(diary, window, wish):
             visit = _visit(diary, wish, start)
             tried = diary.tried(visit, wish.as_of)
-            if tried is None or tried.refusals:
+            if tried is None or tried.refusals or refused_by_rule(diary, wish, start) is not None:
                 continue
-            key = (number, *_neighbours(tried.chain, visit.stop_id, diary, start))
+            key = (number, _full_days_before(diary, start), *_neighbours(tried.chain, visit, diary))
             feasible.setdefault(key, []).append((tried, visit))
     found = [
         _start(diary, wish, tried, visit) for gap in feasible.values() for tried, visit in _wanted(gap, wish)
@@ -231,10 +238,12 @@ def _wanted(gap: list[tuple[Splice, Stop]], wish: Wish) -> Iterator[tuple[Splice
 def _instants(diary: Diary, window: Window, wish: Wish) -> Iterator[datetime]:
     """Every instant on the grid at which the visit would lie in the window and in a shift."""
     earliest = max(window.start, wish.as_of, wish.not_before or window.start)
-    for shift in shifts_between(diary.calendar, window.start, window.end):
+    length = timedelta(seconds=wish.duration)
+    end = window.end + length if wish.arrival else window.end
+    for shift in shifts_between(diary.calendar, window.start, end):
         at = int(max(earliest, shift.start).timestamp())
         at += -at % wish.step
-        while at + wish.duration <= min(window.end, shift.end).timestamp():
+        while at + wish.duration <= min(end, shift.end).timestamp():
             yield datetime.fromtimestamp(at, UTC)
             at += wish.step
 
@@ -251,12 +260,17 @@ def _visit(diary: Diary, wish: Wish, start: datetime) -> Stop:
     )
 
 
-def _neighbours(
-    chain: Sequence[LinkedStop], stop_id: str, diary: Diary, start: datetime
-) -> tuple[object, ...]:
-    index = next(i for i, linked in enumerate(chain) if linked.stop.stop_id == stop_id)
+def _full_days_before(diary: Diary, start: datetime) -> int:
+    """A full day cuts a gap as an absence would: what lies before it and behind it are two gaps."""
+    zone = ZoneInfo(diary.calendar.time_zone)
+    full = diary.rules.full_days(zone, [linked.stop for linked in diary.chain])
+    return sum(day < start.astimezone(zone).date() for day in full)
+
+
+def _neighbours(chain: Sequence[LinkedStop], visit: Stop, diary: Diary) -> tuple[object, ...]:
+    index = next(i for i, linked in enumerate(chain) if linked.stop.stop_id == visit.stop_id)
     after = chain[index + 1].stop.stop_id if index + 1 < len(chain) else None
-    shift = shifts_between(diary.calendar, start, start + SECOND)[0]
+    shift = shifts_between(diary.calendar, visit.starts_at, visit.starts_at + SECOND)[0]
     return chain[index].previous_id, after, shift.start
 
 

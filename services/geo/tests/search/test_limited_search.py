@@ -1,0 +1,151 @@
+"""Slot search with all that limits agents besides their time, against the exhaustive check (GEO-25, GEO-26).
+
+`GIRO_WORLDS=5000` looks at more worlds than the suite does.
+"""
+
+import os
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from geo.domain.calendar import shift_of
+from geo.domain.stop import PLACELESS, Stop, StopKind
+from kit.errors import Reason
+from kit.values.window import Window
+from services.geo.tests.search.test_slot_search import (
+    PLACES,
+    _engine,
+    _expected,
+    _run,
+    _search,
+    _starts,
+    worlds,
+)
+from services.geo.tests.support.limits_world import Fence, Rules, refused_by_rule
+from services.geo.tests.support.search_world import Diary, Wish
+
+WORLDS = int(os.environ.get("GIRO_WORLDS", "100"))
+RULES = {Reason.NO_SKILL, Reason.OUTSIDE_ZONE, Reason.QUOTA, Reason.OUTSIDE_SHIFT}
+"""Reasons that do not depend on drives."""
+
+_SPANS = st.tuples(st.integers(0, 5), st.integers(0, 5)).map(lambda pair: (min(pair), max(pair)))
+FENCES = st.one_of(
+    st.builds(Fence, places=_SPANS),
+    st.builds(Fence, codes=st.sets(st.sampled_from("AB"), min_size=1).map(frozenset)),
+    st.builds(Fence, band=st.sampled_from([1, 600, 1800, 3600])),
+)
+RULE_BOOKS = st.builds(
+    Rules,
+    fences=st.lists(FENCES, max_size=2).map(tuple),
+    most=st.sampled_from([0, 1, 1, 2, 3]),
+    percent=st.sampled_from([100, 100, 50, 34]),
+)
+
+
+@st.composite
+def limited_worlds(draw: st.DrawFn) -> dict[str, Any]:
+    """Worlds whose agents have skills, zones and quotas, and customers with skills, postcodes and windows."""
+    world = draw(worlds())
+    for diary in world["diaries"].values():
+        diary.rules = draw(RULE_BOOKS)
+        diary.skills = frozenset(draw(st.sampled_from(["", "a", "ab"])))
+    world["wish"] = replace(
+        world["wish"],
+        skills=frozenset(draw(st.sampled_from(["", "", "a"]))),
+        postcode=draw(st.sampled_from(["", "A", "B"])),
+        arrival=draw(st.booleans()),
+        step=draw(st.sampled_from([600, 900, 1800])),
+    )
+    return world  # type: ignore[no-any-return]
+
+
+EVERYTHING = settings(
+    max_examples=WORLDS,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a world takes minutes to shrink, and stays large
+)
+
+
+@EVERYTHING
+@given(limited_worlds())
+def test_search_equals_the_exhaustive_check_under_all_limits(world: dict[str, Any]) -> None:
+    found = _run(_engine(world).search("ten", _search(world)))
+    assert _starts(found) == sorted((s.added, s.start, s.agent_id) for s in _expected(world))
+
+
+@EVERYTHING
+@given(limited_worlds())
+def test_a_start_that_is_not_offered_is_refused_for_the_reason_that_is_told(world: dict[str, Any]) -> None:
+    """Every start of a refused gap: refused by the ledger, and by the same rule where it is a rule."""
+    wish: Wish = world["wish"]
+    found = _run(_engine(world).search("ten", _search(world, explain=True)))
+    for slot, _ in found.slots:
+        assert _ledger_says(world["diaries"][slot.agent_id], wish, slot.start) is None
+    for gap in found.refused:
+        diary = world["diaries"][gap.agent_id].swept(wish.as_of)
+        for start in _starts_in(gap.start, gap.end, wish):
+            said = _ledger_says(diary, wish, start)
+            assert said is not None
+            if said is Reason.OUTSIDE_SHIFT:  # it would end after the shift that the gap lies in
+                assert gap.reason is not Reason.NO_SKILL
+            elif gap.reason in RULES:
+                assert said is gap.reason
+            else:
+                assert said not in RULES
+
+
+def _starts_in(begin: int, end: int, wish: Wish) -> list[int]:
+    """The starts on the grid in a gap that some window of the wish allows."""
+    earliest = max(wish.as_of, wish.not_before or wish.as_of).timestamp()
+    length = 0 if wish.arrival else wish.duration
+    return [
+        start
+        for start in range(begin + -begin % wish.step, end, wish.step)
+        if start >= earliest
+        and any(
+            window.start.timestamp() <= start and start + length <= window.end.timestamp()
+            for window in wish.windows
+        )
+    ]
+
+
+def _ledger_says(diary: Diary, wish: Wish, start: int) -> Reason | None:
+    """Why the ledger would refuse; None when it would not. As `usecases.admission` and the chain, by hand."""
+    begin = datetime.fromtimestamp(start, UTC)
+    diary = diary.swept(wish.as_of)
+    ruled = refused_by_rule(diary, wish, begin)
+    if ruled is not None:
+        return ruled
+    end = begin + timedelta(seconds=wish.duration)
+    buffer = max(diary.buffer, wish.buffer)
+    visit = Stop("visit", StopKind.APPOINTMENT, begin, end, wish.place, buffer, "apt")
+    tried = diary.tried(visit, wish.as_of)
+    assert tried is not None, "it is in a shift"
+    return tried.refusals[0].reason if tried.refusals else None
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(limited_worlds())
+def test_the_worlds_are_about_something(world: dict[str, Any]) -> None:
+    """A quota never lets a day be longer, whatever is offered: taken one by one, until nothing is."""
+    wish: Wish = world["wish"]
+    diary: Diary = world["diaries"]["agt_a"]
+    for number in range(12):
+        found = _run(_engine(world).search("ten", _search(world, agent_ids=("agt_a",), limit=1)))
+        if not found.slots:
+            return
+        ((slot, _),) = found.slots
+        begin = datetime.fromtimestamp(slot.start, UTC)
+        end = begin + timedelta(seconds=wish.duration)
+        name = f"n{number}"
+        visit = Stop(name, StopKind.APPOINTMENT, begin, end, wish.place, slot.buffer, name)
+        before = refused_by_rule(diary.swept(wish.as_of), wish, begin)
+        assert before is None
+        assert shift_of(diary.calendar, Window(begin, end)) is not None
+        assert diary.book_visit(visit, wish.as_of)
+        placed = [link.stop.place for link in diary.chain if link.stop.kind not in PLACELESS]
+        assert set(placed) <= set(PLACES)
