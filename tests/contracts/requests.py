@@ -20,6 +20,7 @@ from google.protobuf.message import Message
 from giro.booking.v1 import annulments_pb2_grpc as _annulments  # noqa: F401
 from giro.booking.v1 import booking_pb2_grpc as _booking  # noqa: F401
 from giro.booking.v1 import calendars_pb2_grpc as _calendars  # noqa: F401
+from giro.booking.v1 import documents_pb2_grpc as _documents  # noqa: F401
 from giro.booking.v1 import outcomes_pb2_grpc as _outcomes  # noqa: F401
 from giro.booking.v1 import packages_pb2_grpc as _packages  # noqa: F401
 from giro.booking.v1 import portal_pb2_grpc as _portal  # noqa: F401
@@ -45,6 +46,7 @@ SERVICES = {
     "giro.booking.v1.VisitsService": "booking",
     "giro.booking.v1.PortalService": "booking",
     "giro.booking.v1.CalendarsService": "booking",
+    "giro.booking.v1.DocumentsService": "booking",
     "giro.booking.v1.PackagesService": "booking",
     "giro.booking.v1.AnnulmentsService": "booking",
     "giro.booking.v1.UnavailabilityService": "booking",
@@ -179,6 +181,7 @@ SAMPLES: Mapping[str, Callable[[], Any]] = {
     "geo.v1.SetTravelParameterRequest.value": lambda: "8",
     "geo.v1.UpsertZoneRequest.name": lambda: f"zone {uuid.uuid4().hex}",
     "units": lambda: 1,
+    "file_name": lambda: "form.pdf",
     "text": lambda: "a note",
     "first_day": lambda: "2027-01-01",
     "last_day": lambda: "2027-01-31",

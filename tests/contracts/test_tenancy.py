@@ -20,6 +20,7 @@ from google.protobuf.message import Message
 from allinone.stack import Stack
 from giro.booking.v1 import annulments_pb2 as annulments
 from giro.booking.v1 import booking_pb2 as booking
+from giro.booking.v1 import documents_pb2 as documents
 from giro.booking.v1 import outcomes_pb2 as outcomes
 from giro.booking.v1 import unavailability_pb2 as unavailability
 from giro.booking.v1.outcomes_pb2_grpc import OutcomesServiceStub
@@ -58,6 +59,7 @@ PREFIXES = {
     "number_id": "num",
     "opt_out_id": "opt",
     "claim_id": "ann",
+    "document_id": "doc",
     "unavailability_id": "una",
     "reminder_id": "rem",
     "state_id": "sta",
@@ -171,6 +173,8 @@ class Party:
             self.ids["hold_id"] = (await self.world.hold(self.ids["slot_token"])).hold_id
         if "opt_out_id" in names:
             self.ids["opt_out_id"] = await self._opt_out()
+        if "document_id" in names:
+            self.ids["document_id"] = await self._document()
         if "claim_id" in names:
             self.ids["claim_id"] = await self._claim()
         if "unavailability_id" in names:
@@ -189,6 +193,22 @@ class Party:
         await self.world.call(service.SetOptOut, reminders.SetOptOutRequest(phone=phone, opted_out=True))
         found = await self.world.call(service.ListOptOuts, reminders.ListOptOutsRequest())
         return str(found.opt_outs[0].opt_out_id)
+
+    async def _document(self) -> str:
+        """The id of a document of the present appointment."""
+        header = documents.UploadDocumentHeader(
+            appointment_id=self.ids["appointment_id"], file_name="a.pdf", request_id=request_id()
+        )
+        parts = [
+            documents.UploadDocumentRequest(header=header),
+            documents.UploadDocumentRequest(chunk=b"%PDF-1.7 form"),
+        ]
+        rpc = RPCS["/giro.booking.v1.DocumentsService/UploadDocument"]
+        upload: Any = self.channels["booking"].stream_unary(
+            rpc.path, lambda message: message.SerializeToString(), response_class(rpc).FromString
+        )
+        made = await upload(iter(parts), metadata=self._metadata(rpc), timeout=15)
+        return str(made.document_id)
 
     async def _claim(self) -> str:
         """The id of an open claim to annul a visit of its own."""

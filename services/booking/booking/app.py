@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
+from booking.clients.document_folder import DocumentFolder
 from booking.clients.geo import GeoAgents, GeoLedger
 from booking.clients.geo_rounds import GeoRounds
 from booking.domain.agent_calendar import FeedSecrets
@@ -22,6 +23,7 @@ from booking.transport.consumers import (
     RecentChanges,
     ReminderAnswers,
 )
+from booking.transport.documents_rpc import DocumentsServicer
 from booking.transport.feeds import Feeds, FeedServer
 from booking.transport.outcomes_rpc import OutcomesServicer
 from booking.transport.packages_rpc import PackagesServicer
@@ -37,6 +39,7 @@ from booking.usecases.settle_changes import settle_changes
 from giro.booking.v1.annulments_pb2_grpc import add_AnnulmentsServiceServicer_to_server
 from giro.booking.v1.booking_pb2_grpc import add_BookingServiceServicer_to_server
 from giro.booking.v1.calendars_pb2_grpc import add_CalendarsServiceServicer_to_server
+from giro.booking.v1.documents_pb2_grpc import add_DocumentsServiceServicer_to_server
 from giro.booking.v1.outcomes_pb2_grpc import add_OutcomesServiceServicer_to_server
 from giro.booking.v1.packages_pb2_grpc import add_PackagesServiceServicer_to_server
 from giro.booking.v1.portal_pb2_grpc import add_PortalServiceServicer_to_server
@@ -114,8 +117,10 @@ class BookingApp:
         listens_at = await feeds.start()
         secrets = FeedSecrets(settings.slot_token_key.encode())
         calendars = CalendarsServicer(desk, secrets, settings.feed_url or listens_at)
+        documents = DocumentFolder(settings.documents_folder)
         servicers: list[tuple[Add, object]] = [
             (add_CalendarsServiceServicer_to_server, calendars),
+            (add_DocumentsServiceServicer_to_server, DocumentsServicer(desk, documents)),
             (add_BookingServiceServicer_to_server, BookingServicer(desk)),
             (add_VisitsServiceServicer_to_server, VisitsServicer(desk)),
             (add_OutcomesServiceServicer_to_server, OutcomesServicer(desk)),

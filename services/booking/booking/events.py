@@ -7,9 +7,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from booking.domain.annulment import AnnulmentClaim
 from booking.domain.appointment import Appointment, Change, MoveKind, State
+from booking.domain.document import Document
 from booking.domain.package import Level, Package
 from giro.booking.v1 import annulment_events_pb2 as annulment_pb
 from giro.booking.v1 import booking_events_pb2 as pb
+from giro.booking.v1 import document_events_pb2 as document_pb
 from giro.booking.v1 import package_events_pb2 as package_pb
 from kit.db.uow import Tx
 
@@ -23,6 +25,7 @@ OUTCOME_SET = "appointment_outcome_set"
 NOTED = "appointment_noted"
 ANNULMENT_CLAIMED = "annulment_claimed"
 ANNULMENT_DECIDED = "annulment_decided"
+DOCUMENT_ADDED = "document_added"
 PACKAGE_RENEWED = "package_renewed"
 PACKAGE_RECOVERED = "package_recovered"
 
@@ -147,6 +150,19 @@ def _package(told: Told) -> package_pb.PackageSnapshot:
         step=told.package.step,
         level=told.level.value,
     )
+
+
+def document_added(tx: Tx, document: Document, campaign_id: str) -> None:
+    """A document, or a new version of one, is kept."""
+    message = document_pb.DocumentAdded(
+        appointment_id=document.appointment_id,
+        campaign_id=campaign_id,
+        document_id=document.document_id,
+        version=document.version,
+        media_type=document.media_type,
+        size_bytes=document.size_bytes,
+    )
+    tx.emit(DOCUMENT_ADDED, document.appointment_id, message)
 
 
 def _claim(claim: AnnulmentClaim) -> annulment_pb.AnnulmentSnapshot:

@@ -1,5 +1,6 @@
 """What booking is told by its environment; the only place that names it."""
 
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
@@ -27,6 +28,8 @@ class Settings(ServiceSettings):
     """Seconds between two looks for changes to settle."""
     recover_every: float = Field(60.0, gt=0)
     """Seconds between two looks for cancelled appointments that may be made up (R-138)."""
+    documents_folder: Path = Path(".run/documents")
+    """Where the bytes of documents lie; a volume of its own, kept with the database's backups."""
     feed_port: int = Field(0, ge=0, le=65535)
     """Port of the HTTP server that calendar programs read agents' feeds from; 0 takes any free one."""
     feed_url: str = ""

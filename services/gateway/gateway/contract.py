@@ -16,6 +16,7 @@ from giro.booking.v1 import (
     annulments_pb2,
     booking_pb2,
     calendars_pb2,
+    documents_pb2,
     outcomes_pb2,
     packages_pb2,
     portal_pb2,
@@ -41,6 +42,7 @@ MORE: Final[tuple[tuple[str, FileDescriptor], ...]] = (
     ("geo", zones_pb2.DESCRIPTOR),
     ("booking", outcomes_pb2.DESCRIPTOR),
     ("booking", calendars_pb2.DESCRIPTOR),
+    ("booking", documents_pb2.DESCRIPTOR),
     ("booking", portal_pb2.DESCRIPTOR),
     ("booking", packages_pb2.DESCRIPTOR),
     ("booking", annulments_pb2.DESCRIPTOR),
@@ -156,7 +158,7 @@ def _methods() -> list[tuple[str, MethodDescriptor]]:
 
 def _is_stream_without_a_path(method: MethodDescriptor) -> bool:
     pathless = method.GetOptions().Extensions[annotations_pb2.http].WhichOneof("pattern") is None
-    return bool(method.server_streaming) and not method.client_streaming and pathless
+    return bool(method.server_streaming or method.client_streaming) and pathless
 
 
 def public_services() -> dict[str, str]:

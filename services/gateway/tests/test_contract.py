@@ -8,6 +8,7 @@ from giro.booking.v1 import (
     annulments_pb2,
     booking_pb2,
     calendars_pb2,
+    documents_pb2,
     outcomes_pb2,
     packages_pb2,
     portal_pb2,
@@ -23,6 +24,7 @@ def test_every_rpc_of_the_public_services_is_served() -> None:
     booking = (
         booking_pb2,
         calendars_pb2,
+        documents_pb2,
         outcomes_pb2,
         portal_pb2,
         packages_pb2,
@@ -42,7 +44,7 @@ def test_every_rpc_of_the_public_services_is_served() -> None:
 
 
 def test_what_streams_has_no_json_form() -> None:
-    names = {"OptimizeDay", "PlanTour", "RepairDay", "StreamReport"}
+    names = {"OptimizeDay", "PlanTour", "RepairDay", "StreamReport", "UploadDocument", "DownloadDocument"}
     assert {path.rpartition("/")[2] for path in streams()} == names
     assert not {rpc.name for rpc in public_rpcs()} & names
 
@@ -55,6 +57,7 @@ def test_the_ledger_is_not_public() -> None:
         "giro.booking.v1.OutcomesService",
         "giro.booking.v1.PortalService",
         "giro.booking.v1.CalendarsService",
+        "giro.booking.v1.DocumentsService",
         "giro.booking.v1.PackagesService",
         "giro.booking.v1.AnnulmentsService",
         "giro.booking.v1.UnavailabilityService",

@@ -147,3 +147,21 @@ def contact_unavailable() -> RuleViolated:
     """The person to visit cannot be met on that day."""
     message = "the person to visit is noted as unavailable at that time"
     return RuleViolated(Reason.CONTACT_UNAVAILABLE, message)
+
+
+def document_refused(cause: str, what: str) -> InvalidInput:
+    """The bytes are of no type that is taken (TYPE), or would unpack to far more (BOMB)."""
+    message = f"the document {what}"
+    return InvalidInput(Reason.DOCUMENT_REFUSED, message, metadata={"cause": cause}, field="chunk")
+
+
+def document_too_large(most: int) -> InvalidInput:
+    """More bytes than a document may have."""
+    message = f"the document has more than {most} bytes"
+    return InvalidInput(Reason.TOO_LARGE, message, metadata={"limit_bytes": most}, field="chunk")
+
+
+def too_many_documents(limit: int) -> RuleViolated:
+    """R-082: the appointment has as many documents, versions counted, as it may."""
+    message = f"an appointment has at most {limit} documents, each version counted"
+    return RuleViolated(Reason.TOO_MANY, message, metadata={"limit": limit})

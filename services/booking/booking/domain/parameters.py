@@ -142,6 +142,25 @@ RECOVERY_A_DAY = Parameter(
     narrowest=Scope.CAMPAIGN,
 )
 
+DOCUMENT_LIMIT = Parameter(
+    "document_limit",
+    int,
+    default=10,
+    description="Most documents of an appointment, each version counted (R-082).",
+    rule="R-082",
+    bounds=Bounds(1, 100),
+    narrowest=Scope.CAMPAIGN,
+)
+DOCUMENT_MOST_BYTES = Parameter(
+    "document_most_bytes",
+    int,
+    default=20 * 1024 * 1024,
+    description="Most bytes of one document (R-082).",
+    rule="R-082",
+    bounds=Bounds(1024, 100 * 1024 * 1024),
+    narrowest=Scope.CAMPAIGN,
+)
+
 DEFINITIONS: Mapping[str, Parameter[Any]] = {
     parameter.name: parameter
     for parameter in (
@@ -160,6 +179,8 @@ DEFINITIONS: Mapping[str, Parameter[Any]] = {
         NEARLY_FULL_PERCENT,
         NEARLY_FULL_LEFT,
         RECOVERY_A_DAY,
+        DOCUMENT_LIMIT,
+        DOCUMENT_MOST_BYTES,
     )
 }
 

@@ -30,6 +30,7 @@ TABLES = (
     "unavailabilities",
     "package_steps",
     "calendar_feeds",
+    "documents",
 )
 
 

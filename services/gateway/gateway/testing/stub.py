@@ -19,6 +19,7 @@ from giro.booking.v1 import (
     annulments_pb2,
     booking_pb2,
     calendars_pb2,
+    documents_pb2,
     outcomes_pb2,
     packages_pb2,
     portal_pb2,
@@ -34,6 +35,7 @@ _FILES: Final = (
     identity_pb2,
     booking_pb2,
     calendars_pb2,
+    documents_pb2,
     outcomes_pb2,
     packages_pb2,
     visits_pb2,
@@ -102,7 +104,7 @@ class Stub:
                 response_serializer=lambda message: message.SerializeToString(),
             )
             for method in service.methods
-            if not method.server_streaming
+            if not (method.server_streaming or method.client_streaming)
         }
         return grpc.method_handlers_generic_handler(service.full_name, handlers)
 

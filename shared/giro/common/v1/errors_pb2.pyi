@@ -132,6 +132,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The agent contacted the customer before the visit, so it cannot be disowned (R-008)."""
     ERROR_REASON_CONTACT_UNAVAILABLE: _ErrorReason.ValueType  # 72
     """The person to visit is noted as unavailable at that time."""
+    ERROR_REASON_DOCUMENT_REFUSED: _ErrorReason.ValueType  # 73
+    """The document's bytes are not taken. Metadata: `cause`, TYPE or BOMB."""
+    ERROR_REASON_TOO_MANY: _ErrorReason.ValueType  # 74
+    """There are as many as there may be. Metadata: `limit`."""
+    ERROR_REASON_OUTCOMES_DUE: _ErrorReason.ValueType  # 75
+    """The agent has not told the outcomes of earlier visits."""
     ERROR_REASON_OUTSIDE_ZONE: _ErrorReason.ValueType  # 47
     """The place lies in none of the agent's zones. Metadata: `agent_id`."""
     ERROR_REASON_QUOTA: _ErrorReason.ValueType  # 48
@@ -255,6 +261,12 @@ ERROR_REASON_AGENT_CONTACTED: ErrorReason.ValueType  # 71
 """The agent contacted the customer before the visit, so it cannot be disowned (R-008)."""
 ERROR_REASON_CONTACT_UNAVAILABLE: ErrorReason.ValueType  # 72
 """The person to visit is noted as unavailable at that time."""
+ERROR_REASON_DOCUMENT_REFUSED: ErrorReason.ValueType  # 73
+"""The document's bytes are not taken. Metadata: `cause`, TYPE or BOMB."""
+ERROR_REASON_TOO_MANY: ErrorReason.ValueType  # 74
+"""There are as many as there may be. Metadata: `limit`."""
+ERROR_REASON_OUTCOMES_DUE: ErrorReason.ValueType  # 75
+"""The agent has not told the outcomes of earlier visits."""
 ERROR_REASON_OUTSIDE_ZONE: ErrorReason.ValueType  # 47
 """The place lies in none of the agent's zones. Metadata: `agent_id`."""
 ERROR_REASON_QUOTA: ErrorReason.ValueType  # 48

@@ -1,0 +1,171 @@
+"""Keeps documents of appointments, with versions (R-082).
+
+The bytes are written aside while they come and checked whole; they lie in the store before the row that
+names them is committed. Bytes that no row names are nobody's and are dropped.
+"""
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import IO, Final
+
+from booking import events
+from booking.domain import errors
+from booking.domain.appointment import Appointment
+from booking.domain.document import Document, media_type
+from booking.domain.parameters import DOCUMENT_LIMIT, DOCUMENT_MOST_BYTES
+from booking.storage import appointments, documents, parameters
+from booking.usecases.desk import Desk
+from booking.usecases.document_store import DocumentStore
+from booking.usecases.reach import reach
+from kit.db.claims import Claim
+from kit.db.uow import Tx
+from kit.failpoints import failpoint
+from kit.rpc.context import caller
+from kit.values.ids import new_id
+
+_IN_MEMORY: Final = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class UploadDocument:
+    """What an upload is of; `document_id` is empty for a new document."""
+
+    appointment_id: str
+    document_id: str
+    file_name: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """Bytes that have come, whole."""
+
+    file: IO[bytes]
+    size: int
+    sha256: str
+    media_type: str
+
+
+async def upload_document(
+    desk: Desk, store: DocumentStore, upload: UploadDocument, chunks: AsyncIterator[bytes]
+) -> Document:
+    """The document's new version; the same again for the same request with the same bytes.
+
+    Raises NotFound, NotAllowed, TOO_LARGE as soon as it is, DOCUMENT_REFUSED, TOO_MANY, Unavailable.
+    """
+    async with desk.db.uow(caller().tenant) as tx:
+        appointment = await _appointment(tx, upload)
+        most = (await parameters.effective(tx, appointment.campaign_id))[DOCUMENT_MOST_BYTES]
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
+        content = await _received(file, chunks, most)
+        return await _keep(desk, store, upload, content)
+
+
+async def list_documents(desk: Desk, appointment_id: str) -> Sequence[Document]:
+    """All versions of an appointment's documents. Raises NotFound, NotAllowed."""
+    async with desk.db.uow(caller().tenant) as tx:
+        await _seen(tx, appointment_id)
+        return await documents.of_appointment(tx, appointment_id)
+
+
+async def read_document(
+    desk: Desk, store: DocumentStore, document_id: str, version: int
+) -> AsyncIterator[bytes]:
+    """The bytes of one version, 0 for the newest. Raises NotFound, NotAllowed, Unavailable."""
+    async with desk.db.uow(caller().tenant) as tx:
+        found = await documents.get(tx, document_id, version)
+        await _seen(tx, found.appointment_id)
+    async for piece in store.read(found.stored_as):
+        yield piece
+
+
+async def _seen(tx: Tx, appointment_id: str) -> Appointment:
+    appointment = await appointments.get(tx, appointment_id)
+    reach().require_sight(appointment.campaign_id, appointment.agent_id)
+    return appointment
+
+
+async def _appointment(tx: Tx, upload: UploadDocument) -> Appointment:
+    appointment = await _seen(tx, upload.appointment_id)
+    if upload.document_id:
+        known = await documents.get(tx, upload.document_id, 0)
+        if known.appointment_id != upload.appointment_id:
+            raise errors.invalid("document_id", "is a document of another appointment")
+    return appointment
+
+
+async def _received(file: IO[bytes], chunks: AsyncIterator[bytes], most: int) -> _Content:
+    size, digest = 0, hashlib.sha256()
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > most:
+            raise errors.document_too_large(most)
+        digest.update(chunk)
+        await asyncio.to_thread(file.write, chunk)
+    if not size:
+        raise errors.invalid("chunk", "the document is empty")
+    file.seek(0)
+    kind = await asyncio.to_thread(media_type, file)
+    file.seek(0)
+    return _Content(file, size, digest.hexdigest(), kind)
+
+
+async def _keep(desk: Desk, store: DocumentStore, upload: UploadDocument, content: _Content) -> Document:
+    stored_as = f"{caller().tenant}/{new_id('fil')}"
+    await store.put(stored_as, content.file)
+    await failpoint("booking.document.after_put")
+    try:
+        document = await _commit(desk, upload, content, stored_as)
+    except Exception:
+        await store.drop(stored_as)
+        raise
+    if document.stored_as != stored_as:  # the request was repeated: the first answer's bytes are there
+        await store.drop(stored_as)
+    return document
+
+
+async def _commit(desk: Desk, upload: UploadDocument, content: _Content, stored_as: str) -> Document:
+    body = "\0".join((upload.appointment_id, upload.document_id, upload.file_name, content.sha256))
+    claim = Claim(f"req:{upload.request_id}", f"UploadDocument\0{body}".encode())
+    async with desk.db.uow(caller().tenant, claim) as tx:
+        if tx.claim_ref is not None:
+            document_id, _, version = tx.claim_ref.partition(" ")
+            return await documents.get(tx, document_id, int(version))
+        appointment = await appointments.lock(tx, upload.appointment_id)
+        known = await documents.of_appointment(tx, upload.appointment_id)
+        limit = (await parameters.effective(tx, appointment.campaign_id))[DOCUMENT_LIMIT]
+        _require_room(upload, known, limit)
+        document = _document(upload, content, known, (stored_as, await tx.now()))
+        await documents.insert(tx, document)
+        events.document_added(tx, document, appointment.campaign_id)
+        tx.refer(f"{document.document_id} {document.version}")
+        await failpoint("booking.document.before_commit")
+    return document
+
+
+def _require_room(upload: UploadDocument, known: Sequence[Document], limit: int) -> None:
+    """A new version needs room as a new document does: nothing is ever taken away."""
+    if len(known) >= limit:
+        raise errors.too_many_documents(limit)
+
+
+def _document(
+    upload: UploadDocument, content: _Content, known: Sequence[Document], stored: tuple[str, datetime]
+) -> Document:
+    versions = [each.version for each in known if each.document_id == upload.document_id]
+    return Document(
+        document_id=upload.document_id or new_id("doc"),
+        version=max(versions, default=0) + 1,
+        appointment_id=upload.appointment_id,
+        file_name=upload.file_name,
+        media_type=content.media_type,
+        size_bytes=content.size,
+        sha256=content.sha256,
+        stored_as=stored[0],
+        uploaded_by=caller().subject,
+        uploaded_at=stored[1],
+    )

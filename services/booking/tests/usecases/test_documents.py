@@ -1,0 +1,250 @@
+"""Documents of appointments: versions, limits, what they are, bombs, crashes, other tenants."""
+
+import asyncio
+import hashlib
+import io
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from booking_house import House, soon
+
+from booking.clients.document_folder import DocumentFolder
+from booking.domain.appointment import Card
+from booking.domain.document import DOCX, Document, media_type
+from booking.usecases.documents import UploadDocument, list_documents, read_document, upload_document
+from booking.usecases.set_parameter import set_parameter
+from kit import failpoints
+from kit.errors import GiroError, NotAllowed, NotFound, Reason, Unavailable
+from kit.rpc.context import Grant
+from kit.values.ids import new_id
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PDF = b"%PDF-1.7\n" + b"signed " * 100
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (800).to_bytes(4, "big") + (600).to_bytes(4, "big") + b"\x08" * 20
+CHUNK = 256 * 1024
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DocumentFolder:
+    """A store of its own."""
+    return DocumentFolder(tmp_path / "documents")
+
+
+def docx(**more: bytes) -> bytes:
+    """A small DOCX, with more entries where asked."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in {
+            "[Content_Types].xml": b"<Types/>",
+            "word/document.xml": b"<w/>",
+            **more,
+        }.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+async def pieces(content: bytes) -> AsyncIterator[bytes]:
+    for first in range(0, len(content), CHUNK):
+        yield content[first : first + CHUNK]
+
+
+async def upload(
+    house: House, store: DocumentFolder, card: Card, content: bytes = PDF, document_id: str = "", **more: str
+) -> Document:
+    what = {"file_name": "form.pdf", "request_id": new_id("req"), **more}
+    command = UploadDocument(card.appointment.appointment_id, document_id, **what)
+    return await upload_document(house.desk, store, command, pieces(content))
+
+
+async def read(house: House, store: DocumentFolder, document: Document, version: int = 0) -> bytes:
+    found = read_document(house.desk, store, document.document_id, version)
+    return b"".join([piece async for piece in found])
+
+
+def files(store: DocumentFolder) -> list[Path]:
+    return [path for path in store._folder.rglob("*") if path.is_file()]
+
+
+async def refused(work: Any) -> GiroError:
+    with pytest.raises(GiroError) as error:
+        await work
+    return error.value
+
+
+async def test_versions_are_kept_and_read_back(house: House, store: DocumentFolder) -> None:
+    card = await house.booked()
+    house.enter(Grant("AGENT", "agent", house.agents[0]), subject="usr_agent")
+    first = await upload(house, store, card)
+    big = PDF + bytes(range(256)) * 8000
+    second = await upload(house, store, card, big, first.document_id, file_name="again.pdf")
+    other = await upload(house, store, card, PNG, file_name="photo.png")
+    assert [(d.version, d.media_type, d.uploaded_by) for d in (first, second, other)] == [
+        (1, "application/pdf", "usr_agent"),
+        (2, "application/pdf", "usr_agent"),
+        (1, "image/png", "usr_agent"),
+    ]
+    assert second.sha256 == hashlib.sha256(big).hexdigest()
+    listed = await list_documents(house.desk, card.appointment.appointment_id)
+    assert list(listed) == sorted([first, second, other], key=lambda d: (d.document_id, d.version))
+    assert await read(house, store, first) == big
+    assert await read(house, store, first, 1) == PDF
+    house.enter()
+    assert [event for event, _ in await house.events()][1:] == ["document_added"] * 3
+
+
+async def test_a_repeated_request_keeps_one_and_other_bytes_are_refused(
+    house: House, store: DocumentFolder
+) -> None:
+    card, key = await house.booked(), new_id("req")
+    first = await upload(house, store, card, request_id=key)
+    assert await upload(house, store, card, request_id=key) == first
+    assert len(files(store)) == 1
+    again = await refused(upload(house, store, card, PNG, request_id=key))
+    assert again.reason is Reason.REQUEST_ID_REUSED
+    assert len(files(store)) == 1
+
+
+async def test_the_number_is_limited_also_at_once(house: House, store: DocumentFolder) -> None:
+    card = await house.booked()
+    await set_parameter(house.desk, "document_limit", "", "3")
+    made = await asyncio.gather(*(upload(house, store, card) for _ in range(8)), return_exceptions=True)
+    assert sum(isinstance(each, Document) for each in made) == 3
+    assert {getattr(each, "reason", "") for each in made} - {""} == {Reason.TOO_MANY}
+    assert len(files(store)) == 3
+
+
+async def test_two_hundred_megabytes_are_refused_long_before_their_end(
+    house: House, store: DocumentFolder
+) -> None:
+    card, sent = await house.booked(), 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 200 * 1024 * 1024:
+            sent += CHUNK
+            yield (PDF + bytes(CHUNK))[:CHUNK]
+
+    command = UploadDocument(card.appointment.appointment_id, "", "big.pdf", new_id("req"))
+    error = await refused(upload_document(house.desk, store, command, endless()))
+    assert (error.reason, error.metadata) == (Reason.TOO_LARGE, {"limit_bytes": str(20 * 1024 * 1024)})
+    assert sent == 20 * 1024 * 1024 + CHUNK
+    assert files(store) == []
+
+
+@pytest.mark.parametrize(("size", "good"), [(2048, True), (2049, False)])
+async def test_the_size_on_both_sides(house: House, store: DocumentFolder, size: int, good: bool) -> None:
+    card = await house.booked()
+    await set_parameter(house.desk, "document_most_bytes", "", "2048")
+    content = PDF.ljust(size, b" ")
+    if good:
+        assert (await upload(house, store, card, content)).size_bytes == size
+    else:
+        assert (await refused(upload(house, store, card, content))).reason is Reason.TOO_LARGE
+
+
+def many(number: int) -> bytes:
+    return docx(**{f"word/{n}.xml": b"" for n in range(number)})
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (b"MZ\x90\0 a program", "TYPE"),
+        (b"<html></html>", "TYPE"),
+        (b"PK\x03\x04 no archive", "TYPE"),
+        (docx()[:-30], "TYPE"),
+        (docx(**{"word/media.xml": b"\0" * 30_000_000}), "BOMB"),
+        (docx(**{"word/inner.zip": b"x"}), "BOMB"),
+        (many(1000), "BOMB"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (60_000).to_bytes(4, "big") * 2 + b"\0" * 8, "BOMB"),
+        (b"\x89PNG\r\n\x1a\n", "BOMB"),
+    ],
+)
+async def test_what_it_is_decides_not_its_name(
+    house: House, store: DocumentFolder, content: bytes, cause: str
+) -> None:
+    error = await refused(upload(house, store, await house.booked(), content))
+    assert (error.reason, error.metadata) == (Reason.DOCUMENT_REFUSED, {"cause": cause})
+    assert files(store) == []
+
+
+async def test_an_archive_that_lies_about_its_size_is_a_bomb_all_the_same() -> None:
+    honest = docx(**{"word/media.xml": b"\0" * 30_000_000})
+    lie = honest.replace((30_000_000).to_bytes(4, "little"), (100).to_bytes(4, "little"))
+    assert lie != honest
+    with pytest.raises(GiroError) as error:
+        media_type(io.BytesIO(lie))
+    assert error.value.reason is Reason.DOCUMENT_REFUSED
+    assert media_type(io.BytesIO(many(900))) == DOCX
+    assert media_type(io.BytesIO(b"\xff\xd8\xff\xe0 photo")) == "image/jpeg"
+
+
+async def test_an_empty_one_and_one_of_another_appointment(house: House, store: DocumentFolder) -> None:
+    card, other = await house.booked(), await house.booked(agent=1)
+    assert (await refused(upload(house, store, card, b""))).reason is Reason.INVALID_FIELD
+    made = await upload(house, store, card)
+    error = await refused(upload(house, store, other, PDF, made.document_id))
+    assert [violation.field for violation in error.violations] == ["document_id"]
+
+
+async def test_others_see_nothing(house: House, store: DocumentFolder) -> None:
+    card = await house.booked()
+    made = await upload(house, store, card)
+    house.enter(Grant("AGENT", "agent", house.agents[1]))
+    with pytest.raises(NotAllowed):
+        await read(house, store, made)
+    with pytest.raises(NotAllowed):
+        await upload(house, store, card)
+    stranger = House(house.desk, house.ledger, house.agents)
+    stranger.enter()
+    for work in (
+        upload(stranger, store, card),
+        list_documents(house.desk, card.appointment.appointment_id),
+        read(stranger, store, made),
+    ):
+        with pytest.raises(NotFound):
+            await work
+    assert len(files(store)) == 1
+
+
+class Died(BaseException):
+    """A process that is gone."""
+
+
+@pytest.mark.parametrize("point", ["after_put", "before_commit"])
+async def test_death_leaves_no_document_and_the_repetition_makes_it(
+    house: House, store: DocumentFolder, point: str
+) -> None:
+    card, key = await house.booked(soon()), new_id("req")
+
+    async def die() -> None:
+        failpoints.disarm(f"booking.document.{point}")
+        raise Died
+
+    failpoints.arm(f"booking.document.{point}", die)
+    with pytest.raises(Died):
+        await upload(house, store, card, request_id=key)
+    assert await list_documents(house.desk, card.appointment.appointment_id) == []
+    made = await upload(house, store, card, request_id=key)
+    assert await read(house, store, made) == PDF
+
+
+async def test_a_store_that_fails_keeps_nothing_and_says_so(house: House, tmp_path: Path) -> None:
+    card = await house.booked()
+    (tmp_path / "file").write_text("in the way")
+    broken = DocumentFolder(tmp_path / "file")
+    with pytest.raises(Unavailable):
+        await upload(house, broken, card)
+    assert await list_documents(house.desk, card.appointment.appointment_id) == []
+    good = DocumentFolder(tmp_path / "good")
+    made = await upload(house, good, card)
+    for path in files(good):
+        path.unlink()
+    with pytest.raises(Unavailable):
+        await read(house, good, made)
+    with pytest.raises(ValueError, match="no key"):
+        await good.drop("../outside")
