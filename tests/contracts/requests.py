@@ -25,6 +25,7 @@ from giro.booking.v1 import outcomes_pb2_grpc as _outcomes  # noqa: F401
 from giro.booking.v1 import packages_pb2_grpc as _packages  # noqa: F401
 from giro.booking.v1 import portal_pb2_grpc as _portal  # noqa: F401
 from giro.booking.v1 import repairs_pb2_grpc as _repairs  # noqa: F401
+from giro.booking.v1 import swaps_pb2_grpc as _swaps  # noqa: F401
 from giro.booking.v1 import unavailability_pb2_grpc as _unavailability  # noqa: F401
 from giro.booking.v1 import visits_pb2_grpc as _visits  # noqa: F401
 from giro.common.v1 import access_pb2
@@ -46,6 +47,7 @@ SERVICES = {
     "giro.booking.v1.VisitsService": "booking",
     "giro.booking.v1.PortalService": "booking",
     "giro.booking.v1.CalendarsService": "booking",
+    "giro.booking.v1.SwapsService": "booking",
     "giro.booking.v1.DocumentsService": "booking",
     "giro.booking.v1.PackagesService": "booking",
     "giro.booking.v1.AnnulmentsService": "booking",

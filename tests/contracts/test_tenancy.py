@@ -50,6 +50,7 @@ PREFIXES = {
     "helper_agent_ids": "agt",
     "settled_appointment_ids": "apt",
     "appointment_id": "apt",
+    "other_appointment_id": "apt",
     "hold_id": "hld",
     "absence_id": "abs",
     "zone_id": "zon",
@@ -173,12 +174,14 @@ class Party:
             self.ids["hold_id"] = (await self.world.hold(self.ids["slot_token"])).hold_id
         if "opt_out_id" in names:
             self.ids["opt_out_id"] = await self._opt_out()
-        if "document_id" in names:
-            self.ids["document_id"] = await self._document()
-        if "claim_id" in names:
-            self.ids["claim_id"] = await self._claim()
-        if "unavailability_id" in names:
-            self.ids["unavailability_id"] = await self._unavailability()
+        makers = {
+            "other_appointment_id": self._others,
+            "document_id": self._document,
+            "claim_id": self._claim,
+            "unavailability_id": self._unavailability,
+        }
+        for name in makers.keys() & names:
+            self.ids[name] = await makers[name]()
         if "settled_appointment_ids" in names:
             self.ids["settled_appointment_ids"] = (await self.world.book(self.next_start())).appointment_id
         if names & {"zone_id", "zone_ids"}:
@@ -193,6 +196,10 @@ class Party:
         await self.world.call(service.SetOptOut, reminders.SetOptOutRequest(phone=phone, opted_out=True))
         found = await self.world.call(service.ListOptOuts, reminders.ListOptOutsRequest())
         return str(found.opt_outs[0].opt_out_id)
+
+    async def _others(self) -> str:
+        """An appointment of another agent than the others' one."""
+        return str((await self.world.book(self.next_start(), agent=1)).appointment_id)
 
     async def _document(self) -> str:
         """The id of a document of the present appointment."""

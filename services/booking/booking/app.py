@@ -30,6 +30,7 @@ from booking.transport.packages_rpc import PackagesServicer
 from booking.transport.portal_rpc import PortalServicer
 from booking.transport.repairs_rpc import RepairsServicer
 from booking.transport.rpc import BookingServicer
+from booking.transport.swaps_rpc import SwapsServicer
 from booking.transport.unavailability_rpc import UnavailabilityServicer
 from booking.transport.visits_rpc import VisitsServicer
 from booking.usecases.desk import Desk
@@ -44,6 +45,7 @@ from giro.booking.v1.outcomes_pb2_grpc import add_OutcomesServiceServicer_to_ser
 from giro.booking.v1.packages_pb2_grpc import add_PackagesServiceServicer_to_server
 from giro.booking.v1.portal_pb2_grpc import add_PortalServiceServicer_to_server
 from giro.booking.v1.repairs_pb2_grpc import add_RepairsServiceServicer_to_server
+from giro.booking.v1.swaps_pb2_grpc import add_SwapsServiceServicer_to_server
 from giro.booking.v1.unavailability_pb2_grpc import add_UnavailabilityServiceServicer_to_server
 from giro.booking.v1.visits_pb2_grpc import add_VisitsServiceServicer_to_server
 from kit import telemetry
@@ -129,6 +131,7 @@ class BookingApp:
             (add_AnnulmentsServiceServicer_to_server, AnnulmentsServicer(desk)),
             (add_UnavailabilityServiceServicer_to_server, UnavailabilityServicer(desk)),
             (add_RepairsServiceServicer_to_server, RepairsServicer(desk, rounds)),
+            (add_SwapsServiceServicer_to_server, SwapsServicer(desk, rounds)),
         ]
         auth = Authenticator(settings.jwks_file, settings.service_key)
         self.server = Server(settings, servicers, auth)

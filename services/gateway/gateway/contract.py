@@ -21,6 +21,7 @@ from giro.booking.v1 import (
     packages_pb2,
     portal_pb2,
     repairs_pb2,
+    swaps_pb2,
     unavailability_pb2,
 )
 from giro.common.v1 import access_pb2
@@ -42,6 +43,7 @@ MORE: Final[tuple[tuple[str, FileDescriptor], ...]] = (
     ("geo", zones_pb2.DESCRIPTOR),
     ("booking", outcomes_pb2.DESCRIPTOR),
     ("booking", calendars_pb2.DESCRIPTOR),
+    ("booking", swaps_pb2.DESCRIPTOR),
     ("booking", documents_pb2.DESCRIPTOR),
     ("booking", portal_pb2.DESCRIPTOR),
     ("booking", packages_pb2.DESCRIPTOR),

@@ -13,6 +13,7 @@ from giro.booking.v1 import (
     packages_pb2,
     portal_pb2,
     repairs_pb2,
+    swaps_pb2,
     unavailability_pb2,
 )
 from giro.geo.v1 import geo_pb2, planning_pb2, travel_profile_pb2, zones_pb2
@@ -27,6 +28,7 @@ def test_every_rpc_of_the_public_services_is_served() -> None:
         documents_pb2,
         outcomes_pb2,
         portal_pb2,
+        swaps_pb2,
         packages_pb2,
         annulments_pb2,
         unavailability_pb2,
@@ -57,6 +59,7 @@ def test_the_ledger_is_not_public() -> None:
         "giro.booking.v1.OutcomesService",
         "giro.booking.v1.PortalService",
         "giro.booking.v1.CalendarsService",
+        "giro.booking.v1.SwapsService",
         "giro.booking.v1.DocumentsService",
         "giro.booking.v1.PackagesService",
         "giro.booking.v1.AnnulmentsService",

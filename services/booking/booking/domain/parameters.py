@@ -161,6 +161,17 @@ DOCUMENT_MOST_BYTES = Parameter(
     narrowest=Scope.CAMPAIGN,
 )
 
+OUTCOMES_DUE_DAYS = Parameter(
+    "outcomes_due_days",
+    int,
+    default=0,
+    description="After how many days without an outcome of a past visit its agent gets no suggestions;"
+    " 0: never (R-081).",
+    rule="R-081",
+    bounds=Bounds(0, 365),
+    narrowest=Scope.CAMPAIGN,
+)
+
 DEFINITIONS: Mapping[str, Parameter[Any]] = {
     parameter.name: parameter
     for parameter in (
@@ -179,6 +190,7 @@ DEFINITIONS: Mapping[str, Parameter[Any]] = {
         NEARLY_FULL_PERCENT,
         NEARLY_FULL_LEFT,
         RECOVERY_A_DAY,
+        OUTCOMES_DUE_DAYS,
         DOCUMENT_LIMIT,
         DOCUMENT_MOST_BYTES,
     )

@@ -85,6 +85,16 @@ def _list(upcoming: bool, narrowed: frozenset[str]) -> TextClause:
     )
 
 
+_OUTCOMES_DUE = text(
+    """
+    SELECT agent_id FROM unnest(CAST(:agents AS text[])) AS agent_id
+    WHERE EXISTS (SELECT FROM booking.appointments a
+                  WHERE a.tenant_id = :tenant AND a.agent_id = agent_id.agent_id
+                    AND a.state IN ('TO_CONFIRM', 'CONFIRMED') AND a.outcome_state_id IS NULL
+                    AND a.ends_at < :before AND a.starts_at < :before)
+    """
+)
+
 _OWNED = text(
     f"""
     SELECT {COLUMNS} FROM booking.appointments a
@@ -143,6 +153,12 @@ async def get(tx: Tx, appointment_id: str) -> Appointment:
     return _found((await tx.run(_GET, {"tenant": tx.tenant, "id": appointment_id})).one_or_none())
 
 
+async def find(tx: Tx, appointment_id: str) -> Appointment | None:
+    """The same; None when there is none."""
+    row = (await tx.run(_GET, {"tenant": tx.tenant, "id": appointment_id})).one_or_none()
+    return None if row is None else rows.appointment(row)
+
+
 async def lock(tx: Tx, appointment_id: str) -> Appointment:
     """The same, locked until the end of the transaction.
 
@@ -191,6 +207,12 @@ async def page(tx: Tx, wanted: Filter, after: tuple[datetime, str], count: int) 
         params["not_ended_by"] = wanted.not_ended_by
     statement = _list(wanted.not_ended_by is not None, wanted.narrowed)
     return [rows.appointment(row) for row in await tx.run(statement, params)]
+
+
+async def with_outcomes_due(tx: Tx, agent_ids: Sequence[str], ended_before: datetime) -> frozenset[str]:
+    """Those of these agents who have a visit that ended before this and told no outcome of it."""
+    params = {"tenant": tx.tenant, "agents": list(agent_ids), "before": ended_before}
+    return frozenset(row.agent_id for row in await tx.run(_OUTCOMES_DUE, params))
 
 
 async def owned(tx: Tx, after: str, count: int) -> Sequence[Appointment]:

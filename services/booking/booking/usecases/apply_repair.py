@@ -152,6 +152,7 @@ async def _plans(desk: Desk, tx: Tx, repair: Repair, found: Mapping[str, Appoint
         if move.kind is MoveKind.REASSIGN and not grounds.agent_works:
             raise errors.agent_not_in_campaign(move.agent_id, f"moves[{at}].agent_id")
         require_reassignable(now, appointment, move.window.start, _NO_LEAD)
+        grounds.absences.require_none(move.agent_id, move.window)
         plans.append(_plan(grounds, move, appointment))
     return plans
 

@@ -12,6 +12,7 @@ from booking.domain.policies import refusals
 from booking.usecases.desk import Desk
 from booking.usecases.ports import NO_DETOURS, FoundDetour, FoundDetours, SlotQuery
 from booking.usecases.reach import reach
+from booking.usecases.search_slots import agents_with_outcomes_due
 from booking.usecases.suggest_slots import SuggestSlots, agent_hidden, slot_query, slot_token
 from kit.errors import GiroError
 from kit.rpc.context import caller
@@ -61,6 +62,10 @@ async def detour_calendar(desk: Desk, query: DetourCalendar) -> Month:
     closed = next(iter(refusals(grounds.now, search.not_before, grounds.terms)), None)
     if closed is not None:
         return Month(NO_DETOURS, (), (), closed)
+    due = await agents_with_outcomes_due(desk, search.agent_ids, grounds)
+    search = replace(search, agent_ids=[agent for agent in search.agent_ids if agent not in due])
+    if not search.agent_ids:
+        return Month(NO_DETOURS, (), ())
     found = _of_those_present(await desk.ledger.detours(who.tenant, search), search, grounds)
     hidden = agent_hidden(grounds, asked_for=query.reveal_agent)
     if hidden:

@@ -1,9 +1,12 @@
-"""Asks the ledger for slots around what only booking knows: the days on which people are unavailable."""
+"""Asks the ledger for slots around what only booking knows: unavailable days, and outcomes that are due."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from booking.domain.grounds import Grounds
+from booking.domain.parameters import OUTCOMES_DUE_DAYS
+from booking.storage import appointments
 from booking.usecases.desk import Desk
 from booking.usecases.ports import NO_SLOTS, FoundSlots, SlotQuery
 from kit.errors import Reason
@@ -28,6 +31,8 @@ async def search_slots(
     Those who are away at some time in the windows are asked about one by one, with what is left of the
     windows for them; all others at once. So the answer is what one search over all would give.
     """
+    due = await agents_with_outcomes_due(desk, search.agent_ids, grounds)
+    search = replace(search, agent_ids=[agent for agent in search.agent_ids if agent not in due])
     away = grounds.absences.away_in(search.windows) & set(search.agent_ids)
     common = grounds.absences.left_for("", search.windows)
     asked = [replace(search, windows=common, agent_ids=[a for a in search.agent_ids if a not in away])]
@@ -39,7 +44,18 @@ async def search_slots(
     left_out = [
         _absent(agent, aways) for agent in sorted(away) for aways in grounds.absences.of_agents[agent]
     ]
-    return _merged(parts, search.limit), left_out
+    whole = Window(search.windows[0].start, search.windows[-1].end)
+    late = [LeftOut(agent, whole, Reason.OUTCOMES_DUE.value) for agent in sorted(due)]
+    return _merged(parts, search.limit), [*late, *left_out]
+
+
+async def agents_with_outcomes_due(desk: Desk, agent_ids: Sequence[str], grounds: Grounds) -> frozenset[str]:
+    """Those who have not told for too long how a visit went; nobody where that is not asked for (BK-42)."""
+    days: int = grounds.parameters[OUTCOMES_DUE_DAYS]
+    if not days:
+        return frozenset()
+    async with desk.db.uow(caller().tenant) as tx:
+        return await appointments.with_outcomes_due(tx, agent_ids, grounds.now - timedelta(days=days))
 
 
 def _absent(agent_id: str, window: Window) -> LeftOut:

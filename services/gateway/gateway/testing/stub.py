@@ -24,6 +24,7 @@ from giro.booking.v1 import (
     packages_pb2,
     portal_pb2,
     repairs_pb2,
+    swaps_pb2,
     unavailability_pb2,
     visits_pb2,
 )
@@ -40,6 +41,7 @@ _FILES: Final = (
     packages_pb2,
     visits_pb2,
     portal_pb2,
+    swaps_pb2,
     annulments_pb2,
     unavailability_pb2,
     repairs_pb2,
