@@ -321,7 +321,7 @@ def _or_tools_goes_on(visits: int) -> None:
     assert engine in {"insertion", "ortools"}
     assert illegal(problem, found.plan) is None
     assert found.cost == cost(problem, found.plan) <= first.cost
-    proposed = with_ortools.proposed(problem, first.plan, Run(1.0, 1, _nobody), 0.5)
+    proposed = with_ortools.proposed(problem, first.plan, Run(0.5, 1, _nobody), lambda: None)
     assert proposed is not None
     assert illegal(problem, job._driven(problem, proposed)) is None
 

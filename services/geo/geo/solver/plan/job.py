@@ -44,8 +44,10 @@ def solve(problem: Document, run: Run) -> Document:
 def _found(problem: Problem, start: Plan, run: Run, *, orderly: bool) -> tuple[Found, str]:
     """`orderly`: only searches whose result does not depend on the clock, as far as time allows."""
 
+    part = 1.0 if orderly else 1 - _SHARE_OF_ORTOOLS
+
     def tell(best: int, share: float) -> None:
-        run.tell({"share": share, "best": best})
+        run.tell({"share": part * share, "best": best})
 
     free = search.free_visits(problem)
     if len(free) <= search.FEW:
@@ -56,14 +58,16 @@ def _found(problem: Problem, start: Plan, run: Run, *, orderly: bool) -> tuple[F
     first = search.improved(problem, start, free, Run(run.seconds - keep, run.seed, run.tell), tell)
     if orderly or run.seconds_left < _SHORTEST:
         return first, "insertion"
-    run.tell({"share": 1 - _SHARE_OF_ORTOOLS, "best": first.cost})
     return _with_ortools(problem, first, run)
 
 
 def _with_ortools(problem: Problem, first: Found, run: Run) -> tuple[Found, str]:
     from geo.solver.plan import with_ortools
 
-    rounds = with_ortools.proposed(problem, first.plan, run, run.seconds_left)
+    def tell() -> None:
+        run.tell({"share": 1 - run.seconds_left / run.seconds, "best": first.cost})
+
+    rounds = with_ortools.proposed(problem, first.plan, run, tell)
     plan = first.plan if rounds is None else _driven(problem, rounds)
     price = cost(problem, plan)
     if price is None or price >= first.cost or illegal(problem, plan) is not None:

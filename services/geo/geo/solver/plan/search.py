@@ -14,6 +14,8 @@ from geo.domain.tours import MUST, Plan, Problem, Round, Short, insertions, time
 from geo.solver.worker import Run
 
 STEPS_PER_SECOND: Final = 200
+_STEPS_A_WORD: Final = 8
+"""Steps after which it is told how far the search is; the worker passes on ten words a second."""
 FEW: Final = 4
 MOST_PLANS: Final = 20_000
 _MOST_RUINED: Final = 12
@@ -185,6 +187,7 @@ def improved(problem: Problem, start: Plan, free: Sequence[int], run: Run, tell:
             here = there
         if here.total < best.total:
             best = here.copy()
+        if step % _STEPS_A_WORD == 0:
             tell(best.total, step / steps)
     return Found(best.plan, best.total)
 

@@ -5,7 +5,7 @@ drive to it. The model is a little looser than the ledger (see `_add_blocks`). W
 rounds are timed exactly before they count.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -44,8 +44,9 @@ class _Nodes:
         return [len(self.stops) + self.duties + duty for duty in range(self.duties)]
 
 
-def proposed(problem: Problem, start: Plan, run: Run, seconds: float) -> tuple[Round, ...] | None:
-    """Rounds that OR-Tools would drive, found from `start` within so many seconds; None when it has none."""
+def proposed(problem: Problem, start: Plan, run: Run, tell: Callable[[], None]) -> tuple[Round, ...] | None:
+    """Rounds that OR-Tools would drive, found from `start` in the time that is left; None when it has none.
+    `tell` is called at each solution on the way."""
     nodes = _Nodes.of(problem)
     manager = pywrapcp.RoutingIndexManager(len(nodes.places), nodes.duties, nodes.starts, nodes.ends)
     routing = pywrapcp.RoutingModel(manager)
@@ -54,7 +55,8 @@ def proposed(problem: Problem, start: Plan, run: Run, seconds: float) -> tuple[R
     _add_travel(problem, nodes, routing)
     _add_choices(problem, nodes, manager, routing)
     routing.solver().ReSeed(run.seed)
-    parameters = ortools_settings.guided(seconds)
+    parameters = ortools_settings.guided(run.seconds_left)
+    routing.AddAtSolutionCallback(tell)
     routing.CloseModelWithParameters(parameters)
     at = {stop: node for node, stop in enumerate(nodes.stops)}
     routes = [[manager.NodeToIndex(at[stop]) for stop in stops] for stops in start.rounds]
