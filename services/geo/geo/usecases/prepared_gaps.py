@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any, Final
 
 import numpy as np
@@ -23,7 +24,7 @@ _PERIOD: Final = 28 * 24 * 3600
 _JOINS: Final = 16
 _DURATIONS: Final = 3
 _SHELVES: Final = 64
-_AT_ONCE: Final = 32
+_TURN_SECONDS: Final = 0.01
 _MOST_LEGS: Final = 200_000
 
 
@@ -158,15 +159,15 @@ class PreparedGaps:
     ) -> tuple[list[AgentGaps], bool]:
         """The gaps of each agent, and whether all of them are on the shelf now."""
         parts = []
-        fresh, kept = 0, True
+        kept, turn_ends = True, monotonic() + _TURN_SECONDS
         for agenda in agendas:
             made = shelf.agents.get(agenda.agent_id)
             if made is None or not made.counts(agenda, as_of):
                 made, book = await self._made(tenant, shelf, agenda, as_of)
                 kept = shelf.keeps(made, book) and kept
-                fresh += 1
-                if fresh % _AT_ONCE == 0:
+                if monotonic() >= turn_ends:
                     await asyncio.sleep(0)  # others get their turn
+                    turn_ends = monotonic() + _TURN_SECONDS
             parts.append(made)
         return parts, kept
 

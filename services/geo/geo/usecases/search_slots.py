@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
+from math import ceil
 from operator import attrgetter
 from typing import Final
 
@@ -33,6 +34,10 @@ from kit.values.window import Window
 
 MOST_REFUSALS: Final = 1000
 LONGEST_HORIZON_DAYS: Final = 400
+MOST_AGENT_DAYS: Final = 300_000
+"""Agents times days up to the last instant asked for: what is prepared for a day takes about a kilobyte."""
+
+_DAY: Final = 24 * 3600
 
 _AT_FIRST: Final = 64
 """Gaps to look at first: enough, most of the time, for a page of slots."""
@@ -119,8 +124,9 @@ class SlotSearch:
 
     async def _task(self, tenant: str, asked: SearchSlots) -> "_Task":
         """What to look at."""
-        question = _question(asked)
-        agendas = await self._agendas.of(tenant, tuple(dict.fromkeys(asked.agent_ids)), asked.as_of)
+        question, agent_ids = _question(asked), tuple(dict.fromkeys(asked.agent_ids))
+        _require_bearable(question, len(agent_ids), asked.as_of)
+        agendas = await self._agendas.of(tenant, agent_ids, asked.as_of)
         found = sort_out(agendas, asked.skills, asked.place, asked.postcode)
         as_of, until = int(asked.as_of.timestamp()), max(end for _, end in question.windows)
         prepared = await self._prepared.of(tenant, found.able, as_of, until)
@@ -221,7 +227,7 @@ def _question(asked: SearchSlots) -> Question:
     windows = [
         (int(window.start.timestamp()), int(window.end.timestamp()) + after) for window in asked.windows
     ]
-    if max(end for _, end in windows) - as_of > LONGEST_HORIZON_DAYS * 24 * 3600:
+    if max(end for _, end in windows) - as_of > LONGEST_HORIZON_DAYS * _DAY:
         message = f"must end within {LONGEST_HORIZON_DAYS} days"
         raise InvalidInput(Reason.INVALID_FIELD, message, field="windows")
     return Question(
@@ -235,6 +241,14 @@ def _question(asked: SearchSlots) -> Question:
         choices=Choices(asked.starts, tuple(int(near.timestamp()) for near in asked.near), asked.granularity),
         after=asked.after,
     )
+
+
+def _require_bearable(question: Question, agents: int, as_of: datetime) -> None:
+    """Raises InvalidInput for a question that would fill the memory and take all of a call's time."""
+    days = ceil((max(end for _, end in question.windows) - as_of.timestamp()) / _DAY)
+    if agents * days > MOST_AGENT_DAYS:
+        message = f"{agents} agents over {days} days are more than {MOST_AGENT_DAYS} agent-days at once"
+        raise InvalidInput(Reason.INVALID_FIELD, message, field="agent_ids")
 
 
 def _without_lead(question: Question) -> Question:

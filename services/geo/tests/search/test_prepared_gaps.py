@@ -2,21 +2,27 @@
 
 import asyncio
 import sys
+from datetime import timedelta
+from itertools import count
 
 import pytest
 
 from geo.domain.agenda import Agenda
+from geo.usecases import prepared_gaps
 from geo.usecases.prepared_gaps import PreparedGaps
-from services.geo.tests.support.search_days import TABLE, at, diary
-from services.geo.tests.support.search_world import TableTravel
+from geo.usecases.search_slots import SearchSlots, SlotSearch
+from kit.errors import InvalidInput, NotFound
+from kit.values.window import Window
+from services.geo.tests.support.search_days import TABLE, VISIT, at, diary
+from services.geo.tests.support.search_world import DiaryShelf, TableTravel
 
 pytestmark = pytest.mark.asyncio
 
 DAY = 86_400
 
 
-def agendas(count: int) -> list[Agenda]:
-    return [diary(name=f"agt_{number:03d}").agenda(at(-48)) for number in range(count)]
+def agendas(many: int) -> list[Agenda]:
+    return [diary(name=f"agt_{number:03d}").agenda(at(-48)) for number in range(many)]
 
 
 def seconds(days: float) -> int:
@@ -60,10 +66,12 @@ async def test_what_is_kept_is_bounded() -> None:
         assert sum(shelf.rows for shelf in prepared._shelves.values()) <= 400 or len(prepared._shelves) == 1
 
 
-async def test_many_agents_are_made_in_turns() -> None:
-    """A cold question about many agents lets others through while it is prepared."""
-    prepared = PreparedGaps(TableTravel(TABLE))
-    making = prepared.of("ten", agendas(100), seconds(-1), seconds(14))
+async def test_many_agents_are_made_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cold question about many agents lets others through while it is prepared, whatever its horizon: as
+    soon as ten milliseconds are over, here after every other agent."""
+    ticks = count()
+    monkeypatch.setattr(prepared_gaps, "monotonic", lambda: next(ticks) * 0.006)
+    making = PreparedGaps(TableTravel(TABLE)).of("ten", agendas(100), seconds(-1), seconds(14))
     pauses = 0
     while True:
         try:
@@ -71,7 +79,29 @@ async def test_many_agents_are_made_in_turns() -> None:
         except StopIteration:
             break
         pauses += 1
-    assert pauses == 3
+    assert pauses == 50
+
+
+async def test_a_question_that_would_fill_the_memory_is_refused_before_it_is_looked_at() -> None:
+    """Ten thousand agents over a year; over a month, or a few of them over the year, is a question."""
+    search = SlotSearch(DiaryShelf({}, at(-48)), TableTravel(TABLE))  # type: ignore[arg-type]
+    everybody = tuple(f"agt_{number:05d}" for number in range(10_000))
+    whole_year = Window(at(0), at(0) + timedelta(days=365))
+    with pytest.raises(InvalidInput) as refused:
+        await search.search("ten", SearchSlots(VISIT, 600, (whole_year,), at(0), everybody))
+    assert [violation.field for violation in refused.value.violations] == ["agent_ids"]
+    for agents, days in ((everybody, 30), (everybody[:800], 365)):
+        asked = Window(at(0), at(0) + timedelta(days=days))
+        with pytest.raises(NotFound):  # it goes on to look for them
+            await search.search("ten", SearchSlots(VISIT, 600, (asked,), at(0), agents))
+
+
+async def test_nobody_asked_is_an_answer() -> None:
+    search = SlotSearch(DiaryShelf({}, at(-48)), TableTravel(TABLE))  # type: ignore[arg-type]
+    for explain in (False, True):
+        asked = SearchSlots(VISIT, 600, (Window(at(0), at(24)),), at(0), (), explain=explain)
+        found = await search.search("ten", asked)
+        assert (found.slots, found.refused) == ((), ())
 
 
 async def test_no_solver_is_part_of_the_service() -> None:
