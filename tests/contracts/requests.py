@@ -24,6 +24,7 @@ from giro.booking.v1 import documents_pb2_grpc as _documents  # noqa: F401
 from giro.booking.v1 import outcomes_pb2_grpc as _outcomes  # noqa: F401
 from giro.booking.v1 import packages_pb2_grpc as _packages  # noqa: F401
 from giro.booking.v1 import portal_pb2_grpc as _portal  # noqa: F401
+from giro.booking.v1 import refix_pb2_grpc as _refix  # noqa: F401
 from giro.booking.v1 import repairs_pb2_grpc as _repairs  # noqa: F401
 from giro.booking.v1 import swaps_pb2_grpc as _swaps  # noqa: F401
 from giro.booking.v1 import unavailability_pb2_grpc as _unavailability  # noqa: F401
@@ -58,6 +59,7 @@ SERVICES = {
     "giro.geo.v1.TravelProfileService": "geo",
     "giro.booking.v1.OutcomesService": "booking",
     "giro.geo.v1.ZoneService": "geo",
+    "giro.booking.v1.RefixService": "booking",
 }
 """Every service of the contracts, and the process that serves it."""
 

@@ -22,6 +22,7 @@ from giro.booking.v1 import annulments_pb2 as annulments
 from giro.booking.v1 import booking_pb2 as booking
 from giro.booking.v1 import documents_pb2 as documents
 from giro.booking.v1 import outcomes_pb2 as outcomes
+from giro.booking.v1 import refix_pb2 as refix
 from giro.booking.v1 import unavailability_pb2 as unavailability
 from giro.booking.v1.outcomes_pb2_grpc import OutcomesServiceStub
 from giro.common.v1 import travel_pb2 as travel
@@ -65,6 +66,10 @@ PREFIXES = {
     "reminder_id": "rem",
     "state_id": "sta",
     "characteristic_id": "chr",
+    "outcome_state_ids": "sta",
+    "recall_id": "rcl",
+    "mode_id": "mod",
+    "procedure_id": "prc",
 }
 """What each naming field names. A field that is missing here fails its case."""
 
@@ -99,6 +104,18 @@ ANSWERED_ALIKE: dict[str, str] = {
     "PlanningService/RepairDay eligible.appointment_id": "what is not on these days counts for nothing",
     "PlanningService/RepairDay eligible.agent_ids": "who is no helper takes nothing over",
     "RepairsService/ApplyRepair moves.agent_id": "the campaign's own list decides",
+    "RefixService/UpsertRefixMode mode_id": "the caller makes this id",
+    "RefixService/UpsertProcedure procedure_id": "the caller makes this id",
+    "RefixService/ValidatePolicy procedures.procedure_id": "the caller makes this id",
+    "RefixService/ValidatePolicy procedures.state_id": "a draft: what is none is listed as a contradiction",
+    "RefixService/ValidatePolicy procedures.outcome_state_ids": "as in state_id",
+    "RefixService/ValidatePolicy user_id": "booking asks nobody: it counts for nobody",
+    "RefixService/ImportParameters user_id": "booking asks nobody: it counts for nobody",
+    "RefixService/RefixAppointment time.agent_id": "the campaign's own list decides",
+    "RefixService/ListRecalls campaign_id": "a filter: nothing matches",
+    "RefixService/ListRefixExceptions campaign_id": "a filter: nothing matches",
+    "BookingService/SetParameter user_id": "booking asks nobody: it counts for nobody",
+    "BookingService/GetEffectiveParameter user_id": "what nobody set falls back to the tenant's",
     "LedgerService/HoldStop hold_id": "the caller makes this id; it is one of its own tenant",
     "LedgerService/ReserveStop appointment_id": "the caller makes this id",
     "LedgerService/MoveStop move_id": "the caller makes this id",
@@ -182,12 +199,19 @@ class Party:
         }
         for name in makers.keys() & names:
             self.ids[name] = await makers[name]()
+        await self._refresh_outcomes(names)
         if "settled_appointment_ids" in names:
             self.ids["settled_appointment_ids"] = (await self.world.book(self.next_start())).appointment_id
         if names & {"zone_id", "zone_ids"}:
             self.ids["zone_id"] = self.ids["zone_ids"] = await _add_zone(self)
         if "move_id" in names:
             self.ids["move_id"] = await self._move()
+
+    async def _refresh_outcomes(self, names: set[str]) -> None:
+        if names & {"state_id", "outcome_state_ids", "characteristic_id"}:
+            await _add_outcomes(self)
+        if "recall_id" in names:
+            self.ids["recall_id"] = await self._recall()
 
     async def _opt_out(self) -> str:
         """The id of a fresh opt-out."""
@@ -216,6 +240,18 @@ class Party:
         )
         made = await upload(iter(parts), metadata=self._metadata(rpc), timeout=15)
         return str(made.document_id)
+
+    async def _recall(self) -> str:
+        """The id of an open recall, of an appointment that is no case's."""
+        booked = await self.world.book(self.next_start())
+        request = outcomes.SetOutcomeRequest(
+            appointment_id=booked.appointment_id, state_id=self.ids["state_id"], request_id=request_id()
+        )
+        await self.call(RPCS["/giro.booking.v1.OutcomesService/SetOutcome"], request)
+        rpc = RPCS["/giro.booking.v1.RefixService/ListRecalls"]
+        listed: Any = await self.call(rpc, refix.ListRecallsRequest(page_size=200))
+        mine = [each for each in listed.recalls if each.appointment_id == booked.appointment_id]
+        return str(mine[0].recall_id)
 
     async def _claim(self) -> str:
         """The id of an open claim to annul a visit of its own."""
@@ -304,12 +340,15 @@ async def _party(stack: Stack, channels: dict[str, grpc.aio.Channel]) -> Party:
     party.ids["user_id"] = await _add_user(party)
     party.ids["absence_id"] = await _add_absence(party)
     await _add_outcomes(party)
+    await party.refresh({"recall_id"})
     return party
 
 
 async def _add_outcomes(party: Party) -> None:
     """A characteristic and an outcome state that shows it."""
-    party.ids |= {name: new_id(PREFIXES[name]) for name in ("characteristic_id", "state_id")}
+    made = ("characteristic_id", "state_id", "mode_id", "procedure_id")
+    party.ids |= {name: new_id(PREFIXES[name]) for name in made}
+    party.ids["outcome_state_ids"] = party.ids["state_id"]
     service = OutcomesServiceStub(party.channels["booking"])
     for method, request in (
         (

@@ -28,6 +28,7 @@ from booking.transport.feeds import Feeds, FeedServer
 from booking.transport.outcomes_rpc import OutcomesServicer
 from booking.transport.packages_rpc import PackagesServicer
 from booking.transport.portal_rpc import PortalServicer
+from booking.transport.refix_rpc import RefixServicer
 from booking.transport.repairs_rpc import RepairsServicer
 from booking.transport.rpc import BookingServicer
 from booking.transport.swaps_rpc import SwapsServicer
@@ -36,6 +37,8 @@ from booking.transport.visits_rpc import VisitsServicer
 from booking.usecases.desk import Desk
 from booking.usecases.grounds_reads import GroundsReads
 from booking.usecases.packages import recover_units
+from booking.usecases.refix.list_recalls import release_recalls
+from booking.usecases.refix.run_procedures import run_procedures
 from booking.usecases.settle_changes import settle_changes
 from giro.booking.v1.annulments_pb2_grpc import add_AnnulmentsServiceServicer_to_server
 from giro.booking.v1.booking_pb2_grpc import add_BookingServiceServicer_to_server
@@ -44,6 +47,7 @@ from giro.booking.v1.documents_pb2_grpc import add_DocumentsServiceServicer_to_s
 from giro.booking.v1.outcomes_pb2_grpc import add_OutcomesServiceServicer_to_server
 from giro.booking.v1.packages_pb2_grpc import add_PackagesServiceServicer_to_server
 from giro.booking.v1.portal_pb2_grpc import add_PortalServiceServicer_to_server
+from giro.booking.v1.refix_pb2_grpc import add_RefixServiceServicer_to_server
 from giro.booking.v1.repairs_pb2_grpc import add_RepairsServiceServicer_to_server
 from giro.booking.v1.swaps_pb2_grpc import add_SwapsServiceServicer_to_server
 from giro.booking.v1.unavailability_pb2_grpc import add_UnavailabilityServiceServicer_to_server
@@ -120,6 +124,7 @@ class BookingApp:
         secrets = FeedSecrets(settings.slot_token_key.encode())
         calendars = CalendarsServicer(desk, secrets, settings.feed_url or listens_at)
         documents = DocumentFolder(settings.documents_folder)
+        background.spawn("procedures", lambda: run_for_ever(desk, settings))
         servicers: list[tuple[Add, object]] = [
             (add_CalendarsServiceServicer_to_server, calendars),
             (add_DocumentsServiceServicer_to_server, DocumentsServicer(desk, documents)),
@@ -132,6 +137,7 @@ class BookingApp:
             (add_UnavailabilityServiceServicer_to_server, UnavailabilityServicer(desk)),
             (add_RepairsServiceServicer_to_server, RepairsServicer(desk, rounds)),
             (add_SwapsServiceServicer_to_server, SwapsServicer(desk, rounds)),
+            (add_RefixServiceServicer_to_server, RefixServicer(desk)),
         ]
         auth = Authenticator(settings.jwks_file, settings.service_key)
         self.server = Server(settings, servicers, auth)
@@ -189,6 +195,18 @@ async def recover_for_ever(desk: Desk, settings: Settings) -> None:
         except Unavailable as error:
             _log.warning("recovery_waits", error=str(error))
         await asyncio.sleep(settings.recover_every)
+
+
+async def run_for_ever(desk: Desk, settings: Settings) -> None:
+    """Scheduled procedures and the release of recalls; it waits while the database is away."""
+    while True:
+        worked = 0
+        try:
+            worked = await run_procedures(desk) + await release_recalls(desk)
+        except Unavailable as error:
+            _log.warning("procedures_wait", error=str(error))
+        if not worked:
+            await asyncio.sleep(settings.run_every)
 
 
 async def _connect(settings: Settings, opened: AsyncExitStack) -> tuple[Database, Bus]:

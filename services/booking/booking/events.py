@@ -9,6 +9,7 @@ from booking.domain.annulment import AnnulmentClaim
 from booking.domain.appointment import Appointment, Change, MoveKind, State
 from booking.domain.document import Document
 from booking.domain.package import Level, Package
+from booking.domain.refix import OperatorRecall
 from giro.booking.v1 import annulment_events_pb2 as annulment_pb
 from giro.booking.v1 import booking_events_pb2 as pb
 from giro.booking.v1 import document_events_pb2 as document_pb
@@ -28,6 +29,12 @@ ANNULMENT_DECIDED = "annulment_decided"
 DOCUMENT_ADDED = "document_added"
 PACKAGE_RENEWED = "package_renewed"
 PACKAGE_RECOVERED = "package_recovered"
+REFIXED = "appointment_refixed"
+SUPERSEDED = "appointment_superseded"
+RECALL_CREATED = "recall_created"
+RECALL_RELEASED = "recall_released"
+RECALL_CLOSED = "recall_closed"
+REFIX_EXCEPTION_RAISED = "refix_exception_raised"
 
 
 def booked(tx: Tx, appointment: Appointment) -> None:
@@ -175,6 +182,60 @@ def _claim(claim: AnnulmentClaim) -> annulment_pb.AnnulmentSnapshot:
         state=claim.state.value,
         received_at=_instant(claim.received_at),
     )
+
+
+def refixed(tx: Tx, change: Change, mode_id: str) -> None:
+    """The same card has a new start."""
+    message = pb.AppointmentRefixed(
+        appointment=_snapshot(change.after),
+        previous_start=_instant(change.before.window.start),
+        previous_agent_id=change.before.agent_id,
+        mode_id=mode_id,
+    )
+    tx.emit(REFIXED, change.after.appointment_id, message)
+
+
+def superseded(tx: Tx, appointment: Appointment) -> None:
+    """A new card took its place; geo frees the stop on it."""
+    message = pb.AppointmentSuperseded(
+        appointment=_snapshot(appointment), superseded_by=appointment.superseded_by or ""
+    )
+    tx.emit(SUPERSEDED, appointment.appointment_id, message)
+
+
+def recall_created(tx: Tx, recall: OperatorRecall) -> None:
+    """An operator owes a customer a call."""
+    _recall(tx, RECALL_CREATED, recall)
+
+
+def recall_released(tx: Tx, recall: OperatorRecall) -> None:
+    """A private recall is everybody's now."""
+    _recall(tx, RECALL_RELEASED, recall)
+
+
+def recall_closed(tx: Tx, recall: OperatorRecall) -> None:
+    """Nobody has to call any more."""
+    _recall(tx, RECALL_CLOSED, recall)
+
+
+def refix_exception(tx: Tx, exception_id: str, appointment_id: str, reason: str) -> None:
+    """A procedure could not do what an agent asked for."""
+    message = pb.RefixExceptionRaised(exception_id=exception_id, appointment_id=appointment_id, reason=reason)
+    tx.emit(REFIX_EXCEPTION_RAISED, appointment_id, message)
+
+
+def _recall(tx: Tx, event: str, recall: OperatorRecall) -> None:
+    message = pb.RecallChanged(
+        recall_id=recall.recall_id,
+        appointment_id=recall.appointment_id,
+        campaign_id=recall.campaign_id,
+        contact_id=recall.contact_id,
+        operator_id=recall.operator_id,
+        private=recall.private,
+        due_at=_instant(recall.due_at),
+        open=recall.open,
+    )
+    tx.emit(event, recall.appointment_id, message)
 
 
 def _snapshot(appointment: Appointment) -> pb.AppointmentSnapshot:

@@ -34,5 +34,7 @@ class Settings(ServiceSettings):
     """Port of the HTTP server that calendar programs read agents' feeds from; 0 takes any free one."""
     feed_url: str = ""
     """Where it is reached from outside, as in https://calendars.example.org; empty: where it listens."""
+    run_every: float = Field(1.0, gt=0)
+    """Seconds between two looks for scheduled procedures and recalls that are due."""
     pool_size: int = Field(16, ge=2, le=200)
     """Connections to PostgreSQL."""

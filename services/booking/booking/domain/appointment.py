@@ -13,6 +13,7 @@ from enum import StrEnum
 from booking.domain import errors
 from booking.domain.itinerary import Leg
 from booking.domain.package import NOTHING, Count
+from booking.domain.refix_writes import Refix
 from kit.values.latlng import LatLng
 from kit.values.window import Window
 
@@ -50,6 +51,7 @@ class MoveKind(StrEnum):
 
     POSTPONE = "POSTPONE"
     REASSIGN = "REASSIGN"
+    REFIX = "REFIX"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +100,14 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A postponement or reassignment that geo has been or will be asked for."""
+    """A postponement, reassignment or re-fix that geo has been or will be asked for."""
 
     move_id: str
     appointment_id: str
     kind: MoveKind
     agent_id: str
     window: Window
+    refix: Refix | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +188,21 @@ def with_outcome(appointment: Appointment, version: int, outcome: Outcome, now: 
 
 
 def moved(appointment: Appointment, move: Move, now: datetime) -> Change:
-    """What follows once geo has swapped the stop. A postponed visit has to be confirmed anew (R-018)."""
-    postponed = move.kind is MoveKind.POSTPONE and appointment.state is State.CONFIRMED
+    """What follows once geo has swapped the stop.
+
+    A visit that was postponed or fixed again has to be confirmed anew (R-018). A re-fix writes its state, or
+    none, and its owner; the agent's date has served its purpose (R-042, R-050, R-062).
+    """
+    postponed = move.kind is not MoveKind.REASSIGN and appointment.state is State.CONFIRMED
     state = State.TO_CONFIRM if postponed else appointment.state
     at_new_place = replace(appointment, agent_id=move.agent_id, window=move.window, move_id=None)
+    if move.refix is not None:
+        at_new_place = replace(
+            at_new_place,
+            outcome_state_id=move.refix.state_id,
+            operator_id=move.refix.owner_id,
+            refix_at=None,
+        )
     change = _changed(at_new_place, now, state, Count(to_confirm=1 if postponed else 0))
     return replace(change, before=appointment)
 

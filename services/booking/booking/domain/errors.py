@@ -103,6 +103,18 @@ def mandatory_missing(characteristic_id: str) -> InvalidInput:
     )
 
 
+def preset(field: str, expected: str) -> RuleViolated:
+    """R-048, R-054: the policy has decided this; another choice is not the caller's."""
+    message = f"the policy sets {field} to {expected!r}"
+    return RuleViolated(Reason.PRESET, message, metadata={"expected": expected}, field=field)
+
+
+def contradiction(codes: tuple[str, ...], messages: tuple[str, ...]) -> RuleViolated:
+    """R-032: what is to be saved does not go together with the rest."""
+    metadata = {"codes": ",".join(codes)}
+    return RuleViolated(Reason.POLICY_CONTRADICTION, "; ".join(messages), metadata=metadata)
+
+
 def field_hidden(field: str, name: str) -> InvalidInput:
     """R-061, R-076: the outcome state does not show what `field` of the request writes."""
     message = f"the outcome state does not show {name}"

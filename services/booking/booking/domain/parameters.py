@@ -1,4 +1,4 @@
-"""The parameters of booking: default, bounds, rule. SYSTEM -> TENANT -> CAMPAIGN, the nearest wins."""
+"""The parameters of booking: default, bounds, rule. SYSTEM to TENANT, CAMPAIGN, USER: the nearest wins."""
 
 import json
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from booking.domain import errors
+from booking.domain import errors, refix_parameters
 from kit.errors import InvalidInput
 from kit.parameters import Bounds, Effective, Parameter, Scope, resolve
 
@@ -172,29 +172,29 @@ OUTCOMES_DUE_DAYS = Parameter(
     narrowest=Scope.CAMPAIGN,
 )
 
-DEFINITIONS: Mapping[str, Parameter[Any]] = {
-    parameter.name: parameter
-    for parameter in (
-        LEAD_TIME,
-        POSTPONE_RESPECTS_LEAD_TIME,
-        SLOT_TOKEN_TTL,
-        HOLD_TTL,
-        SLOT_GRANULARITY,
-        GRADE_IDEAL_UP_TO,
-        GRADE_OK_UP_TO,
-        REVEAL_AGENT,
-        DECLINE_CANCELS,
-        CONFIRM_ON_WORKING_DAYS,
-        ANNULMENT_DEADLINE_DAYS,
-        UNAVAILABILITY_NOTICE_DAYS,
-        NEARLY_FULL_PERCENT,
-        NEARLY_FULL_LEFT,
-        RECOVERY_A_DAY,
-        OUTCOMES_DUE_DAYS,
-        DOCUMENT_LIMIT,
-        DOCUMENT_MOST_BYTES,
-    )
-}
+_ALL: tuple[Parameter[Any], ...] = (
+    LEAD_TIME,
+    POSTPONE_RESPECTS_LEAD_TIME,
+    SLOT_TOKEN_TTL,
+    HOLD_TTL,
+    SLOT_GRANULARITY,
+    GRADE_IDEAL_UP_TO,
+    GRADE_OK_UP_TO,
+    REVEAL_AGENT,
+    DECLINE_CANCELS,
+    CONFIRM_ON_WORKING_DAYS,
+    ANNULMENT_DEADLINE_DAYS,
+    UNAVAILABILITY_NOTICE_DAYS,
+    NEARLY_FULL_PERCENT,
+    NEARLY_FULL_LEFT,
+    RECOVERY_A_DAY,
+    OUTCOMES_DUE_DAYS,
+    DOCUMENT_LIMIT,
+    DOCUMENT_MOST_BYTES,
+    *refix_parameters.ALL,
+)
+
+DEFINITIONS: Mapping[str, Parameter[Any]] = {parameter.name: parameter for parameter in _ALL}
 
 Values = Mapping[str, Mapping[Scope, str]]
 """JSON texts that were set, by name and scope."""
@@ -208,6 +208,7 @@ class Shown:
     value: str
     source: Scope
     description: str
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,12 +251,13 @@ class Parameters:
         """The parameter in text."""
         found = self.effective(parameter)
         source = Scope.SYSTEM if found.source is None else found.source
-        return Shown(parameter.name, _to_text(parameter, found.value), source, parameter.description)
+        value, code = _to_text(parameter, found.value), refix_parameters.code_of(parameter.name)
+        return Shown(parameter.name, value, source, parameter.description, code)
 
 
 def definition(name: str) -> Parameter[Any]:
-    """The parameter of this name. Raises NotFound naming `name`."""
-    found = DEFINITIONS.get(name)
+    """The parameter of this name, or of this code (R-029). Raises NotFound naming `name`."""
+    found = DEFINITIONS.get(refix_parameters.spoken(name))
     if found is None:
         raise errors.not_found("parameter", "name")
     return found
@@ -268,6 +270,8 @@ def stored(parameter: Parameter[Any], text: str) -> str:
         raise errors.invalid("value", f'{text!r} is no duration such as "129600s"')
     if parameter.type is str:
         raw = json.dumps(text)
+    if parameter.type is bool:
+        raw = refix_parameters.YES_NO.get(text, text)
     try:
         return parameter.text(parameter.parse(raw))
     except (InvalidInput, OverflowError) as refused:

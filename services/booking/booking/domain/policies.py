@@ -58,6 +58,11 @@ def require_postponable(
     _require_lead(now, start, lead_time or timedelta())
 
 
+def require_refixable(now: datetime, start: datetime, lead_time: timedelta | None) -> None:
+    """Raises LEAD_TIME for a start in the past, or too near where postponements keep a lead time (R-011)."""
+    _require_lead(now, start, lead_time or timedelta())
+
+
 def require_reassignable(
     now: datetime, appointment: Appointment, start: datetime, leads: tuple[timedelta, timedelta | None]
 ) -> None:

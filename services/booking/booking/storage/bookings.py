@@ -70,11 +70,16 @@ _DECIDE_FAILED = text(
         UPDATE booking.appointments
         SET state = 'FAILED', failure = :failure, updated_at = {_NOW}, decided_at = clock_timestamp()
         WHERE tenant_id = :tenant AND appointment_id = :id AND state = 'PENDING'
-        RETURNING tenant_id, appointment_id, campaign_id, claim_key
+        RETURNING tenant_id, appointment_id, campaign_id, claim_key, supersedes
+    ), freed AS (
+        UPDATE booking.appointments a SET move_id = NULL
+        FROM failed WHERE a.tenant_id = failed.tenant_id AND a.appointment_id = failed.supersedes
+          AND a.move_id = failed.appointment_id
     ), unit AS (
         UPDATE booking.campaigns c
         SET taken = c.taken + ({GIVE_BACK.taken}), to_confirm = c.to_confirm + ({GIVE_BACK.to_confirm})
         FROM failed WHERE c.tenant_id = failed.tenant_id AND c.campaign_id = failed.campaign_id
+          AND failed.supersedes IS NULL
     )
     SELECT appointment_id, campaign_id, claim_key FROM failed
     """  # noqa: S608 - constants
@@ -138,7 +143,10 @@ async def decide_booked(tx: Tx, appointment_id: str) -> Appointment | None:
 
 
 async def decide_failed(tx: Tx, appointment_id: str, refusal: Refusal) -> Failed | None:
-    """PENDING -> FAILED and gives the unit back; None when it is decided already."""
+    """PENDING -> FAILED; None when it is decided already.
+
+    Gives the unit back, or, for a card that was to take another's place, lets that one change again.
+    """
     params = {"tenant": tx.tenant, "id": appointment_id, "failure": Jsonb(asdict(refusal))}
     row = (await tx.run(_DECIDE_FAILED, params)).one_or_none()
     return None if row is None else Failed(row.appointment_id, row.campaign_id, row.claim_key)

@@ -1,4 +1,4 @@
-"""Moves: postponements and reassignments, pending until geo has swapped the stop or never will."""
+"""Moves: postponements, reassignments and re-fixes, pending until geo has swapped the stop or never will."""
 
 from dataclasses import asdict
 from typing import Any
@@ -15,8 +15,8 @@ _BEGIN = text(
     """
     WITH move AS (
         INSERT INTO booking.moves
-            (tenant_id, move_id, appointment_id, kind, agent_id, starts_at, ends_at, claim_key)
-        VALUES (:tenant, :move, :appointment, :kind, :agent, :starts_at, :ends_at, :claim_key)
+            (tenant_id, move_id, appointment_id, kind, agent_id, starts_at, ends_at, claim_key, refix)
+        VALUES (:tenant, :move, :appointment, :kind, :agent, :starts_at, :ends_at, :claim_key, :refix)
         RETURNING tenant_id, move_id, appointment_id
     )
     UPDATE booking.appointments a SET move_id = move.move_id
@@ -26,7 +26,7 @@ _BEGIN = text(
 
 _GET = text(
     """
-    SELECT move_id, appointment_id, kind, agent_id, starts_at, ends_at, state, claim_key
+    SELECT move_id, appointment_id, kind, agent_id, starts_at, ends_at, state, claim_key, refix
     FROM booking.moves WHERE tenant_id = :tenant AND move_id = :move
     """
 )
@@ -65,6 +65,7 @@ async def begin(tx: Tx, move: Move, claim_key: str) -> None:
         "starts_at": move.window.start,
         "ends_at": move.window.end,
         "claim_key": claim_key,
+        "refix": None if move.refix is None else Jsonb(asdict(move.refix)),
     }
     await tx.run(_BEGIN, params)
 

@@ -30,7 +30,8 @@ _RECOUNT = text(
             WHERE s.tenant_id = c.tenant_id AND s.campaign_id = c.campaign_id) AS bought,
            (SELECT coalesce(json_object_agg(state, number), '{}') FROM
                (SELECT a.state, count(*) AS number FROM booking.appointments a
-                WHERE a.tenant_id = c.tenant_id AND a.campaign_id = c.campaign_id GROUP BY a.state) counted
+                WHERE a.tenant_id = c.tenant_id AND a.campaign_id = c.campaign_id
+                  AND NOT (a.state = 'PENDING' AND a.supersedes IS NOT NULL) GROUP BY a.state) counted
            ) AS by_state
     FROM booking.campaigns c WHERE c.tenant_id = :tenant AND c.campaign_id = :campaign
     """

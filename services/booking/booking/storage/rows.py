@@ -4,15 +4,20 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from booking.domain.absences import NO_ABSENCES, Absences
 from booking.domain.appointment import Appointment, Colour, Move, MoveKind, State
 from booking.domain.campaign import Campaign
 from booking.domain.contact import Contact
 from booking.domain.package import Level, Package
 from booking.domain.parameters import Parameters
+from booking.domain.refix_writes import Refix
 from kit.parameters import Scope
 from kit.values.latlng import LatLng
 from kit.values.window import Window
+
+_REFIX: TypeAdapter[Refix] = TypeAdapter(Refix)
 
 
 def campaign(row: Any) -> Campaign:
@@ -88,14 +93,15 @@ def appointment(row: Any) -> Appointment:
 def move(row: Any) -> Move:
     """A row of moves."""
     window = Window(row.starts_at, row.ends_at)
-    return Move(row.move_id, row.appointment_id, MoveKind(row.kind), row.agent_id, window)
+    refix = None if row.refix is None else _REFIX.validate_python(row.refix)
+    return Move(row.move_id, row.appointment_id, MoveKind(row.kind), row.agent_id, window, refix)
 
 
 def parameters(triples: list[list[Any]] | None) -> Parameters:
-    """`[name, set for the campaign, JSON text]` as `json_agg` gives them; None: nothing was set."""
+    """`[name, scope, JSON text]` as `json_agg` gives them; None: nothing was set."""
     values: dict[str, dict[Scope, str]] = {}
-    for name, of_campaign, value in triples or ():
-        values.setdefault(name, {})[Scope.CAMPAIGN if of_campaign else Scope.TENANT] = value
+    for name, scope, value in triples or ():
+        values.setdefault(name, {})[Scope[scope]] = value
     return Parameters(values)
 
 

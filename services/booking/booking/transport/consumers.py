@@ -31,6 +31,8 @@ _SHOWN: Final[Mapping[str, tuple[str, Callable[[bytes], Any]]]] = {
     events.CANCELLED: ("cancelled", pb.AppointmentCancelled.FromString),
     events.OUTCOME_SET: ("outcome set", pb.AppointmentOutcomeSet.FromString),
     events.NOTED: ("noted", pb.AppointmentNoted.FromString),
+    events.REFIXED: ("refixed", pb.AppointmentRefixed.FromString),
+    events.SUPERSEDED: ("superseded", pb.AppointmentSuperseded.FromString),
 }
 
 COUNTING: Final = (*_SHOWN, events.FAILED)

@@ -188,7 +188,11 @@ def recent_change(found: RecentChange) -> pb.RecentChange:
 def parameter(found: Shown) -> pb.EffectiveParameter:
     """A parameter in text."""
     return pb.EffectiveParameter(
-        name=found.name, value=found.value, source=found.source.name, description=found.description
+        name=found.name,
+        value=found.value,
+        source=found.source.name,
+        description=found.description,
+        code=found.code,
     )
 
 

@@ -132,7 +132,7 @@ class BookingServicer(BookingServiceServicer):
     async def SetParameter(self, request: pb.SetParameterRequest, _: Any) -> pb.EffectiveParameter:
         """Sets a parameter."""
         shown = await set_parameter.set_parameter(
-            self._desk, request.name, request.campaign_id, request.value
+            self._desk, request.name, request.campaign_id, request.value, request.user_id
         )
         return messages.parameter(shown)
 
@@ -140,7 +140,9 @@ class BookingServicer(BookingServiceServicer):
         self, request: pb.GetEffectiveParameterRequest, _: Any
     ) -> pb.EffectiveParameter:
         """The value that counts."""
-        shown = await set_parameter.get_effective_parameter(self._desk, request.name, request.campaign_id)
+        shown = await set_parameter.get_effective_parameter(
+            self._desk, request.name, request.campaign_id, request.user_id
+        )
         return messages.parameter(shown)
 
     async def VerifyOwnership(self, _: pb.VerifyOwnershipRequest, __: Any) -> pb.VerifyOwnershipResponse:

@@ -27,6 +27,7 @@ from booking.storage import annulments, appointments, campaigns, parameters
 from booking.storage.annulments import Filter
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
+from booking.usecases.refix import aftermath
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.failpoints import failpoint
@@ -220,3 +221,4 @@ async def _cancel(tx: Tx, appointment: Appointment, note: str, now: datetime) ->
     if change is not None:  # it may have been cancelled since it was claimed
         await appointments.save(tx, change)
         events.cancelled(tx, change.after)
+        await aftermath.close(tx, change.after.appointment_id)

@@ -22,6 +22,7 @@ from booking.usecases import claimed, move_stop
 from booking.usecases.desk import Desk
 from booking.usecases.ports import REFUSALS
 from booking.usecases.reach import reach
+from booking.usecases.refix import aftermath
 from booking.usecases.repair_ports import Rounds, StopMove
 from kit.db.claims import Claim
 from kit.db.uow import Tx
@@ -223,6 +224,7 @@ async def _decide(tx: Tx, repair: Repair, stops: Mapping[str, Reservation]) -> l
     for change in sorted(changes, key=_campaign_first):
         if not await appointments.save(tx, change):
             raise RuntimeError(f"{change.before.appointment_id} changed while {repair.repair_id} was pending")
+        await aftermath.close(tx, change.before.appointment_id)
     cards = [_told(tx, step, change, stops) for step, change in zip(repair.steps, changes, strict=True)]
     await tx.answer_claim(claim_key, repairs.answer(cards))
     return cards

@@ -16,7 +16,7 @@ from booking.domain.itinerary import Certificate
 from booking.domain.policies import require_allowed
 from booking.domain.refusal import Refusal
 from booking.domain.slot_token import SuggestedSlot
-from booking.storage import answers, bookings, campaigns
+from booking.storage import answers, bookings, campaigns, refix_requests
 from booking.storage.bookings import Booking
 from booking.usecases import claimed
 from booking.usecases.desk import Desk
@@ -246,7 +246,8 @@ async def _decide_failed(desk: Desk, appointment_id: str, refusal: GiroError, cl
 
 
 async def fail(tx: Tx, appointment_id: str, refusal: Refusal) -> bool:
-    """PENDING -> FAILED with the unit given back; False when it is decided already.
+    """PENDING -> FAILED with the unit given back; False when it is decided already. What a procedure made it
+    for is tried again.
 
     The ledger has to refuse the id from now on, since a message of ours may still be on its way: the
     reconciler sees to it.
@@ -255,5 +256,6 @@ async def fail(tx: Tx, appointment_id: str, refusal: Refusal) -> bool:
     if failed is None:
         return False
     events.failed(tx, failed.appointment_id, failed.campaign_id)
+    await refix_requests.again(tx, appointment_id)
     await tx.answer_claim(failed.claim_key, answers.from_refusal(refusal))
     return True

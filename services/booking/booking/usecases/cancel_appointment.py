@@ -7,6 +7,7 @@ from booking.domain.appointment import Card, cancel
 from booking.storage import appointments
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
+from booking.usecases.refix import aftermath
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
 
@@ -35,6 +36,7 @@ async def cancel_appointment(desk: Desk, command: CancelAppointment) -> Card:
             return Card(appointment)
         await appointments.save(tx, change)
         events.cancelled(tx, change.after)
+        await aftermath.close(tx, change.after.appointment_id)
         await failpoint("booking.cancel.before_commit")
     await failpoint("booking.cancel.after_commit")
     return Card(change.after)

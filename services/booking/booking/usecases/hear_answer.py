@@ -9,6 +9,7 @@ from booking.domain.parameters import DECLINE_CANCELS
 from booking.storage import appointments, parameters
 from booking.storage.appointments import Painted
 from booking.usecases.desk import Desk
+from booking.usecases.refix import aftermath
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.errors import NotFound
@@ -72,3 +73,4 @@ async def _act(tx: Tx, appointment: Appointment, *, coming: bool) -> None:
     if change is not None:
         await appointments.save(tx, change)
         events.cancelled(tx, change.after)
+        await aftermath.close(tx, change.after.appointment_id)

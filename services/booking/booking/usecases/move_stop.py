@@ -1,4 +1,4 @@
-"""What postponing and reassigning share: record the move, let geo swap the stop, follow.
+"""What postponing, reassigning and re-fixing share: record the move, let geo swap the stop, follow.
 
 The move is pending in the appointment's own row until geo has swapped the stop (then there is only forward)
 or has promised, under the move's id, that it never will.
@@ -12,10 +12,11 @@ from booking.domain.appointment import Appointment, Card, Move, MoveKind, moved
 from booking.domain.grounds import Grounds
 from booking.domain.itinerary import Reservation, StopPlan
 from booking.domain.refusal import Refusal
-from booking.storage import answers, appointments, campaigns, moves
+from booking.storage import answers, appointments, campaigns, moves, refix_requests
 from booking.usecases import claimed
 from booking.usecases.desk import Desk
 from booking.usecases.ports import REFUSALS
+from booking.usecases.refix import aftermath
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.errors import GiroError, Unavailable
@@ -84,7 +85,7 @@ async def carry_out(desk: Desk, pending: PendingMove, claim: Claim) -> Card:
     verb = pending.move.kind.lower()
     await failpoint(f"booking.{verb}.after_pending")
     try:
-        stop = await _swap(desk, pending)
+        stop = await swap(desk, caller().tenant, pending)
     except Unavailable as unknown:
         raise claimed.outcome_unknown(unknown) from unknown
     if isinstance(stop, GiroError):
@@ -97,13 +98,13 @@ async def carry_out(desk: Desk, pending: PendingMove, claim: Claim) -> Card:
     return card
 
 
-async def _swap(desk: Desk, pending: PendingMove) -> Reservation | GiroError:
+async def swap(desk: Desk, tenant: str, pending: PendingMove) -> Reservation | GiroError:
     """The swapped stop, or the refusal, which then holds for good.
 
     An equal request of ours may still be on its way to geo, so a refusal counts only once geo has promised
     that this move will never be made.
     """
-    tenant, move = caller().tenant, pending.move
+    move = pending.move
     try:
         return await desk.ledger.move(tenant, move.move_id, move.appointment_id, pending.plan)
     except REFUSALS as refusal:
@@ -122,7 +123,11 @@ async def follow(desk: Desk, tenant: str, move: Move, stop: Reservation) -> Card
         if not await appointments.save(tx, change):
             raise RuntimeError(f"{move.appointment_id} changed while {move.move_id} was pending")
         card = Card(change.after, stop.leg_before, stop.leg_after)
-        events.moved(tx, move.kind, change)
+        await aftermath.close(tx, move.appointment_id)
+        if move.refix is None:
+            events.moved(tx, move.kind, change)
+        else:
+            await aftermath.refixed(tx, change, move.refix, move.move_id)
         await tx.answer_claim(claim_key, answers.from_card(card))
         await failpoint(f"booking.{move.kind.lower()}.before_commit")
     return card
@@ -135,10 +140,14 @@ async def _drop(desk: Desk, move: Move, refusal: GiroError, claim: Claim) -> Car
 
 
 async def drop(desk: Desk, tenant: str, move_id: str, refusal: Refusal) -> bool:
-    """Forgets a move that geo will never make; False when it is decided already."""
+    """Forgets a move that geo will never make; False when it is decided already.
+
+    What a procedure made it for is tried again.
+    """
     async with desk.db.uow(tenant) as tx:
         claim_key = await moves.drop(tx, move_id, refusal)
         if claim_key is None:
             return False
         await tx.answer_claim(claim_key, answers.from_refusal(refusal))
+        await refix_requests.again(tx, move_id)
     return True

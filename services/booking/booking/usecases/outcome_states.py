@@ -1,6 +1,7 @@
 """List states, characteristics and outcome states: made, replaced and read (R-028, R-044, R-075, R-076)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from booking.domain.outcomes import (
     Characteristic,
@@ -9,9 +10,10 @@ from booking.domain.outcomes import (
     require_characteristic,
     require_state,
 )
-from booking.storage import outcomes
+from booking.storage import outcomes, policies
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
+from booking.usecases.refix.policy import require_no_new
 from kit.rpc.context import caller
 
 
@@ -47,12 +49,16 @@ async def list_characteristics(desk: Desk) -> Sequence[Characteristic]:
 async def upsert_outcome_state(desk: Desk, state: OutcomeState) -> OutcomeState:
     """Makes or replaces an outcome state.
 
-    Raises InvalidInput or NotFound naming the field by which it contradicts itself (R-032).
+    Raises InvalidInput or NotFound naming the field by which it contradicts itself, POLICY_CONTRADICTION for
+    what contradicts the procedures (R-032).
     """
     reach().require_whole()
     async with desk.db.uow(caller().tenant) as tx:
         known = await outcomes.characteristics(tx)
         require_state(state, known, await outcomes.list_states(tx))
+        policy = await policies.load(tx, "")
+        states = {**policy.states, state.state_id: state}
+        require_no_new(policy, replace(policy, states=states))
         await outcomes.put_state(tx, state)
     return state
 

@@ -6,11 +6,12 @@ from booking import events
 from booking.domain import outcomes as rules
 from booking.domain.appointment import Appointment, Card, Change, with_outcome
 from booking.domain.history import Entry, HistoryKind
-from booking.domain.outcomes import OutcomeState, Written
-from booking.storage import answers, appointments, history, outcomes
+from booking.domain.outcomes import OutcomeState, Recall, Written
+from booking.storage import answers, appointments, history, outcomes, policies, refix_requests
 from booking.usecases import claimed
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
+from booking.usecases.refix import aftermath
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.failpoints import failpoint
@@ -81,3 +82,19 @@ async def _save(tx: Tx, command: SetOutcome, change: Change, state: OutcomeState
     )
     await history.add(tx, entry)
     events.outcome_set(tx, after)
+    await aftermath.close(tx, after.appointment_id)
+    await _refix(tx, after, state)
+
+
+async def _refix(tx: Tx, appointment: Appointment, state: OutcomeState) -> None:
+    """What the state asks for: a recall (R-035), or what a procedure makes of the agent's date (R-060)."""
+    if state.refix:
+        await refix_requests.add(tx, appointment)
+    elif state.recall is not Recall.NONE:
+        policy = await policies.load(tx, appointment.campaign_id)
+        mode = policy.mode_of(state)
+        delay = mode.recall_delay if mode else None
+        if delay is None:
+            delay = (await outcomes.list_states(tx))[state.list_state].default_delay
+        due_at, private = appointment.updated_at + delay, state.recall is Recall.PRIVATE
+        await aftermath.open_recall(tx, appointment, due_at, private=private)

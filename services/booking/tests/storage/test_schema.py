@@ -12,6 +12,11 @@ from kit.testing.databases import DatabaseUrls
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 TABLES = (
+    "refix_modes",
+    "procedures",
+    "refix_requests",
+    "recalls",
+    "refix_exceptions",
     "campaigns",
     "campaign_agents",
     "contacts",

@@ -15,7 +15,11 @@ from booking.domain.contact import Contact
 from booking.domain.history import Entry
 from booking.domain.outcomes import OutcomeState, Recall, Result, Written
 from booking.domain.package import Package
+from booking.domain.refix import OperatorRecall
+from booking.domain.refix_modes import Procedure, Work
 from booking.storage import appointments, history
+from booking.storage.parameters import Place
+from booking.storage.refix_exceptions import RefixException
 from booking.usecases.book_appointment import BookAppointment, ChosenTime, book_appointment
 from booking.usecases.create_campaign import CreateCampaign, create_campaign
 from booking.usecases.desk import Desk
@@ -24,7 +28,13 @@ from booking.usecases.list_campaigns import get_campaign
 from booking.usecases.outcome_states import upsert_outcome_state
 from booking.usecases.postpone_appointment import PostponeAppointment, postpone_appointment
 from booking.usecases.reassign_appointment import ReassignAppointment, reassign_appointment
+from booking.usecases.refix.exceptions import list_exceptions
+from booking.usecases.refix.list_recalls import list_recalls
+from booking.usecases.refix.policy import list_procedures, upsert_procedure
+from booking.usecases.refix.refix_appointment import Choices, RefixAppointment, Time, refix_appointment
+from booking.usecases.refix.run_procedures import run_procedure
 from booking.usecases.set_outcome import SetOutcome, set_outcome
+from booking.usecases.set_parameter import import_parameters
 from booking.usecases.settle_changes import settle_changes
 from kit.db.claims import Claim
 from kit.rpc.context import Caller, Grant, become
@@ -141,6 +151,51 @@ class House:
         """All entries, as an administrator sees them."""
         async with self.desk.db.uow(self.tenant) as tx:
             return list(await history.page(tx, appointment_id, 0, 1000, with_links=True))
+
+    async def parameters(self, campaign_id: str = "", user_id: str = "", **by_code: str) -> None:
+        """Sets parameters by code, all at once."""
+        await import_parameters(self.desk, Place(campaign_id, user_id), list(by_code.items()))
+
+    async def procedure(self, kind: Work, *state_ids: str, **traits: Any) -> Procedure:
+        """An active procedure on these outcome states; it runs every minute."""
+        written = "" if kind is Work.RECALL else "refixed"
+        given = {"state_id": written, "active": True, "interval": timedelta(minutes=1), **traits}
+        ids = {Work.MOVE: "move-refixed", Work.NEW_CARD: "new-card-refixed", Work.RECALL: "recall-refixed"}
+        made = Procedure(
+            procedure_id=ids[kind],
+            kind=kind,
+            display_name="p",
+            description="",
+            outcome_state_ids=state_ids,
+            **given,
+        )
+        return await upsert_procedure(self.desk, made)
+
+    async def run(self) -> None:
+        """Every procedure of this tenant that is active, as its worker would run it."""
+        for procedure in await list_procedures(self.desk):
+            if procedure.active:
+                await run_procedure(self.desk, self.tenant, procedure.procedure_id)
+
+    async def refix(
+        self, card: Card | Appointment, start: datetime, key: Claim | None = None, **traits: Any
+    ) -> Card:
+        """Fixes an appointment again, at a chosen time."""
+        appointment = card.appointment if isinstance(card, Card) else card
+        choices = Choices(**{"state_id": "", "note": "see you then", **traits.pop("choices", {})})
+        time = Time(traits.pop("agent", ""), start)
+        command = RefixAppointment(
+            appointment.appointment_id, time, choices, traits.pop("version", 0), key or claim()
+        )
+        return await refix_appointment(self.desk, command)
+
+    async def recalls(self) -> list[OperatorRecall]:
+        """What the caller sees."""
+        return list((await list_recalls(self.desk, "", 200, "")).recalls)
+
+    async def exceptions(self) -> list[RefixException]:
+        """Open ones."""
+        return list((await list_exceptions(self.desk, "", 200, "")).exceptions)
 
     async def settle(self, age: timedelta = timedelta(0)) -> None:
         """Reconciles until nothing more is found of this tenant."""

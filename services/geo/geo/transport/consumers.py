@@ -17,11 +17,16 @@ STREAM: Final = subjects.stream("booking")
 SUBJECTS: Final[Sequence[str]] = (
     subjects.evt("*", "booking", "appointment_cancelled"),
     subjects.evt("*", "booking", "appointment_failed"),
+    subjects.evt("*", "booking", "appointment_superseded"),
 )
 
 
 def _cancelled(data: bytes) -> str:
     return booking.AppointmentCancelled.FromString(data).appointment.appointment_id
+
+
+def _superseded(data: bytes) -> str:
+    return booking.AppointmentSuperseded.FromString(data).appointment.appointment_id
 
 
 def _failed(data: bytes) -> str:
@@ -31,6 +36,7 @@ def _failed(data: bytes) -> str:
 _READERS: Final[dict[str, Callable[[bytes], str]]] = {
     "appointment_cancelled": _cancelled,
     "appointment_failed": _failed,
+    "appointment_superseded": _superseded,
 }
 
 

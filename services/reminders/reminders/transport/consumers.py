@@ -24,13 +24,17 @@ WRITTEN_OF: Final = (events.LIMIT_REACHED, events.WRONG_NUMBER)
 """Our own events that letters are written of."""
 
 _CANCELLED: Final = "appointment_cancelled"
+_SUPERSEDED: Final = "appointment_superseded"
+_ENDS: Final = frozenset({_CANCELLED, _SUPERSEDED})
 
 _TOLD: Final[Mapping[str, Callable[[bytes], Any]]] = {
     "appointment_booked": booking.AppointmentBooked.FromString,
     "appointment_confirmed": booking.AppointmentConfirmed.FromString,
     "appointment_postponed": booking.AppointmentPostponed.FromString,
     "appointment_reassigned": booking.AppointmentReassigned.FromString,
+    "appointment_refixed": booking.AppointmentRefixed.FromString,
     _CANCELLED: booking.AppointmentCancelled.FromString,
+    _SUPERSEDED: booking.AppointmentSuperseded.FromString,
 }
 
 
@@ -48,7 +52,7 @@ class Appointments:
         if read is None:
             return  # a failed booking never was an appointment
         visit = _visit(read(event.data).appointment)
-        if name == _CANCELLED:
+        if name in _ENDS:
             await end_appointment(self._desk, event.tenant, visit, event.claim)
         else:
             await follow_appointment(self._desk, event.tenant, visit, event.claim)

@@ -284,3 +284,151 @@ class AppointmentNoted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AppointmentNoted: _TypeAlias = AppointmentNoted  # noqa: Y015
+
+@_typing.final
+class AppointmentRefixed(_message.Message):
+    """`appointment_refixed`: the same card has a new start."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPOINTMENT_FIELD_NUMBER: _builtins.int
+    PREVIOUS_START_FIELD_NUMBER: _builtins.int
+    PREVIOUS_AGENT_ID_FIELD_NUMBER: _builtins.int
+    MODE_ID_FIELD_NUMBER: _builtins.int
+    previous_agent_id: _builtins.str
+    """Whose it was."""
+    mode_id: _builtins.str
+    """The mode that it was done in; empty for none."""
+    @_builtins.property
+    def appointment(self) -> Global___AppointmentSnapshot:
+        """After the change."""
+
+    @_builtins.property
+    def previous_start(self) -> _timestamp_pb2.Timestamp:
+        """Where it was."""
+
+    def __init__(
+        self,
+        *,
+        appointment: Global___AppointmentSnapshot | None = ...,
+        previous_start: _timestamp_pb2.Timestamp | None = ...,
+        previous_agent_id: _builtins.str = ...,
+        mode_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment", "previous_start", b"previous_start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment", "mode_id", b"mode_id", "previous_agent_id", b"previous_agent_id", "previous_start", b"previous_start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppointmentRefixed: _TypeAlias = AppointmentRefixed  # noqa: Y015
+
+@_typing.final
+class AppointmentSuperseded(_message.Message):
+    """`appointment_superseded`: a new card took its place; geo frees the stop on it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPOINTMENT_FIELD_NUMBER: _builtins.int
+    SUPERSEDED_BY_FIELD_NUMBER: _builtins.int
+    superseded_by: _builtins.str
+    """The card that took its place."""
+    @_builtins.property
+    def appointment(self) -> Global___AppointmentSnapshot:
+        """The locked card."""
+
+    def __init__(
+        self,
+        *,
+        appointment: Global___AppointmentSnapshot | None = ...,
+        superseded_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment", "superseded_by", b"superseded_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppointmentSuperseded: _TypeAlias = AppointmentSuperseded  # noqa: Y015
+
+@_typing.final
+class RecallChanged(_message.Message):
+    """`recall_created`, `recall_released`, `recall_closed`: a call that an operator owes a customer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECALL_ID_FIELD_NUMBER: _builtins.int
+    APPOINTMENT_ID_FIELD_NUMBER: _builtins.int
+    CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    OPERATOR_ID_FIELD_NUMBER: _builtins.int
+    PRIVATE_FIELD_NUMBER: _builtins.int
+    DUE_AT_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    recall_id: _builtins.str
+    """Id, `rcl_…`."""
+    appointment_id: _builtins.str
+    """The appointment."""
+    campaign_id: _builtins.str
+    """The campaign."""
+    contact_id: _builtins.str
+    """Who is to be called."""
+    operator_id: _builtins.str
+    """Whose it is."""
+    private: _builtins.bool
+    """True while only that operator may work it."""
+    open: _builtins.bool
+    """True until it is worked."""
+    @_builtins.property
+    def due_at(self) -> _timestamp_pb2.Timestamp:
+        """When the call is due."""
+
+    def __init__(
+        self,
+        *,
+        recall_id: _builtins.str = ...,
+        appointment_id: _builtins.str = ...,
+        campaign_id: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        operator_id: _builtins.str = ...,
+        private: _builtins.bool = ...,
+        due_at: _timestamp_pb2.Timestamp | None = ...,
+        open: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_at", b"due_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment_id", b"appointment_id", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "due_at", b"due_at", "open", b"open", "operator_id", b"operator_id", "private", b"private", "recall_id", b"recall_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecallChanged: _TypeAlias = RecallChanged  # noqa: Y015
+
+@_typing.final
+class RefixExceptionRaised(_message.Message):
+    """`refix_exception_raised`: a scheduled procedure could not do what an agent asked for; nothing moved."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXCEPTION_ID_FIELD_NUMBER: _builtins.int
+    APPOINTMENT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    exception_id: _builtins.str
+    """Id, `exc_…`."""
+    appointment_id: _builtins.str
+    """The appointment."""
+    reason: _builtins.str
+    """The reason, as in errors."""
+    def __init__(
+        self,
+        *,
+        exception_id: _builtins.str = ...,
+        appointment_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment_id", b"appointment_id", "exception_id", b"exception_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefixExceptionRaised: _TypeAlias = RefixExceptionRaised  # noqa: Y015

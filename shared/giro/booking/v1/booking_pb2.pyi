@@ -1529,22 +1529,26 @@ class SetParameterRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Its name, for example "lead_time". Required."""
+    """Its name, for example "lead_time", or its code, "CC0036" or "CC036B" (R-029). Required."""
     campaign_id: _builtins.str
     """Only for this campaign; empty for the tenant."""
     value: _builtins.str
     """The value as text: "129600s", "true", "12"; empty to fall back to the wider scope."""
+    user_id: _builtins.str
+    """Only for this user, whatever the campaign; not together with a campaign."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         campaign_id: _builtins.str = ...,
         value: _builtins.str = ...,
+        user_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id", "name", b"name", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id", "name", b"name", "user_id", b"user_id", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1558,19 +1562,23 @@ class GetEffectiveParameterRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Its name. Required."""
+    """Its name or code. Required."""
     campaign_id: _builtins.str
     """As this campaign sees it; empty for the tenant."""
+    user_id: _builtins.str
+    """As this user sees it; empty for nobody in particular."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         campaign_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id", "name", b"name", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1586,14 +1594,17 @@ class EffectiveParameter(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     value: _builtins.str
     """The value as text."""
     source: _builtins.str
-    """The scope it comes from: SYSTEM, TENANT or CAMPAIGN."""
+    """The scope it comes from: SYSTEM, TENANT, CAMPAIGN or USER."""
     description: _builtins.str
     """What it means, with its rule."""
+    code: _builtins.str
+    """The code that people know it by, as "CC0036"; empty when it has none."""
     def __init__(
         self,
         *,
@@ -1601,10 +1612,11 @@ class EffectiveParameter(_message.Message):
         value: _builtins.str = ...,
         source: _builtins.str = ...,
         description: _builtins.str = ...,
+        code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "name", b"name", "source", b"source", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "description", b"description", "name", b"name", "source", b"source", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

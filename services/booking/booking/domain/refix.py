@@ -1,0 +1,142 @@
+"""What an operator may choose when an appointment is fixed again: the truth table of R-049 to R-058."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from booking.domain import errors
+from booking.domain.parameters import Parameters
+from booking.domain.refix_modes import CardRule, Mode, Work
+from booking.domain.refix_parameters import (
+    ALLOW_NEW_CARD,
+    DEFAULT_STATE,
+    FREE,
+    NEW_CARD_ALWAYS,
+    NEW_CARD_FLAG,
+    NEW_CARD_STATE,
+    SAME_CARD_STATE,
+)
+
+
+class Screen(StrEnum):
+    """Where somebody re-fixes; the same rules hold in all three (R-030)."""
+
+    AGENDA = "AGENDA"
+    CALL_SCREEN = "CALL_SCREEN"
+    BACK_OFFICE = "BACK_OFFICE"
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """The state selector: which state it shows, whether it may be changed, whether one has to be chosen."""
+
+    state_id: str
+    enabled: bool
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What the screen offers. `flag` is the initial value of "new appointment", None where it is hidden;
+    `new_card` is what counts while the flag stays as it is."""
+
+    mode_id: str
+    new_card: bool
+    flag: bool | None
+    same: Selector
+    new: Selector
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What will be done: which card, and the state to write on it (empty: none)."""
+
+    new_card: bool
+    state_id: str
+
+
+def form(mode: Mode | None, parameters: Parameters, states: Collection[str]) -> Form:
+    """The form for an appointment whose outcome is in this mode; without any mode, by the parameters."""
+    card = CardRule.BY_PARAMETERS if mode is None else mode.card
+    new_card, flag = _card(card, parameters)
+    mode_id = mode.mode_id if mode else ""
+    if mode is not None and mode.procedure in {Work.MOVE, Work.NEW_CARD}:  # parameters have no effect (R-065)
+        free = Selector("", enabled=True)
+        return Form(mode_id, new_card, flag, free, free)
+    return Form(mode_id, new_card, flag, _same(parameters), _new(parameters, states))
+
+
+def decide(offered: Form, new_card: bool | None, state_id: str, states: Collection[str]) -> Decision:
+    """What somebody chose: `new_card` None and `state_id` empty leave it as it was offered.
+
+    Raises PRESET naming `new_card` or `state_id` for a choice that is not theirs, NotFound naming `state_id`,
+    InvalidInput naming it when one has to be chosen.
+    """
+    if new_card is not None and offered.flag is None and new_card != offered.new_card:
+        raise errors.preset("new_card", str(offered.new_card).lower())
+    on_new = offered.new_card if new_card is None else new_card
+    selector = offered.new if on_new else offered.same
+    if state_id and not selector.enabled and state_id != selector.state_id:
+        raise errors.preset("state_id", selector.state_id)
+    chosen = state_id or selector.state_id
+    if chosen and chosen not in states:
+        raise errors.not_found("outcome state", "state_id")
+    if selector.required and not chosen:
+        raise errors.invalid("state_id", "a state has to be chosen")
+    return Decision(on_new, chosen)
+
+
+def _card(rule: CardRule, parameters: Parameters) -> tuple[bool, bool | None]:
+    if rule is not CardRule.BY_PARAMETERS:
+        return rule is CardRule.NEW, None
+    if not parameters[ALLOW_NEW_CARD]:
+        return False, None
+    if parameters[NEW_CARD_ALWAYS]:
+        return True, None
+    flag = bool(parameters[NEW_CARD_FLAG])
+    return flag, flag
+
+
+def _same(parameters: Parameters) -> Selector:
+    preset = str(parameters[SAME_CARD_STATE])
+    if preset == FREE:
+        return Selector("", enabled=True, required=True)
+    return Selector(preset, enabled=False)
+
+
+def _new(parameters: Parameters, states: Collection[str]) -> Selector:
+    preset, proposed = str(parameters[NEW_CARD_STATE]), str(parameters[DEFAULT_STATE])
+    if preset != FREE and preset in states:
+        return Selector(preset, enabled=False)
+    return Selector(proposed if proposed in states else "", enabled=True)
+
+
+def new_owner(parameters_move_it: bool, owner_id: str, actor_id: str) -> str:
+    """Whose the card is after the re-fix (R-050)."""
+    return actor_id if parameters_move_it else owner_id
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRecall:
+    """A call that an operator owes a customer (R-078). `release_at` is when a private one is everybody's."""
+
+    recall_id: str
+    appointment_id: str
+    campaign_id: str
+    contact_id: str
+    operator_id: str
+    private: bool
+    due_at: datetime
+    release_at: datetime | None
+    version: int
+    open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A start that fits, by an agent of the campaign."""
+
+    agent_id: str
+    start: datetime
+    end: datetime

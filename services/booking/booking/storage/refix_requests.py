@@ -1,0 +1,132 @@
+"""What agents asked for with an outcome: one row an appointment's version, worked exactly once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+
+from booking.domain.appointment import Appointment
+from kit.db.uow import Tx
+from kit.values.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class RefixRequest:
+    """The agent's date for one version of an appointment; `attempt` counts the tries before this one."""
+
+    refix_id: str
+    appointment_id: str
+    version: int
+    refix_at: datetime
+    attempt: int
+
+
+_ADD = text(
+    """
+    INSERT INTO booking.refix_requests
+        (tenant_id, refix_id, appointment_id, version, outcome_state_id, refix_at)
+    VALUES (:tenant, :id, :appointment, :version, :state, :refix_at)
+    """
+)
+
+_COLUMNS = "refix_id, appointment_id, version, refix_at, attempt"
+
+_WAITING = text(
+    f"""
+    SELECT {_COLUMNS} FROM booking.refix_requests
+    WHERE tenant_id = :tenant AND state = 'WAITING' AND outcome_state_id = ANY (CAST(:states AS text[]))
+      AND (retry_at IS NULL OR retry_at <= :now) AND refix_id > :after
+    ORDER BY refix_id LIMIT :rows
+    """  # noqa: S608 - constants
+)
+
+_TAKE = text(
+    """
+    SELECT FROM booking.refix_requests
+    WHERE tenant_id = :tenant AND refix_id = :id AND state = 'WAITING' AND attempt = :attempt
+    FOR UPDATE SKIP LOCKED
+    """
+)
+
+_START = text(
+    """
+    UPDATE booking.refix_requests SET state = 'RUNNING', change_id = :change, attempt = attempt + 1
+    WHERE tenant_id = :tenant AND refix_id = :id AND state = 'WAITING'
+    """
+)
+
+_END = text("UPDATE booking.refix_requests SET state = :state WHERE tenant_id = :tenant AND refix_id = :id")
+
+_END_OF_CHANGE = text(
+    """
+    UPDATE booking.refix_requests SET state = :state
+    WHERE tenant_id = :tenant AND change_id = :change AND state = 'RUNNING'
+    """
+)
+
+_AGAIN = text(
+    """
+    UPDATE booking.refix_requests
+    SET state = 'WAITING', retry_at = CAST(:now AS timestamptz) + CAST(:pause AS interval)
+    WHERE tenant_id = :tenant AND change_id = :change AND state = 'RUNNING'
+    """
+)
+
+_PAUSE = timedelta(seconds=30)
+"""Before a request is tried again that geo gave no answer to."""
+
+
+async def add(tx: Tx, appointment: Appointment) -> None:
+    """What this version of an appointment, with its agent's date, asks for."""
+    params = {
+        "tenant": tx.tenant,
+        "id": new_id("rfx"),
+        "appointment": appointment.appointment_id,
+        "version": appointment.version,
+        "state": appointment.outcome_state_id,
+        "refix_at": appointment.refix_at,
+    }
+    await tx.run(_ADD, params)
+
+
+async def waiting(tx: Tx, state_ids: Sequence[str], after: str, count: int) -> Sequence[RefixRequest]:
+    """Requests of these outcome states that are to be worked now, by id after one."""
+    params = {
+        "tenant": tx.tenant,
+        "states": list(state_ids),
+        "now": await tx.now(),
+        "after": after,
+        "rows": count,
+    }
+    return [
+        RefixRequest(row.refix_id, row.appointment_id, row.version, row.refix_at, row.attempt)
+        for row in await tx.run(_WAITING, params)
+    ]
+
+
+async def take(tx: Tx, request: RefixRequest) -> bool:
+    """Locks a waiting request; False when somebody else has it, had it, or it is as it was no more."""
+    params = {"tenant": tx.tenant, "id": request.refix_id, "attempt": request.attempt}
+    return (await tx.run(_TAKE, params)).first() is not None
+
+
+async def start(tx: Tx, request: RefixRequest, change_id: str) -> None:
+    """A locked request is worked by the move or the new card of this id."""
+    await tx.run(_START, {"tenant": tx.tenant, "id": request.refix_id, "change": change_id})
+
+
+async def end(tx: Tx, refix_id: str, state: str) -> None:
+    """DONE, EXCEPTION or OBSOLETE."""
+    await tx.run(_END, {"tenant": tx.tenant, "id": refix_id, "state": state})
+
+
+async def end_of_change(tx: Tx, change_id: str) -> None:
+    """The move or new card came to be: the request that it was made for, if any, is DONE."""
+    await tx.run(_END_OF_CHANGE, {"tenant": tx.tenant, "change": change_id, "state": "DONE"})
+
+
+async def again(tx: Tx, change_id: str) -> None:
+    """The move or new card was given up: the request that it was made for, if any, is to be tried again."""
+    params = {"tenant": tx.tenant, "change": change_id, "now": await tx.now(), "pause": _PAUSE}
+    await tx.run(_AGAIN, params)

@@ -1,0 +1,116 @@
+"""New cards that take the place of old ones: PENDING while geo is asked, then both are decided together.
+
+The unit of the package goes from the old card to the new one, so none is taken and none given back.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+from psycopg.types.json import Jsonb
+from pydantic import TypeAdapter
+from sqlalchemy import text
+
+from booking.domain.appointment import Appointment
+from booking.domain.refix_writes import Refix
+from booking.storage import rows
+from booking.storage.appointments import COLUMNS
+from booking.storage.bookings import Booking
+from kit.db.uow import Tx
+
+_REFIX: TypeAdapter[Refix] = TypeAdapter(Refix)
+
+_BEGIN = text(
+    """
+    WITH old AS (
+        UPDATE booking.appointments SET move_id = :id
+        WHERE tenant_id = :tenant AND appointment_id = :supersedes AND move_id IS NULL
+        RETURNING tenant_id, campaign_id, contact_id, appointment_id, zone
+    )
+    INSERT INTO booking.appointments
+        (tenant_id, campaign_id, appointment_id, contact_id, agent_id, starts_at, ends_at, place, state,
+         operator_id, note, created_at, updated_at, claim_key, zone, outcome_state_id, supersedes, linked,
+         refix)
+    SELECT tenant_id, campaign_id, :id, contact_id, :agent, :starts_at, :ends_at, :place, 'PENDING',
+           :operator, :note, :now, :now, :claim_key, zone, nullif(:state, ''), appointment_id, :linked,
+           :refix
+    FROM old RETURNING appointment_id
+    """
+)
+
+_REFIX_OF = text("SELECT refix FROM booking.appointments WHERE tenant_id = :tenant AND appointment_id = :id")
+
+_DECIDE_NEW = text(
+    f"""
+    UPDATE booking.appointments a SET state = 'TO_CONFIRM', updated_at = :now
+    WHERE tenant_id = :tenant AND appointment_id = :id AND state = 'PENDING'
+    RETURNING {COLUMNS}
+    """  # noqa: S608 - constants
+)
+
+_LOCK_OLD = text(
+    f"""
+    WITH old AS (
+        UPDATE booking.appointments a
+        SET state = 'SUPERSEDED', superseded_by = :id, linked = :linked, move_id = NULL,
+            version = a.version + 1, updated_at = :now, decided_at = clock_timestamp(),
+            outcome_state_id = coalesce(nullif(:state, ''), a.outcome_state_id), refix_at = NULL
+        FROM (SELECT tenant_id, appointment_id, state FROM booking.appointments
+              WHERE tenant_id = :tenant AND appointment_id = :old FOR NO KEY UPDATE) seen
+        WHERE a.tenant_id = seen.tenant_id AND a.appointment_id = seen.appointment_id AND a.move_id = :id
+        RETURNING {COLUMNS}, a.tenant_id, seen.state AS was
+    ), counted AS (
+        UPDATE booking.campaigns c SET to_confirm = c.to_confirm + 1
+        FROM old WHERE c.tenant_id = old.tenant_id AND c.campaign_id = old.campaign_id
+          AND old.was = 'CONFIRMED'
+    )
+    SELECT * FROM old
+    """  # noqa: S608 - constants
+)
+
+
+async def begin(tx: Tx, booking: Booking, refix: Refix) -> bool:
+    """Stores the new card as PENDING and keeps the old one as it is; False when it is changing already."""
+    appointment = booking.appointment
+    params: dict[str, Any] = {
+        "tenant": tx.tenant,
+        "id": appointment.appointment_id,
+        "supersedes": appointment.supersedes,
+        "agent": appointment.agent_id,
+        "starts_at": appointment.window.start,
+        "ends_at": appointment.window.end,
+        "place": appointment.point.key,
+        "operator": appointment.operator_id,
+        "note": appointment.note,
+        "now": appointment.created_at,
+        "claim_key": booking.claim_key,
+        "state": appointment.outcome_state_id,
+        "linked": appointment.linked,
+        "refix": Jsonb(asdict(refix)),
+    }
+    return (await tx.run(_BEGIN, params)).first() is not None
+
+
+async def refix_of(tx: Tx, appointment_id: str) -> Refix:
+    """What a new card's re-fix writes."""
+    found = (await tx.run(_REFIX_OF, {"tenant": tx.tenant, "id": appointment_id})).scalar_one()
+    return _REFIX.validate_python(found)
+
+
+async def decide_new(tx: Tx, appointment_id: str) -> Appointment | None:
+    """PENDING -> TO_CONFIRM; None when it is decided already. The old card's row is locked by the caller."""
+    params = {"tenant": tx.tenant, "id": appointment_id, "now": await tx.now()}
+    row = (await tx.run(_DECIDE_NEW, params)).one_or_none()
+    return None if row is None else rows.appointment(row)
+
+
+async def lock_old(tx: Tx, new: Appointment, state_id: str) -> Appointment:
+    """The old card -> SUPERSEDED, with this outcome state unless it is empty; its unit is the new card's."""
+    params = {
+        "tenant": tx.tenant,
+        "id": new.appointment_id,
+        "old": new.supersedes,
+        "linked": new.linked,
+        "state": state_id,
+        "now": new.updated_at,
+    }
+    return rows.appointment((await tx.run(_LOCK_OLD, params)).one())

@@ -1,0 +1,87 @@
+"""What follows a change of an appointment in the same transaction: recalls, exceptions, requests, history."""
+
+from datetime import datetime, timedelta
+
+from booking import events
+from booking.domain.appointment import Appointment, Change
+from booking.domain.history import Entry, HistoryKind
+from booking.domain.refix import OperatorRecall
+from booking.domain.refix_parameters import PRIVATE_RELEASE_MINUTES
+from booking.domain.refix_writes import Refix
+from booking.storage import history, parameters, recalls, refix_exceptions, refix_requests
+from kit.db.uow import Tx
+from kit.values.ids import new_id
+
+
+async def close(tx: Tx, appointment_id: str) -> None:
+    """The appointment has changed: nobody has to call about it, and what is open for it is settled."""
+    closed = await recalls.close_of(tx, appointment_id)
+    if closed is not None:
+        events.recall_closed(tx, closed)
+    await refix_exceptions.resolve(tx, appointment_id)
+
+
+async def open_recall(tx: Tx, appointment: Appointment, due_at: datetime, *, private: bool) -> None:
+    """A call that the owner of the card, or anyone of the campaign, owes the customer (R-078)."""
+    release_at = None
+    if private:
+        counts = await parameters.effective(tx, appointment.campaign_id)
+        minutes = counts[PRIVATE_RELEASE_MINUTES]
+        release_at = due_at + timedelta(minutes=minutes) if minutes else None
+    recall = OperatorRecall(
+        recall_id=new_id("rcl"),
+        appointment_id=appointment.appointment_id,
+        campaign_id=appointment.campaign_id,
+        contact_id=appointment.contact_id,
+        operator_id=appointment.operator_id,
+        private=private,
+        due_at=due_at,
+        release_at=release_at,
+        version=appointment.version,
+    )
+    await recalls.add(tx, recall)
+    events.recall_created(tx, recall)
+
+
+async def refixed(tx: Tx, change: Change, refix: Refix, change_id: str) -> None:
+    """The same card has a new start: who did it, where it was, whose it was (R-041, R-050)."""
+    before, after = change.before, change.after
+    facts = {"previous_start": before.window.start.isoformat(), "previous_agent": before.agent_id}
+    await _tell(tx, after, HistoryKind.REFIXED, refix, facts)
+    if before.operator_id != after.operator_id:
+        await _tell(tx, after, HistoryKind.OWNER, refix, _owners(before, after))
+    await refix_requests.end_of_change(tx, change_id)
+    events.refixed(tx, change, refix.mode_id)
+
+
+async def superseded(tx: Tx, old: Appointment, new: Appointment, refix: Refix) -> None:
+    """A new card has taken the place of an old one; both remember it, shown or not (R-052)."""
+    await close(tx, old.appointment_id)
+    await _tell(tx, old, HistoryKind.SUPERSEDED, refix, {"superseded_by": new.appointment_id})
+    await _tell(tx, new, HistoryKind.SUPERSEDES, refix, {"supersedes": old.appointment_id})
+    if old.operator_id != new.operator_id:
+        await _tell(tx, new, HistoryKind.OWNER, refix, _owners(old, new))
+    await refix_requests.end_of_change(tx, new.appointment_id)
+    events.superseded(tx, old)
+    events.booked(tx, new)
+
+
+def _owners(before: Appointment, after: Appointment) -> dict[str, str]:
+    return {"previous_owner": before.operator_id, "owner": after.operator_id}
+
+
+async def _tell(
+    tx: Tx, appointment: Appointment, kind: HistoryKind, refix: Refix, facts: dict[str, str]
+) -> None:
+    where = {"mode": refix.mode_id, "screen": refix.screen}
+    entry = Entry(
+        appointment_id=appointment.appointment_id,
+        kind=kind,
+        at=appointment.updated_at,
+        actor_id=refix.actor_id,
+        version=appointment.version,
+        state_id=appointment.outcome_state_id,
+        note=refix.note if kind is not HistoryKind.OWNER else "",
+        facts={**facts, **{name: value for name, value in where.items() if value}},
+    )
+    await history.add(tx, entry)

@@ -1,0 +1,164 @@
+"""What a procedure cannot do: nothing moves, and people are told, with starts that fit (R-060, BK-29)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from booking import events
+from booking.domain import parameters
+from booking.domain.appointment import Appointment
+from booking.domain.history import Entry, HistoryKind
+from booking.domain.pages import DEFAULT_SIZE
+from booking.domain.refix import Alternative
+from booking.domain.refusal import Refusal
+from booking.storage import bookings, history, moves, refix_exceptions, refix_requests
+from booking.storage.recalls import START_OF_TIME
+from booking.storage.refix_exceptions import RefixException
+from booking.storage.refix_requests import RefixRequest
+from booking.usecases.desk import Desk
+from booking.usecases.ports import SlotQuery
+from booking.usecases.reach import reach
+from kit.db.uow import Tx
+from kit.errors import GiroError
+from kit.failpoints import failpoint
+from kit.rpc.context import caller
+from kit.values.ids import new_id
+from kit.values.window import Window
+
+ALTERNATIVES = 3
+_LOOK_AHEAD = timedelta(days=14)
+_STARTS = 50
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why the move or new card `change_id` of a request did not come to be; empty: none was begun."""
+
+    procedure_id: str
+    request: RefixRequest
+    change_id: str
+    refusal: GiroError
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionPage:
+    """Open exceptions, the oldest first; the token is empty on the last page."""
+
+    exceptions: Sequence[RefixException]
+    next_page_token: str
+
+
+async def raise_exception(desk: Desk, tenant: str, appointment: Appointment, failure: Failure) -> None:
+    """Gives the change up and tells it, with alternatives, in one transaction.
+
+    The alternatives are asked of geo before. Raises Unavailable when it does not answer: the request then
+    waits, and is tried again.
+    """
+    found = await _alternatives(desk, tenant, appointment, failure.request.refix_at)
+    await failpoint("booking.exception.before_decide")
+    async with desk.db.uow(tenant) as tx:
+        if not await _give_up(tx, failure):
+            return
+        await refix_requests.end(tx, failure.request.refix_id, "EXCEPTION")
+        await _tell(tx, appointment, failure, found)
+        await failpoint("booking.exception.before_commit")
+
+
+async def list_exceptions(desk: Desk, campaign_id: str, page_size: int, page_token: str) -> ExceptionPage:
+    """One page within the caller's reach. Raises InvalidInput naming `page_token`, OUT_OF_SCOPE."""
+    who = caller()
+    shape = ("refix exceptions", campaign_id)
+    position = desk.page_tokens.read(who.tenant, shape, page_token)
+    mine = reach()
+    mine.require_sight(campaign_id, "")
+    size = page_size or DEFAULT_SIZE
+    after = (datetime.fromisoformat(str(position[0])), str(position[1])) if position else (START_OF_TIME, "")
+    async with desk.db.uow(who.tenant) as tx:
+        found = await refix_exceptions.page(tx, mine, campaign_id, after, size + 1)
+    if len(found) <= size:
+        return ExceptionPage(found, "")
+    last = found[size - 1]
+    token = desk.page_tokens.write(who.tenant, shape, (last.raised_at.isoformat(), last.exception_id))
+    return ExceptionPage(found[:size], token)
+
+
+async def _give_up(tx: Tx, failure: Failure) -> bool:
+    refusal = Refusal.of(failure.refusal)
+    if not failure.change_id:
+        return await refix_requests.take(tx, failure.request)
+    if failure.change_id.startswith("mov_"):
+        return await moves.drop(tx, failure.change_id, refusal) is not None
+    failed = await bookings.decide_failed(tx, failure.change_id, refusal)
+    if failed is not None:
+        events.failed(tx, failed.appointment_id, failed.campaign_id)
+    return failed is not None
+
+
+async def _tell(tx: Tx, appointment: Appointment, failure: Failure, found: Sequence[Alternative]) -> None:
+    now, refusal = await tx.now(), failure.refusal
+    exception = RefixException(
+        exception_id=new_id("exc"),
+        refix_id=failure.request.refix_id,
+        appointment_id=appointment.appointment_id,
+        campaign_id=appointment.campaign_id,
+        procedure_id=failure.procedure_id,
+        refix_at=failure.request.refix_at,
+        reason=refusal.reason.value,
+        message=refusal.message,
+        alternatives=tuple(found),
+        raised_at=now,
+    )
+    await refix_exceptions.add(tx, exception)
+    entry = Entry(
+        appointment_id=appointment.appointment_id,
+        kind=HistoryKind.EXCEPTION,
+        at=now,
+        actor_id=f"procedure:{failure.procedure_id}",
+        version=appointment.version,
+        note=refusal.message,
+        facts={"reason": refusal.reason.value, "refix_at": failure.request.refix_at.isoformat()},
+    )
+    await history.add(tx, entry)
+    events.refix_exception(tx, exception.exception_id, appointment.appointment_id, refusal.reason.value)
+
+
+async def _alternatives(
+    desk: Desk, tenant: str, appointment: Appointment, refix_at: datetime
+) -> Sequence[Alternative]:
+    """The starts nearest to the agent's date: the agent's own first, then colleagues'."""
+    grounds = await desk.grounds.of(tenant, appointment.campaign_id, appointment.contact_id)
+    if grounds is None:
+        raise RuntimeError(f"{appointment.appointment_id} has no campaign")
+    begin = max(refix_at - timedelta(days=1), grounds.now).replace(microsecond=0) + _SECOND
+    counts = grounds.parameters
+    own, others = (appointment.agent_id,), grounds.campaign.agent_ids
+    found: list[Alternative] = []
+    for agents in (own, [each for each in others if each not in own]):
+        if len(found) >= ALTERNATIVES or not agents:
+            break
+        query = SlotQuery(
+            campaign_id=appointment.campaign_id,
+            point=appointment.point,
+            duration=appointment.window.duration,
+            windows=(Window(begin, begin + _LOOK_AHEAD),),
+            not_before=begin,
+            as_of=grounds.now.replace(microsecond=0),
+            agent_ids=agents,
+            skills=grounds.campaign.skills,
+            buffer=grounds.campaign.buffer,
+            limit=_STARTS,
+            explain=False,
+            granularity=counts[parameters.SLOT_GRANULARITY],
+            ideal_up_to=counts[parameters.GRADE_IDEAL_UP_TO],
+            ok_up_to=counts[parameters.GRADE_OK_UP_TO],
+        )
+        slots = (await desk.ledger.search(tenant, query)).slots
+        starts = [Alternative(slot.agent_id, _at(slot.start), _at(slot.end)) for slot in slots]
+        near = sorted(starts, key=lambda each: (abs(each.start - refix_at), each.agent_id))
+        found.extend(near[: ALTERNATIVES - len(found)])
+    return found
+
+
+def _at(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,118 @@
+"""A new card that takes the place of an old one, as bookings do: PENDING first, then geo, then one decision.
+
+The old card cannot change meanwhile; in the transaction that decides the new one it is locked for good.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from booking.domain import errors
+from booking.domain.appointment import Appointment, Card, State
+from booking.domain.itinerary import Reservation, StopPlan
+from booking.domain.refix_writes import Refix
+from booking.domain.refusal import Refusal
+from booking.storage import answers, appointments, bookings, successors
+from booking.storage.bookings import Booking
+from booking.usecases import claimed
+from booking.usecases.book_appointment import fail
+from booking.usecases.desk import Desk
+from booking.usecases.ports import REFUSALS
+from booking.usecases.refix import aftermath
+from kit.db.claims import Claim
+from kit.db.uow import Tx
+from kit.errors import GiroError, Unavailable
+from kit.failpoints import failpoint
+from kit.rpc.context import caller
+from kit.values.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """What the new card is to be: the stop it needs, and whether its link to the old one is shown."""
+
+    plan: StopPlan
+    refix: Refix
+    linked: bool
+    now: datetime
+
+
+async def begin(tx: Tx, old: Appointment, wanted: Successor, claim_key: str) -> Booking:
+    """Stores the new card of a locked old one as PENDING. Raises CHANGE_IN_PROGRESS."""
+    plan, refix = wanted.plan, wanted.refix
+    appointment = Appointment(
+        appointment_id=new_id("apt"),
+        campaign_id=old.campaign_id,
+        contact_id=old.contact_id,
+        agent_id=plan.agent_id,
+        window=plan.window,
+        point=old.point,
+        state=State.PENDING,
+        version=1,
+        operator_id=refix.owner_id,
+        note=old.note,
+        created_at=wanted.now,
+        updated_at=wanted.now,
+        outcome_state_id=refix.state_id,
+        supersedes=old.appointment_id,
+        linked=wanted.linked,
+    )
+    booking = Booking(appointment, plan, None, claim_key)
+    if not await successors.begin(tx, booking, refix):
+        raise errors.change_in_progress()
+    return booking
+
+
+async def carry_out(desk: Desk, booking: Booking, claim: Claim) -> Card:
+    """Asks geo and decides. Raises its refusal; Unavailable when the outcome is not known yet."""
+    tenant = caller().tenant
+    await failpoint("booking.new_card.after_pending")
+    try:
+        stop = await reserve(desk, tenant, booking)
+    except Unavailable as unknown:
+        raise claimed.outcome_unknown(unknown) from unknown
+    if isinstance(stop, GiroError):
+        await _give_up(desk, tenant, booking, stop)
+        return await claimed.first_card(desk, claim)
+    card = await supersede(desk, tenant, booking, stop)
+    return await claimed.first_card(desk, claim) if card is None else card
+
+
+async def reserve(desk: Desk, tenant: str, booking: Booking) -> Reservation | GiroError:
+    """The stop, or the refusal. Raises Unavailable when it is not known whether geo has made it."""
+    try:
+        return await desk.ledger.reserve(tenant, booking.appointment.appointment_id, booking.plan, None)
+    except REFUSALS as refusal:
+        return refusal
+
+
+async def supersede(desk: Desk, tenant: str, booking: Booking, stop: Reservation) -> Card | None:
+    """Decides both cards; None when that was done, or given up, already."""
+    await failpoint("booking.new_card.after_reserve")
+    async with desk.db.uow(tenant) as tx:
+        await appointments.lock(tx, str(booking.appointment.supersedes))
+        new = await successors.decide_new(tx, booking.appointment.appointment_id)
+        if new is None:
+            return None
+        refix = await successors.refix_of(tx, new.appointment_id)
+        old = await successors.lock_old(tx, new, refix.old_state_id)
+        await aftermath.superseded(tx, old, new, refix)
+        card = Card(new, stop.leg_before, stop.leg_after)
+        await tx.answer_claim(booking.claim_key, answers.from_card(card))
+        await failpoint("booking.new_card.before_commit")
+    await failpoint("booking.new_card.after_commit")
+    return card
+
+
+async def _give_up(desk: Desk, tenant: str, booking: Booking, refusal: GiroError) -> None:
+    async with desk.db.uow(tenant) as tx:
+        failed = await fail(tx, booking.appointment.appointment_id, Refusal.of(refusal))
+    if failed:
+        raise refusal
+
+
+async def begun_by(tx: Tx, claim: Claim) -> Booking:
+    """The new card that a request began. Raises REQUEST_IN_FLIGHT when there is none yet."""
+    booking = await bookings.of_claim(tx, claim.key)
+    if booking is None:
+        raise claimed.in_flight()
+    return booking

@@ -1,0 +1,178 @@
+"""Fixes an appointment again for an operator, by the same rules from every screen (R-030, R-039, R-046)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from booking.domain import errors, refix
+from booking.domain.appointment import Appointment, Card, Move, MoveKind, require_movable
+from booking.domain.grounds import Grounds
+from booking.domain.itinerary import StopPlan
+from booking.domain.policies import require_refixable
+from booking.domain.refix import Decision, Form, Screen
+from booking.domain.refix_modes import Policy
+from booking.domain.refix_parameters import MOVES_OWNERSHIP, SHOW_LINK
+from booking.domain.refix_writes import Refix
+from booking.storage import answers, appointments, moves, policies, recalls
+from booking.storage.bookings import Booking
+from booking.usecases import move_stop
+from booking.usecases.desk import Desk
+from booking.usecases.move_stop import PendingMove
+from booking.usecases.reach import reach
+from booking.usecases.refix import new_card
+from booking.usecases.refix.list_recalls import sees_all
+from booking.usecases.refix.new_card import Successor
+from kit.db.claims import Claim
+from kit.db.uow import Tx
+from kit.errors import NotAllowed, Reason
+from kit.failpoints import failpoint
+from kit.rpc.context import caller
+from kit.values.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """A chosen start; the agent stays when `agent_id` is empty."""
+
+    agent_id: str
+    start: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What somebody chose on the form: None and empty leave it as it was offered. `screen` is told only."""
+
+    new_card: bool | None = None
+    state_id: str = ""
+    note: str = ""
+    screen: Screen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefixAppointment:
+    """`slot` is a token of a suggested slot, or a chosen time. `version` 0: whatever is there."""
+
+    appointment_id: str
+    slot: "str | Time"
+    choices: Choices
+    version: int
+    claim: Claim
+
+
+async def get_refix_form(desk: Desk, appointment_id: str) -> Form:
+    """What the caller may choose. Raises NotFound, OUT_OF_SCOPE, SUPERSEDED."""
+    async with desk.db.uow(caller().tenant) as tx:
+        appointment = await appointments.get(tx, appointment_id)
+        reach().require_campaign(appointment.campaign_id)
+        require_movable(appointment, 0)
+        policy = await policies.load(tx, appointment.campaign_id, caller().subject)
+    return _form(policy, appointment)
+
+
+async def refix_appointment(desk: Desk, command: RefixAppointment) -> Card:
+    """The card with its new time: the same one, or a new one that locks the old; again for the same claim.
+
+    Raises PRESET, NotFound or InvalidInput for a choice that is not the caller's, SUPERSEDED, STALE_VERSION,
+    WRONG_STATE, CHANGE_IN_PROGRESS, LEAD_TIME, AGENT_NOT_IN_CAMPAIGN, the ledger's refusals, and Unavailable
+    when the outcome is not known yet.
+    """
+    begun = await _begin(desk, command)
+    if isinstance(begun, Card):
+        return begun
+    if isinstance(begun, Booking):
+        return await new_card.carry_out(desk, begun, command.claim)
+    return await move_stop.carry_out(desk, begun, command.claim)
+
+
+async def _begin(desk: Desk, command: RefixAppointment) -> PendingMove | Booking | Card:
+    async with desk.db.uow(caller().tenant, command.claim) as tx:
+        if tx.duplicate:
+            return await _earlier(desk, tx, command.claim)
+        appointment = await appointments.lock(tx, command.appointment_id)
+        reach().require_campaign(appointment.campaign_id)
+        await failpoint("booking.refix.before_decide")
+        require_movable(appointment, command.version)
+        await _require_mine(tx, appointment)
+        policy = await policies.load(tx, appointment.campaign_id, caller().subject)
+        offered = _form(policy, appointment)
+        chosen = command.choices
+        decision = refix.decide(offered, chosen.new_card, chosen.state_id, policy.states)
+        plan, now = await _plan(desk, tx, appointment, command.slot)
+        writes = _writes(policy, appointment, (offered, decision), chosen)
+        if decision.new_card:
+            wanted = Successor(plan, writes, bool(policy.parameters[SHOW_LINK]), now)
+            booking = await new_card.begin(tx, appointment, wanted, command.claim.key)
+            tx.refer(booking.appointment.appointment_id)
+            return booking
+        return await _begin_move(tx, appointment, plan, writes, command.claim)
+
+
+async def _earlier(desk: Desk, tx: Tx, claim: Claim) -> PendingMove | Booking | Card:
+    if tx.first_answer is not None:
+        return answers.card(tx.first_answer)
+    if tx.claim_ref and tx.claim_ref.startswith("apt_"):
+        return await new_card.begun_by(tx, claim)
+    return await move_stop.earlier(desk, tx)
+
+
+async def _begin_move(
+    tx: Tx, appointment: Appointment, plan: StopPlan, writes: Refix, claim: Claim
+) -> PendingMove:
+    move = Move(new_id("mov"), appointment.appointment_id, MoveKind.REFIX, plan.agent_id, plan.window, writes)
+    await moves.begin(tx, move, claim.key)
+    tx.refer(move.move_id)
+    return PendingMove(move, plan)
+
+
+def _form(policy: Policy, appointment: Appointment) -> Form:
+    mode = policy.mode_of(policy.states.get(appointment.outcome_state_id))
+    return refix.form(mode, policy.parameters, policy.states)
+
+
+def _writes(
+    policy: Policy, appointment: Appointment, chosen: tuple[Form, Decision], choices: Choices
+) -> Refix:
+    offered, decision = chosen
+    moves_it, actor = bool(policy.parameters[MOVES_OWNERSHIP]), caller().subject
+    return Refix(
+        actor_id=actor,
+        owner_id=refix.new_owner(moves_it, appointment.operator_id, actor),
+        mode_id=offered.mode_id,
+        state_id=decision.state_id,
+        note=choices.note,
+        screen=choices.screen.value if choices.screen else "",
+    )
+
+
+async def _require_mine(tx: Tx, appointment: Appointment) -> None:
+    """A private recall is worked by its own operator until it is released (R-078)."""
+    recall = await recalls.open_of(tx, appointment.appointment_id)
+    if recall is None or not recall.private or sees_all() or recall.operator_id == caller().subject:
+        return
+    if recall.release_at is None or await tx.now() < recall.release_at:
+        raise NotAllowed(Reason.OUT_OF_SCOPE, "the recall of this appointment is another operator's")
+
+
+async def _plan(
+    desk: Desk, tx: Tx, appointment: Appointment, slot: "str | Time"
+) -> tuple[StopPlan, datetime]:
+    if isinstance(slot, Time):
+        agent_id, start = slot.agent_id or appointment.agent_id, slot.start
+        grounds = await move_stop.grounds_of(desk, tx, appointment, agent_id)
+    else:
+        suggested = desk.slot_tokens.read(caller().tenant, slot)
+        agent_id, start = suggested.agent_id, suggested.window.start
+        grounds = await move_stop.grounds_of(desk, tx, appointment, agent_id)
+        suggested.require_fresh(grounds.now, grounds.parameters.slot_token_ttl)
+        same_length = suggested.window.duration == appointment.window.duration
+        if suggested.campaign_id != appointment.campaign_id or suggested.point != appointment.point:
+            raise errors.invalid("slot_token", "was found for another visit")
+        if not same_length:
+            raise errors.invalid("slot_token", "is not as long as the appointment")
+    return _checked(grounds, appointment, agent_id, start), grounds.now
+
+
+def _checked(grounds: Grounds, appointment: Appointment, agent_id: str, start: datetime) -> StopPlan:
+    if not grounds.agent_works:
+        raise errors.agent_not_in_campaign(agent_id, "time.agent_id")
+    require_refixable(grounds.now, start, grounds.parameters.lead_time_of_postponement)
+    return move_stop.new_plan(grounds, appointment, agent_id, start)
