@@ -100,8 +100,24 @@ _WAIT = text(
     """
     UPDATE reminders.reminders
     SET state = 'WAITING', run_at = :run_at, channel = :channel, lease_until = NULL,
-        by_plan = by_plan AND run_at = :run_at
+        by_plan = by_plan AND run_at = :run_at, put_off = :put_off
     WHERE tenant_id = :tenant AND reminder_id = :id
+    """
+)
+
+_BRING_BACK = text(
+    """
+    WITH back AS (
+        UPDATE reminders.reminders SET run_at = :now, put_off = false
+        WHERE tenant_id = :tenant AND reminder_id IN (
+            SELECT reminder_id FROM reminders.reminders
+            WHERE tenant_id = :tenant AND put_off AND state = 'WAITING' AND run_at > :now
+            FOR UPDATE SKIP LOCKED)
+        RETURNING reminder_id
+    )
+    INSERT INTO reminders.decisions (tenant_id, reminder_id, decided_at, what, path)
+    SELECT :tenant, reminder_id, :now, 'due at once', ARRAY['daily_call_limit has changed (R-128)'] FROM back
+    RETURNING reminder_id
     """
 )
 
@@ -262,8 +278,24 @@ async def lock_waiting(tx: Tx, appointment_id: str) -> Sequence[Reminder]:
 
 async def wait_until(tx: Tx, reminder_id: str, run_at: datetime, channel: Channel) -> None:
     """Its next step is at `run_at`, on `channel`; another instant than before is not the plan's any more."""
+    await _wait(tx, reminder_id, run_at, channel)
+
+
+async def put_off(tx: Tx, reminder_id: str, run_at: datetime, channel: Channel) -> None:
+    """The same, since the calls of the day have been placed (R-128)."""
+    await _wait(tx, reminder_id, run_at, channel, put_off=True)
+
+
+async def bring_back(tx: Tx, now: datetime) -> int:
+    """What the limit has put off is due now; how many those were. What others have locked is left to them."""
+    return len((await tx.run(_BRING_BACK, {"tenant": tx.tenant, "now": now})).all())
+
+
+async def _wait(
+    tx: Tx, reminder_id: str, run_at: datetime, channel: Channel, *, put_off: bool = False
+) -> None:
     params = {"tenant": tx.tenant, "id": reminder_id, "run_at": run_at, "channel": channel.value}
-    await tx.run(_WAIT, params)
+    await tx.run(_WAIT, {**params, "put_off": put_off})
 
 
 async def take_ring_back(tx: Tx, reminder_id: str) -> None:

@@ -248,7 +248,10 @@ class _Step:
         if isinstance(found, Drop) or found.at < midnight:
             await self._drop(Drop(DropReason.DAILY_LIMIT, (why, *found.path)))
         else:
-            await self._defer(Moment(found.at, (why, *found.path)), "put off to the next day")
+            reminder_id = reminder.reminder_id
+            await reminders.put_off(self.tx, reminder_id, found.at, reminder.channel)
+            what = f"put off to the next day: {found.at.isoformat()}"
+            await reminders.decided(self.tx, reminder_id, Decision(self.now, what, (why, *found.path)))
 
     async def _defer(self, found: Moment, what: str) -> None:
         await reminders.wait_until(self.tx, self.reminder.reminder_id, found.at, self.reminder.channel)

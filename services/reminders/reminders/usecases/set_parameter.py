@@ -9,8 +9,15 @@ from kit.errors import InvalidInput
 from kit.parameters import Effective, Parameter, Scope
 from kit.rpc.context import caller
 from reminders.domain import errors
-from reminders.domain.parameters import BRANCH, MACHINE_DETECTION, OFFSETS, checked_offsets, definition
-from reminders.storage import defaults, parameters
+from reminders.domain.parameters import (
+    BRANCH,
+    DAILY_LIMIT,
+    MACHINE_DETECTION,
+    OFFSETS,
+    checked_offsets,
+    definition,
+)
+from reminders.storage import defaults, parameters, reminders
 from reminders.usecases.desk import Desk
 from reminders.usecases.reach import require_branch, require_campaign
 
@@ -45,7 +52,8 @@ class ShownParameter:
 async def set_parameter(desk: Desk, name: str, where: Where, value: str) -> ShownParameter:
     """Sets it; an empty value falls back to the wider scope. Raises InvalidInput naming `name` or `value`.
 
-    Offsets that change reach what is planned by them already (R-131); see `follow_defaults`.
+    A limit of the day that changes holds at once, also for what was put off (R-128). Offsets that change
+    reach what is planned by them already (R-131); see `follow_defaults`.
     Machines are not detected where whoever carries the calls can't tell them from persons (R-148).
     """
     parameter = definition(name)
@@ -60,6 +68,8 @@ async def set_parameter(desk: Desk, name: str, where: Where, value: str) -> Show
         await parameters.put(tx, scope, name, stored)
         if parameter in {OFFSETS, BRANCH}:
             await defaults.change(tx)
+        if parameter is DAILY_LIMIT:
+            await reminders.bring_back(tx, await tx.now())
         settings = await parameters.settings(tx)
     return _shown(parameter, settings.effective(parameter, where.campaign_id, where.branch_id or None))
 

@@ -12,6 +12,7 @@ from kit.rpc.context import Caller, Grant
 from kit.testing.schedule import two_sessions
 from reminders.domain.reminder import State, Visit
 from reminders.usecases.follow_defaults import follow_defaults
+from reminders.usecases.read_reminders import explain_call
 from reminders.usecases.set_parameter import Where, set_parameter
 from reminders.usecases.set_reminders import set_reminders
 
@@ -99,6 +100,28 @@ async def test_a_visit_that_has_begun_and_one_that_was_cancelled_are_left(inside
     await change(inside, "7200s")
     assert (await inside.of(gone), await inside.of(past)) == before
     assert await follow_defaults(inside.desk, inside.tenant) == 0
+
+
+async def test_a_limit_that_is_raised_holds_at_once(inside: House) -> None:
+    """What was put off to the next day is made on the same one, up to the new limit (R-128)."""
+    await inside.settle_in(timedelta(hours=48), daily_call_limit="1", **CALLED_AS)
+    visits = [await inside.booked(at(4, 12)) for _ in range(4)]
+    await inside.go_to(at(2, 12))
+    await inside.make()
+    assert len(inside.carrier.placed) == 1
+    await inside.go_to(at(2, 15, 30))  # later than a reminder may be late after its own moment
+    await change(inside, "3", name="daily_call_limit")
+    await inside.make()
+    assert len(inside.carrier.placed) == 3
+    (left,) = [each for visit in visits for each in await inside.of(visit) if each.state is State.WAITING]
+    assert left.run_at == at(3, 9)
+    assert [row.put_off for row in await inside.rows("reminders") if row.state == "WAITING"] == [True]
+    assert (await inside.events()).count("daily_limit_reached") == 1
+    told = await explain_call(inside.desk, left.reminder_id)
+    assert "daily_call_limit has changed (R-128)" in [step for each in told.decisions for step in each.path]
+    await inside.go_to(at(3, 9))
+    await inside.make()
+    assert len(inside.carrier.placed) == 4
 
 
 async def test_a_plan_that_is_made_while_the_defaults_change_follows_them(inside: House) -> None:
