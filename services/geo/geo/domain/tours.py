@@ -66,6 +66,8 @@ class Duty:
     blocks: tuple[Span, ...]
     buffer: int
     travel_limit: int | None = None
+    rooms: tuple[tuple[int, int, int], ...] = ()
+    """Days with the visits that may begin on each: from, to, how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +135,15 @@ def timed(
             return Short(found.reason, at, found.seconds)
         start, state = found
         starts.append(start)
+        if duty.rooms and _crowded(duty, starts):
+            return Short(Reason.QUOTA, at)
     if not _in_order(problem, stops):
         return Short(Reason.OUTSIDE_WINDOWS, len(stops))
     return _homeward(problem, duty, state, tuple(starts))
+
+
+def _crowded(duty: Duty, starts: Sequence[int]) -> bool:
+    return any(sum(begin <= start < end for start in starts) > most for begin, end, most in duty.rooms)
 
 
 def _in_order(problem: Problem, stops: Sequence[Stop]) -> bool:
@@ -298,5 +306,6 @@ def _blamed(short: Short, position: int) -> Reason:
     return Reason.TRAVEL_OUT if late and short.at > position else short.reason
 
 
-def _distance(refusal: Refusal) -> tuple[bool, int]:
-    return refusal.seconds == 0, refusal.seconds
+def _distance(refusal: Refusal) -> tuple[bool, bool, int]:
+    """A full day outranks what the drives say, as in the ledger."""
+    return refusal.reason is not Reason.QUOTA, refusal.seconds == 0, refusal.seconds

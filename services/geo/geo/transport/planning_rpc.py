@@ -11,6 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from geo.domain.duties import DutyView
 from geo.domain.tours import Refusal
+from geo.domain.zones import plain_postcode
 from geo.transport import messages
 from geo.transport.reach import require_agent
 from geo.usecases.optimize_day import LONGEST_SPAN_DAYS, OptimizeDay, Relax, optimize_day
@@ -193,6 +194,7 @@ def _stop(stop: pb.RouteStop, field: str) -> RouteStop:
         promised=_windows(stop.promised, f"{field}.promised"),
         skills=tuple(stop.skills),
         buffer=_whole(stop.buffer, f"{field}.buffer"),
+        postcode=plain_postcode(stop.postcode),
     )
 
 
@@ -205,6 +207,7 @@ def _open(visit: pb.OpenVisit, field: str) -> OpenVisit:
         skills=tuple(sorted(set(visit.skills))),
         buffer=_whole(visit.buffer, f"{field}.buffer"),
         priority=visit.priority or 3,
+        postcode=plain_postcode(visit.postcode),
     )
 
 

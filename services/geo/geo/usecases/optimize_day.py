@@ -12,7 +12,7 @@ from geo.domain import errors
 from geo.domain.duties import by_owner
 from geo.domain.stop import Stop
 from geo.domain.tours import Option, Span
-from geo.usecases.rounds.draft import Draft, Wanted, as_booked
+from geo.usecases.rounds.draft import Draft, Wanted, as_booked, needs
 from geo.usecases.rounds.planner import USUAL, Budget, Planner
 from geo.usecases.rounds.proposal import Proposal
 from geo.usecases.rounds.scene import Scene, read_scene
@@ -88,8 +88,7 @@ def _flexible(
     spans = clipped(windows, frozen)
     if stop.starts_at < frozen or command.relax is Relax.NONE or not spans:
         return as_it_is
-    plan = scene.plans.get(as_it_is.reference)
-    able = scene.able(plan.skills if plan else ())
+    able = scene.able(*needs(scene, as_it_is.reference, stop))
     options = _options(scene, command.relax, (number, stop), (spans, able))
     return replace(
         as_it_is, options=options, pinned=False, rank=rank if command.relax is Relax.TIMES else None

@@ -32,6 +32,7 @@ class OpenVisit:
     skills: tuple[str, ...] = ()
     buffer: int = 0
     priority: int = 3
+    postcode: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,8 @@ def _check_free(command: PlanTour, booked: Set[str]) -> None:
 def _wanted(scene: Scene, command: PlanTour, visit: OpenVisit) -> Wanted:
     last = max([command.span.end, *(view.shift.end for view in scene.views)])
     windows = visit.windows or (Window(command.span.start, last),)
-    option = Option(clipped(windows, scene.now), scene.able(visit.skills))
+    option = Option(clipped(windows, scene.now), scene.able(visit.skills, visit.place, visit.postcode))
     weight = WEIGHTS[visit.priority]
-    return Wanted(visit.reference, visit.place, visit.duration, visit.buffer, (option,), weight)
+    return Wanted(
+        visit.reference, visit.place, visit.duration, visit.buffer, (option,), weight, postcode=visit.postcode
+    )

@@ -16,7 +16,7 @@ from geo.domain.duties import DutyView, by_owner
 from geo.domain.stop import NOWHERE, Stop, StopKind
 from geo.domain.tours import Option, Span
 from geo.usecases.optimize_day import clipped
-from geo.usecases.rounds.draft import Draft, Wanted, as_booked
+from geo.usecases.rounds.draft import Draft, Wanted, as_booked, needs
 from geo.usecases.rounds.planner import Budget, Planner
 from geo.usecases.rounds.proposal import Proposal
 from geo.usecases.rounds.scene import Scene, read_scene
@@ -203,11 +203,10 @@ def _options(
     promised = command.promised.get(reference) or (Window(stop.starts_at, stop.ends_at),)
     patience = timedelta(seconds=command.tolerance)
     spans = clipped((*promised[:-1], Window(promised[-1].start, promised[-1].end + patience)), scene.now)
-    plan = scene.plans.get(reference)
     eligible = command.eligible.get(reference)
     others = tuple(
         n
-        for n in scene.able(plan.skills if plan else ())
+        for n in scene.able(*needs(scene, reference, stop))
         if n != number and (eligible is None or scene.views[n].agenda.agent_id in eligible)
     )
     later = _later(scene, stop, (number, *others))

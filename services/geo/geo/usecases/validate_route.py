@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, permutations
 from typing import Final
 
 from geo.domain import errors
@@ -11,7 +11,8 @@ from geo.domain.agenda import Agenda
 from geo.domain.calendar import ConcreteShift, shift_of, shifts_between
 from geo.domain.duties import live
 from geo.domain.legs import LegBook, Pair, free_leg
-from geo.domain.stop import NOWHERE, StopKind
+from geo.domain.plan_limits import Coming, Stays, out_of_zone, too_many
+from geo.domain.stop import NOWHERE, Stop, StopKind
 from geo.storage import agendas
 from geo.usecases.ledger import Ledger
 from kit.errors import InvalidInput, Reason
@@ -33,6 +34,7 @@ class RouteStop:
     promised: tuple[Window, ...] = ()
     skills: tuple[str, ...] = ()
     buffer: int = 0
+    postcode: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,12 @@ class _Day:
         places = [self.shift.start_base, *(stop.place for stop in self.stops), self.shift.end_base]
         return list(pairwise(NOWHERE if place is None else place for place in places))
 
+    @property
+    def around(self) -> set[Pair]:
+        """The drives that a travel band is measured by: to each visit from everywhere else."""
+        bases = {base for base in (self.shift.start_base, self.shift.end_base) if base is not None}
+        return set(permutations(bases | {stop.place for stop in self.stops}, 2))
+
 
 async def validate_route(ledger: Ledger, tenant: str, command: ValidateRoute) -> Verdict:
     """Everything that is wrong.
@@ -92,12 +100,15 @@ async def validate_route(ledger: Ledger, tenant: str, command: ValidateRoute) ->
     agenda = found[command.agent_id]
     days = _days(agenda, command.stops)
     pairs = {pair for day in days for pair in day.legs} | set(pairwise(stop.place for stop in command.stops))
+    if any(ground.band is not None for ground in agenda.zones):
+        pairs |= {pair for day in days for pair in day.around}
     asked = {pair for pair in pairs if free_leg(*pair) is None}
     travel = ledger.travel
     book = await travel.legs(tenant, asked) if asked else LegBook(await travel.version(tenant))
     absences = [link.stop for link in live(agenda, now) if link.stop.kind is StopKind.ABSENCE]
     away = [Window(stop.starts_at, stop.ends_at) for stop in absences]
     faults = [*_of_stops(agenda, command.stops, away), *_between(agenda, command.stops, book, away)]
+    faults += _of_limits(agenda, command.stops, book)
     for day in days:
         faults += _of_day(agenda, day, book, (away, command.travel_limit))
     order = {stop.reference: at for at, stop in enumerate(command.stops)}
@@ -140,6 +151,25 @@ def _of_stops(agenda: Agenda, stops: Sequence[RouteStop], away: Sequence[Window]
         missed = _missed(stop)
         if missed:
             yield RouteFault(stop.reference, Reason.OUTSIDE_WINDOWS, missed)
+
+
+def _of_limits(agenda: Agenda, stops: Sequence[RouteStop], book: LegBook) -> Iterator[RouteFault]:
+    """Visits outside the agent's zones, measured from the rest of the round, and those too many for a day."""
+    there = {stop.reference: _as_stop(stop) for stop in stops}
+    for stop in stops:
+        rest = [other for reference, other in there.items() if reference != stop.reference]
+        if out_of_zone(agenda, rest, Coming(stop.window, stop.place, stop.postcode), book):
+            yield RouteFault(stop.reference, Reason.OUTSIDE_ZONE)
+    in_order = sorted(stops, key=lambda stop: stop.window.start)
+    coming = [Coming(stop.window, stop.place) for stop in in_order]
+    for stop, crowded in zip(in_order, too_many(agenda, Stays(), coming), strict=False):
+        if crowded:
+            yield RouteFault(stop.reference, Reason.QUOTA)
+
+
+def _as_stop(stop: RouteStop) -> Stop:
+    start, end = stop.window.start, stop.window.end
+    return Stop(stop.reference, StopKind.APPOINTMENT, start, end, stop.place, owner_id=stop.reference)
 
 
 def _outside(agenda: Agenda, window: Window) -> int:

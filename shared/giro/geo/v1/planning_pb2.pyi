@@ -99,8 +99,11 @@ class RouteStop(_message.Message):
     PROMISED_FIELD_NUMBER: _builtins.int
     SKILLS_FIELD_NUMBER: _builtins.int
     BUFFER_FIELD_NUMBER: _builtins.int
+    POSTCODE_FIELD_NUMBER: _builtins.int
     reference: _builtins.str
     """The caller's name for it. Required."""
+    postcode: _builtins.str
+    """Postcode of the point, for agents whose zone is a set of postcodes; empty when unknown: outside of all of those."""
     @_builtins.property
     def point(self) -> _travel_pb2.Point:
         """Where. Required."""
@@ -130,10 +133,11 @@ class RouteStop(_message.Message):
         promised: _abc.Iterable[_travel_pb2.TimeWindow] | None = ...,
         skills: _abc.Iterable[_builtins.str] | None = ...,
         buffer: _duration_pb2.Duration | None = ...,
+        postcode: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["buffer", b"buffer", "point", b"point", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buffer", b"buffer", "point", b"point", "promised", b"promised", "reference", b"reference", "skills", b"skills", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buffer", b"buffer", "point", b"point", "postcode", b"postcode", "promised", b"promised", "reference", b"reference", "skills", b"skills", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -186,7 +190,8 @@ class RouteViolation(_message.Message):
     """The visit; empty for the way back to the base and for the driving time of a shift."""
     reason: _errors_pb2.ErrorReason.ValueType
     """What: TRAVEL_IN (the agent comes too late), OUTSIDE_WINDOWS (before or after what was promised), NO_SKILL, ON_BREAK,
-    ABSENT, OUTSIDE_SHIFT, TRAVEL_OUT (too late at the base), TRAVEL_LIMIT, UNREACHABLE, SLOT_TAKEN (two visits at once).
+    ABSENT, OUTSIDE_SHIFT, TRAVEL_OUT (too late at the base), TRAVEL_LIMIT, UNREACHABLE, OUTSIDE_ZONE, QUOTA,
+    SLOT_TAKEN (two visits at once).
     """
     seconds: _builtins.int
     """By how many seconds; 0 where there is no amount. For OUTSIDE_WINDOWS negative when it is too early."""
@@ -370,10 +375,13 @@ class OpenVisit(_message.Message):
     SKILLS_FIELD_NUMBER: _builtins.int
     BUFFER_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    POSTCODE_FIELD_NUMBER: _builtins.int
     reference: _builtins.str
     """The caller's name for it, unique in the request. Required."""
     priority: _builtins.int
     """From 1 (first to be left out) to 5; 0 means 3."""
+    postcode: _builtins.str
+    """Postcode of the point, for agents whose zone is a set of postcodes; empty when unknown: outside of all of those."""
     @_builtins.property
     def point(self) -> _travel_pb2.Point:
         """Where. Required."""
@@ -404,10 +412,11 @@ class OpenVisit(_message.Message):
         skills: _abc.Iterable[_builtins.str] | None = ...,
         buffer: _duration_pb2.Duration | None = ...,
         priority: _builtins.int = ...,
+        postcode: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["buffer", b"buffer", "duration", b"duration", "point", b"point"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buffer", b"buffer", "duration", b"duration", "point", b"point", "priority", b"priority", "reference", b"reference", "skills", b"skills", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buffer", b"buffer", "duration", b"duration", "point", b"point", "postcode", b"postcode", "priority", b"priority", "reference", b"reference", "skills", b"skills", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -100,11 +100,16 @@ def problem_document(problem: Problem) -> dict[str, Any]:
     return asdict(problem)
 
 
+def _duty(document: Document) -> Duty:
+    rooms = tuple((begin, end, most) for begin, end, most in document["rooms"])
+    return Duty(**{**document, "blocks": _pairs(document["blocks"]), "rooms": rooms})
+
+
 def problem_of(document: Document) -> Problem:
     """From a worker's job."""
     return Problem(
         visits=tuple(_visit(one) for one in document["visits"]),
-        duties=tuple(Duty(**{**one, "blocks": _pairs(one["blocks"])}) for one in document["duties"]),
+        duties=tuple(_duty(one) for one in document["duties"]),
         drives=tuple(tuple(row) for row in document["drives"]),
     )
 

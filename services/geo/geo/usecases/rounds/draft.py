@@ -21,6 +21,7 @@ class Wanted:
     rank: int | None = None
     pinned: bool = False
     booked: tuple[int, Stop] | None = None
+    postcode: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,4 +47,11 @@ def as_booked(scene: Scene, number: int, stop: Stop) -> Wanted:
         weight=None,
         pinned=True,
         booked=(number, stop),
+        postcode="" if plan is None else plan.postcode,
     )
+
+
+def needs(scene: Scene, reference: str, stop: Stop) -> tuple[tuple[str, ...], int, str]:
+    """What a booked visit takes of an agent: skills, the place, its postcode."""
+    plan = scene.plans.get(reference)
+    return (plan.skills, stop.place, plan.postcode) if plan else ((), stop.place, "")

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import Final
 
-from geo.domain.duties import DutyView, promised_drives
+from geo.domain.duties import DutyView, live, promised_drives
 from geo.domain.legs import LegBook, Pair, free_leg
+from geo.domain.plan_limits import room
 from geo.domain.profile import FREE_FLOW
-from geo.domain.stop import NOWHERE
+from geo.domain.stop import NOWHERE, VISITS
 from geo.domain.tours import ANYWHERE, NO_WAY, Duty, Plan, Problem, Short, Span, Times, Visit, timed
 from geo.usecases.rounds.draft import Draft
 from geo.usecases.rounds.planner import Planner
@@ -131,7 +132,13 @@ def _duty(draft: Draft, view: DutyView, at: Mapping[int, int]) -> Duty:
         blocks=_united(blocks),
         buffer=view.agenda.buffer,
         travel_limit=draft.travel_limit,
+        rooms=tuple(_rooms(draft, view)),
     )
+
+
+def _rooms(draft: Draft, view: DutyView) -> list[tuple[int, int, int]]:
+    visits = [link.stop for link in live(view.agenda, draft.scene.now) if link.stop.kind in VISITS]
+    return room(view.agenda, visits, view.shift.window, {stop.stop_id for stop in view.visits})
 
 
 def _united(blocks: Sequence[Span]) -> tuple[Span, ...]:

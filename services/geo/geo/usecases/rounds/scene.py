@@ -9,6 +9,7 @@ from geo.domain import errors
 from geo.domain.agenda import Agenda
 from geo.domain.duties import DutyView, duties
 from geo.domain.plan import Plan
+from geo.domain.plan_limits import may_serve
 from geo.storage import agendas, owners
 from geo.usecases.rounds.planner import Planner
 from kit.values.window import Window
@@ -27,9 +28,13 @@ class Scene:
     views: tuple[DutyView, ...]
     plans: Mapping[str, Plan]
 
-    def able(self, skills: Sequence[str]) -> tuple[int, ...]:
-        """Duties of agents with all these skills."""
-        return tuple(n for n, view in enumerate(self.views) if set(skills) <= view.agenda.skills)
+    def able(self, skills: Sequence[str], place: int, postcode: str = "") -> tuple[int, ...]:
+        """Duties of agents with all these skills whose zones may hold the place."""
+        return tuple(
+            number
+            for number, view in enumerate(self.views)
+            if set(skills) <= view.agenda.skills and may_serve(view.agenda, place, postcode)
+        )
 
 
 async def read_scene(

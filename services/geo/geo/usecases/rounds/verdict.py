@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from geo.domain.agenda import Agenda
-from geo.domain.duties import ledgers_verdict
+from geo.domain.duties import ledgers_verdict, live
 from geo.domain.legs import LegBook, MissingLegs
+from geo.domain.plan_limits import Coming, Stays, forbidden
 from geo.domain.stop import Stop, StopKind
 from geo.domain.tours import Plan
 from geo.usecases.rounds.planner import Planner
@@ -49,7 +50,21 @@ def _judged(posed: Posed, plan: Plan, book: LegBook) -> Reason | None:
         verdict = ledgers_verdict(agenda, posed.draft.scene.now, book, gone, _coming(posed, agenda, found))
         if verdict.refusals:
             return verdict.refusals[0].reason
+        there = [link.stop for link in live(agenda, posed.draft.scene.now)]
+        stops = Stays(there, [stop for stop in there if stop.stop_id not in gone])
+        rule = forbidden(agenda, stops, _visits(agenda, found), book)
+        if rule is not None:
+            return rule
     return None
+
+
+def _visits(agenda: Agenda, found: Sequence[Change]) -> list[Coming]:
+    """What comes to an agent, as zones and quotas see it."""
+    return [
+        Coming(change.window, change.wanted.place, change.wanted.postcode)
+        for change in found
+        if change.agent_id == agenda.agent_id
+    ]
 
 
 def _booked(posed: Posed, agent_id: str, references: set[str]) -> list[Stop]:
