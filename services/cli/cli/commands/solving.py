@@ -24,6 +24,7 @@ class Text(StrEnum):
     """Formats of instances."""
 
     SOLOMON = "solomon"
+    HOMBERGER = "homberger"
     TSPTW = "tsptw"
 
 

@@ -1,6 +1,10 @@
 """Public instances: read exactly, solved legally, checked without belief, and bad files refused by name."""
 
+from decimal import ROUND_DOWN, Decimal
+from itertools import pairwise
+from math import isqrt
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -116,25 +120,123 @@ def test_the_forms_of_tsptw_say_the_same() -> None:
 @pytest.mark.parametrize(
     ("reader", "content", "told"),
     [
-        (text.solomon, "", "is empty"),
-        (text.solomon, "NAME\n1 2 3 4 5 6 7\n", "number of vehicles"),
-        (text.solomon, "X\n25 200\n", "no customers"),
+        (text.solomon, "", "line 1: the file is empty"),
+        (text.solomon, "NAME\n1 2 3 4 5 6 7\n", "line 2: the number of vehicles"),
+        (text.solomon, "X\n25 200\n", "line 2: there are no customers"),
         (text.solomon, "X\n25 200\n0 1 1 0 0 9 0\n1 1 1 0 0 9\n", "line 4: a customer has 7 numbers"),
-        (text.solomon, "X\n25 200\n0 1 1 0 0 9 0\n2 1 1 0 0 9 0\n", "not numbered"),
-        (text.solomon, "X\n25 200\n0 1 1 0 0 9 0\n1 1 1 0 9 8 0\n", "window of customer 1"),
-        (text.solomon, "X\n0 200\n0 1 1 0 0 9 0\n1 1 1 0 0 9 0\n", "no vehicles"),
-        (text.solomon, "X\n2 200\n0 1 1 0 0 9 0\n1 1 1 -4 0 9 0\n", "negative"),
-        (text.solomon, "X\n2 200\n0 1 1 0 0 9 0\n1 1 1 0.5 0 9 0\n", "no whole number"),
+        (text.solomon, "X\n25 200\n0 1 1 0 0 9 0\n2 1 1 0 0 9 0\n", "line 4: customer 2 where 1 is next"),
+        (text.solomon, "X\n25 200\n0 1 1 0 0 9 0\n1 1 1 0 9 8 0\n", "line 4: the time window ends before"),
+        (text.solomon, "X\n0 200\n0 1 1 0 0 9 0\n1 1 1 0 0 9 0\n", "line 2: there are no vehicles"),
+        (text.solomon, "X\n2 200\n0 1 1 0 0 9 0\n1 1 1 -4 0 9 0\n", "line 4: -4 is negative"),
+        (text.solomon, "X\n2 200\n0 1 1 0 0 9 0\n1 1 1 0.5 0 9 0\n", "line 4: 0.5 is no whole number"),
         (text.tsptw, "", "is empty"),
-        (text.tsptw, "3\n0 1 2\n1 0 2\n", "no square"),
-        (text.tsptw, "2\n0 1\n1 0\n0 9\n", "2 time windows"),
-        (text.tsptw, "2\n0 1\n1 zero\n0 9\n0 9\n", "line 3: these are no numbers"),
+        (text.tsptw, "3\n0 1 2\n1 0 2\n", "line 3: the travel times end after 2 rows"),
+        (text.tsptw, "2\n0 1\n1 0\n0 9\n", "line 4: there are 1 time windows, and 2 places"),
+        (text.tsptw, "2\n0 1\n1 zero\n0 9\n0 9\n", "line 3: 'zero' is no number"),
+        (
+            text.solomon,
+            "X\n2 200\n0 1 1 0 0 9 0\n\n1 1 1 0 0 9 0\nO 1 1 0 0 9 0\n",
+            "line 6: 'O' is no number",
+        ),
+        (text.solomon, "X\n2 200\n0 1 1 0 0 9 0\n1 1 1e999999999 0 0 9 0\n", "line 4: '1e999999999' is no"),
+        (text.solomon, "X\n2 200\n0 1 1 0 0 9 0\n1 1/3 1 0 0 9 0\n", "line 4: '1/3' is no number"),
+        (text.solomon, "X\n2 200\n0 1 1 0 0 9 0\n1 1 1 nan 0 9 0\n", "line 4: 'nan' is no number"),
+        (text.solomon, "X\n2 200\n0 1 1 0 0 9 0\n1 1 1 0 0 9999999999999 0\n", "line 4: .* too large"),
+        (text.tsptw, "# a\n\n2\n0 1\n1 0 2\n0 9\n0 9\n", "line 5: 3 travel times where"),
+        (text.tsptw, "# a\n2\n0 1\n1 0\n0 9\n9 5\n", "line 6: the time window ends before"),
+        (text.tsptw, "# a\n2\n0 1\n1 0\n0 9\n5 9\n1 2\n", "line 7: there are 3 time windows, and 2"),
+        (text.tsptw, "# a\n2\n0 1\n-1 0\n0 9\n5 9\n", "line 4: -1 is negative"),
+        (text.tsptw, "# nothing\n", "nothing but comments"),
+        (text.tsptw, "!! n1\nCUST NO.\n\n0 0 0 0 0 9 0\n1 0 0 0 0 9\n", "line 5: a customer has 7"),
+        (text.tsptw, "!! n1\nCUST NO.\n0 0 0 0 0 9 0\n1 0 0 0 0 9 0\nend\n", "line 5: 'end' is no number"),
     ],
 )
 def test_a_bad_file_is_refused_by_name(reader: object, content: str, told: str) -> None:
     assert callable(reader)
     with pytest.raises(BadInstance, match=told):
         reader(content)
+
+
+def homberger(customers: int, seed: int) -> str:
+    """A legal instance in the form of Gehring & Homberger: a vehicle each would do."""
+    random = Random(seed)
+    lines = [
+        f"H{customers}_{seed}",
+        "",
+        "VEHICLE",
+        "NUMBER     CAPACITY",
+        f"  {customers // 4}         200",
+        "",
+    ]
+    lines += [
+        "CUSTOMER",
+        "CUST NO.  XCOORD.    YCOORD.    DEMAND   READY TIME  DUE DATE   SERVICE   TIME",
+        "",
+    ]
+    lines.append("    0      70         70          0          0       1351          0")
+    for number in range(1, customers + 1):
+        x, y, ready = random.randint(0, 140), random.randint(0, 140), random.randint(150, 900)
+        late = ready + random.randint(60, 300)
+        lines.append(
+            f"{number:5d} {x:7d} {y:10d} {random.randint(1, 30):10d} {ready:10d} {late:10d} {10:10d}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def test_hundreds_of_customers_are_solved_and_every_route_is_legal_by_hand(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Checked from the file itself, in decimals: no code of the reader or of the solver is asked."""
+    file = tmp_path / "h400.txt"
+    file.write_text(homberger(400, 5))
+    assert _run([str(file), "--format", "homberger", "--seconds", "3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    said = dict(line.split(None, 1) for line in lines)
+    routes = [[int(word) for word in line.split()[2:]] for line in lines if line.startswith("route")]
+    rows = [[int(word) for word in line.split()] for line in file.read_text().splitlines()[9:]]
+    total = sum(_driven_by_hand(rows, route) for route in routes)
+    assert sorted(one for route in routes for one in route) == list(range(1, 401))
+    assert said["distance"] == str(total)
+    assert int(said["vehicles"]) == len(routes) <= 100
+
+
+def _driven_by_hand(rows: list[list[int]], route: list[int]) -> Decimal:
+    """The distance, after asserting that the load fits and nobody is late."""
+    assert sum(rows[one][3] for one in route) <= 200
+    now, total, at = Decimal(0), Decimal(0), 0
+    for one in [*route, 0]:
+        (_, ax, ay, *_), (_, bx, by, *_) = rows[at], rows[one]
+        square = Decimal((ax - bx) ** 2 + (ay - by) ** 2)
+        leg = square.sqrt().quantize(Decimal("0.1"), rounding=ROUND_DOWN)
+        now = max(now + leg, Decimal(rows[one][4]))
+        assert now <= rows[one][5]
+        now, total, at = now + rows[one][6], total + leg, one
+    return total
+
+
+def test_tight_windows_of_one_vehicle_are_met_before_anything_is_shortened(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A tour of 60 is drawn, and windows are put around its times: legal, and far from the shortest tour."""
+    random = Random(3)
+    points = [(random.randint(0, 50), random.randint(0, 50)) for _ in range(61)]
+    travel = [[isqrt((ax - bx) ** 2 + (ay - by) ** 2) for bx, by in points] for ax, ay in points]
+    now, windows = 0, {0: (0, 10_000)}
+    for before, one in pairwise(range(61)):
+        now += travel[before][one]
+        windows[one] = max(0, now - random.randint(0, 30)), now + random.randint(0, 30)
+    rows = [" ".join(map(str, row)) for row in travel]
+    file = tmp_path / "tight.txt"
+    file.write_text("\n".join(["61", *rows, *(f"{a} {b}" for _, (a, b) in sorted(windows.items()))]) + "\n")
+    assert _run([str(file), "--format", "tsptw", "--seconds", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (route,) = [[int(word) for word in line.split()[2:]] for line in lines if line.startswith("route")]
+    assert sorted(route) == list(range(1, 61))
+    clock, total = 0, 0
+    for before, one in pairwise([0, *route]):
+        clock, total = max(clock + travel[before][one], windows[one][0]), total + travel[before][one]
+        assert clock <= windows[one][1]
+    assert f"distance  {total + travel[route[-1]][0]}" in lines
 
 
 def test_what_cannot_be_read_is_exit_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ from geo.solver.pool import PoolOptions, WorkerPool
 from geo.usecases.solver_ports import Done, Job
 from kit.errors import InvalidInput, Reason
 
-READERS: Final = {"solomon": text.solomon, "tsptw": text.tsptw}
+READERS: Final = {"homberger": text.solomon, "solomon": text.solomon, "tsptw": text.tsptw}
 LONGEST_SECONDS: Final = 24 * 3600
 _BAR: Final = 30
 _PATIENCE: Final = 90.0
