@@ -26,6 +26,7 @@ from giro.booking.v1 import packages_pb2_grpc as _packages  # noqa: F401
 from giro.booking.v1 import portal_pb2_grpc as _portal  # noqa: F401
 from giro.booking.v1 import refix_pb2_grpc as _refix  # noqa: F401
 from giro.booking.v1 import repairs_pb2_grpc as _repairs  # noqa: F401
+from giro.booking.v1 import series_pb2_grpc as _series  # noqa: F401
 from giro.booking.v1 import swaps_pb2_grpc as _swaps  # noqa: F401
 from giro.booking.v1 import unavailability_pb2_grpc as _unavailability  # noqa: F401
 from giro.booking.v1 import visits_pb2_grpc as _visits  # noqa: F401
@@ -49,6 +50,7 @@ SERVICES = {
     "giro.booking.v1.PortalService": "booking",
     "giro.booking.v1.CalendarsService": "booking",
     "giro.booking.v1.SwapsService": "booking",
+    "giro.booking.v1.SeriesService": "booking",
     "giro.booking.v1.DocumentsService": "booking",
     "giro.booking.v1.PackagesService": "booking",
     "giro.booking.v1.AnnulmentsService": "booking",
@@ -164,7 +166,7 @@ class Filler:
         return {"seconds": int(moment.timestamp())}
 
 
-ALWAYS = frozenset({"units", "request_id", "ttl", "grants", "limit", "value"})
+ALWAYS = frozenset({"units", "every_days", "count", "request_id", "ttl", "grants", "limit", "value"})
 """Filled though no rule requires them."""
 
 SAMPLES: Mapping[str, Callable[[], Any]] = {
@@ -185,6 +187,8 @@ SAMPLES: Mapping[str, Callable[[], Any]] = {
     "geo.v1.SetTravelParameterRequest.value": lambda: "8",
     "geo.v1.UpsertZoneRequest.name": lambda: f"zone {uuid.uuid4().hex}",
     "units": lambda: 1,
+    "every_days": lambda: 7,
+    "count": lambda: 2,
     "file_name": lambda: "form.pdf",
     "text": lambda: "a note",
     "first_day": lambda: "2027-01-01",

@@ -62,6 +62,7 @@ PREFIXES = {
     "opt_out_id": "opt",
     "claim_id": "ann",
     "document_id": "doc",
+    "series_id": "ser",
     "unavailability_id": "una",
     "reminder_id": "rem",
     "state_id": "sta",
@@ -79,6 +80,7 @@ ANSWERED_ALIKE: dict[str, str] = {
     "IdentityService/CreateTenant administrator.grants.scope_id": "as in CreateUser",
     "IdentityService/CreateTenant administrator.agent_id": "as in CreateUser",
     "IdentityService/SetUserGrants grants.scope_id": "as in CreateUser",
+    "SeriesService/CreateSeries agent_id": "the campaign's own list decides: AGENT_NOT_IN_CAMPAIGN",
     "BookingService/BookAppointment time.agent_id": "the campaign's own list decides: AGENT_NOT_IN_CAMPAIGN",
     "BookingService/ReassignAppointment agent_id": "the campaign's own list decides",
     "BookingService/SuggestSlots agent_ids": "the campaign's own list decides",
@@ -194,6 +196,7 @@ class Party:
         makers = {
             "other_appointment_id": self._others,
             "document_id": self._document,
+            "series_id": self._series,
             "claim_id": self._claim,
             "unavailability_id": self._unavailability,
         }
@@ -224,6 +227,13 @@ class Party:
     async def _others(self) -> str:
         """An appointment of another agent than the others' one."""
         return str((await self.world.book(self.next_start(), agent=1)).appointment_id)
+
+    async def _series(self) -> str:
+        """The id of a series of one's own."""
+        rpc = RPCS["/giro.booking.v1.SeriesService/CreateSeries"]
+        ids = {**self.ids, "agent_id": self.world.agents[1]}
+        made: Any = await self.call(rpc, Filler(ids, self.next_start()).request(rpc))
+        return str(made.series_id)
 
     async def _document(self) -> str:
         """The id of a document of the present appointment."""

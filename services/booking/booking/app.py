@@ -31,6 +31,7 @@ from booking.transport.portal_rpc import PortalServicer
 from booking.transport.refix_rpc import RefixServicer
 from booking.transport.repairs_rpc import RepairsServicer
 from booking.transport.rpc import BookingServicer
+from booking.transport.series_rpc import SeriesServicer
 from booking.transport.swaps_rpc import SwapsServicer
 from booking.transport.unavailability_rpc import UnavailabilityServicer
 from booking.transport.visits_rpc import VisitsServicer
@@ -49,6 +50,7 @@ from giro.booking.v1.packages_pb2_grpc import add_PackagesServiceServicer_to_ser
 from giro.booking.v1.portal_pb2_grpc import add_PortalServiceServicer_to_server
 from giro.booking.v1.refix_pb2_grpc import add_RefixServiceServicer_to_server
 from giro.booking.v1.repairs_pb2_grpc import add_RepairsServiceServicer_to_server
+from giro.booking.v1.series_pb2_grpc import add_SeriesServiceServicer_to_server
 from giro.booking.v1.swaps_pb2_grpc import add_SwapsServiceServicer_to_server
 from giro.booking.v1.unavailability_pb2_grpc import add_UnavailabilityServiceServicer_to_server
 from giro.booking.v1.visits_pb2_grpc import add_VisitsServiceServicer_to_server
@@ -136,6 +138,7 @@ class BookingApp:
             (add_AnnulmentsServiceServicer_to_server, AnnulmentsServicer(desk)),
             (add_UnavailabilityServiceServicer_to_server, UnavailabilityServicer(desk)),
             (add_RepairsServiceServicer_to_server, RepairsServicer(desk, rounds)),
+            (add_SeriesServiceServicer_to_server, SeriesServicer(desk)),
             (add_SwapsServiceServicer_to_server, SwapsServicer(desk, rounds)),
             (add_RefixServiceServicer_to_server, RefixServicer(desk)),
         ]

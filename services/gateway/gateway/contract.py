@@ -22,6 +22,7 @@ from giro.booking.v1 import (
     portal_pb2,
     refix_pb2,
     repairs_pb2,
+    series_pb2,
     swaps_pb2,
     unavailability_pb2,
 )
@@ -45,6 +46,7 @@ MORE: Final[tuple[tuple[str, FileDescriptor], ...]] = (
     ("booking", outcomes_pb2.DESCRIPTOR),
     ("booking", calendars_pb2.DESCRIPTOR),
     ("booking", swaps_pb2.DESCRIPTOR),
+    ("booking", series_pb2.DESCRIPTOR),
     ("booking", documents_pb2.DESCRIPTOR),
     ("booking", refix_pb2.DESCRIPTOR),
     ("booking", portal_pb2.DESCRIPTOR),

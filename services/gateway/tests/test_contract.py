@@ -14,6 +14,7 @@ from giro.booking.v1 import (
     portal_pb2,
     refix_pb2,
     repairs_pb2,
+    series_pb2,
     swaps_pb2,
     unavailability_pb2,
 )
@@ -29,6 +30,7 @@ def test_every_rpc_of_the_public_services_is_served() -> None:
         documents_pb2,
         outcomes_pb2,
         portal_pb2,
+        series_pb2,
         swaps_pb2,
         refix_pb2,
         packages_pb2,
@@ -61,6 +63,7 @@ def test_the_ledger_is_not_public() -> None:
         "giro.booking.v1.OutcomesService",
         "giro.booking.v1.PortalService",
         "giro.booking.v1.CalendarsService",
+        "giro.booking.v1.SeriesService",
         "giro.booking.v1.SwapsService",
         "giro.booking.v1.DocumentsService",
         "giro.booking.v1.RefixService",

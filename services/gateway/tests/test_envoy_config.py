@@ -77,6 +77,7 @@ def test_nothing_else_than_public_services_is_routed(manager: Config) -> None:
         {"prefix": "/giro.booking.v1.PackagesService/"},
         {"prefix": "/giro.booking.v1.PortalService/"},
         {"prefix": "/giro.booking.v1.RepairsService/"},
+        {"prefix": "/giro.booking.v1.SeriesService/"},
         {"prefix": "/giro.booking.v1.SwapsService/"},
         {"prefix": "/giro.booking.v1.UnavailabilityService/"},
         {"prefix": "/giro.geo.v1.GeoService/"},

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 from sqlalchemy import text
@@ -15,6 +15,9 @@ from booking.domain.refusal import Refusal
 from booking.storage import rows
 from booking.storage.appointments import COLUMNS
 from kit.db.uow import Tx
+
+OF_SERIES: Final = "series:"
+"""How the key of an occurrence begins, whose claim is its series'."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,8 @@ TABLES = (
     "package_steps",
     "calendar_feeds",
     "documents",
+    "series",
+    "series_appointments",
 )
 
 
