@@ -9,6 +9,7 @@ from geo import app
 from geo.settings import GeoSettings
 from geo.solver.benchmark import command
 from geo.travel.build import NAME, build
+from geo.travel.modes import TravelMode
 from kit import runtime
 from kit.db import migrate
 from kit.errors import GiroError
@@ -23,7 +24,7 @@ def main(words: Sequence[str] | None = None) -> None:
         if verb == "solve":
             sys.exit(command.run(command.Asked(**chosen)))
         if verb == "roads":
-            build_roads(chosen["extract"], chosen["into"])
+            build_roads(chosen["extract"], chosen["into"], TravelMode(chosen["mode"]))
         else:
             VERBS[verb]()
     except (SettingsError, GiroError) as refused:
@@ -48,11 +49,12 @@ def migrate_schema() -> None:
     migrate.upgrade(settings.migrate_database_url, settings.service)
 
 
-def build_roads(extract: Path, into: Path | None) -> None:
+def build_roads(extract: Path, into: Path | None, mode: TravelMode) -> None:
     """Prepares a road graph and stamps its version on it."""
-    folder = into or extract.with_name(f"{extract.name.partition('.')[0]}-roads")
-    stamp = build(extract, folder, _tell)
-    served = f"osrm+http://HOST:5000?top_speed_kmh={stamp.top_speed_kmh:g}"
+    name = "roads" if mode is TravelMode.CAR else f"roads-{mode}"
+    folder = into or extract.with_name(f"{extract.name.partition('.')[0]}-{name}")
+    stamp = build(extract, folder, _tell, mode)
+    served = f"osrm+http://HOST:5000?top_speed_kmh={stamp.top_speed_kmh:g}&mode={mode}"
     _tell(f"GIRO_ROADS={folder / NAME}    (or {served}, with osrm-routed on {folder / NAME})")
 
 
@@ -75,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     building = roads.add_parser("build", help=build_roads.__doc__)
     building.add_argument("extract", type=Path, help="an OpenStreetMap extract: .osm.pbf, .osm.bz2 or .osm")
     building.add_argument("--into", type=Path, help="folder of the graph; default: beside the extract")
+    modes = [str(mode) for mode in TravelMode]
+    building.add_argument("--mode", choices=modes, default=modes[0], help="how one travels; default: car")
     return parser
 
 

@@ -30,18 +30,22 @@ def build(
     into: Annotated[
         Path | None, typer.Option("--into", help="folder of the graph; default: beside it")
     ] = None,
+    mode: Annotated[str, typer.Option("--mode", help="car, bicycle or foot")] = "car",
 ) -> None:
     """Prepare a road graph on this machine, with its version stamped on it.
 
     \b
     giro roads build malta.osm.pbf
+    giro roads build malta.osm.pbf --mode bicycle
     """
     if find_spec("geo") is None:
         output.say("the geo service is not installed beside this program: run where it is", YELLOW)
         raise typer.Exit(NO)
     folder = ["--into", str(into)] if into else []
     # a program of its own: this one knows the services by their API alone
-    done = subprocess.run([sys.executable, "-m", "geo", "roads", "build", str(extract), *folder], check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "geo", "roads", "build", str(extract), *folder, "--mode", mode], check=False
+    )
     raise typer.Exit(done.returncode)
 
 

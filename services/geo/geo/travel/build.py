@@ -21,6 +21,7 @@ from geo.domain.places import Ints
 from geo.travel import failures
 from geo.travel.calibration import bound_kmh
 from geo.travel.graph_files import GraphStamp, file_digest, graph_file, graph_hash, stamp_of, write_stamp
+from geo.travel.modes import PROFILES, TravelMode
 from geo.travel.osrm_graph import OsrmGraph
 from kit.errors import InvalidInput, Reason
 
@@ -33,13 +34,14 @@ _SAMPLE: Final = 300
 Tell = Callable[[str], None]
 
 
-def build(extract: Path, folder: Path, tell: Tell) -> GraphStamp:
-    """Prepares the graph in a folder and stamps it; what is there already, of the same version, is kept.
+def build(extract: Path, folder: Path, tell: Tell, mode: TravelMode = TravelMode.CAR) -> GraphStamp:
+    """Prepares the graph of one travel mode in a folder and stamps it; what is there already, of the same
+    version, is kept.
 
     The folder is replaced as a whole, at the end: a failed build leaves what was there. `tell` gets a line
     for each step. Raises InvalidInput, naming `extract` or `folder`, for what no graph can be made of.
     """
-    profile, engine = _profile(), metadata.version("osrm-bindings")
+    profile, engine = _profile(mode), metadata.version("osrm-bindings")
     _require_extract(extract)
     _require_folder(folder)
     source, rules = file_digest(extract).hex(), file_digest(profile).hex()
@@ -53,7 +55,7 @@ def build(extract: Path, folder: Path, tell: Tell) -> GraphStamp:
         base = _graph(extract, Path(work) / "graph", (version, profile), tell)
         with _step(tell, "finding the top speed"):
             top = bound_kmh(OsrmGraph(base, None).computed, _sample(base))
-        stamp = GraphStamp(version, source, rules, engine, graph_hash(base), top)
+        stamp = GraphStamp(version, source, rules, engine, graph_hash(base), top, mode)
         write_stamp(base, stamp)
         shutil.rmtree(folder, ignore_errors=True)
         base.parent.rename(folder)
@@ -118,11 +120,11 @@ def _ready(folder: Path, version: str) -> GraphStamp | None:
     return stamp if stamp is not None and stamp.data_version == version else None
 
 
-def _profile() -> Path:
+def _profile(mode: TravelMode) -> Path:
     found = find_spec("osrm")
     if found is None or found.origin is None:
         raise failures.unavailable("the road engine (osrm-bindings) needs Python 3.12 or newer", "osrm")
-    return Path(found.origin).parent / "share" / "profiles" / "car.lua"
+    return Path(found.origin).parent / "share" / "profiles" / PROFILES[mode]
 
 
 def _format(extract: Path) -> str:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from geo.domain.places import Ints, Places
 from geo.domain.stop import TravelSource
+from geo.travel.modes import TravelMode
 
 
 class Engine(Protocol):
@@ -22,6 +23,11 @@ class Engine(Protocol):
     @property
     def source(self) -> TravelSource:
         """What its legs are flagged with."""
+        ...
+
+    @property
+    def mode(self) -> TravelMode:
+        """How one travels: nothing stands in for an engine that cannot answer but one of the same mode."""
         ...
 
     @property
@@ -66,6 +72,7 @@ class Settled:
     """What engines share that live in this process: one version, nothing to close."""
 
     version: str
+    mode: TravelMode = TravelMode.CAR
 
     async def current(self) -> str:
         """The version, which never changes."""

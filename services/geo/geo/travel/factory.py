@@ -8,6 +8,7 @@ from geo.travel.engine import Engine
 from geo.travel.estimate import Estimate
 from geo.travel.failures import road_server
 from geo.travel.fixed import FixedMatrix, read_matrix
+from geo.travel.modes import TravelMode
 from geo.travel.osrm_graph import osrm_in_process
 from geo.travel.osrm_server import OsrmServer
 from geo.travel.roads import TOP_SPEED_KMH, Network, RoadLimits, Roads
@@ -19,7 +20,7 @@ FORMS: Final = (
 )
 
 _OPTIONS: Final = {
-    "osrm": {"most_places", "top_speed_kmh", "timeout_s"},
+    "osrm": {"most_places", "top_speed_kmh", "timeout_s", "mode"},
     "valhalla": {"most_places", "top_speed_kmh", "timeout_s", "costing", "departure"},
 }
 
@@ -32,7 +33,8 @@ def make_engine(roads: str, *, snap_limit_m: float = 1000.0) -> Engine:
     - `valhalla+http://HOST:PORT?costing=auto&departure=2026-11-24T08:00`: Valhalla;
     - `matrix:FILE.csv`: a fixed matrix.
 
-    Servers take `most_places`, `top_speed_kmh` (as `giro roads build` printed it) and `timeout_s` as options.
+    `osrm-routed` is told with `mode` what its graph was made for: car, bicycle or foot. Servers take
+    `most_places`, `top_speed_kmh` (as `giro roads build` printed it) and `timeout_s` as options.
     Raises SettingsError for what cannot be used: never the estimate in its place.
     """
     if not roads:
@@ -58,12 +60,19 @@ def _remote(url: SplitResult, snap_m: float) -> Roads:
     most = int(_number(options, "most_places", 100, (8, 10_000)))
     network: Network
     if kind == "osrm":
-        network = OsrmServer(server, most_places=most)
+        network = OsrmServer(server, most_places=most, mode=_mode(options))
     else:
         costing = Costing(options.get("costing", "auto"), options.get("departure", ""))
         network = ValhallaServer(server, costing, most_places=most)
     top = _number(options, "top_speed_kmh", TOP_SPEED_KMH, (1, 400))
     return Roads(network, RoadLimits(snap_m, top))
+
+
+def _mode(options: dict[str, str]) -> TravelMode:
+    try:
+        return TravelMode(options.get("mode", TravelMode.CAR))
+    except ValueError:
+        raise SettingsError(f"GIRO_ROADS: mode is none of {', '.join(TravelMode)}") from None
 
 
 def _number(options: dict[str, str], name: str, default: float, bounds: tuple[float, float]) -> float:

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from geo.travel.modes import TravelMode
 from kit.settings import SettingsError
 
 SUFFIXES: Final = (
@@ -32,6 +33,7 @@ class GraphStamp:
     engine: str
     files: str
     top_speed_kmh: float
+    mode: TravelMode = TravelMode.CAR
 
 
 def graph_hash(base: Path) -> str:
@@ -60,6 +62,7 @@ def stamp_of(base: Path) -> GraphStamp | None:
         return None
     try:
         stamp = GraphStamp(**json.loads(path.read_text(encoding="utf-8")))
+        stamp = replace(stamp, mode=TravelMode(stamp.mode))
     except (ValueError, TypeError) as unreadable:
         raise SettingsError(f"GIRO_ROADS: the stamp {path} cannot be read: {unreadable}") from unreadable
     if stamp.files != graph_hash(base):

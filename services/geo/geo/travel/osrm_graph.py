@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from geo.travel import failures
 from geo.travel.graph_files import GraphStamp, graph_hash, stamp_of
+from geo.travel.modes import TravelMode
 from geo.travel.osrm_answers import ANCHORS, lng_lat, table_of
 from geo.travel.roads import RoadLimits, Roads, Table
 from kit.settings import SettingsError
@@ -26,7 +27,8 @@ class OsrmGraph:
     at_once: Final = 1
 
     def __init__(self, base: Path, stamp: GraphStamp | None) -> None:
-        self.version = f"osrm-{stamp.data_version if stamp else graph_hash(base)}-car"
+        self.mode = stamp.mode if stamp else TravelMode.CAR
+        self.version = f"osrm-{stamp.data_version if stamp else graph_hash(base)}-{self.mode}"
         self.base = base
         self._graph = _open(base)
 
@@ -34,7 +36,7 @@ class OsrmGraph:
         """It is always there."""
 
     async def table(self, froms: Sequence[int], tos: Sequence[int]) -> Table:
-        """The drives by car at free flow. Raises Unavailable."""
+        """The drives at free flow. Raises Unavailable."""
         return self.computed(froms, tos)
 
     def computed(self, froms: Sequence[int], tos: Sequence[int]) -> Table:

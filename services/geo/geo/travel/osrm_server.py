@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+from geo.travel.modes import TravelMode
 from geo.travel.osrm_answers import ANCHORS, lng_lat, table_of
 from geo.travel.roads import Table, credible
 from kit.web.json_server import Answer, JsonServer, Nonsense, Question
@@ -21,13 +22,15 @@ class OsrmServer:
     """A server that was given a graph with a data version (`giro roads build`, or `osrm-extract
     --data_version`), so that a new graph behind the same address is noticed with its first answer.
 
-    `most_places` is the server's `--max-table-size`.
+    `mode` is that of the graph, which no answer names. `most_places` is the server's `--max-table-size`.
     """
 
     at_once: Final = 4
 
-    def __init__(self, server: JsonServer, *, most_places: int = 100, profile: str = "car") -> None:
-        self.server, self._profile = server, profile
+    def __init__(
+        self, server: JsonServer, *, most_places: int = 100, mode: TravelMode = TravelMode.CAR
+    ) -> None:
+        self.server, self.mode = server, mode
         self.most_places = most_places - len(ANCHORS)
         self.version = ""
 
@@ -59,7 +62,7 @@ class OsrmServer:
         version = document.get("data_version")
         if not isinstance(version, str) or not _VERSION.fullmatch(version):
             raise Nonsense("it names no data_version; prepare its graph with `giro roads build`")
-        self.version = f"osrm-{version}-{self._profile}"
+        self.version = f"osrm-{version}-{self.mode}"
         return document
 
 

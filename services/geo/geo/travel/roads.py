@@ -19,14 +19,12 @@ from geo.domain.drives import UNREACHABLE, standing
 from geo.domain.places import Floats, Ints, Places, great_circle_m
 from geo.domain.stop import TravelSource
 from geo.travel import failures
+from geo.travel.modes import ACCESS_M_S, TravelMode
 from kit.web.json_server import Nonsense
 
 TOP_SPEED_KMH: Final = 200.0
 """Faster than any edge of a car profile: signed limits are cut by a fifth there, and 250 km/h is no limit
 anywhere. The bound of a network whose own top speed was not found out."""
-
-ACCESS_M_S: Final = 5.0
-"""Speed between a place and the road it was put on: a farm track by car, a yard on foot."""
 
 GEODESIC_ERROR: Final = 0.994
 """The great circle on a sphere is at most 0.6 % longer than on the ellipsoid."""
@@ -77,6 +75,11 @@ class Network(Protocol):
     @property
     def version(self) -> str:
         """Of the latest answer; empty while it was never heard from."""
+        ...
+
+    @property
+    def mode(self) -> TravelMode:
+        """How one travels on it."""
         ...
 
     @property
@@ -131,6 +134,11 @@ class Roads:
         own = self._limits.top_speed_kmh != TOP_SPEED_KMH
         bound = f"-{self._limits.top_speed_kmh:g}" if own else ""
         return f"{self.network.version}{bound}" if self.network.version else ""
+
+    @property
+    def mode(self) -> TravelMode:
+        """The network's."""
+        return self.network.mode
 
     async def current(self) -> str:
         """The version that answers. Raises Unavailable."""
@@ -197,7 +205,7 @@ class Roads:
         away = (gaps[0] > self._limits.snap_m) | (gaps[1] > self._limits.snap_m) | np.isnan(table.seconds)
         access = np.where(away, 0.0, gaps[0] + gaps[1])
         # tenths of a second, as engines round; else a drive of 12.0 s could take 13 for float's sake
-        seconds = np.ceil(np.round(np.where(away, 0.0, table.seconds) + access / ACCESS_M_S, 3))
+        seconds = np.ceil(np.round(np.where(away, 0.0, table.seconds) + access / ACCESS_M_S[self.mode], 3))
         metres = np.round(np.where(away, 0.0, table.metres) + access)
         return np.where(away, UNREACHABLE, seconds).astype(np.int64).tolist(), metres.astype(
             np.int64

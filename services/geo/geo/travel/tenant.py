@@ -15,6 +15,7 @@ from geo.storage.matrices import Matrices
 from geo.travel.engine import Engine
 from geo.travel.estimate import Estimate
 from geo.travel.failures import unavailable
+from geo.travel.modes import TravelMode
 from kit.errors import Unavailable
 
 _MATRIX: Final = source_code(TravelSource.MATRIX)
@@ -123,7 +124,8 @@ class TenantTravel:
         try:
             return await ask(self.engine)
         except Unavailable:
-            if not await self._may_estimate(tenant):
+            # the estimate is of cars
+            if self.engine.mode is not TravelMode.CAR or not await self._may_estimate(tenant):
                 raise
         return await ask(_ESTIMATE)
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from geo.domain.places import Floats, Places, degrees, great_circle_m
 from geo.travel.answers import LARGEST, grid
+from geo.travel.modes import COSTINGS, TravelMode
 from geo.travel.roads import Table, credible
 from kit.values.latlng import LatLng
 from kit.web.json_server import Answer, JsonServer, Nonsense, Question
@@ -51,6 +52,7 @@ class ValhallaServer:
 
     def __init__(self, server: JsonServer, costing: Costing, *, most_places: int = 100) -> None:
         self.server, self._costing, self.most_places = server, costing, most_places
+        self.mode = COSTINGS.get(costing.model, TravelMode.CAR)
         self.version = ""
         self._roads: OrderedDict[int, float] = OrderedDict()
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from geo.domain.profile import HOURS, Profile, profile
 from geo.domain.stop import Leg, TravelSource
+from geo.solver.pool import PoolOptions, WorkerPool
 from geo.storage.agendas import Agendas
 from geo.storage.matrices import Matrices
 from geo.travel.tenant import TenantTravel
@@ -19,9 +20,13 @@ from geo.usecases.check_promises import TravelData
 from geo.usecases.get_reservation import get_reservation
 from geo.usecases.import_matrix import Imported, TravelImport, get_travel, import_travel
 from geo.usecases.ledger import Ledger
+from geo.usecases.plan_tour import OpenVisit, PlanTour, plan_tour
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
+from geo.usecases.rounds.planner import Budget, Planner
+from geo.usecases.rounds.proposal import Proposal
 from geo.usecases.search_slots import SearchSlots, SlotSearch
 from geo.usecases.settle_stop import settle_stop
+from geo.usecases.solver_ports import Progress
 from geo.usecases.validate_route import RouteStop, ValidateRoute, validate_route
 from geo.usecases.verify_invariants import verify_invariants
 from giro.geo.v1 import geo_events_pb2
@@ -29,6 +34,7 @@ from kit.db.claims import Claim
 from kit.errors import GiroError, Reason, RuleViolated
 from kit.testing.databases import Databases
 from kit.values.ids import new_id
+from kit.values.window import Window
 from services.geo.tests.search.test_new_roads import Roads
 from services.geo.tests.support.world import (
     EAST,
@@ -254,3 +260,44 @@ async def test_a_round_is_validated_by_the_hour(house: House) -> None:
         ("b", Reason.TRAVEL_IN, 600)
     ]
     assert verdict.travel == FREE + 2 * FREE + FREE + FREE
+
+
+@pytest_asyncio.fixture
+async def planner(house: House) -> AsyncIterator[Planner]:
+    pool = WorkerPool(PoolOptions())
+    yield Planner(house.ledger, pool)
+    await pool.stop()
+
+
+async def proposed(told: AsyncIterator[Progress | Proposal]) -> Proposal:
+    last = [one async for one in told][-1]
+    assert isinstance(last, Proposal)
+    return last
+
+
+async def test_what_is_planned_commits_hour_by_hour(house: House, planner: Planner) -> None:
+    """The ledger takes all that is proposed, in the rush hours and out of them."""
+    agent = await house.world.agent(week(base=HOME, lunch=True))
+    await house.put(rush(8, 9, 16, 17, speed=40))
+    await house.book(agent, 11, 11.5, NORTH)
+    open_visits = tuple(OpenVisit(f"v{n}", place, 1800) for n, place in enumerate((SOUTH, EAST, WEST)))
+    asked = PlanTour(open_visits, (agent,), Window(at(0), at(24)), budget=Budget(0.3, 1, reproducible=True))
+    found = await proposed(plan_tour(planner, TENANT, asked))
+    assert found.changes
+    for change in found.changes:
+        ends = change.window.start, change.window.end
+        start, end = ((instant - at(0)).total_seconds() / 3600 for instant in ends)
+        await house.book(agent, start, end, change.wanted.place)
+    assert await reported(house) == []
+
+
+async def test_a_plan_that_fits_at_free_flow_alone_is_not_told(house: House, planner: Planner) -> None:
+    """Two hours for one visit: enough for both drives at free flow, not in the rush."""
+    agent = await house.world.agent(week(8, 10, base=HOME, lunch=False))
+    visits = (OpenVisit("v", SOUTH, 4800),)
+    asked = PlanTour(visits, (agent,), Window(at(0), at(24)), budget=Budget(0.3, 1, reproducible=True))
+    assert len((await proposed(plan_tour(planner, TENANT, asked))).changes) == 1
+    await house.put(rush(9))
+    found = await proposed(plan_tour(planner, TENANT, asked))
+    assert (found.changes, len(found.left_out)) == ((), 1)
+    assert await house.refused(agent, 8 + 1 / 3, 9 + 2 / 3, SOUTH) == (Reason.TRAVEL_OUT, 600)

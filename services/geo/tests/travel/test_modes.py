@@ -1,0 +1,78 @@
+"""Graphs for cars, bicycles and feet: never one in the place of another (GEO-25)."""
+
+from pathlib import Path
+
+import pytest
+
+from geo.domain.places import Places
+from geo.travel.build import NAME, build
+from geo.travel.factory import make_engine
+from geo.travel.failures import road_server
+from geo.travel.graph_files import stamp_file, stamp_of
+from geo.travel.modes import TravelMode
+from geo.travel.osrm_graph import osrm_in_process
+from geo.travel.osrm_server import OsrmServer
+from geo.travel.roads import RoadLimits, Roads
+from geo.travel.tenant import TenantTravel
+from kit.errors import Unavailable
+from kit.settings import SettingsError
+from kit.testing.ports import free_port
+from services.geo.tests.support import tiny_roads
+from services.geo.tests.travel.test_road_servers_at_fault import PAIR, TENANT, NoMatrix, estimating
+
+pytestmark = pytest.mark.asyncio
+
+needs_osrm = pytest.mark.skipif(
+    not tiny_roads.has_osrm(), reason="the road engine has no wheel for this Python"
+)
+
+
+@needs_osrm
+async def test_each_mode_has_a_graph_with_its_own_version_and_its_own_times(tmp_path: Path) -> None:
+    extract, taken, versions = tiny_roads.write_map(tmp_path), {}, set()
+    for mode in TravelMode:
+        stamp = build(extract, tmp_path / mode, lambda _: None, mode)
+        assert stamp_of(tmp_path / mode / NAME) == stamp
+        roads = osrm_in_process(tmp_path / mode / NAME)
+        assert (roads.mode, roads.version.split("-")[2]) == (mode, mode)
+        ends = [Places.single(tiny_roads.crossing(row, 2).key) for row in (1, 4)]
+        (seconds, _) = await roads.measure(*ends)
+        taken[mode] = int(seconds[0])
+        versions.add(stamp.data_version)
+    assert taken[TravelMode.CAR] < taken[TravelMode.BICYCLE] < taken[TravelMode.FOOT]
+    assert len(versions) == 3
+
+
+@needs_osrm
+async def test_a_graph_that_was_stamped_before_there_were_modes_is_for_cars(tmp_path: Path) -> None:
+    build(tiny_roads.write_map(tmp_path), tmp_path / "graph", lambda _: None)
+    path = stamp_file(tmp_path / "graph" / NAME)
+    path.write_text(path.read_text().replace(',\n "mode": "car"', ""))
+    assert "mode" not in path.read_text()
+    stamp = stamp_of(tmp_path / "graph" / NAME)
+    assert stamp is not None
+    assert stamp.mode is TravelMode.CAR
+
+
+async def test_a_server_is_told_its_mode() -> None:
+    for mode in TravelMode:
+        roads = make_engine(f"osrm+http://127.0.0.1:1?mode={mode}")
+        assert roads.mode is mode
+        await roads.close()
+    walking = make_engine("valhalla+http://127.0.0.1:1?costing=pedestrian")
+    assert walking.mode is TravelMode.FOOT
+    await walking.close()
+    with pytest.raises(SettingsError, match="car, bicycle, foot"):
+        make_engine("osrm+http://127.0.0.1:1?mode=horse")
+
+
+async def test_the_estimate_of_cars_never_stands_in_for_another_mode() -> None:
+    """The tenant allows the estimate, and the server of the footpaths is dead: that is a refusal."""
+    server = road_server(f"http://127.0.0.1:{free_port()}")
+    walking = Roads(OsrmServer(server, mode=TravelMode.FOOT), RoadLimits())
+    travel = TenantTravel(walking, NoMatrix(), estimating)  # type: ignore[arg-type]
+    with pytest.raises(Unavailable):
+        await travel.legs(TENANT, [PAIR])
+    with pytest.raises(Unavailable):
+        await travel.version_at_hand(TENANT)
+    await walking.close()
