@@ -44,8 +44,9 @@ lock: setup ## resolve the packages anew and write requirements.txt (hashes, no 
 openapi: setup ## write the gateway's OpenAPI page from the contracts
 	@$(PY) -m gateway openapi
 
-bench: setup ## measure suggestions and bookings on the demo data beside a bare gRPC echo, then 100,000 reminders
+bench: setup ## measure suggestions, bookings, slot search by size and roads, and 100,000 reminders
 	@$(PY) -m loadtests.bench $(ARGS)
+	@$(PY) -m loadtests.bench.slots
 	@$(PY) -m loadtests.bench.reminders
 
 soak: setup ## many operators at once for a while, then verify the promise (ARGS="--minutes 10")

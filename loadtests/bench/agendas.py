@@ -32,11 +32,13 @@ _AGENT: Final = (
     " VALUES (%s, %s, %s, '{}', 0, 'UTC', %s)"
 )
 _LEGS: Final = (
-    "COPY geo.legs (tenant_id, from_place, to_place, version, via, seconds, metres, source) FROM STDIN"
+    "COPY geo.legs (tenant_id, from_place, to_place, version, via, seconds, free_seconds, metres, source)"
+    " FROM STDIN"
 )
 _STOPS: Final = (
     "COPY geo.stops (tenant_id, agent_id, stop_id, kind, starts_at, ends_at, place, buffer_seconds, owner_id,"
-    " expires_at, prev_id, prev_ends_at, prev_place, leg_seconds, leg_version, leg_via) FROM STDIN"
+    " expires_at, prev_id, prev_ends_at, prev_place, leg_seconds,"
+    " leg_free_seconds, leg_version, leg_via) FROM STDIN"
 )
 
 Measure = Callable[[Places, Places], Awaitable[tuple[Ints, Ints]]]
@@ -206,19 +208,19 @@ def _row(world: World, agent: str, stop: tuple[Any, ...], after: tuple[Any, ...]
     stop_id = f"stp_{agent}_{number:06d}"
     owner = (f"hld_{agent}_{number:06d}", world.ends + timedelta(days=60)) if kind == "HOLD" else (None, None)
     if before is None:
-        link: tuple[Any, ...] = (None,) * 6
+        link: tuple[Any, ...] = (None,) * 7
     else:
         seconds, version = writer.leg(before[2], place)
-        link = (*before, seconds, version, False)
+        link = (*before, seconds, seconds, version, False)
     row = (world.tenant, agent, stop_id, kind, start, end, place, 0, *owner, *link)
     return row, (stop_id, end, place)
 
 
 def _leg(tenant: str, pair: tuple[int, int], writer: _Writer) -> tuple[Any, ...]:
     if pair[0] == pair[1]:
-        return (tenant, *pair, "none", False, 0, 0, "NONE")
+        return (tenant, *pair, "none", False, 0, 0, 0, "NONE")
     seconds, metres = writer.drives[pair]
-    return (tenant, *pair, writer.roads.version, False, seconds, metres, writer.roads.source)
+    return (tenant, *pair, writer.roads.version, False, seconds, seconds, metres, writer.roads.source)
 
 
 def _calendar(base: int) -> str:

@@ -1,24 +1,30 @@
 """Slot search by size and roads: what it takes over gRPC, how it grows, how soon it sees a booking.
 
-`python -m loadtests.bench.slots` measures this part alone. Every search is for 45 minutes at a place that
-people live at, over all agents and days, ten slots on a grid of five minutes.
+`python -m loadtests.bench.slots [matrix|roads|sizes|replicas]…`; without a word all of them. Every search is
+for 45 minutes at a place that people live at, over all agents and days, ten slots on a grid of five minutes.
 """
 
 import asyncio
 import csv
+import json
 import os
+import sys
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, cast
 
 import grpc
 import numpy as np
+import psycopg
 import uvloop
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -50,6 +56,9 @@ PLOT: Final = Path(".build/bench/slot-search-growth.svg")
 CROWD: Final = 32
 SIZES: Final = ((50, 14), (100, 30), (250, 30), (500, 30), (1000, 30))
 TRIALS: Final = 40
+INSERTED: Final = 100
+STRANGE: Final = 20
+"""Places that the roads were never asked about; each takes long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +156,7 @@ async def searching(stack: Stack, world: World, roads: str = "") -> AsyncIterato
 # --- the rows ---------------------------------------------------------------------------------------------
 
 
-async def with_matrix(stack: Stack, out: Console) -> Row:
+async def with_matrix(stack: Stack) -> Row:
     """50 agents, 14 days, 8 visits a day; every drive in a matrix file."""
     rng = np.random.default_rng(1)
     places = [LatLng(45.07 + a, 7.69 + b).key for a, b in rng.uniform(-0.15, 0.15, (300, 2))]
@@ -179,8 +188,8 @@ async def on_roads(stack: Stack, out: Console) -> list[Row]:
     async with searching(stack, world, str((folder / "roads").resolve())) as (searcher, served):
         await searcher.warm(50, 14)
         work = "50 x 14 x 8, roads, places asked about before"
-        again = await measured(work, searcher.call(50, 14), served.pid)
-        strange = [int(place) for place in np.random.default_rng(2).permutation(places)[:150]]
+        again = await measured(work, searcher.call(50, 14, world.homes[:STRANGE]), served.pid, crowd=500)
+        strange = [int(place) for place in np.random.default_rng(2).permutation(places)[:STRANGE]]
         first = await _each_once("50 x 14 x 8, roads, places never asked about", searcher, strange, served)
         return [again, first]
 
@@ -211,6 +220,8 @@ async def by_size(stack: Stack, out: Console) -> tuple[list[Row], str]:
             work = f"{agents:,} x {days} x 8, estimate"
             call = searcher.call(agents, days)
             rows.append(await measured(work, call, served.pid, alone=100, crowd=max(100, 75_000 // agents)))
+        async for line in insertion(searcher, stack.urls.admin_database):
+            out.print(line)
         memory = (
             f"memory with 240,000 visits and their bases: {served.megabytes:.0f} MB, at most "
             f"{served.most_megabytes:.0f} MB; {idle:.0f} MB of it before the first search"
@@ -253,6 +264,70 @@ async def _seen(writer: Searcher, reader: Searcher, home: int) -> float:
             return (time.perf_counter() - began) * 1000
 
 
+# --- one best insertion, beside solvers ------------------------------------------------------------------
+
+
+async def insertion(searcher: Searcher, database: str) -> AsyncIterator[str]:
+    """One best insertion into any of 100 agents' days, ours and the peers', in words."""
+    world, home = searcher.world, searcher.world.homes[0]
+    asked = searcher.question(home, world.agents[:INSERTED], 1, limit=1)
+    asked.granularity.seconds = 0
+
+    async def best(_: int) -> Any:
+        return await searcher.stub.SearchSlots(asked, metadata=searcher.metadata, timeout=30)
+
+    await closed_loop(best, clients=1, calls=30)
+    ours = await closed_loop(best, clients=1, calls=200)
+    added = (await best(0)).slots[0].added_travel.seconds
+    yield f"one best insertion into {INSERTED} agents' days: {ours.p50:.2f} ms over gRPC, {added} s added"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "loadtests.bench.insertion", stdin=PIPE, stdout=PIPE
+    )
+    problem = json.dumps(await _problem(database, world, home))
+    told, _ = await process.communicate(problem.encode())
+    for peer, answer in json.loads(told).items():
+        if isinstance(answer, str):
+            yield f"  {peer}: {answer}"
+        else:
+            share = ours.p50 / answer[0]
+            yield f"  {peer}: {answer[0]:.0f} ms, {answer[1]} s added; ours / theirs = {share:.4f}"
+
+
+async def _problem(database: str, world: World, home: int) -> dict[str, Any]:
+    """The first day of the agents as it is in the ledger, for solvers."""
+    with psycopg.connect(database) as connection:
+        rows = connection.execute(
+            "SELECT agent_id, kind, place, extract(epoch FROM starts_at - %(begins)s)::int,"
+            " extract(epoch FROM ends_at - starts_at)::int FROM geo.stops"
+            " WHERE tenant_id = %(tenant)s AND agent_id = ANY(%(agents)s) AND starts_at < %(until)s"
+            " ORDER BY agent_id, starts_at",
+            {
+                "begins": world.begins,
+                "tenant": world.tenant,
+                "agents": world.agents[:INSERTED],
+                "until": world.begins + timedelta(days=1),
+            },
+        ).fetchall()
+    places = sorted({row[2] for row in rows} | {home})
+    at = {place: number for number, place in enumerate(places)}
+    keys = Places.of(np.array(places, dtype=np.int64))
+    table = [(await Estimate().measure(Places.single(place), keys))[0] for place in places]
+    seconds = np.stack(table)
+    np.fill_diagonal(seconds, 0)
+    return {
+        "seconds_between": seconds.tolist(),
+        "bases": [at[row[2]] for row in rows if row[1] == "DAY_START"],
+        "days": [
+            [[at[row[2]], row[3], row[4]] for row in day if row[1] == "HOLD"]
+            for _, day in groupby(rows, key=itemgetter(0))
+        ],
+        "place": at[home],
+        "seconds": 45 * 60,
+        "opens": agendas.OPENS * 3600,
+        "closes": agendas.CLOSES * 3600,
+    }
+
+
 async def _all_drives(places: Sequence[int], measure: agendas.Measure) -> list[tuple[int, int, int, int]]:
     pairs = np.array([(a, b) for a in places for b in places if a != b], dtype=np.int64)
     seconds, metres = await measure(Places.of(pairs[:, 0]), Places.of(pairs[:, 1]))
@@ -271,20 +346,26 @@ def _write_matrix(file: Path, places: Sequence[int], drives: list[tuple[int, int
 # --- the report -------------------------------------------------------------------------------------------
 
 
-async def run(stack: Stack, yardstick: Row, out: Console) -> None:
-    """All rows beside the echo of the same run."""
-    rows = [yardstick]
-    for title, work in (("matrix", with_matrix), ("roads", on_roads)):
-        out.print(f"measuring: slot search, {title}")
-        found: Any = await work(stack, out)
-        rows += found if isinstance(found, list) else [found]
-    out.print("measuring: slot search, growth")
-    sizes, memory = await by_size(stack, out)
-    out.print(table([*rows, *sizes]))
-    out.print(memory)
-    out.print(await replicas(stack))
-    points = [(agents * days, row.p50, row.cpu) for (agents, days), row in zip(SIZES, sizes, strict=True)]
-    out.print(f"growth with agents x days: {growth.plot(points, PLOT)}")
+PARTS: Final = ("matrix", "roads", "sizes", "replicas")
+
+
+async def run(stack: Stack, yardstick: Row, parts: Collection[str], out: Console) -> None:
+    """The rows of these parts beside the echo of the same run."""
+    rows, words = [yardstick], []
+    if "matrix" in parts:
+        rows.append(await with_matrix(stack))
+    if "roads" in parts:
+        rows += await on_roads(stack, out)
+    if "sizes" in parts:
+        sizes, memory = await by_size(stack, out)
+        points = [(agents * days, row.p50, row.cpu) for (agents, days), row in zip(SIZES, sizes, strict=True)]
+        words += [memory, f"growth with agents x days: {growth.plot(points, PLOT)}"]
+        rows += sizes
+    if "replicas" in parts:
+        words.append(await replicas(stack))
+    out.print(table(rows))
+    for line in words:
+        out.print(line)
 
 
 def table(rows: list[Row]) -> Table:
@@ -299,14 +380,14 @@ def table(rows: list[Row]) -> Table:
     return shown
 
 
-async def _alone(out: Console) -> None:
+async def _alone(parts: Collection[str], out: Console) -> None:
     with tempfile.TemporaryDirectory(prefix="giro-bench-") as folder:
         os.chmod(folder, 0o755)
         async with echo.served() as (call, pid):
             yardstick = await measured("bare gRPC echo, 200 bytes", call, pid)
         async with Stack(StackOptions.for_tests(Path(folder) / "state")) as stack:
-            await run(stack, yardstick, out)
+            await run(stack, yardstick, parts, out)
 
 
 if __name__ == "__main__":
-    uvloop.run(_alone(Console(width=140)))
+    uvloop.run(_alone(sys.argv[1:] or PARTS, Console(width=140)))
