@@ -29,7 +29,7 @@ def idle_days(
 def _filled(agent_id: str, live: LiveStops, span: tuple[int, int], duration: int) -> Iterator[Refused]:
     """The span, when stops leave no second of it."""
     at, absent = span[0], False
-    for number in range(bisect_right(live.ends, at), len(live.items)):
+    for number in range(bisect_right(live.ends, at), len(live.starts)):
         if live.starts[number] > at:
             return
         at, absent = live.ends[number], absent or live.stops[number].kind is StopKind.ABSENCE

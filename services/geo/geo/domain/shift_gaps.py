@@ -70,7 +70,8 @@ class LiveStops:
     Expired holds are taken out as the ledger's sweeper does it. A booking that comes before the sweeper may
     find a little more room around a break that the hold had moved; it never finds less.
 
-    Valid for instants in `[expired_by, expires_at)`.
+    Valid for instants in `[expired_by, expires_at)`. `items` are what gaps are made from, and may be left out
+    afterwards.
     """
 
     stops: tuple[Stop, ...]

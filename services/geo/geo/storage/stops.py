@@ -137,11 +137,16 @@ async def visits_between(tx: Tx, agent_id: str, span: Window, now: datetime) -> 
 async def linked_stops(tx: Tx, rows: Sequence[Any]) -> list[LinkedStop]:
     """Stops from their rows, with their legs and those legs' profiles of the week."""
     timed = await profiles.of_versions(tx, {row.leg_version for row in rows})
-    return [_linked_stop(row, timed) for row in rows]
+    known: dict[Any, Any] = {}
+    return [_linked_stop(row, timed, known) for row in rows]
 
 
-def _linked_stop(row: Any, timed: Mapping[str, Profile]) -> LinkedStop:
-    return LinkedStop(_stop(row), row.prev_id, _leg(row, timed))
+def _linked_stop(row: Any, timed: Mapping[str, Profile], known: dict[Any, Any]) -> LinkedStop:
+    """Equal ids, places and versions become one object: agendas stay in memory by the hundred thousand."""
+    stop = _stop(row)
+    for value in (stop.stop_id, stop.place):
+        known.setdefault(value, value)
+    return LinkedStop(stop, known.get(row.prev_id, row.prev_id), _leg(row, timed, known))
 
 
 def _stop(row: Any) -> Stop:
@@ -169,18 +174,18 @@ def _reserved(row: Any) -> Reserved:
     return Reserved(row.owner_id, Plan(row.agent_id, window, row.place, row.buffer_seconds))
 
 
-def _leg(row: Any, timed: Mapping[str, Profile]) -> Leg | None:
+def _leg(row: Any, timed: Mapping[str, Profile], known: dict[Any, Any]) -> Leg | None:
     if row.prev_id is None:
         return None
     profile = timed.get(row.leg_version)
     mixed = is_mixed(row.leg_version) if row.leg_via else False
     return Leg(
-        from_place=row.prev_place,
-        to_place=row.place,
+        from_place=known.get(row.prev_place, row.prev_place),
+        to_place=known[row.place],
         seconds=row.leg_seconds,
         metres=row.metres,
         source=TravelSource(row.source),
-        version=row.leg_version,
+        version=known.setdefault(row.leg_version, row.leg_version),
         via=row.leg_via,
         free_seconds=row.leg_free_seconds if profile or mixed else None,
         profile=profile,
