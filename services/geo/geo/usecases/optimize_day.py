@@ -71,17 +71,14 @@ def _wanted(scene: Scene, command: OptimizeDay) -> list[Wanted]:
         for rank, stop in enumerate(view.visits):
             windows = command.flexible.get(stop.owner_id or "")
             as_it_is = as_booked(scene, number, stop)
-            found.append(
-                as_it_is if windows is None else _flexible(scene, command, (as_it_is, rank), windows)
-            )
+            if command.relax is Relax.TIMES:  # those that stay hold the others to the order as well
+                as_it_is = replace(as_it_is, rank=rank)
+            found.append(as_it_is if windows is None else _flexible(scene, command, as_it_is, windows))
     return found
 
 
-def _flexible(
-    scene: Scene, command: OptimizeDay, booked: tuple[Wanted, int], windows: Sequence[Window]
-) -> Wanted:
+def _flexible(scene: Scene, command: OptimizeDay, as_it_is: Wanted, windows: Sequence[Window]) -> Wanted:
     """The visit with what may change about it; pinned when it starts before the frozen time."""
-    as_it_is, rank = booked
     assert as_it_is.booked is not None
     number, stop = as_it_is.booked
     frozen = max(scene.now, command.frozen_until or scene.now)
@@ -90,9 +87,7 @@ def _flexible(
         return as_it_is
     able = scene.able(*needs(scene, as_it_is.reference, stop))
     options = _options(scene, command.relax, (number, stop), (spans, able))
-    return replace(
-        as_it_is, options=options, pinned=False, rank=rank if command.relax is Relax.TIMES else None
-    )
+    return replace(as_it_is, options=options, pinned=False)
 
 
 def _options(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from geo.domain.plan import Plan
 from geo.domain.stop import StopKind
 from geo.solver.pool import PoolOptions, WorkerPool
 from geo.usecases.get_agent import get_itinerary
@@ -212,6 +213,60 @@ async def test_nothing_changes_where_nothing_is_flexible_or_frozen(world: World,
         assert found.travel_after == found.travel_before
     found = await proposal(optimize_day(planner, TENANT, OptimizeDay((agent,), DAY, flexible, budget=QUICK)))
     assert found.changes != ()
+
+
+async def test_times_alone_keep_the_order_with_what_is_pinned_too(world: World, planner: Planner) -> None:
+    """The first would save a drive behind the pinned one, which is at its place: that is another order."""
+    agent = await world.agent(week(lunch=False, base=None))
+    first, pinned = await book(world, agent, 9, 10, NORTH), await book(world, agent, 11, 12, SOUTH)
+    last = await book(world, agent, 14, 15, NORTH)
+    flexible = {one: (window(8, 18),) for one in (first, last)}
+    asked = OptimizeDay((agent,), DAY, flexible, relax=Relax.TIMES, budget=QUICK)
+    assert (await proposal(optimize_day(planner, TENANT, asked))).changes == ()
+    free = OptimizeDay((agent,), DAY, flexible, budget=QUICK)
+    (change,) = (await proposal(optimize_day(planner, TENANT, free))).changes
+    assert change.wanted.reference in {first, last} - {pinned}
+
+
+@pytest.mark.parametrize("frozen", [10.5, 11, 11.25])
+async def test_what_begins_before_the_threshold_is_frozen_and_nothing_moves_in_front_of_it(
+    world: World, planner: Planner, frozen: float
+) -> None:
+    agent = await world.agent(week(lunch=False, base=None))
+    ids = [
+        await book(world, agent, at_, at_ + 1, place) for at_, place in ((9, NORTH), (11, SOUTH), (14, NORTH))
+    ]
+    asked = OptimizeDay(
+        (agent,), DAY, {one: (window(8, 18),) for one in ids}, at(frozen), Relax.ALL, budget=QUICK
+    )
+    found = by_reference(await proposal(optimize_day(planner, TENANT, asked)))
+    assert ids[0] not in found
+    assert (ids[1] in found) <= (frozen <= 11)  # one that begins at the threshold may move
+    assert all(change.window.start >= at(frozen) for change in found.values())
+    if frozen <= 11:
+        assert found, "north, north and south is a drive less"
+
+
+async def test_what_is_flexible_in_the_week_moves_to_another_day_within_its_promise_alone(
+    world: World, planner: Planner
+) -> None:
+    agent = await world.agent(week(lunch=False))
+    await book(world, agent, 9, 10, NORTH)
+    other = Plan(agent, window(9, 10, 2), NORTH)
+    alone = new_id("apt")
+    await reserve_stop(world.ledger, TENANT, ReserveStop(alone, other))
+    span = Window(at(0), at(0, 5))
+    for promised, moved in (
+        ((window(8, 18), window(8, 18, 2)), True),
+        ((window(8, 18, 2),), False),
+        ((window(8, 10), window(8, 18, 2)), False),  # on the first day there is no room before ten
+    ):
+        asked = OptimizeDay((agent,), span, {alone: promised}, budget=QUICK)
+        found = await proposal(optimize_day(planner, TENANT, asked))
+        assert (alone in by_reference(found)) is moved
+        assert found.travel_after <= found.travel_before
+        for change in found.changes:
+            assert any(w.start <= change.window.start and change.window.end <= w.end for w in promised)
 
 
 async def test_relaxing_agents_as_well_moves_visits_to_who_is_near(world: World, planner: Planner) -> None:
