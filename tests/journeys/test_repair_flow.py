@@ -1,6 +1,10 @@
 """A day goes wrong: a supervisor learns whom to call, and changes it in one step, over JSON (GEO-31)."""
 
+import asyncio
+import os
+import sys
 import time
+from asyncio.subprocess import PIPE
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -88,3 +92,28 @@ async def test_what_nobody_can_do_is_named_and_a_stale_repair_refused(world: Wor
     status, refused = await _post(stack, world, "/v1/repairs", body)
     assert (status, refused["details"][0]["reason"]) == (409, "STALE_VERSION")
     assert (await world.get(lost.appointment_id)).version == 2
+
+
+async def test_a_supervisor_repairs_from_the_command_line(world: World, stack: Stack) -> None:
+    booked = [await world.book(world.day(3, 13 + n), contact=n, minutes=45) for n in range(3)]
+    await _at_noon(world)
+    agent, helper = world.agents
+    words = ("day", "repair", agent, "--delay", "90m", "--helper", helper, "--apply")
+    environment = {
+        **os.environ,
+        "GIRO_GATEWAY_URL": stack.urls.gateway,
+        "GIRO_TOKEN": world.token("AGENT_SUPERVISOR"),
+        "COLUMNS": "160",
+    }
+    giro = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "cli", *words, env=environment, stdout=PIPE, stderr=PIPE
+    )
+    out, err = (part.decode() for part in await giro.communicate())
+    assert giro.returncode == 0, out + err
+    assert "before" in out
+    assert "changed together" in out + err
+    versions = {each.appointment_id: each.version for each in await world.appointments()}
+    changed = [one.appointment_id for one in booked if versions[one.appointment_id] == 2]
+    assert changed
+    assert all(one in out for one in changed)
+    assert await world.violations() == []
