@@ -11,6 +11,7 @@ from typing import Any
 
 from allinone.demo.ids import DemoIds, FreeContact, TenantIds
 from allinone.errors import StartFailed
+from allinone.refixing import Refixing
 from allinone.reminding import Reminding
 from allinone.telling import Caller, Json, answer, heading
 from cli import reading
@@ -50,6 +51,7 @@ class _Flow:
                 ("operator_solar", "operator 2"),
                 ("agent_supervisor", "supervisor"),
                 ("neighbour_administrator", "neighbour"),
+                ("administrator", "administrator"),
             )
         }
         self._operator = self._callers["operator"]
@@ -78,6 +80,7 @@ class _Flow:
             self._another_tenant,
             self._lead_time,
             self._remind,
+            self._refix,
             self._changes,
             self._verify,
         )
@@ -218,6 +221,10 @@ class _Flow:
         """Remind: a call a day before the visit, answered with 1, turns the calendar green."""
         theirs = self._demo.tenants["vicino"]
         await Reminding(self._callers["neighbour_administrator"], theirs, _until).play()
+
+    async def _refix(self) -> None:
+        """Fix again: five visits fall through, each is fixed again in another of the five modes."""
+        await Refixing(self._callers["administrator"], self._home, _until).play()
 
     async def _changes(self) -> None:
         """Recent changes: written by events that went through NATS."""
