@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from booking.domain import errors, refix
+from booking.domain import errors, refix, veil
 from booking.domain.appointment import Appointment, Card, Move, MoveKind, require_movable
 from booking.domain.grounds import Grounds
 from booking.domain.itinerary import StopPlan
@@ -23,7 +23,7 @@ from booking.usecases.refix.list_recalls import sees_all
 from booking.usecases.refix.new_card import Successor
 from kit.db.claims import Claim
 from kit.db.uow import Tx
-from kit.errors import NotAllowed, Reason
+from kit.errors import GiroError, NotAllowed, Reason
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
 from kit.values.ids import new_id
@@ -73,8 +73,18 @@ async def refix_appointment(desk: Desk, command: RefixAppointment) -> Card:
 
     Raises PRESET, NotFound or InvalidInput for a choice that is not the caller's, SUPERSEDED, STALE_VERSION,
     WRONG_STATE, CHANGE_IN_PROGRESS, LEAD_TIME, AGENT_NOT_IN_CAMPAIGN, the ledger's refusals, and Unavailable
-    when the outcome is not known yet.
+    when the outcome is not known yet. A slot whose agent is hidden keeps it so (GEO-09).
     """
+    slot = command.slot
+    hidden = not isinstance(slot, Time) and desk.slot_tokens.read(caller().tenant, slot).hidden
+    try:
+        card = await _refixed(desk, command)
+    except GiroError as refusal:
+        raise veil.refusal(refusal) if hidden else refusal from None
+    return veil.card(card) if hidden else card
+
+
+async def _refixed(desk: Desk, command: RefixAppointment) -> Card:
     begun = await _begin(desk, command)
     if isinstance(begun, Card):
         return begun
