@@ -17,6 +17,7 @@ from cli.commands import (
     roads,
     slots,
     solving,
+    zones,
 )
 from cli.commands.calling import noun
 from cli.commands.doctor import doctor
@@ -60,6 +61,7 @@ def build() -> typer.Typer:
         ("day", days.app),
         ("geo", checks.geo),
         ("roads", roads.app),
+        ("zones", zones.app),
         ("changes", checks.changes),
         ("parameters", checks.parameters),
         ("clock", checks.clock),

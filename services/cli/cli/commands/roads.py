@@ -14,6 +14,7 @@ from cli.commands.checks import show_parameter
 from cli.commands.hours import hours
 from cli.errors import NO
 from cli.gateway import Json
+from cli.lookup import Lookup
 from cli.show import output, words
 from cli.show.output import Format
 
@@ -21,7 +22,13 @@ app = noun("Roads: prepare a graph, hold the estimate against it, say what happe
 
 YELLOW, GREEN = "yellow", "green"
 
-Name = Annotated[str, typer.Argument(help="on_road_failure or geocoding_confidence")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="on_road_failure, geocoding_confidence, max_visits_per_day or stop_booking_at_percent"
+    ),
+]
+Agent = Annotated[str, typer.Option("--agent", "-a", help="for this one alone: id or name")]
 
 
 @app.command()
@@ -71,29 +78,36 @@ app.command()(hours)
 
 
 @app.command("get")
-def get_parameter(name: Name, form: Output = Format.TABLE) -> None:
-    """A parameter about travel and places.
+def get_parameter(name: Name, agent: Agent = "", form: Output = Format.TABLE) -> None:
+    """A parameter about travel, places and quotas.
 
     \b
     giro roads get on_road_failure
+    giro roads get max_visits_per_day --agent Giada
     """
     with calling(form) as gateway:
-        show_parameter(gateway.get(f"/v1/travelParameters/{name}"), form)
+        query = {"agentId": Lookup(gateway).agent_id(agent)} if agent else {}
+        show_parameter(gateway.get(f"/v1/travelParameters/{name}", **query), form)
 
 
 @app.command("set")
 def set_parameter(
     name: Name,
     value: Annotated[str, typer.Argument(help='REFUSE, ESTIMATE, 0.8; "" goes back to the default')],
+    agent: Agent = "",
     form: Output = Format.TABLE,
 ) -> None:
-    """Set a parameter about travel and places for the tenant.
+    """Set a parameter about travel, places and quotas, for the tenant or for one agent.
 
     \b
     giro roads set on_road_failure ESTIMATE
+    giro roads set max_visits_per_day 8 --agent Giada
     """
     with calling(form) as gateway:
-        show_parameter(gateway.post("/v1/travelParameters", {"name": name, "value": value}), form)
+        body = {"name": name, "value": value}
+        if agent:
+            body["agentId"] = Lookup(gateway).agent_id(agent)
+        show_parameter(gateway.post("/v1/travelParameters", body), form)
 
 
 def geocode(

@@ -34,6 +34,19 @@ def draw(route: Sequence[Mark], others: Sequence[Mark] = ()) -> Text:
     return _text(frame, _dots(frame, route), marks)
 
 
+def outlines(rings: Sequence[Sequence[LatLng]], others: Sequence[Mark] = ()) -> Text:
+    """Closed lines, each by itself, with the others on top, north up; empty for no lines."""
+    frames = [place for ring in rings for place in ring]
+    if not frames:
+        return Text("")
+    frame = _Frame([*frames, *(mark.place for mark in others)])
+    cells: dict[tuple[int, int], int] = {}
+    for ring in rings:
+        for cell, dots in _dots(frame, [Mark(place, "") for place in ring]).items():
+            cells[cell] = cells.get(cell, 0) | dots
+    return _text(frame, cells, others)
+
+
 def _dots(frame: "_Frame", route: Sequence[Mark]) -> dict[tuple[int, int], int]:
     cells: dict[tuple[int, int], int] = {}
     for a, b in pairwise(route):
