@@ -84,6 +84,8 @@ ANSWERED_ALIKE: dict[str, str] = {
     "BookingService/BookAppointment time.agent_id": "the campaign's own list decides: AGENT_NOT_IN_CAMPAIGN",
     "BookingService/ReassignAppointment agent_id": "the campaign's own list decides",
     "BookingService/SuggestSlots agent_ids": "the campaign's own list decides",
+    "BookingService/ExplainSlot agent_id": "the campaign's own list decides: AGENT_NOT_IN_CAMPAIGN",
+    "LedgerService/ExplainStart agent_ids": "where the start fits, nobody else is looked for",
     "BookingService/GetDetourCalendar agent_ids": "the campaign's own list decides",
     "BookingService/ImportContacts contacts.contact_id": "the service's own; not read from callers",
     "BookingService/ImportContacts contacts.campaign_id": "the service's own; not read from callers",

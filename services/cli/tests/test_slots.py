@@ -110,6 +110,29 @@ def test_agents_may_stay_hidden(desk: StubGateway, giro: Giro) -> None:
     assert (held.exit_code, "hidden" in held.stdout) == (0, True)
 
 
+def test_a_start_is_explained_with_what_would_open_it(desk: StubGateway, giro: Giro) -> None:
+    explain = f"/v1/campaigns/{CAMPAIGN['campaignId']}/slots:explain"
+    start, agent = "2026-12-01T09:15:00Z", AGENTS[0]["agentId"]
+    later = {"kind": "START_CHANGE_KIND_LATER", "by": "720s", "start": start, "agentId": agent}
+    other = {**later, "kind": "START_CHANGE_KIND_AGENT", "by": "0s", "agentId": AGENTS[1]["agentId"]}
+    moved = {**later, "kind": "START_CHANGE_KIND_POSTPONE", "by": "1200s", "appointmentId": "apt_1"}
+    grounds = [{"reason": "TRAVEL_IN", "shortSeconds": "660"}, {"reason": "LEAD_TIME"}]
+    desk.on("POST", explain, {"grounds": grounds, "changes": [later, other, moved]})
+    asked = ["slots", "explain", "solar", "giada", "2026-12-01T10:03", "--at", "45,7"]
+    ran = giro(*asked)
+
+    assert ran.exit_code == 0
+    body = desk.body_of(explain)
+    assert (body["agentId"], body["start"], body["duration"]) == (agent, "2026-12-01T09:03:00Z", "2700s")
+    for said in ("TRAVEL_IN", "11 min", "start 12 min later", "Marco Riva", "10:15", "apt_1"):
+        assert said in ran.stdout
+    assert "postpone the neighbour by 20 min" in ran.stdout
+    desk.on("POST", explain, {"grounds": [], "changes": []})
+    assert "it can be booked" in giro(*asked).stdout
+    desk.on("POST", explain, {"grounds": grounds, "changes": []})
+    assert "no single change" in giro(*asked).stdout
+
+
 def test_the_next_command_picks_a_slot_by_its_number(desk: StubGateway, giro: Giro) -> None:
     giro("slots", "suggest", "solar", "--at", "45,7")
     ran = giro("slots", "hold", "2", "--for", "10m")

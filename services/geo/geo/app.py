@@ -90,7 +90,7 @@ class GeoApp(RelayApp):
         self.ledger = Ledger(self.db, travel, agendas.mark_dirty)
         self.feed = AgendaFeed(self.db, settings.database_url, agendas, matrices)
         self.data = TravelData(self.db, travel)
-        search = SearchRpc(SlotSearch(agendas, travel), self.data)
+        search = SearchRpc(SlotSearch(agendas, travel), self.data, self.ledger)
         self.solver = WorkerPool(PoolOptions(settings.solver_workers, settings.solver_memory_mb))
         auth = Authenticator(settings.jwks_file, settings.service_key)
         servicers: list[tuple[Add, Any]] = [

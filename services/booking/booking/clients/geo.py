@@ -9,6 +9,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from booking.domain.itinerary import Certificate, Hold, Leg, Reservation, StopPlan
 from booking.usecases.ports import (
+    Explanation,
+    FoundChange,
     FoundDetour,
     FoundDetours,
     FoundSlot,
@@ -16,6 +18,8 @@ from booking.usecases.ports import (
     NewHold,
     SlotPosition,
     SlotQuery,
+    StartGround,
+    StartQuestion,
 )
 from giro.common.v1 import travel_pb2
 from giro.geo.v1 import geo_pb2, geo_pb2_grpc, ledger_pb2, ledger_pb2_grpc
@@ -57,6 +61,20 @@ class GeoLedger:
             travel_version=found.travel_version,
             estimated=found.travel_version.startswith(_ESTIMATE),
         )
+
+    async def explain(self, tenant: str, question: StartQuestion) -> Explanation:
+        """Why a start cannot be had, and what would open it."""
+        request = ledger_pb2.ExplainStartRequest(
+            plan=plan_message(question.plan),
+            windows=[window_message(window) for window in question.windows],
+            agent_ids=question.agent_ids,
+            as_of=_timestamp(question.as_of),
+            granularity=_duration(question.granularity),
+            postpone_up_to=_duration(question.postpone_up_to),
+            refused=question.refused,
+        )
+        found = await self._call(self._stub.ExplainStart, request, tenant)
+        return Explanation(list(map(_start_ground, found.grounds)), list(map(_found_change, found.changes)))
 
     async def hold(self, tenant: str, new: NewHold) -> Hold:
         """Keeps a slot; the context is the campaign and who asked for it."""
@@ -209,6 +227,14 @@ def _suggested(certificate: Certificate) -> ledger_pb2.SuggestedStart:
     return ledger_pb2.SuggestedStart(
         certificate=certificate.packed, expires_at=_timestamp(certificate.expires_at)
     )
+
+
+def _start_ground(one: travel_pb2.StartGround) -> StartGround:
+    return StartGround(one.reason, one.short_seconds if one.HasField("short_seconds") else None)
+
+
+def _found_change(one: travel_pb2.StartChange) -> FoundChange:
+    return FoundChange(one.kind, _span(one.by), _moment(one.start), one.agent_id, one.appointment_id)
 
 
 def plan_message(plan: StopPlan) -> ledger_pb2.StopPlan:

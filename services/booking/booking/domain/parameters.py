@@ -66,6 +66,13 @@ GRADE_OK_UP_TO = _span(
     Bounds(timedelta(0), timedelta(hours=24)),
 )
 
+POSTPONE_UP_TO = _span(
+    "postpone_up_to",
+    timedelta(hours=2),
+    "How far a neighbouring appointment may be postponed (R-011) in what is proposed to open a start.",
+    "R-011",
+    Bounds(timedelta(0), timedelta(hours=12)),
+)
 REVEAL_AGENT = Parameter(
     "reveal_agent",
     bool,
@@ -180,6 +187,7 @@ _ALL: tuple[Parameter[Any], ...] = (
     SLOT_GRANULARITY,
     GRADE_IDEAL_UP_TO,
     GRADE_OK_UP_TO,
+    POSTPONE_UP_TO,
     REVEAL_AGENT,
     DECLINE_CANCELS,
     CONFIRM_ON_WORKING_DAYS,

@@ -5,6 +5,7 @@ from booking.transport import fields
 from booking.usecases.book_appointment import BookAppointment, ChosenTime, HeldSlot, TokenSlot
 from booking.usecases.create_campaign import CreateCampaign
 from booking.usecases.detour_calendar import DetourCalendar
+from booking.usecases.explain_slot import ExplainSlot
 from booking.usecases.hold_slot import HoldSlot
 from booking.usecases.import_contacts import ImportContacts
 from booking.usecases.list_appointments import ListAppointments
@@ -86,6 +87,18 @@ def detour_calendar(request: pb.GetDetourCalendarRequest) -> DetourCalendar:
         month=request.month,
         agent_ids=tuple(request.agent_ids),
         reveal_agent=not request.HasField("reveal_agent") or request.reveal_agent,
+    )
+
+
+def explain_slot(request: pb.ExplainSlotRequest) -> ExplainSlot:
+    """A start to explain."""
+    start = fields.instant(request.start, "start")
+    return ExplainSlot(
+        campaign_id=request.campaign_id,
+        contact_id=request.contact_id,
+        point=fields.point(request.point) if request.HasField("point") else None,
+        agent_id=request.agent_id,
+        window=Window(start, start + fields.span(request.duration, "duration")),
     )
 
 

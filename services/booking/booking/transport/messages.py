@@ -12,6 +12,7 @@ from booking.domain.contact import Contact
 from booking.domain.parameters import Shown
 from booking.domain.recent_change import RecentChange
 from booking.usecases.detour_calendar import Month
+from booking.usecases.ports import Explanation
 from booking.usecases.suggest_slots import Suggestions
 from giro.booking.v1 import booking_pb2 as pb
 from giro.common.v1 import travel_pb2
@@ -167,6 +168,22 @@ def detour_month(made: Month) -> pb.GetDetourCalendarResponse:
             grade=detour.grade,
             start=Timestamp(seconds=detour.start),
             slot_token=token,
+        )
+    return message
+
+
+def explanation(found: Explanation) -> pb.ExplainSlotResponse:
+    """Reasons and changes."""
+    message = pb.ExplainSlotResponse()
+    for ground in found.grounds:
+        message.grounds.add(reason=ground.reason, short_seconds=ground.short_seconds)
+    for change in found.changes:
+        message.changes.add(
+            kind=change.kind,
+            by=_duration(change.by),
+            start=timestamp(change.start),
+            agent_id=change.agent_id,
+            appointment_id=change.appointment_id,
         )
     return message
 

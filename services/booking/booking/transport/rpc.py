@@ -10,6 +10,7 @@ from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_app
 from booking.usecases.create_campaign import create_campaign
 from booking.usecases.desk import Desk
 from booking.usecases.detour_calendar import detour_calendar
+from booking.usecases.explain_slot import explain_slot
 from booking.usecases.get_appointment import get_appointment
 from booking.usecases.hold_slot import hold_slot
 from booking.usecases.import_contacts import import_contacts
@@ -73,6 +74,10 @@ class BookingServicer(BookingServiceServicer):
     ) -> pb.GetDetourCalendarResponse:
         """What each day would cost."""
         return messages.detour_month(await detour_calendar(self._desk, commands.detour_calendar(request)))
+
+    async def ExplainSlot(self, request: pb.ExplainSlotRequest, _: Any) -> pb.ExplainSlotResponse:
+        """Reasons and changes."""
+        return messages.explanation(await explain_slot(self._desk, commands.explain_slot(request)))
 
     async def HoldSlot(self, request: pb.HoldSlotRequest, _: Any) -> pb.Hold:
         """Keeps a slot."""

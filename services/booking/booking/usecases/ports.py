@@ -120,6 +120,47 @@ class NewHold:
     hidden: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class StartQuestion:
+    """Asks why a start cannot be had; the changes wanted are other starts in `windows`, other agents, and
+    neighbours postponed so far at most. `refused`: something else speaks against it; none is moved then."""
+
+    plan: StopPlan
+    windows: Sequence[Window]
+    agent_ids: Sequence[str]
+    as_of: datetime
+    granularity: timedelta
+    postpone_up_to: timedelta
+    refused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StartGround:
+    """A reason against a start, by name, with the seconds missing where it has an amount."""
+
+    reason: str
+    short_seconds: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundChange:
+    """A change that opens a start; `kind` is the ledger's, handed on. See StartChange of the contract."""
+
+    kind: Any
+    by: timedelta
+    start: datetime
+    agent_id: str
+    appointment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What speaks against a start, and what would open it."""
+
+    grounds: Sequence[StartGround]
+    changes: Sequence[FoundChange]
+
+
 class Ledger(Protocol):
     """The itinerary ledger of geo.
 
@@ -134,6 +175,10 @@ class Ledger(Protocol):
 
     async def detours(self, tenant: str, query: SlotQuery) -> FoundDetours:
         """The best slot of each agent in each of the windows, which are in order and apart."""
+        ...
+
+    async def explain(self, tenant: str, question: StartQuestion) -> Explanation:
+        """Why a start cannot be had, and what would open it."""
         ...
 
     async def hold(self, tenant: str, new: NewHold) -> Hold:

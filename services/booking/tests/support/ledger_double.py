@@ -12,7 +12,16 @@ from enum import Enum
 from typing import Any
 
 from booking.domain.itinerary import Certificate, Hold, Leg, Reservation, StopPlan
-from booking.usecases.ports import FoundDetour, FoundDetours, FoundSlot, FoundSlots, NewHold, SlotQuery
+from booking.usecases.ports import (
+    Explanation,
+    FoundDetour,
+    FoundDetours,
+    FoundSlot,
+    FoundSlots,
+    NewHold,
+    SlotQuery,
+    StartQuestion,
+)
 from giro.common.v1 import travel_pb2
 from kit.errors import AlreadyExists, GiroError, NotFound, Reason, RuleViolated, Unavailable
 
@@ -56,6 +65,8 @@ class LedgerDouble:
     slots: list[tuple[str, datetime]] = field(default_factory=list)
     grades: list[int] = field(default_factory=list)
     refused: list[Any] = field(default_factory=list)
+    questions: list[StartQuestion] = field(default_factory=list)
+    explanation: Explanation = field(default_factory=lambda: Explanation((), ()))
     sources: list[str | Certificate | None] = field(default_factory=list)
     queries: list[SlotQuery] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
@@ -91,6 +102,11 @@ class LedgerDouble:
         """The earliest of those slots by agent and window; each adds ten minutes."""
         self.queries.append(query)
         return await self._answered("detours", lambda: self._detours(query))
+
+    async def explain(self, tenant: str, question: StartQuestion) -> Explanation:
+        """What the test has put there."""
+        self.questions.append(question)
+        return self.explanation
 
     async def hold(self, tenant: str, new: NewHold) -> Hold:
         """Keeps a slot."""

@@ -12,7 +12,7 @@ from cli.errors import BadArgument
 from cli.gateway import Gateway, Json, request_id
 from cli.lookup import Lookup
 from cli.reading import rfc3339
-from cli.show import output, slots, words
+from cli.show import explained, output, slots, words
 from cli.show.output import Format
 
 _STARTS = ("earliest", "latest", "nearest")
@@ -74,6 +74,37 @@ def suggest(  # noqa: PLR0917 - typer calls it by name
             output.note("next: giro slots hold 1   or   giro appointments book 1")
         if answer.get("nextPageToken"):
             output.note("there is more: the same with --more")
+
+
+@app.command()
+def explain(  # noqa: PLR0917 - typer calls it by name
+    campaign: Annotated[str, typer.Argument(help="id, name or part of it")],
+    agent: Annotated[str, typer.Argument(help="id or name")],
+    start: Annotated[str, typer.Argument(help="2026-12-01T10:00, in the campaign's zone")],
+    contact: Annotated[str, typer.Option("--contact", "-c", help="whom to visit: id or name")] = "",
+    at: Annotated[str, typer.Option("--at", help="a place instead: LAT,LNG")] = "",
+    duration: Annotated[str, typer.Option("--duration", "-d", help="length of the visit")] = "45m",
+    form: Output = Format.TABLE,
+) -> None:
+    """Why an agent cannot come at a start, and the smallest changes that would open it.
+
+    \b
+    giro slots explain solar giada 2026-12-01T10:00 --contact "Giulia Zanetti"
+    """
+    with calling(form) as gateway:
+        lookup = Lookup(gateway)
+        found = lookup.campaign(campaign)
+        body: Json = {
+            **_place(lookup, found["campaignId"], contact, at),
+            "duration": f"{int(reading.duration(duration).total_seconds())}s",
+            "agentId": lookup.agent_id(agent),
+            "start": reading.moment(start, found["timeZone"], "START"),
+        }
+        answer = gateway.post(f"/v1/campaigns/{found['campaignId']}/slots:explain", body)
+        if form is Format.JSON:
+            output.as_json(answer)
+            return
+        explained.show(answer, found["timeZone"], lookup.agent_name)
 
 
 @app.command()

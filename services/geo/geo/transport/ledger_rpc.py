@@ -40,6 +40,12 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         """The best slot of each agent in each window."""
         return await self._search.find_detours(request)
 
+    async def ExplainStart(
+        self, request: pb.ExplainStartRequest, context: Context
+    ) -> pb.ExplainStartResponse:
+        """Reasons and changes."""
+        return await self._search.explain_start(request)
+
     async def HoldStop(self, request: pb.HoldStopRequest, context: Context) -> pb.HeldStop:
         """Keeps a slot."""
         ttl = messages.span(request.ttl, "ttl")

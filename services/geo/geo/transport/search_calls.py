@@ -16,6 +16,10 @@ class SearchCalls(Protocol):
         """LedgerService.FindDetours."""
         ...
 
+    async def explain_start(self, request: ledger_pb2.ExplainStartRequest) -> ledger_pb2.ExplainStartResponse:
+        """LedgerService.ExplainStart."""
+        ...
+
     async def import_matrix(self, request: geo_pb2.ImportMatrixRequest) -> geo_pb2.ImportMatrixResponse:
         """GeoService.ImportMatrix."""
         ...

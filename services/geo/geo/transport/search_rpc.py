@@ -22,7 +22,9 @@ from geo.domain.zones import plain_postcode
 from geo.storage.at_risk import PageStart
 from geo.transport import messages, profiles
 from geo.usecases.check_promises import TravelData
+from geo.usecases.explain_start import Explained, ExplainStart, explain_start
 from geo.usecases.import_matrix import TravelImport, import_travel
+from geo.usecases.ledger import Ledger
 from geo.usecases.list_now_infeasible import list_now_infeasible
 from geo.usecases.search_slots import LONGEST_HORIZON_DAYS, Found, SearchSlots, SlotSearch
 from giro.common.v1 import travel_pb2
@@ -41,8 +43,8 @@ _GRADES: Final = {grade: travel_pb2.Grade.Value(f"GRADE_{grade}") for grade in G
 class SearchRpc:
     """What `LedgerService` and `GeoService` hand on."""
 
-    def __init__(self, search: SlotSearch, data: TravelData) -> None:
-        self._search, self._data = search, data
+    def __init__(self, search: SlotSearch, data: TravelData, ledger: Ledger) -> None:
+        self._search, self._data, self._ledger = search, data, ledger
 
     async def search_slots(self, request: ledger_pb2.SearchSlotsRequest) -> ledger_pb2.SearchSlotsResponse:
         """The starts that fit."""
@@ -58,6 +60,22 @@ class SearchRpc:
         for detour, grade in found.detours:
             _fill_detour(response.detours.add(), detour, grade)
         return response
+
+    async def explain_start(self, request: ledger_pb2.ExplainStartRequest) -> ledger_pb2.ExplainStartResponse:
+        """Why a start cannot be had, and what would open it."""
+        asked = ExplainStart(
+            plan=messages.plan(request.plan),
+            windows=tuple(
+                messages.window(window, f"windows[{index}]", _LONGEST_WINDOW)
+                for index, window in enumerate(request.windows)
+            ),
+            agent_ids=tuple(request.agent_ids),
+            as_of=_moment(request.as_of),
+            granularity=_whole(request.granularity, "granularity"),
+            postpone_up_to=_whole(request.postpone_up_to, "postpone_up_to"),
+            refused=request.refused,
+        )
+        return _explained(await explain_start(self._ledger, self._search, caller().tenant, asked))
 
     async def import_matrix(self, request: geo_pb2.ImportMatrixRequest) -> geo_pb2.ImportMatrixResponse:
         """Replaces the tenant's matrix."""
@@ -177,6 +195,21 @@ def _found(found: Found) -> ledger_pb2.SearchSlotsResponse:
     response.certificates.extend(found.certificates)
     for gap in found.refused:
         _fill_refused(response.refused.add(), gap)
+    return response
+
+
+def _explained(found: Explained) -> ledger_pb2.ExplainStartResponse:
+    response = ledger_pb2.ExplainStartResponse()
+    for ground in found.grounds:
+        response.grounds.add(reason=ground.reason, short_seconds=ground.short_seconds)
+    for change in found.changes:
+        response.changes.add(
+            kind=travel_pb2.StartChangeKind.Value(f"START_CHANGE_KIND_{change.kind}"),
+            by=Duration(seconds=change.seconds),
+            start=messages.stamp(change.start),
+            agent_id=change.agent_id,
+            appointment_id=change.appointment_id,
+        )
     return response
 
 

@@ -850,6 +850,88 @@ class DetourDay(_message.Message):
 Global___DetourDay: _TypeAlias = DetourDay  # noqa: Y015
 
 @_typing.final
+class ExplainSlotRequest(_message.Message):
+    """Asks about a start."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    POINT_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    campaign_id: _builtins.str
+    """Id, `cmp_…`. Required."""
+    contact_id: _builtins.str
+    """The place of a contact of this campaign."""
+    agent_id: _builtins.str
+    """The agent; of this campaign. Required."""
+    @_builtins.property
+    def point(self) -> _travel_pb2.Point:
+        """A point."""
+
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """How long the visit takes; whole seconds, 1 minute to 24 hours. Required."""
+
+    @_builtins.property
+    def start(self) -> _timestamp_pb2.Timestamp:
+        """The start; whole seconds. Required."""
+
+    def __init__(
+        self,
+        *,
+        campaign_id: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        point: _travel_pb2.Point | None = ...,
+        duration: _duration_pb2.Duration | None = ...,
+        agent_id: _builtins.str = ...,
+        start: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "duration", b"duration", "place", b"place", "point", b"point", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "duration", b"duration", "place", b"place", "point", b"point", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_place: _TypeAlias = _typing.Literal["contact_id", "point"]  # noqa: Y015
+    _WhichOneofArgType_place: _TypeAlias = _typing.Literal["place", b"place"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_place) -> _WhichOneofReturnType_place | None: ...
+
+Global___ExplainSlotRequest: _TypeAlias = ExplainSlotRequest  # noqa: Y015
+
+@_typing.final
+class ExplainSlotResponse(_message.Message):
+    """Reasons and changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUNDS_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def grounds(self) -> _containers.RepeatedCompositeFieldContainer[_travel_pb2.StartGround]:
+        """All that speaks against it, first what a booking would be told; none where it can be booked."""
+
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[_travel_pb2.StartChange]:
+        """The nearest other starts in the two weeks around, other agents by added travel, neighbours by how far they would have
+        to be postponed (at most the parameter `postpone_up_to`). None once the package is used up.
+        """
+
+    def __init__(
+        self,
+        *,
+        grounds: _abc.Iterable[_travel_pb2.StartGround] | None = ...,
+        changes: _abc.Iterable[_travel_pb2.StartChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "grounds", b"grounds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainSlotResponse: _TypeAlias = ExplainSlotResponse  # noqa: Y015
+
+@_typing.final
 class HoldSlotRequest(_message.Message):
     """Keeps a slot."""
 

@@ -75,6 +75,11 @@ class BookingServiceStub:
                 request_serializer=giro_dot_booking_dot_v1_dot_booking__pb2.GetDetourCalendarRequest.SerializeToString,
                 response_deserializer=giro_dot_booking_dot_v1_dot_booking__pb2.GetDetourCalendarResponse.FromString,
                 _registered_method=True)
+        self.ExplainSlot = channel.unary_unary(
+                '/giro.booking.v1.BookingService/ExplainSlot',
+                request_serializer=giro_dot_booking_dot_v1_dot_booking__pb2.ExplainSlotRequest.SerializeToString,
+                response_deserializer=giro_dot_booking_dot_v1_dot_booking__pb2.ExplainSlotResponse.FromString,
+                _registered_method=True)
         self.HoldSlot = channel.unary_unary(
                 '/giro.booking.v1.BookingService/HoldSlot',
                 request_serializer=giro_dot_booking_dot_v1_dot_booking__pb2.HoldSlotRequest.SerializeToString,
@@ -197,6 +202,14 @@ class BookingServiceServicer:
 
     def GetDetourCalendar(self, request, context):
         """What a visit would add to each agent's day, over a month: the calendar that an operator picks a day from (GEO-11).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainSlot(self, request, context):
+        """Why an agent cannot come at a start, and the smallest changes that would open it (GEO-10, GEO-29): the nearest other
+        starts, other agents at the same one, a neighbouring appointment that would have to be postponed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -335,6 +348,11 @@ def add_BookingServiceServicer_to_server(servicer, server):
                     servicer.GetDetourCalendar,
                     request_deserializer=giro_dot_booking_dot_v1_dot_booking__pb2.GetDetourCalendarRequest.FromString,
                     response_serializer=giro_dot_booking_dot_v1_dot_booking__pb2.GetDetourCalendarResponse.SerializeToString,
+            ),
+            'ExplainSlot': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainSlot,
+                    request_deserializer=giro_dot_booking_dot_v1_dot_booking__pb2.ExplainSlotRequest.FromString,
+                    response_serializer=giro_dot_booking_dot_v1_dot_booking__pb2.ExplainSlotResponse.SerializeToString,
             ),
             'HoldSlot': grpc.unary_unary_rpc_method_handler(
                     servicer.HoldSlot,
@@ -619,6 +637,33 @@ class BookingService:
             '/giro.booking.v1.BookingService/GetDetourCalendar',
             giro_dot_booking_dot_v1_dot_booking__pb2.GetDetourCalendarRequest.SerializeToString,
             giro_dot_booking_dot_v1_dot_booking__pb2.GetDetourCalendarResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainSlot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giro.booking.v1.BookingService/ExplainSlot',
+            giro_dot_booking_dot_v1_dot_booking__pb2.ExplainSlotRequest.SerializeToString,
+            giro_dot_booking_dot_v1_dot_booking__pb2.ExplainSlotResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,10 @@ class BookingServiceStub:
     """The best slots over all of the campaign's agents (R-189), each of which can really be kept (R-087)."""
     GetDetourCalendar: _grpc.UnaryUnaryMultiCallable[_booking_pb2.GetDetourCalendarRequest, _booking_pb2.GetDetourCalendarResponse]
     """What a visit would add to each agent's day, over a month: the calendar that an operator picks a day from (GEO-11)."""
+    ExplainSlot: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ExplainSlotRequest, _booking_pb2.ExplainSlotResponse]
+    """Why an agent cannot come at a start, and the smallest changes that would open it (GEO-10, GEO-29): the nearest other
+    starts, other agents at the same one, a neighbouring appointment that would have to be postponed.
+    """
     HoldSlot: _grpc.UnaryUnaryMultiCallable[_booking_pb2.HoldSlotRequest, _booking_pb2.Hold]
     """Keeps a slot while the customer is on the line."""
     ReleaseHold: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ReleaseHoldRequest, _booking_pb2.ReleaseHoldResponse]
@@ -97,6 +101,10 @@ class BookingServiceAsyncStub(BookingServiceStub):
     """The best slots over all of the campaign's agents (R-189), each of which can really be kept (R-087)."""
     GetDetourCalendar: _aio.UnaryUnaryMultiCallable[_booking_pb2.GetDetourCalendarRequest, _booking_pb2.GetDetourCalendarResponse]  # type: ignore[assignment]
     """What a visit would add to each agent's day, over a month: the calendar that an operator picks a day from (GEO-11)."""
+    ExplainSlot: _aio.UnaryUnaryMultiCallable[_booking_pb2.ExplainSlotRequest, _booking_pb2.ExplainSlotResponse]  # type: ignore[assignment]
+    """Why an agent cannot come at a start, and the smallest changes that would open it (GEO-10, GEO-29): the nearest other
+    starts, other agents at the same one, a neighbouring appointment that would have to be postponed.
+    """
     HoldSlot: _aio.UnaryUnaryMultiCallable[_booking_pb2.HoldSlotRequest, _booking_pb2.Hold]  # type: ignore[assignment]
     """Keeps a slot while the customer is on the line."""
     ReleaseHold: _aio.UnaryUnaryMultiCallable[_booking_pb2.ReleaseHoldRequest, _booking_pb2.ReleaseHoldResponse]  # type: ignore[assignment]
@@ -190,6 +198,16 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.GetDetourCalendarResponse, _abc.Awaitable[_booking_pb2.GetDetourCalendarResponse]]:
         """What a visit would add to each agent's day, over a month: the calendar that an operator picks a day from (GEO-11)."""
+
+    @_abc_1.abstractmethod
+    def ExplainSlot(
+        self,
+        request: _booking_pb2.ExplainSlotRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.ExplainSlotResponse, _abc.Awaitable[_booking_pb2.ExplainSlotResponse]]:
+        """Why an agent cannot come at a start, and the smallest changes that would open it (GEO-10, GEO-29): the nearest other
+        starts, other agents at the same one, a neighbouring appointment that would have to be postponed.
+        """
 
     @_abc_1.abstractmethod
     def HoldSlot(

@@ -107,6 +107,38 @@ START_CHOICE_NEAREST: StartChoice.ValueType  # 3
 """The one nearest to an hour that was asked for; of two equally near ones the earlier."""
 Global___StartChoice: _TypeAlias = StartChoice  # noqa: Y015
 
+class _StartChangeKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StartChangeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StartChangeKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    START_CHANGE_KIND_UNSPECIFIED: _StartChangeKind.ValueType  # 0
+    """Unused."""
+    START_CHANGE_KIND_LATER: _StartChangeKind.ValueType  # 1
+    """The visit begins later, with the same agent."""
+    START_CHANGE_KIND_EARLIER: _StartChangeKind.ValueType  # 2
+    """The visit begins earlier, with the same agent."""
+    START_CHANGE_KIND_AGENT: _StartChangeKind.ValueType  # 3
+    """Another agent comes, at the same start."""
+    START_CHANGE_KIND_POSTPONE: _StartChangeKind.ValueType  # 4
+    """A neighbouring appointment is postponed; the start stays."""
+
+class StartChangeKind(_StartChangeKind, metaclass=_StartChangeKindEnumTypeWrapper):
+    """What would have to be otherwise."""
+
+START_CHANGE_KIND_UNSPECIFIED: StartChangeKind.ValueType  # 0
+"""Unused."""
+START_CHANGE_KIND_LATER: StartChangeKind.ValueType  # 1
+"""The visit begins later, with the same agent."""
+START_CHANGE_KIND_EARLIER: StartChangeKind.ValueType  # 2
+"""The visit begins earlier, with the same agent."""
+START_CHANGE_KIND_AGENT: StartChangeKind.ValueType  # 3
+"""Another agent comes, at the same start."""
+START_CHANGE_KIND_POSTPONE: StartChangeKind.ValueType  # 4
+"""A neighbouring appointment is postponed; the start stays."""
+Global___StartChangeKind: _TypeAlias = StartChangeKind  # noqa: Y015
+
 @_typing.final
 class Point(_message.Message):
     """A point on earth, WGS 84 degrees; rounded to a millionth of a degree (about 11 cm)."""
@@ -332,3 +364,73 @@ class RefusedGap(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__short_seconds) -> _WhichOneofReturnType__short_seconds | None: ...
 
 Global___RefusedGap: _TypeAlias = RefusedGap  # noqa: Y015
+
+@_typing.final
+class StartGround(_message.Message):
+    """One reason why a start cannot be had."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    SHORT_SECONDS_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Name of the `ErrorReason`, without its prefix: TRAVEL_IN, SLOT_TAKEN, LEAD_TIME, …"""
+    short_seconds: _builtins.int
+    """How many seconds are missing, where the reason has an amount; absent otherwise."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        short_seconds: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_short_seconds", b"_short_seconds", "short_seconds", b"short_seconds"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_short_seconds", b"_short_seconds", "reason", b"reason", "short_seconds", b"short_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__short_seconds: _TypeAlias = _typing.Literal["short_seconds"]  # noqa: Y015
+    _WhichOneofArgType__short_seconds: _TypeAlias = _typing.Literal["_short_seconds", b"_short_seconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__short_seconds) -> _WhichOneofReturnType__short_seconds | None: ...
+
+Global___StartGround: _TypeAlias = StartGround  # noqa: Y015
+
+@_typing.final
+class StartChange(_message.Message):
+    """The smallest change of its kind that opens a start, judged as a booking is (GEO-29). All else stays as it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    APPOINTMENT_ID_FIELD_NUMBER: _builtins.int
+    kind: Global___StartChangeKind.ValueType
+    """What changes."""
+    agent_id: _builtins.str
+    """The agent who comes to the visit."""
+    appointment_id: _builtins.str
+    """The appointment to postpone; empty for other kinds."""
+    @_builtins.property
+    def by(self) -> _duration_pb2.Duration:
+        """How far the visit, or the neighbour, is moved; zero for another agent."""
+
+    @_builtins.property
+    def start(self) -> _timestamp_pb2.Timestamp:
+        """The start after the change: the neighbour's for POSTPONE, the visit's otherwise."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___StartChangeKind.ValueType = ...,
+        by: _duration_pb2.Duration | None = ...,
+        start: _timestamp_pb2.Timestamp | None = ...,
+        agent_id: _builtins.str = ...,
+        appointment_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "appointment_id", b"appointment_id", "by", b"by", "kind", b"kind", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartChange: _TypeAlias = StartChange  # noqa: Y015

@@ -376,6 +376,94 @@ class StopPlan(_message.Message):
 Global___StopPlan: _TypeAlias = StopPlan  # noqa: Y015
 
 @_typing.final
+class ExplainStartRequest(_message.Message):
+    """Asks about a start."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    WINDOWS_FIELD_NUMBER: _builtins.int
+    AGENT_IDS_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    GRANULARITY_FIELD_NUMBER: _builtins.int
+    POSTPONE_UP_TO_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    refused: _builtins.bool
+    """Something else speaks against the start: changes are wanted even where it fits, and no neighbour is moved for it."""
+    @_builtins.property
+    def plan(self) -> Global___StopPlan:
+        """The visit as it is wanted. Required."""
+
+    @_builtins.property
+    def windows(self) -> _containers.RepeatedCompositeFieldContainer[_travel_pb2.TimeWindow]:
+        """Where another start may lie, in order."""
+
+    @_builtins.property
+    def agent_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Who else may come at the same start."""
+
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """The tenant's present instant. Required."""
+
+    @_builtins.property
+    def granularity(self) -> _duration_pb2.Duration:
+        """Starts lie on multiples of this after the full hour; 0 means any second."""
+
+    @_builtins.property
+    def postpone_up_to(self) -> _duration_pb2.Duration:
+        """How far a neighbouring appointment may be postponed; at most 24 hours."""
+
+    def __init__(
+        self,
+        *,
+        plan: Global___StopPlan | None = ...,
+        windows: _abc.Iterable[_travel_pb2.TimeWindow] | None = ...,
+        agent_ids: _abc.Iterable[_builtins.str] | None = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+        granularity: _duration_pb2.Duration | None = ...,
+        postpone_up_to: _duration_pb2.Duration | None = ...,
+        refused: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "granularity", b"granularity", "plan", b"plan", "postpone_up_to", b"postpone_up_to"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_ids", b"agent_ids", "as_of", b"as_of", "granularity", b"granularity", "plan", b"plan", "postpone_up_to", b"postpone_up_to", "refused", b"refused", "windows", b"windows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainStartRequest: _TypeAlias = ExplainStartRequest  # noqa: Y015
+
+@_typing.final
+class ExplainStartResponse(_message.Message):
+    """Reasons and changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUNDS_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def grounds(self) -> _containers.RepeatedCompositeFieldContainer[_travel_pb2.StartGround]:
+        """All that speaks against the start on the agent's agenda, first what a booking would be told; none where it fits."""
+
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[_travel_pb2.StartChange]:
+        """Other starts by distance, other agents by added travel, neighbours by how far they are moved."""
+
+    def __init__(
+        self,
+        *,
+        grounds: _abc.Iterable[_travel_pb2.StartGround] | None = ...,
+        changes: _abc.Iterable[_travel_pb2.StartChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "grounds", b"grounds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainStartResponse: _TypeAlias = ExplainStartResponse  # noqa: Y015
+
+@_typing.final
 class SuggestedStart(_message.Message):
     """A start that was suggested: taken only while all is as it was then; otherwise SLOT_TOKEN_STALE (GEO-28)."""
 

@@ -48,6 +48,11 @@ class LedgerServiceStub:
                 request_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.FindDetoursRequest.SerializeToString,
                 response_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.FindDetoursResponse.FromString,
                 _registered_method=True)
+        self.ExplainStart = channel.unary_unary(
+                '/giro.geo.v1.LedgerService/ExplainStart',
+                request_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.ExplainStartRequest.SerializeToString,
+                response_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.ExplainStartResponse.FromString,
+                _registered_method=True)
         self.HoldStop = channel.unary_unary(
                 '/giro.geo.v1.LedgerService/HoldStop',
                 request_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.HoldStopRequest.SerializeToString,
@@ -116,6 +121,13 @@ class LedgerServiceServicer:
 
     def FindDetours(self, request, context):
         """For each agent and window the slot that adds least travel (GEO-11).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainStart(self, request, context):
+        """Why a start cannot be had, and the smallest changes that would open it (GEO-10, GEO-29).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -203,6 +215,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.FindDetours,
                     request_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.FindDetoursRequest.FromString,
                     response_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.FindDetoursResponse.SerializeToString,
+            ),
+            'ExplainStart': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainStart,
+                    request_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.ExplainStartRequest.FromString,
+                    response_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.ExplainStartResponse.SerializeToString,
             ),
             'HoldStop': grpc.unary_unary_rpc_method_handler(
                     servicer.HoldStop,
@@ -313,6 +330,33 @@ class LedgerService:
             '/giro.geo.v1.LedgerService/FindDetours',
             giro_dot_geo_dot_v1_dot_ledger__pb2.FindDetoursRequest.SerializeToString,
             giro_dot_geo_dot_v1_dot_ledger__pb2.FindDetoursResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainStart(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giro.geo.v1.LedgerService/ExplainStart',
+            giro_dot_geo_dot_v1_dot_ledger__pb2.ExplainStartRequest.SerializeToString,
+            giro_dot_geo_dot_v1_dot_ledger__pb2.ExplainStartResponse.FromString,
             options,
             channel_credentials,
             insecure,

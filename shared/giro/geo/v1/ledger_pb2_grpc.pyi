@@ -41,6 +41,8 @@ class LedgerServiceStub:
     """Finds the starts that fit, over agents and days. Exact: as an exhaustive check of every gap would."""
     FindDetours: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.FindDetoursRequest, _ledger_pb2.FindDetoursResponse]
     """For each agent and window the slot that adds least travel (GEO-11)."""
+    ExplainStart: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ExplainStartRequest, _ledger_pb2.ExplainStartResponse]
+    """Why a start cannot be had, and the smallest changes that would open it (GEO-10, GEO-29)."""
     HoldStop: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.HoldStopRequest, _ledger_pb2.HeldStop]
     """Keeps a slot until an expiry, by the database's clock."""
     GetHold: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetHoldRequest, _ledger_pb2.HeldStop]
@@ -75,6 +77,8 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """Finds the starts that fit, over agents and days. Exact: as an exhaustive check of every gap would."""
     FindDetours: _aio.UnaryUnaryMultiCallable[_ledger_pb2.FindDetoursRequest, _ledger_pb2.FindDetoursResponse]  # type: ignore[assignment]
     """For each agent and window the slot that adds least travel (GEO-11)."""
+    ExplainStart: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ExplainStartRequest, _ledger_pb2.ExplainStartResponse]  # type: ignore[assignment]
+    """Why a start cannot be had, and the smallest changes that would open it (GEO-10, GEO-29)."""
     HoldStop: _aio.UnaryUnaryMultiCallable[_ledger_pb2.HoldStopRequest, _ledger_pb2.HeldStop]  # type: ignore[assignment]
     """Keeps a slot until an expiry, by the database's clock."""
     GetHold: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetHoldRequest, _ledger_pb2.HeldStop]  # type: ignore[assignment]
@@ -118,6 +122,14 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.FindDetoursResponse, _abc.Awaitable[_ledger_pb2.FindDetoursResponse]]:
         """For each agent and window the slot that adds least travel (GEO-11)."""
+
+    @_abc_1.abstractmethod
+    def ExplainStart(
+        self,
+        request: _ledger_pb2.ExplainStartRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.ExplainStartResponse, _abc.Awaitable[_ledger_pb2.ExplainStartResponse]]:
+        """Why a start cannot be had, and the smallest changes that would open it (GEO-10, GEO-29)."""
 
     @_abc_1.abstractmethod
     def HoldStop(
