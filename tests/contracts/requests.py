@@ -30,6 +30,7 @@ from giro.booking.v1 import series_pb2_grpc as _series  # noqa: F401
 from giro.booking.v1 import swaps_pb2_grpc as _swaps  # noqa: F401
 from giro.booking.v1 import unavailability_pb2_grpc as _unavailability  # noqa: F401
 from giro.booking.v1 import visits_pb2_grpc as _visits  # noqa: F401
+from giro.booking.v1 import waitlist_pb2_grpc as _waitlist  # noqa: F401
 from giro.common.v1 import access_pb2
 from giro.geo.v1 import geo_pb2_grpc as _geo  # noqa: F401
 from giro.geo.v1 import ledger_pb2_grpc as _ledger  # noqa: F401
@@ -50,6 +51,7 @@ SERVICES = {
     "giro.booking.v1.PortalService": "booking",
     "giro.booking.v1.CalendarsService": "booking",
     "giro.booking.v1.SwapsService": "booking",
+    "giro.booking.v1.WaitlistService": "booking",
     "giro.booking.v1.SeriesService": "booking",
     "giro.booking.v1.DocumentsService": "booking",
     "giro.booking.v1.PackagesService": "booking",

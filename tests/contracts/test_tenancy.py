@@ -24,6 +24,7 @@ from giro.booking.v1 import documents_pb2 as documents
 from giro.booking.v1 import outcomes_pb2 as outcomes
 from giro.booking.v1 import refix_pb2 as refix
 from giro.booking.v1 import unavailability_pb2 as unavailability
+from giro.booking.v1 import waitlist_pb2 as waitlist
 from giro.booking.v1.outcomes_pb2_grpc import OutcomesServiceStub
 from giro.common.v1 import travel_pb2 as travel
 from giro.geo.v1 import geo_pb2 as geo
@@ -63,6 +64,8 @@ PREFIXES = {
     "claim_id": "ann",
     "document_id": "doc",
     "series_id": "ser",
+    "entry_id": "wai",
+    "offer_id": "off",
     "unavailability_id": "una",
     "reminder_id": "rem",
     "state_id": "sta",
@@ -199,6 +202,8 @@ class Party:
             "other_appointment_id": self._others,
             "document_id": self._document,
             "series_id": self._series,
+            "entry_id": self._entry,
+            "offer_id": self._offer,
             "claim_id": self._claim,
             "unavailability_id": self._unavailability,
         }
@@ -229,6 +234,34 @@ class Party:
     async def _others(self) -> str:
         """An appointment of another agent than the others' one."""
         return str((await self.world.book(self.next_start(), agent=1)).appointment_id)
+
+    async def _entry(self, start: datetime | None = None) -> str:
+        """The id of one who waits for a time that no case frees, or for this one."""
+        suits = start or self.world.day(300)
+        request = waitlist.JoinWaitlistRequest(
+            campaign_id=self.world.campaign,
+            contact_id=self.world.contacts[4],
+            duration={"seconds": 1800},
+            not_before=stamp(suits),
+            not_after=stamp(suits + timedelta(minutes=30)),
+            request_id=request_id(),
+        )
+        made: Any = await self.call(RPCS["/giro.booking.v1.WaitlistService/JoinWaitlist"], request)
+        return str(made.entry_id)
+
+    async def _offer(self) -> str:
+        """The id of an offer of a time that was freed for it."""
+        start = self.next_start()
+        booked = await self.world.book(start, contact=4)
+        entry = await self._entry(start)
+        await self.world.cancel(booked.appointment_id)
+
+        async def look() -> str:
+            request = waitlist.ListWaitlistRequest(campaign_id=self.world.campaign)
+            found: Any = await self.call(RPCS["/giro.booking.v1.WaitlistService/ListWaitlist"], request)
+            return next((str(one.offer.offer_id) for one in found.entries if one.entry_id == entry), "")
+
+        return str(await eventually(look, bool))
 
     async def _series(self) -> str:
         """The id of a series of one's own."""

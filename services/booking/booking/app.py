@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
+from booking import events
 from booking.clients.document_folder import DocumentFolder
 from booking.clients.geo import GeoAgents, GeoLedger
 from booking.clients.geo_rounds import GeoRounds
@@ -17,8 +18,10 @@ from booking.transport.calendars_rpc import CalendarsServicer
 from booking.transport.consumers import (
     ANSWERS,
     COUNTING,
+    FREED_TIMES,
     PACKAGE_LEVELS,
     RECENT_CHANGES,
+    FreedTimes,
     PackageLevels,
     RecentChanges,
     ReminderAnswers,
@@ -35,12 +38,14 @@ from booking.transport.series_rpc import SeriesServicer
 from booking.transport.swaps_rpc import SwapsServicer
 from booking.transport.unavailability_rpc import UnavailabilityServicer
 from booking.transport.visits_rpc import VisitsServicer
+from booking.transport.waitlist_rpc import WaitlistServicer
 from booking.usecases.desk import Desk
 from booking.usecases.grounds_reads import GroundsReads
 from booking.usecases.packages import recover_units
 from booking.usecases.refix.list_recalls import release_recalls
 from booking.usecases.refix.run_procedures import run_procedures
 from booking.usecases.settle_changes import settle_changes
+from booking.usecases.waitlist import work_openings
 from giro.booking.v1.annulments_pb2_grpc import add_AnnulmentsServiceServicer_to_server
 from giro.booking.v1.booking_pb2_grpc import add_BookingServiceServicer_to_server
 from giro.booking.v1.calendars_pb2_grpc import add_CalendarsServiceServicer_to_server
@@ -54,6 +59,7 @@ from giro.booking.v1.series_pb2_grpc import add_SeriesServiceServicer_to_server
 from giro.booking.v1.swaps_pb2_grpc import add_SwapsServiceServicer_to_server
 from giro.booking.v1.unavailability_pb2_grpc import add_UnavailabilityServiceServicer_to_server
 from giro.booking.v1.visits_pb2_grpc import add_VisitsServiceServicer_to_server
+from giro.booking.v1.waitlist_pb2_grpc import add_WaitlistServiceServicer_to_server
 from kit import telemetry
 from kit.bus import subjects
 from kit.bus.connect import Bus, ensure_stream
@@ -117,6 +123,8 @@ class BookingApp:
         background.spawn("relay", Relay(db, bus, settings.service).run)
         background.spawn("recent changes", _recent_changes(settings, db, bus).run)
         background.spawn("package levels", _package_levels(settings, db, bus).run)
+        background.spawn("freed times", _freed_times(desk, bus).run)
+        background.spawn("waiting list", lambda: offer_for_ever(desk, settings))
         background.spawn("recovery", lambda: recover_for_ever(desk, settings))
         background.spawn("answers of reminders", _answers(desk, bus).run)
         background.spawn("settle changes", lambda: settle_for_ever(desk, settings))
@@ -138,6 +146,7 @@ class BookingApp:
             (add_AnnulmentsServiceServicer_to_server, AnnulmentsServicer(desk)),
             (add_UnavailabilityServiceServicer_to_server, UnavailabilityServicer(desk)),
             (add_RepairsServiceServicer_to_server, RepairsServicer(desk, rounds)),
+            (add_WaitlistServiceServicer_to_server, WaitlistServicer(desk)),
             (add_SeriesServiceServicer_to_server, SeriesServicer(desk)),
             (add_SwapsServiceServicer_to_server, SwapsServicer(desk, rounds)),
             (add_RefixServiceServicer_to_server, RefixServicer(desk)),
@@ -188,6 +197,16 @@ async def settle_for_ever(desk: Desk, settings: Settings) -> None:
             _log.warning("settling_waits", error=str(error))
         if not settled:  # else there may be more
             await asyncio.sleep(settings.settle_every)
+
+
+async def offer_for_ever(desk: Desk, settings: Settings) -> None:
+    """Passes on what has expired, as a background task; it waits while the database or geo is away."""
+    while True:
+        try:
+            await work_openings(desk)
+        except Unavailable as error:
+            _log.warning("waiting_list_waits", error=str(error))
+        await asyncio.sleep(settings.offer_every)
 
 
 async def recover_for_ever(desk: Desk, settings: Settings) -> None:
@@ -247,6 +266,11 @@ def _recent_changes(settings: Settings, db: Database, bus: Bus) -> Consumer:
 def _package_levels(settings: Settings, db: Database, bus: Bus) -> Consumer:
     wanted = [subjects.evt("*", settings.service, event) for event in COUNTING]
     return Consumer(bus, PACKAGE_LEVELS, subjects.stream(settings.service), wanted, PackageLevels(db), db=db)
+
+
+def _freed_times(desk: Desk, bus: Bus) -> Consumer:
+    wanted = [subjects.evt("*", "booking", event) for event in (events.CANCELLED, events.POSTPONED)]
+    return Consumer(bus, FREED_TIMES, subjects.stream("booking"), wanted, FreedTimes(desk), db=desk.db)
 
 
 def _answers(desk: Desk, bus: Bus) -> Consumer:

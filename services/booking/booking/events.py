@@ -10,10 +10,12 @@ from booking.domain.appointment import Appointment, Change, MoveKind, State
 from booking.domain.document import Document
 from booking.domain.package import Level, Package
 from booking.domain.refix import OperatorRecall
+from booking.domain.waitlist import Entry, Offer
 from giro.booking.v1 import annulment_events_pb2 as annulment_pb
 from giro.booking.v1 import booking_events_pb2 as pb
 from giro.booking.v1 import document_events_pb2 as document_pb
 from giro.booking.v1 import package_events_pb2 as package_pb
+from giro.booking.v1 import waitlist_events_pb2 as waitlist_pb
 from kit.db.uow import Tx
 
 BOOKED = "appointment_booked"
@@ -26,6 +28,7 @@ OUTCOME_SET = "appointment_outcome_set"
 NOTED = "appointment_noted"
 ANNULMENT_CLAIMED = "annulment_claimed"
 ANNULMENT_DECIDED = "annulment_decided"
+WAITLIST_OFFERED = "waitlist_offered"
 DOCUMENT_ADDED = "document_added"
 PACKAGE_RENEWED = "package_renewed"
 PACKAGE_RECOVERED = "package_recovered"
@@ -170,6 +173,18 @@ def document_added(tx: Tx, document: Document, campaign_id: str) -> None:
         size_bytes=document.size_bytes,
     )
     tx.emit(DOCUMENT_ADDED, document.appointment_id, message)
+
+
+def waitlist_offered(tx: Tx, offer: Offer, entry: Entry) -> None:
+    """Somebody is to be told of an offer."""
+    message = waitlist_pb.WaitlistOffered(
+        offer_id=offer.offer_id,
+        campaign_id=entry.campaign_id,
+        contact_id=entry.contact_id,
+        start=_instant(offer.window.start),
+        expires_at=_instant(offer.expires_at),
+    )
+    tx.emit(WAITLIST_OFFERED, entry.entry_id, message)
 
 
 def _claim(claim: AnnulmentClaim) -> annulment_pb.AnnulmentSnapshot:

@@ -30,6 +30,8 @@ class Settings(ServiceSettings):
     """Seconds between two looks for cancelled appointments that may be made up (R-138)."""
     documents_folder: Path = Path(".run/documents")
     """Where the bytes of documents lie; a volume of its own, kept with the database's backups."""
+    offer_every: float = Field(5.0, gt=0)
+    """Seconds between two looks for offers of the waiting list that have expired."""
     feed_port: int = Field(0, ge=0, le=65535)
     """Port of the HTTP server that calendar programs read agents' feeds from; 0 takes any free one."""
     feed_url: str = ""

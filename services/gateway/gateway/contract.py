@@ -25,6 +25,7 @@ from giro.booking.v1 import (
     series_pb2,
     swaps_pb2,
     unavailability_pb2,
+    waitlist_pb2,
 )
 from giro.common.v1 import access_pb2
 from giro.geo.v1 import geo_pb2, planning_pb2, travel_profile_pb2, zones_pb2
@@ -46,6 +47,7 @@ MORE: Final[tuple[tuple[str, FileDescriptor], ...]] = (
     ("booking", outcomes_pb2.DESCRIPTOR),
     ("booking", calendars_pb2.DESCRIPTOR),
     ("booking", swaps_pb2.DESCRIPTOR),
+    ("booking", waitlist_pb2.DESCRIPTOR),
     ("booking", series_pb2.DESCRIPTOR),
     ("booking", documents_pb2.DESCRIPTOR),
     ("booking", refix_pb2.DESCRIPTOR),

@@ -17,6 +17,7 @@ from giro.booking.v1 import (
     series_pb2,
     swaps_pb2,
     unavailability_pb2,
+    waitlist_pb2,
 )
 from giro.geo.v1 import geo_pb2, planning_pb2, travel_profile_pb2, zones_pb2
 from giro.identity.v1 import identity_pb2
@@ -30,6 +31,7 @@ def test_every_rpc_of_the_public_services_is_served() -> None:
         documents_pb2,
         outcomes_pb2,
         portal_pb2,
+        waitlist_pb2,
         series_pb2,
         swaps_pb2,
         refix_pb2,
@@ -63,6 +65,7 @@ def test_the_ledger_is_not_public() -> None:
         "giro.booking.v1.OutcomesService",
         "giro.booking.v1.PortalService",
         "giro.booking.v1.CalendarsService",
+        "giro.booking.v1.WaitlistService",
         "giro.booking.v1.SeriesService",
         "giro.booking.v1.SwapsService",
         "giro.booking.v1.DocumentsService",

@@ -177,3 +177,14 @@ def too_many_documents(limit: int) -> RuleViolated:
     """R-082: the appointment has as many documents, versions counted, as it may."""
     message = f"an appointment has at most {limit} documents, each version counted"
     return RuleViolated(Reason.TOO_MANY, message, metadata={"limit": limit})
+
+
+def offer_taken() -> AlreadyExists:
+    """Somebody has accepted the offer before."""
+    message = "the offer was accepted before"
+    return AlreadyExists(Reason.ALREADY_EXISTS, message, metadata={"resource": "acceptance"})
+
+
+def offer_expired() -> RuleViolated:
+    """The offer has expired, or was passed on."""
+    return RuleViolated(Reason.HOLD_EXPIRED, "the offer has expired or was passed on")

@@ -168,6 +168,13 @@ DOCUMENT_MOST_BYTES = Parameter(
     narrowest=Scope.CAMPAIGN,
 )
 
+OFFER_TTL = _span(
+    "offer_ttl",
+    timedelta(minutes=10),
+    "How long a time that became free is kept for who was offered it.",
+    "R-189",
+    Bounds(timedelta(seconds=30), timedelta(minutes=15)),
+)
 OUTCOMES_DUE_DAYS = Parameter(
     "outcomes_due_days",
     int,
@@ -197,6 +204,7 @@ _ALL: tuple[Parameter[Any], ...] = (
     NEARLY_FULL_LEFT,
     RECOVERY_A_DAY,
     OUTCOMES_DUE_DAYS,
+    OFFER_TTL,
     DOCUMENT_LIMIT,
     DOCUMENT_MOST_BYTES,
     *refix_parameters.ALL,

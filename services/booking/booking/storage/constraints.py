@@ -13,5 +13,8 @@ CONSTRAINTS: Mapping[str, Callable[[], GiroError]] = {
     "moves_one_pending": errors.change_in_progress,
     "appointments_one_a_request": errors.request_id_reused,
     "annulment_claims_one_standing": errors.claim_exists,
+    "offers_one_standing_opening_id": errors.change_in_progress,
+    "offers_one_standing_entry_id": errors.change_in_progress,
+    "offers_once": errors.change_in_progress,
     "parameters_campaign": lambda: errors.not_found("campaign", "campaign_id"),
 }

@@ -11,15 +11,18 @@ from booking.usecases.desk import Desk
 from booking.usecases.feed_recent_changes import feed_recent_changes
 from booking.usecases.hear_answer import Heard, hear_answer
 from booking.usecases.packages import tell_level
+from booking.usecases.waitlist import Freed, time_is_free
 from giro.booking.v1 import booking_events_pb2 as pb
 from giro.reminders.v1 import reminders_events_pb2 as reminders_pb
 from giro.reminders.v1 import reminders_pb2 as common_pb
 from kit.bus import subjects
 from kit.bus.events import Event
 from kit.db.engine import Database
+from kit.values.window import Window
 
 RECENT_CHANGES: Final = "booking-recent-changes"
 ANSWERS: Final = "booking-reminder-answers"
+FREED_TIMES: Final = "booking-freed-times"
 PACKAGE_LEVELS: Final = "booking-package-levels"
 """Names of the durable consumers."""
 
@@ -73,6 +76,37 @@ class PackageLevels:
         if not campaign_id:
             raise ValueError("the event names no campaign")
         await tell_level(self._db, event.tenant, campaign_id, event.claim)
+
+
+class FreedTimes:
+    """Offers the time of what was cancelled, or moved away, to who waits."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def __call__(self, event: Event) -> None:
+        """Looks once for each event. Raises for one that cannot be read: it is parked."""
+        subject = subjects.parse(event.subject)
+        name = subject.event if subject else ""
+        if name == events.CANCELLED:
+            found, start = pb.AppointmentCancelled.FromString(event.data).appointment, None
+        elif name == events.POSTPONED:
+            moved = pb.AppointmentPostponed.FromString(event.data)
+            found, start = moved.appointment, moved.previous_start.ToDatetime(tzinfo=UTC)
+        else:
+            return
+        if not found.appointment_id:
+            raise ValueError("the event names no appointment")
+        begins = found.start.ToDatetime(tzinfo=UTC)
+        length = found.end.ToDatetime(tzinfo=UTC) - begins
+        freed = Freed(
+            campaign_id=found.campaign_id,
+            agent_id=found.agent_id,
+            window=Window(start or begins, (start or begins) + length),
+            appointment_id="" if start else found.appointment_id,
+            claim=event.claim,
+        )
+        await time_is_free(self._desk, event.tenant, freed)
 
 
 class ReminderAnswers:

@@ -38,6 +38,9 @@ TABLES = (
     "documents",
     "series",
     "series_appointments",
+    "waitlist_entries",
+    "openings",
+    "offers",
 )
 
 

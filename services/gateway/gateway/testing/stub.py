@@ -29,6 +29,7 @@ from giro.booking.v1 import (
     swaps_pb2,
     unavailability_pb2,
     visits_pb2,
+    waitlist_pb2,
 )
 from giro.geo.v1 import geo_pb2, ledger_pb2, planning_pb2, travel_profile_pb2, zones_pb2
 from giro.identity.v1 import identity_pb2
@@ -43,6 +44,7 @@ _FILES: Final = (
     packages_pb2,
     visits_pb2,
     portal_pb2,
+    waitlist_pb2,
     series_pb2,
     swaps_pb2,
     refix_pb2,
