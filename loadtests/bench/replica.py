@@ -14,6 +14,7 @@ from allinone import environment
 from allinone.stack import Stack
 from loadtests.bench.echo import free_port
 
+READY_SECONDS = 120
 _MEGABYTE = 1024
 
 
@@ -41,16 +42,21 @@ async def replica(stack: Stack, roads: str = "") -> AsyncIterator[Replica]:
     made = environment.of_process("geo", os.environ, stack.installation)
     port = free_port()
     made |= {"GIRO_GEO_PORT": str(port), "GIRO_GEO_METRICS_PORT": "0", "GIRO_ROADS": roads}
-    with stack.log(f"geo-{port}").open("w") as log:
+    file = stack.log(f"geo-{port}")
+    with file.open("w") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "geo", "serve", env=made, stdout=log, stderr=log
         )
+    try:
+        target = f"127.0.0.1:{port}"
         try:
-            target = f"127.0.0.1:{port}"
             async with grpc.aio.insecure_channel(target) as channel:
-                await asyncio.wait_for(channel.channel_ready(), 30)
-            yield Replica(target, process.pid)
-        finally:
+                await asyncio.wait_for(channel.channel_ready(), READY_SECONDS)
+        except TimeoutError:
+            raise RuntimeError(f"geo does not serve: {file.read_text()[-2000:]}") from None
+        yield Replica(target, process.pid)
+    finally:
+        if process.returncode is None:
             process.terminate()
             await process.wait()
 
