@@ -251,16 +251,18 @@ async def test_unknown_ids_are_not_found(wire: Wire, method: str, request_of: An
         await wire.geo(method, request_of())
 
 
-async def test_a_cancelled_appointment_is_freed_by_its_event(wire: Wire) -> None:
+@pytest.mark.parametrize("ended", ["cancelled", "superseded"])
+async def test_an_appointment_that_is_no_more_is_freed_by_its_event(wire: Wire, ended: str) -> None:
     agent, appointment = await wire.agent(), new_id("apt")
     await wire.ledger(
         "ReserveStop",
         ledger_pb2.ReserveStopRequest(appointment_id=appointment, plan=plan(agent, 9, 10)),
     )
     await ensure_stream(wire.app.bus, "booking")
-    event = booking.AppointmentCancelled(appointment=booking.AppointmentSnapshot(appointment_id=appointment))
-    for event_id in ("evt_1", "evt_2", "evt_2"):  # told twice, and once more as a duplicate
-        await publish(wire, "appointment_cancelled", event_id, event.SerializeToString())
+    messages = {"cancelled": booking.AppointmentCancelled, "superseded": booking.AppointmentSuperseded}
+    event = messages[ended](appointment=booking.AppointmentSnapshot(appointment_id=appointment))
+    for number in (1, 2, 2):  # told twice, and once more as a duplicate
+        await publish(wire, f"appointment_{ended}", f"evt_{ended}_{number}", event.SerializeToString())
     await until_free(wire, appointment)
 
 

@@ -57,7 +57,8 @@ def snapshot(visit: Visit) -> booking.AppointmentSnapshot:
     )
 
 
-async def test_bookings_events_make_move_and_end_a_plan(house: House) -> None:
+@pytest.mark.parametrize("end", ["cancelled", "superseded"])
+async def test_bookings_events_make_move_and_end_a_plan(house: House, end: str) -> None:
     await house.settle_in(DAY)
     follow = Appointments(house.desk)
     visit = house.visit(at(5, 12))
@@ -71,8 +72,14 @@ async def test_bookings_events_make_move_and_end_a_plan(house: House) -> None:
     postponed = booking.AppointmentPostponed(appointment=snapshot(moved))
     await follow(event(house, "booking", "appointment_postponed", postponed))
     assert [each.run_at for each in await house.of(visit) if each.state is State.WAITING] == [at(5, 12)]
-    ended = booking.AppointmentCancelled(appointment=snapshot(replace(moved, version=3)))
-    await follow(event(house, "booking", "appointment_cancelled", ended))
+    again = replace(visit, version=3)
+    house.visits.known[visit.appointment_id] = again
+    refixed = booking.AppointmentRefixed(appointment=snapshot(again))
+    await follow(event(house, "booking", "appointment_refixed", refixed))
+    assert {each.run_at for each in await house.of(visit) if each.state is State.WAITING} != {at(5, 12)}
+    messages = {"cancelled": booking.AppointmentCancelled, "superseded": booking.AppointmentSuperseded}
+    ended = messages[end](appointment=snapshot(replace(again, version=4)))
+    await follow(event(house, "booking", f"appointment_{end}", ended))
     assert {each.state for each in await house.of(visit)} == {State.CANCELLED}
     await follow(event(house, "booking", "appointment_failed", booking.AppointmentFailed()))
     with pytest.raises(ValueError, match="no appointment"):

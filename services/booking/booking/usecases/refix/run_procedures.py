@@ -108,7 +108,7 @@ async def _counted(job: _Job) -> None:
 
 async def _make_recall(job: _Job) -> str:
     """R-069: the recall is due on the agent's date, whatever the outcome state says (R-074)."""
-    async with job.desk.db.uow(job.tenant, job.claim) as tx:
+    async with job.desk.db.uow(job.tenant) as tx:
         appointment = await _taken(tx, job)
         if appointment is None:
             return "skipped"
