@@ -16,7 +16,7 @@ from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -251,6 +251,7 @@ async def replicas(stack: Stack) -> str:
 
 async def _seen(writer: Searcher, reader: Searcher, home: int) -> float:
     question = writer.question(home, writer.world.agents, 14, limit=1)
+    question.as_of.CopyFrom(stamp(datetime.now(UTC)))  # the hold has to count
     (slot,) = (await writer.stub.SearchSlots(question, metadata=writer.metadata)).slots
     plan = ledger.StopPlan(
         agent_id=slot.agent_id, window=travel.TimeWindow(start=slot.start, end=slot.end), point=question.point
