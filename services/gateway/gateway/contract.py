@@ -58,6 +58,7 @@ MORE: Final[tuple[tuple[str, FileDescriptor], ...]] = (
     ("booking", repairs_pb2.DESCRIPTOR),
 )
 """Contracts of what the backends serve besides."""
+
 CONTRACTS: Final[tuple[tuple[str, FileDescriptor], ...]] = (*BACKENDS.items(), *MORE)
 """Every public contract, with the backend that serves it."""
 
@@ -134,6 +135,11 @@ def json_name(field: FieldDescriptor) -> str:
     return name
 
 
+def is_map(field: FieldDescriptor) -> bool:
+    """Whether the field is a map, which is an object with names of its own in JSON."""
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
+
+
 def _access(method: MethodDescriptor) -> access_pb2.Access:
     found: access_pb2.Access = method.GetOptions().Extensions[access_pb2.access]
     return found
@@ -149,8 +155,7 @@ def public_rpcs() -> tuple[PublicRpc, ...]:
 
 def streams() -> dict[str, str]:
     """Path over gRPC of each RPC that streams, and its backend. An error after the first message of a stream
-    cannot be
-    told over JSON, so these have no JSON form."""
+    cannot be told over JSON, so these have no JSON form."""
     found = [(backend, method) for backend, method in _methods() if _is_stream_without_a_path(method)]
     return {f"/{method.containing_service.full_name}/{method.name}": backend for backend, method in found}
 

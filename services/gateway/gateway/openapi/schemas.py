@@ -5,7 +5,7 @@ from typing import Final
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
-from gateway.contract import PublicRpc, UnsupportedContractError, json_name
+from gateway.contract import PublicRpc, UnsupportedContractError, is_map, json_name
 from gateway.openapi.comments import Comments
 from gateway.openapi.rules import (
     Schema,
@@ -81,6 +81,9 @@ class Schemas:
         """One field with its description."""
         rules = rules_of(field)
         description = self._described(field.full_name, length_in_words(rules))
+        if is_map(field):
+            values = self._element(field.message_type.fields_by_name["value"], {})
+            return {"type": "object", "additionalProperties": values, "description": description}
         if not field.is_repeated:
             return {**self._element(field, element_schema(rules)), "description": description}
         items = self._element(field, element_schema(rules.repeated.items))
@@ -173,7 +176,7 @@ def _enums(message: Descriptor) -> Iterator[EnumDescriptor]:
 
 
 def _closure(roots: Iterable[Descriptor]) -> dict[str, Descriptor]:
-    """The messages that are reached from `roots`, well-known types apart."""
+    """The messages that are reached from `roots`, well-known types and the entries of maps apart."""
     found: dict[str, Descriptor] = {}
     waiting = list(roots)
     while waiting:
@@ -181,5 +184,6 @@ def _closure(roots: Iterable[Descriptor]) -> dict[str, Descriptor]:
         if message.full_name in found or message.full_name in {TIMESTAMP, DURATION}:
             continue
         found[message.full_name] = message
-        waiting += [field.message_type for field in message.fields if field.message_type is not None]
+        fields = [field for field in message.fields if field.message_type is not None]
+        waiting += [field.message_type for field in fields if not is_map(field)]
     return found

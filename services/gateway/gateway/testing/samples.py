@@ -6,6 +6,8 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from gateway.contract import is_map
+
 _SAMPLE_SECONDS: Final = 1_796_119_200
 
 
@@ -24,6 +26,10 @@ def _chosen(field: FieldDescriptor, choice: int) -> bool:
 
 
 def _set(message: Message, field: FieldDescriptor) -> None:
+    if is_map(field):
+        values = field.message_type.fields_by_name
+        getattr(message, field.name)[_scalar(values["key"])] = _scalar(values["value"])
+        return
     value = _message(field) if field.type == FieldDescriptor.TYPE_MESSAGE else _scalar(field)
     if field.is_repeated:
         getattr(message, field.name).append(value)
