@@ -160,7 +160,7 @@ def _sides(day: _Day, at: int, before: Item | None) -> tuple[int, ...]:
     budget = FOREVER if where == at else target.start - target.buffer - day.line[where - 1].end
     replaced = max(0, day.drives[where])
     drive_out = deadline, int(where == at), budget, target.place, target.buffer
-    return ready, origin, *drive_out, replaced, *_kept(after, target)
+    return ready, origin, *drive_out, replaced, *_kept(after, target, day.drives[where])
 
 
 def _leaves(day: _Day, at: int) -> int:
@@ -168,11 +168,12 @@ def _leaves(day: _Day, at: int) -> int:
     return day.line[max(at, _placed_from(day.line, at) - 1)].end if at < len(day.line) else FOREVER
 
 
-def _kept(after: Item, target: Item) -> tuple[int, int, int]:
-    """Where a visit leaves the break after it, and the drive behind that, as they are."""
-    if not after.placeless or after.framed or target.drive is None:
+def _kept(after: Item, target: Item, seconds: int) -> tuple[int, int, int]:
+    """Where a visit leaves the break after it, and the drive behind that, as they are. That drive takes
+    `seconds` in this line: a break of the frame may have moved its departure to another hour."""
+    if not after.placeless or after.framed or target.drive is None or seconds == UNREACHABLE:
         return NOWHERE, 0, 0
-    return after.place, target.drive.seconds, int(target.drive.via)
+    return after.place, seconds, int(target.drive.via)
 
 
 def _fault(day: _Day, at: int) -> tuple[int, int]:
