@@ -357,6 +357,12 @@ async def test_another_role_is_refused_and_told_which_would_do(world: World) -> 
     assert error.metadata == {"roles": "OPERATOR, SERVICE"}
 
 
+async def test_a_grant_of_another_role_brings_nothing(world: World) -> None:
+    token = world.keys.token(grants=[["AGENT", "tenant", "ten_1"], ["OPERATOR", "campaign", "cmp_1"]])
+    await world.echo(token=token)
+    assert world.servicer.seen["caller"].grants == (OPERATOR,)
+
+
 async def test_nobody_becomes_a_service_by_being_granted_its_role(world: World) -> None:
     token = world.keys.token(grants=[["SERVICE", "tenant", "ten_1"]])
     metadata = [("authorization", f"Bearer {token}")]

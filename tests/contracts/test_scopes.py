@@ -21,6 +21,8 @@ from tests.world import World
 SERVICE = "/giro.booking.v1.BookingService/"
 LIMITABLE = ("PROJECT_MANAGER", "OPERATOR", "CUSTOMER")
 """Roles that are given for one campaign; the first that an RPC takes asks it."""
+OTHERS = ("CUSTOMER", "OPERATOR", "AGENT", "PARTNER")
+"""The first of these that an RPC does not take brings nothing there, whatever it is given for."""
 
 OF_A_CAMPAIGN = {"campaign_id", "appointment_id", "contact_id", "hold_id", "slot_token"}
 CASES = [
@@ -59,9 +61,11 @@ class Office:
         }
 
     async def ask(self, rpc: Rpc, request: Message, campaign: str) -> Message | GiroError:
-        """The answer to somebody whose role is limited to `campaign`."""
+        """The answer to somebody whose role is limited to `campaign`, with one more in the whole tenant that
+        does not open this call."""
         role = next(role for role in LIMITABLE if role in rpc.roles)
-        token = user_token(self.stack, self.world.tenant, role, scope=campaign)
+        idle = next((role for role in OTHERS if role not in rpc.roles), "")
+        token = user_token(self.stack, self.world.tenant, role, scope=campaign, more=idle)
         serialize = type(request).SerializeToString
         method: Any = self.channel.unary_unary(rpc.path, serialize, response_class(rpc).FromString)
         try:

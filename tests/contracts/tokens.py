@@ -13,10 +13,13 @@ from kit.values.ids import new_id
 _KINDS = {"": "tenant", "brn": "branch", "cmp": "campaign", "agt": "agent"}
 
 
-def user_token(stack: Stack, tenant: str, *roles: str, scope: str = "", seconds: int = 300) -> str:
+def user_token(
+    stack: Stack, tenant: str, *roles: str, scope: str = "", seconds: int = 300, more: str = ""
+) -> str:
     """A token with these roles that works for so long; a negative time has passed.
 
-    The roles hold in the whole tenant, or in the campaign, branch or agent that `scope` is the id of.
+    The roles hold in the whole tenant, or in the campaign, branch or agent that `scope` is the id of. `more`
+    is one more role, in the whole tenant.
     """
     key = OKPKey.import_key(json.loads(stack.urls.signing_key_file.read_text()))
     now = int(time.time())
@@ -25,7 +28,10 @@ def user_token(stack: Stack, tenant: str, *roles: str, scope: str = "", seconds:
         "aud": AUDIENCE,
         "sub": new_id("usr"),
         "tid": tenant,
-        "grants": [[role, _KINDS[scope[:3]], scope] for role in roles],
+        "grants": [
+            *([role, _KINDS[scope[:3]], scope] for role in roles),
+            *([[more, _KINDS[""], ""]] if more else []),
+        ],
         "iat": now - 60,
         "exp": now + seconds,
         "jti": new_id("tok"),
