@@ -22,7 +22,7 @@ from booking.usecases import claimed
 from booking.usecases.desk import Desk
 from booking.usecases.ports import REFUSALS
 from booking.usecases.reach import reach
-from booking.usecases.telling import told
+from booking.usecases.telling import require_agents_shown, told
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.errors import Conflict, GiroError, Reason, Unavailable
@@ -79,6 +79,11 @@ class _Wanted:
     campaign_field: str = "campaign_id"
     hidden: bool = False
 
+    @property
+    def chosen(self) -> bool:
+        """Whether the caller named agent and time, and nothing was suggested."""
+        return self.suggested is None and self.hold_id is None
+
     def certified(self, grounds: Grounds) -> Certificate | None:
         """What a suggested start rests on."""
         if self.suggested is None:
@@ -90,7 +95,8 @@ async def book_appointment(desk: Desk, command: BookAppointment) -> Card:
     """The booked appointment, TO_CONFIRM, with its legs; the same again for the same claim.
 
     Raises the policies' and the ledger's refusals by name (LEAD_TIME, PACKAGE_FULL, SLOT_TAKEN, TRAVEL_IN,
-    …); Unavailable when the outcome is not known yet: the same request may be repeated.
+    …); OUT_OF_SCOPE for a chosen time where agents are hidden; Unavailable when the outcome is not known yet:
+    the same request may be repeated.
     """
     wanted = await _wanted(desk, command)
     try:
@@ -151,6 +157,8 @@ async def _begin(desk: Desk, command: BookAppointment, wanted: _Wanted | GiroErr
 
 def _decide(command: BookAppointment, wanted: _Wanted, grounds: Grounds) -> Booking:
     now = grounds.now
+    if wanted.chosen:
+        require_agents_shown(grounds)
     if wanted.suggested is not None:
         wanted.suggested.require_fresh(now, grounds.parameters.slot_token_ttl)
     if wanted.point is not None:

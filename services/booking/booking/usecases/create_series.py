@@ -25,6 +25,7 @@ from booking.usecases.book_appointment import fail
 from booking.usecases.desk import Desk
 from booking.usecases.ports import REFUSALS
 from booking.usecases.reach import reach
+from booking.usecases.telling import require_agents_shown
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.errors import GiroError, Reason, Unavailable
@@ -56,8 +57,8 @@ class _Overtaken(Exception):
 async def create_series(desk: Desk, command: CreateSeries) -> Series:
     """The series, CREATED or REFUSED with all that does not fit; the same again for the same claim.
 
-    Raises NotFound, AGENT_NOT_IN_CAMPAIGN, PACKAGE_FULL when the package has not that many left, and
-    Unavailable when the outcome is not known yet.
+    Raises NotFound, OUT_OF_SCOPE where agents are hidden, AGENT_NOT_IN_CAMPAIGN, PACKAGE_FULL when the
+    package has not that many left, and Unavailable when the outcome is not known yet.
     """
     reach().require_campaign(command.campaign_id)
     begun = await _begin(desk, command)
@@ -97,6 +98,7 @@ async def _begin(desk: Desk, command: CreateSeries) -> Series:
 
 
 def _series(command: CreateSeries, grounds: Grounds) -> Series:
+    require_agents_shown(grounds)
     if not grounds.agent_works:
         raise errors.agent_not_in_campaign(command.agent_id, "agent_id")
     conflicts: list[Conflict] = []

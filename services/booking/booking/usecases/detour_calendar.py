@@ -13,7 +13,8 @@ from booking.usecases.desk import Desk
 from booking.usecases.ports import NO_DETOURS, FoundDetour, FoundDetours, SlotQuery
 from booking.usecases.reach import reach
 from booking.usecases.search_slots import agents_with_outcomes_due
-from booking.usecases.suggest_slots import SuggestSlots, agent_hidden, slot_query, slot_token
+from booking.usecases.suggest_slots import SuggestSlots, slot_query, slot_token
+from booking.usecases.telling import agent_hidden
 from kit.errors import GiroError
 from kit.rpc.context import caller
 from kit.values.latlng import LatLng
@@ -50,7 +51,8 @@ class Month:
 async def detour_calendar(desk: Desk, query: DetourCalendar) -> Month:
     """The best slot of each agent on each day; nothing once the package is used up.
 
-    Raises NotFound, InvalidInput naming `month` or `agent_ids`, AGENT_NOT_IN_CAMPAIGN, Unavailable.
+    Raises NotFound, InvalidInput naming `month` or `agent_ids`, AGENT_NOT_IN_CAMPAIGN, Unavailable,
+    and OUT_OF_SCOPE for agents that were named where agents are hidden.
     """
     who = caller()
     reach().require_campaign(query.campaign_id)

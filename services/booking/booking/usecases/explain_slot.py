@@ -13,9 +13,9 @@ from booking.storage import appointments
 from booking.usecases.desk import Desk
 from booking.usecases.ports import Explanation, FoundChange, StartGround, StartQuestion
 from booking.usecases.reach import reach
-from booking.usecases.suggest_slots import agent_hidden
+from booking.usecases.telling import require_agents_shown
 from kit.db.uow import Tx
-from kit.errors import GiroError, NotAllowed, Reason
+from kit.errors import GiroError
 from kit.rpc.context import caller
 from kit.values.latlng import LatLng
 from kit.values.window import Window
@@ -44,8 +44,7 @@ async def explain_slot(desk: Desk, query: ExplainSlot) -> Explanation:
     grounds = await desk.grounds.of(caller().tenant, query.campaign_id, query.contact_id)
     if grounds is None:
         raise errors.not_found("campaign", "campaign_id")
-    if agent_hidden(grounds, asked_for=True):
-        raise NotAllowed(Reason.OUT_OF_SCOPE, "agents of this campaign are hidden from your role")
+    require_agents_shown(grounds)
     if query.agent_id not in grounds.campaign.agent_ids:
         raise errors.agent_not_in_campaign(query.agent_id, "agent_id")
     policy = refusals(grounds.now, query.window.start, grounds.terms)

@@ -12,6 +12,7 @@ from booking.usecases import move_stop
 from booking.usecases.desk import Desk
 from booking.usecases.move_stop import PendingMove
 from booking.usecases.reach import reach
+from booking.usecases.telling import require_agents_shown
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.failpoints import failpoint
@@ -32,9 +33,9 @@ class ReassignAppointment:
 async def reassign_appointment(desk: Desk, command: ReassignAppointment) -> Card:
     """The appointment with its new agent, in the state it was in, with its legs.
 
-    Raises AGENT_NOT_IN_CAMPAIGN, InvalidInput naming `agent_id` for the present agent, STALE_VERSION,
-    WRONG_STATE, CHANGE_IN_PROGRESS, LEAD_TIME for a new start that is too near, the ledger's refusals, and
-    Unavailable when the outcome is not known yet.
+    Raises OUT_OF_SCOPE where agents are hidden, AGENT_NOT_IN_CAMPAIGN, InvalidInput naming `agent_id` for the
+    present agent, STALE_VERSION, WRONG_STATE, CHANGE_IN_PROGRESS, LEAD_TIME for a new start that is too near,
+    the ledger's refusals, and Unavailable when the outcome is not known yet.
     """
     begun = await _begin(desk, command)
     return begun if isinstance(begun, Card) else await move_stop.carry_out(desk, begun, command.claim)
@@ -53,9 +54,10 @@ async def _begin(desk: Desk, command: ReassignAppointment) -> PendingMove | Card
 
 
 async def _plan(desk: Desk, tx: Tx, appointment: Appointment, command: ReassignAppointment) -> StopPlan:
+    grounds = await move_stop.grounds_of(desk, tx, appointment, command.agent_id)
+    require_agents_shown(grounds)
     if command.agent_id == appointment.agent_id:
         raise errors.invalid("agent_id", "is the appointment's agent already; postpone it instead")
-    grounds = await move_stop.grounds_of(desk, tx, appointment, command.agent_id)
     if not grounds.agent_works:
         raise errors.agent_not_in_campaign(command.agent_id, "agent_id")
     start = command.start or appointment.window.start

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from booking.domain import days, errors, parameters, veil
+from booking.domain import days, errors, parameters
 from booking.domain.campaign import zone
 from booking.domain.days import hours_near
 from booking.domain.grounds import Grounds
@@ -16,6 +16,7 @@ from booking.usecases.desk import Desk
 from booking.usecases.ports import NO_SLOTS, FoundDetour, FoundSlot, FoundSlots, SlotQuery
 from booking.usecases.reach import reach
 from booking.usecases.search_slots import LeftOut, search_slots
+from booking.usecases.telling import agent_hidden, require_agents_shown
 from kit.errors import GiroError
 from kit.rpc.context import caller
 from kit.values.latlng import LatLng
@@ -64,7 +65,8 @@ class Suggestions:
 async def suggest_slots(desk: Desk, query: SuggestSlots) -> Suggestions:
     """A page of slots in the ledger's order, each with its token; empty when the package is used up.
 
-    Raises NotFound, InvalidInput naming days, windows or the page token, AGENT_NOT_IN_CAMPAIGN, Unavailable.
+    Raises NotFound, InvalidInput naming days, windows or the page token, AGENT_NOT_IN_CAMPAIGN, Unavailable,
+    and OUT_OF_SCOPE for agents that were named where agents are hidden.
     """
     who = caller()
     reach().require_campaign(query.campaign_id)
@@ -89,7 +91,7 @@ async def suggest_slots(desk: Desk, query: SuggestSlots) -> Suggestions:
 
 
 def slot_query(query: SuggestSlots, grounds: Grounds, windows: Sequence[Window]) -> SlotQuery:
-    """What the ledger is asked. Raises AGENT_NOT_IN_CAMPAIGN, and NotFound for an unknown contact."""
+    """What the ledger is asked. Raises AGENT_NOT_IN_CAMPAIGN, OUT_OF_SCOPE, and NotFound for a contact."""
     counts, now = grounds.parameters, grounds.now
     return SlotQuery(
         campaign_id=query.campaign_id,
@@ -109,13 +111,6 @@ def slot_query(query: SuggestSlots, grounds: Grounds, windows: Sequence[Window])
         starts=query.starts,
         near=hours_near(query.near, windows, zone(grounds.campaign.time_zone)),
     )
-
-
-def agent_hidden(grounds: Grounds, *, asked_for: bool) -> bool:
-    """Whether the caller shall not learn the agents: unasked for, or hidden by the campaign (GEO-09)."""
-    if not asked_for:
-        return True
-    return not grounds.parameters[parameters.REVEAL_AGENT] and not caller().has_role(*veil.SEES_AGENTS)
 
 
 def slot_token(desk: Desk, search: SlotQuery, found: FoundSlot | FoundDetour, *, hidden: bool) -> str:
@@ -142,6 +137,7 @@ def _agents(query: SuggestSlots, grounds: Grounds) -> Sequence[str]:
     own = grounds.campaign.agent_ids
     if not query.agent_ids:
         return own
+    require_agents_shown(grounds)
     strangers = set(query.agent_ids).difference(own)
     if strangers:
         first = next(n for n, agent in enumerate(query.agent_ids) if agent in strangers)

@@ -1,18 +1,32 @@
 """Agents that stay hidden: nothing of them in any answer, and the slot can be had all the same (GEO-09)."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 from booking_house import PLACE, VISIT, House, claim, soon
 
+from booking.domain.appointment import Card
 from booking.domain.campaign import Campaign
+from booking.domain.outcomes import Recall, Result
 from booking.transport import messages
-from booking.usecases.book_appointment import BookAppointment, HeldSlot, TokenSlot, book_appointment
+from booking.usecases.book_appointment import (
+    BookAppointment,
+    ChosenTime,
+    HeldSlot,
+    TokenSlot,
+    book_appointment,
+)
+from booking.usecases.create_series import CreateSeries, create_series
 from booking.usecases.detour_calendar import DetourCalendar, detour_calendar
 from booking.usecases.hold_slot import HoldSlot, hold_slot
+from booking.usecases.reassign_appointment import ReassignAppointment, reassign_appointment
+from booking.usecases.refix.refix_appointment import Choices, RefixAppointment, Time, refix_appointment
 from booking.usecases.set_parameter import set_parameter
 from booking.usecases.suggest_slots import Suggestions, SuggestSlots, suggest_slots
 from giro.common.v1 import travel_pb2
-from kit.errors import AlreadyExists, GiroError, Reason, RuleViolated
+from kit.errors import AlreadyExists, GiroError, NotAllowed, Reason, RuleViolated
 from kit.rpc.context import Grant
+from kit.values.window import Window
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -128,3 +142,52 @@ async def test_which_neighbour_changed_is_told_to_those_who_see_agendas(
     with pytest.raises(GiroError) as refused:
         await hold_slot(house.desk, HoldSlot(token, None, claim()))
     assert refused.value.metadata.get("cause") == cause
+
+
+NAMED = ("suggest", "calendar", "book", "series", "reassign", "refix")
+
+
+def naming(house: House, card: Card, agent: str) -> dict[str, Callable[[], Awaitable[object]]]:
+    """Whatever lets the caller name the agent, in the campaign of a booked appointment."""
+    desk, mine, start = house.desk, card.appointment, soon(90)
+    campaign, contact = mine.campaign_id, mine.contact_id
+    slots = SuggestSlots(campaign, "", PLACE, VISIT, "", "", (), (agent,), 0, explain=False)
+    month = DetourCalendar(campaign, "", PLACE, VISIT, f"{start:%Y-%m}", (agent,))
+    time = ChosenTime(campaign, agent, Window(start, start + VISIT))
+    series = CreateSeries(campaign, contact, agent, start, VISIT, 7, 2, "", claim())
+    refix = RefixAppointment(mine.appointment_id, Time(agent, start), Choices(state_id="refixed"), 0, claim())
+    return {
+        "suggest": lambda: suggest_slots(desk, slots),
+        "calendar": lambda: detour_calendar(desk, month),
+        "book": lambda: book_appointment(desk, BookAppointment(time, contact, "", claim())),
+        "series": lambda: create_series(desk, series),
+        "reassign": lambda: reassign_appointment(
+            desk, ReassignAppointment(mine.appointment_id, agent, None, 0, claim())
+        ),
+        "refix": lambda: refix_appointment(desk, refix),
+    }
+
+
+@pytest.mark.parametrize("how", NAMED)
+async def test_who_shall_not_learn_the_agents_cannot_name_one(house: House, how: str) -> None:
+    card = await house.booked(soon(50))
+    await house.outcome_state("refixed", result=Result.OPEN, recall=Recall.NONE)
+    campaign = card.appointment.campaign_id
+    await set_parameter(house.desk, "reveal_agent", campaign, "false")
+    own, other = card.appointment.agent_id, next(a for a in house.agents if a != card.appointment.agent_id)
+    house.enter(Grant("OPERATOR", "tenant", house.tenant))
+    for agent in (own, other, "agt_of_nobody"):
+        with pytest.raises(NotAllowed) as refused:
+            await naming(house, card, agent)[how]()
+        assert refused.value.reason is Reason.OUT_OF_SCOPE
+    house.enter(Grant("PROJECT_MANAGER", "campaign", campaign))
+    await naming(house, card, other)[how]()
+
+
+async def test_a_role_for_another_campaign_shows_nothing(house: House) -> None:
+    campaign, elsewhere = await house.campaign(), await house.campaign()
+    await set_parameter(house.desk, "reveal_agent", campaign.campaign_id, "false")
+    here = Grant("OPERATOR", "campaign", campaign.campaign_id)
+    for manages, hidden in ((elsewhere, True), (campaign, False)):
+        house.enter(here, Grant("PROJECT_MANAGER", "campaign", manages.campaign_id))
+        assert (await suggest(house, campaign, reveal=True)).hidden is hidden

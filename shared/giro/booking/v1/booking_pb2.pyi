@@ -574,7 +574,8 @@ class SuggestSlotsRequest(_message.Message):
     reveal_agent: _builtins.bool
     """False: nothing in the answer, or in what a slot's token is held or booked with, tells an agent (GEO-09). Absent or
     true: as the parameter `reveal_agent` says, which does not count for administrators, project managers and
-    supervisors of agents.
+    supervisors of agents of the campaign. Where that hides agents, `agent_ids` is refused (OUT_OF_SCOPE), as is every
+    other choice of an agent.
     """
     @_builtins.property
     def point(self) -> _travel_pb2.Point:
@@ -1075,7 +1076,7 @@ class ChosenTime(_message.Message):
     campaign_id: _builtins.str
     """The campaign. Required."""
     agent_id: _builtins.str
-    """The agent. Required."""
+    """The agent; OUT_OF_SCOPE where the campaign hides agents from the caller. Required."""
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
         """Start of the visit; whole seconds. Required."""

@@ -21,6 +21,7 @@ from booking.usecases.reach import reach
 from booking.usecases.refix import new_card
 from booking.usecases.refix.list_recalls import sees_all
 from booking.usecases.refix.new_card import Successor
+from booking.usecases.telling import require_agents_shown
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.errors import GiroError, NotAllowed, Reason
@@ -73,7 +74,8 @@ async def refix_appointment(desk: Desk, command: RefixAppointment) -> Card:
 
     Raises PRESET, NotFound or InvalidInput for a choice that is not the caller's, SUPERSEDED, STALE_VERSION,
     WRONG_STATE, CHANGE_IN_PROGRESS, LEAD_TIME, AGENT_NOT_IN_CAMPAIGN, the ledger's refusals, and Unavailable
-    when the outcome is not known yet. A slot whose agent is hidden keeps it so (GEO-09).
+    when the outcome is not known yet. A slot whose agent is hidden keeps it so, and OUT_OF_SCOPE is
+    raised for a chosen agent where agents are hidden (GEO-09).
     """
     slot = command.slot
     hidden = not isinstance(slot, Time) and desk.slot_tokens.read(caller().tenant, slot).hidden
@@ -168,6 +170,8 @@ async def _plan(
     if isinstance(slot, Time):
         agent_id, start = slot.agent_id or appointment.agent_id, slot.start
         grounds = await move_stop.grounds_of(desk, tx, appointment, agent_id)
+        if slot.agent_id:
+            require_agents_shown(grounds)
     else:
         suggested = desk.slot_tokens.read(caller().tenant, slot)
         agent_id, start = suggested.agent_id, suggested.window.start
