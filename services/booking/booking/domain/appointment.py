@@ -212,9 +212,14 @@ def _changed(appointment: Appointment, now: datetime, state: State, count: Count
     return Change(appointment, after, count)
 
 
-def _require_seen(appointment: Appointment, version: int) -> None:
+def require_writable(appointment: Appointment) -> None:
+    """R-059: a card that another took the place of is read-only. Raises SUPERSEDED."""
     if appointment.state is State.SUPERSEDED:
         raise errors.superseded(appointment.superseded_by if appointment.linked else None)
+
+
+def _require_seen(appointment: Appointment, version: int) -> None:
+    require_writable(appointment)
     if version and version != appointment.version:
         raise errors.stale_version(appointment.version)
 

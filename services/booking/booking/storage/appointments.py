@@ -109,6 +109,7 @@ _COLOUR = text(
     UPDATE booking.appointments
     SET colour = :colour, coloured_start = :start, colour_revision = :revision
     WHERE tenant_id = :tenant AND appointment_id = :id AND colour_revision < :revision
+      AND state <> 'SUPERSEDED'
     RETURNING appointment_id
     """
 )
@@ -181,7 +182,7 @@ async def save(tx: Tx, change: Change) -> bool:
 
 
 async def paint(tx: Tx, appointment_id: str, painted: Painted) -> bool:
-    """Stores a colour; False when a newer one, or this very one, is there already."""
+    """Stores a colour; False for a read-only card, and when a newer one, or this very one, is there."""
     params = {
         "tenant": tx.tenant,
         "id": appointment_id,

@@ -19,7 +19,7 @@ from booking.domain.annulment import (
     require_claimable,
     require_contact_time,
 )
-from booking.domain.appointment import LIVE, WITH_STOP, Appointment, annul
+from booking.domain.appointment import LIVE, WITH_STOP, Appointment, annul, require_writable
 from booking.domain.campaign import zone
 from booking.domain.pages import DEFAULT_SIZE, Position
 from booking.domain.parameters import ANNULMENT_DEADLINE_DAYS
@@ -70,7 +70,7 @@ class ClaimPage:
 
 
 async def record_agent_contact(desk: Desk, command: RecordAgentContact) -> AgentContact:
-    """The contact. Raises TOO_LATE, WRONG_STATE, InvalidInput, NotFound."""
+    """The contact. Raises TOO_LATE, SUPERSEDED, WRONG_STATE, InvalidInput, NotFound."""
     async with desk.db.uow(caller().tenant, command.claim) as tx:
         appointment = await appointments.lock(tx, command.appointment_id)
         reach().require_sight(appointment.campaign_id, appointment.agent_id)
@@ -85,6 +85,7 @@ async def record_agent_contact(desk: Desk, command: RecordAgentContact) -> Agent
 
 
 def _contact(command: RecordAgentContact, appointment: Appointment, now: datetime) -> AgentContact:
+    require_writable(appointment)
     if appointment.state not in LIVE:
         raise errors.wrong_state(appointment.state)
     at = command.contacted_at or now
@@ -111,7 +112,8 @@ async def list_agent_contacts(desk: Desk, appointment_id: str) -> Sequence[Agent
 async def claim_annulment(desk: Desk, command: ClaimAnnulment) -> AnnulmentClaim:
     """The open claim; the same again for the same claim of a request.
 
-    Raises TOO_LATE, AGENT_CONTACTED, ALREADY_EXISTS, WRONG_STATE, InvalidInput naming `received_at`.
+    Raises TOO_LATE, AGENT_CONTACTED, ALREADY_EXISTS, SUPERSEDED, WRONG_STATE, InvalidInput naming
+    `received_at`.
     """
     async with desk.db.uow(caller().tenant, command.claim) as tx:
         appointment = await appointments.lock(tx, command.appointment_id)
@@ -128,6 +130,7 @@ async def claim_annulment(desk: Desk, command: ClaimAnnulment) -> AnnulmentClaim
 
 
 async def _claim(tx: Tx, command: ClaimAnnulment, appointment: Appointment) -> AnnulmentClaim:
+    require_writable(appointment)
     if appointment.state not in WITH_STOP:
         raise errors.wrong_state(appointment.state)
     received_at = _received_at(command, await tx.now())

@@ -189,6 +189,16 @@ class House:
         )
         return await refix_appointment(self.desk, command)
 
+    async def superseded(self) -> Card:
+        """A card that a new one took the place of, as it was before."""
+        await self.parameters(CC0036="SI", CC0037="SI", CC0037A="NO", CC0036C="SI", CC036DB="refixed")
+        await self.outcome_state("refixed", result=Result.OPEN, recall=Recall.NONE)
+        await self.outcome_state("ko")
+        card = await self.booked(soon(48))
+        await self.set_outcome(card)
+        await self.refix(card, soon(72))
+        return card
+
     async def recalls(self) -> list[OperatorRecall]:
         """What the caller sees."""
         return list((await list_recalls(self.desk, "", 200, "")).recalls)

@@ -269,3 +269,9 @@ async def test_death_before_a_commit_leaves_nothing(house: House, point: str) ->
     await act()
     await house.settle()
     await house.require_sound()
+
+
+async def test_a_superseded_card_takes_neither_contact_nor_claim(house: House) -> None:
+    card = await house.superseded()
+    assert await refused(contact(house, card)) is Reason.SUPERSEDED
+    assert await refused(annul(house, card)) is Reason.SUPERSEDED

@@ -84,6 +84,13 @@ async def test_a_cancelled_or_unknown_appointment_stays_as_it_is(house: House) -
     await hear_answer(house.desk, house.tenant, nobody)
 
 
+async def test_a_superseded_card_is_not_painted(house: House) -> None:
+    appointment = (await house.superseded()).appointment
+    await hear_answer(house.desk, house.tenant, heard(appointment, coming=True))
+    stored = await house.stored(appointment.appointment_id)
+    assert (stored.state, stored.colour) == (State.SUPERSEDED, None)
+
+
 async def test_while_it_is_moved_the_answer_waits(house: House) -> None:
     card = await house.booked()
     told = heard(card.appointment, coming=True)
