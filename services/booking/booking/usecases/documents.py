@@ -1,7 +1,8 @@
 """Keeps documents of appointments, with versions (R-082).
 
 The bytes are written aside while they come and checked whole; they lie in the store before the row that
-names them is committed. Bytes that no row names are nobody's and are dropped.
+names them is committed. Bytes that no row names are nobody's and are dropped; where the database did not say
+whether the row was committed they stay.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from typing import IO, Final
 
 from booking import events
 from booking.domain import errors
-from booking.domain.appointment import Appointment
+from booking.domain.appointment import Appointment, require_writable
 from booking.domain.document import Document, media_type
 from booking.domain.parameters import DOCUMENT_LIMIT, DOCUMENT_MOST_BYTES
 from booking.storage import appointments, documents, parameters
@@ -23,6 +24,7 @@ from booking.usecases.document_store import DocumentStore
 from booking.usecases.reach import reach
 from kit.db.claims import Claim
 from kit.db.uow import Tx
+from kit.errors import Conflict, InvalidInput, NotFound, RuleViolated
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
 from kit.values.ids import new_id
@@ -55,7 +57,8 @@ async def upload_document(
 ) -> Document:
     """The document's new version; the same again for the same request with the same bytes.
 
-    Raises NotFound, NotAllowed, TOO_LARGE as soon as it is, DOCUMENT_REFUSED, TOO_MANY, Unavailable.
+    Raises NotFound, NotAllowed, TOO_LARGE as soon as it is, DOCUMENT_REFUSED, SUPERSEDED, TOO_MANY,
+    Unavailable.
     """
     async with desk.db.uow(caller().tenant) as tx:
         appointment = await _appointment(tx, upload)
@@ -120,8 +123,8 @@ async def _keep(desk: Desk, store: DocumentStore, upload: UploadDocument, conten
     await failpoint("booking.document.after_put")
     try:
         document = await _commit(desk, upload, content, stored_as)
-    except Exception:
-        await store.drop(stored_as)
+    except (InvalidInput, NotFound, RuleViolated, Conflict):
+        await store.drop(stored_as)  # refused: no row names them; after anything else one may, unheard of
         raise
     if document.stored_as != stored_as:  # the request was repeated: the first answer's bytes are there
         await store.drop(stored_as)
@@ -136,6 +139,7 @@ async def _commit(desk: Desk, upload: UploadDocument, content: _Content, stored_
             document_id, _, version = tx.claim_ref.partition(" ")
             return await documents.get(tx, document_id, int(version))
         appointment = await appointments.lock(tx, upload.appointment_id)
+        require_writable(appointment)
         known = await documents.of_appointment(tx, upload.appointment_id)
         limit = (await parameters.effective(tx, appointment.campaign_id))[DOCUMENT_LIMIT]
         _require_room(upload, known, limit)

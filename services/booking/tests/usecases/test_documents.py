@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import io
+import struct
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +18,8 @@ from booking.domain.document import DOCX, Document, media_type
 from booking.usecases.documents import UploadDocument, list_documents, read_document, upload_document
 from booking.usecases.set_parameter import set_parameter
 from kit import failpoints
+from kit.db import failures
+from kit.db.uow import Tx, UnitOfWork
 from kit.errors import GiroError, NotAllowed, NotFound, Reason, Unavailable
 from kit.rpc.context import Grant
 from kit.values.ids import new_id
@@ -183,6 +186,75 @@ async def test_an_archive_that_lies_about_its_size_is_a_bomb_all_the_same() -> N
     assert media_type(io.BytesIO(b"\xff\xd8\xff\xe0 photo")) == "image/jpeg"
 
 
+def packed(packing: int, flipped: range = range(0)) -> bytes:
+    """A DOCX packed in one way; these bytes of its text's content are flipped."""
+    file, name = io.BytesIO(), b"word/document.xml"
+    with zipfile.ZipFile(file, "w", packing) as archive:
+        archive.writestr("[Content_Types].xml", b"<Types/>")
+        archive.writestr(name.decode(), bytes(range(256)) * 40)
+    content = bytearray(file.getvalue())
+    first = content.index(name) + len(name)
+    for offset in flipped:
+        content[first + offset] ^= 0xFF
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        packed(zipfile.ZIP_LZMA),
+        packed(zipfile.ZIP_BZIP2),
+        packed(zipfile.ZIP_LZMA, range(4, 9)),
+        packed(zipfile.ZIP_BZIP2, range(4, 9)),
+        packed(zipfile.ZIP_DEFLATED, range(10, 60)),
+        packed(zipfile.ZIP_STORED, range(10, 60)),
+    ],
+)
+async def test_a_broken_archive_or_one_packed_oddly_is_refused(content: bytes) -> None:
+    with pytest.raises(GiroError) as error:
+        media_type(io.BytesIO(content))
+    assert (error.value.reason, error.value.metadata) == (Reason.DOCUMENT_REFUSED, {"cause": "TYPE"})
+
+
+def end(entries: int, size: int) -> bytes:
+    """The record that ends an archive."""
+    return struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, entries, entries, size, 30, 0)
+
+
+def end64(size: int) -> bytes:
+    """A ZIP64 record, which overrules the other one, and where it lies."""
+    record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, size, 30)
+    return record + struct.pack("<4sLQL", b"PK\x06\x07", 0, 30 + size, 1)
+
+
+@pytest.mark.parametrize(
+    ("size", "entries", "tail", "cause"),
+    [
+        (47 * 20_000, 20_000, b"", "BOMB"),
+        (47 * 20_000, 1, b"", "BOMB"),  # the record lies about the number
+        (47 * 1001, 1001, b"", "BOMB"),
+        (47 * 20_000, 1, end64(47 * 20_000), "TYPE"),
+    ],
+)
+async def test_a_huge_directory_is_refused_unparsed(
+    monkeypatch: pytest.MonkeyPatch, size: int, entries: int, tail: bytes, cause: str
+) -> None:
+    entry = struct.pack("<4s4B4HL2L5H2L", b"PK\x01\x02", 20, 3, 20, *(0,) * 8, 1, *(0,) * 6) + b"a"
+    named = 47 if tail else size
+    content = b"PK\x03\x04" + bytes(26) + entry * (size // 47) + tail + end(entries, named)
+    monkeypatch.delattr(zipfile, "ZipFile")
+    with pytest.raises(GiroError) as error:
+        media_type(io.BytesIO(content))
+    assert (error.value.reason, error.value.metadata) == (Reason.DOCUMENT_REFUSED, {"cause": cause})
+
+
+async def test_an_archive_with_a_comment_is_taken() -> None:
+    file = io.BytesIO(docx())
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.comment = b"c" * 65_535
+    assert media_type(io.BytesIO(file.getvalue())) == DOCX
+
+
 async def test_an_empty_one_and_one_of_another_appointment(house: House, store: DocumentFolder) -> None:
     card, other = await house.booked(), await house.booked(agent=1)
     assert (await refused(upload(house, store, card, b""))).reason is Reason.INVALID_FIELD
@@ -231,6 +303,33 @@ async def test_death_leaves_no_document_and_the_repetition_makes_it(
     assert await list_documents(house.desk, card.appointment.appointment_id) == []
     made = await upload(house, store, card, request_id=key)
     assert await read(house, store, made) == PDF
+
+
+async def test_bytes_stay_where_nobody_knows_whether_they_were_committed(
+    house: House, store: DocumentFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card, key, send = await house.booked(), new_id("req"), UnitOfWork._send_commit
+
+    async def unheard(self: UnitOfWork, tx: Tx) -> None:
+        await send(self, tx)
+        if tx.events:
+            raise failures.outcome_unknown()
+
+    with monkeypatch.context() as broken:
+        broken.setattr(UnitOfWork, "_send_commit", unheard)
+        assert (
+            await refused(upload(house, store, card, request_id=key))
+        ).reason is Reason.DATABASE_UNAVAILABLE
+    (kept,) = files(store)
+    made = await upload(house, store, card, request_id=key)
+    assert files(store) == [kept]
+    assert await read(house, store, made) == PDF
+
+
+async def test_a_superseded_card_takes_no_document(house: House, store: DocumentFolder) -> None:
+    card = await house.superseded()
+    assert (await refused(upload(house, store, card))).reason is Reason.SUPERSEDED
+    assert files(store) == []
 
 
 async def test_a_store_that_fails_keeps_nothing_and_says_so(house: House, tmp_path: Path) -> None:
