@@ -7,7 +7,7 @@ import grpc
 
 from geo.domain.agent import Agent
 from geo.transport import messages
-from geo.transport.reach import require_agent
+from geo.transport.reach import require_agent, require_whole
 from geo.transport.search_calls import SearchCalls
 from geo.transport.travel_calls import TravelCalls, TravelDesk
 from geo.usecases.add_absence import AddAbsence, add_absence
@@ -118,6 +118,7 @@ class GeoServicer(TravelCalls):
         self, request: pb.ImportMatrixRequest, context: Context
     ) -> pb.ImportMatrixResponse:
         """Replaces the tenant's matrix."""
+        require_whole()
         return await self._search.import_matrix(request)
 
     async def ListNowInfeasible(

@@ -3,6 +3,7 @@
 import grpc
 
 from geo.transport import profiles
+from geo.transport.reach import require_whole
 from geo.usecases.check_promises import TravelData
 from geo.usecases.import_matrix import InForce, TravelImport, get_travel, import_travel
 from giro.geo.v1 import travel_profile_pb2 as pb
@@ -23,6 +24,7 @@ class ProfileServicer(travel_profile_pb2_grpc.TravelProfileServiceServicer):
         self, request: pb.SetTravelProfileRequest, context: Context
     ) -> pb.TravelProfileInForce:
         """Puts a profile in force, or takes it away; the matrix stays."""
+        require_whole()
         week = profiles.profile_of(request.profile) if request.HasField("profile") else None
         what = TravelImport(profile=week, without_profile=week is None)
         claim = Claim(

@@ -8,6 +8,7 @@ import grpc
 from geo.domain.comparison import Compared, Ratio
 from geo.domain.geocoding import Candidate
 from geo.transport import messages
+from geo.transport.reach import require_whole
 from geo.usecases.check_promises import TravelData
 from geo.usecases.compare_travel import Comparison, compare_travel
 from geo.usecases.geocode import geocode
@@ -67,6 +68,7 @@ class TravelCalls(geo_pb2_grpc.GeoServiceServicer):
         self, request: pb.SetTravelParameterRequest, context: Context
     ) -> pb.TravelParameter:
         """Sets a parameter for the tenant or one agent."""
+        require_whole()
         asked = caller().tenant, request.name, request.value, request.agent_id
         return _parameter(await set_parameter(self._desk.ledger, *asked))
 

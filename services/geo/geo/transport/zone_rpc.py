@@ -8,6 +8,7 @@ import grpc
 from geo.domain.areas import Polygons, polygons_of
 from geo.domain.zones import Zone, plain_postcode
 from geo.transport import messages
+from geo.transport.reach import require_whole
 from geo.usecases.delete_zone import delete_zone
 from geo.usecases.ledger import Ledger
 from geo.usecases.read_zones import get_zone, list_zones, zones_at
@@ -34,6 +35,7 @@ class ZoneServicer(zones_pb2_grpc.ZoneServiceServicer):
 
     async def UpsertZone(self, request: pb.UpsertZoneRequest, context: Context) -> pb.Zone:
         """Makes or replaces a zone."""
+        require_whole()
         claim = Claim(f"upsert_zone:{request.request_id}", request.SerializeToString(deterministic=True))
         return _zone_out(await upsert_zone(self._ledger, caller().tenant, _zone(request), claim))
 
@@ -51,11 +53,13 @@ class ZoneServicer(zones_pb2_grpc.ZoneServiceServicer):
 
     async def DeleteZone(self, request: pb.DeleteZoneRequest, context: Context) -> pb.DeleteZoneResponse:
         """Takes a zone away."""
+        require_whole()
         await delete_zone(self._ledger, caller().tenant, request.zone_id)
         return pb.DeleteZoneResponse()
 
     async def SetAgentZones(self, request: pb.SetAgentZonesRequest, context: Context) -> pb.AgentZones:
         """Says where an agent works."""
+        require_whole()
         found = await set_agent_zones(self._ledger, caller().tenant, request.agent_id, request.zone_ids)
         return pb.AgentZones(agent_id=request.agent_id, zone_ids=found)
 

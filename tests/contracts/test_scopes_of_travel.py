@@ -1,0 +1,101 @@
+"""A role limited to one campaign sets nothing of the travel data and the zones, which all campaigns share
+(R-181)."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+from google.protobuf.message import Message
+
+from allinone.stack import Stack
+from giro.geo.v1 import geo_pb2, travel_profile_pb2, zones_pb2
+from kit.errors import GiroError, NotAllowed, Reason
+from tests.contracts.requests import RPCS, refusal_of, response_class
+from tests.contracts.tokens import user_token
+from tests.world import World, request_id
+
+PACKAGE = "/giro.geo.v1."
+ROLE = "PROJECT_MANAGER"
+
+OF_THE_TENANT: dict[str, Callable[[World], Message]] = {
+    "TravelProfileService/SetTravelProfile": lambda _: travel_profile_pb2.SetTravelProfileRequest(
+        request_id=request_id()
+    ),
+    "GeoService/ImportMatrix": lambda _: geo_pb2.ImportMatrixRequest(request_id=request_id()),
+    "GeoService/SetTravelParameter": lambda world: geo_pb2.SetTravelParameterRequest(
+        name="max_visits_per_day", value="1", agent_id=world.agents[0]
+    ),
+    "ZoneService/UpsertZone": lambda _: zones_pb2.UpsertZoneRequest(
+        name="Torino", postcodes=zones_pb2.Postcodes(codes=["10121"]), request_id=request_id()
+    ),
+    "ZoneService/DeleteZone": lambda _: zones_pb2.DeleteZoneRequest(zone_id="zon_1"),
+    "ZoneService/SetAgentZones": lambda world: zones_pb2.SetAgentZonesRequest(agent_id=world.agents[0]),
+}
+
+
+@dataclass
+class Office:
+    """A tenant with a campaign, and a channel to geo."""
+
+    stack: Stack
+    world: World
+    channel: grpc.aio.Channel
+
+    async def ask(self, method: str, request: Message, scope: str) -> Message | GiroError:
+        """The answer to a project manager in that scope; in the whole tenant where it is empty."""
+        rpc = RPCS[PACKAGE + method]
+        token = user_token(self.stack, self.world.tenant, ROLE, scope=scope)
+        asked: Any = self.channel.unary_unary(
+            rpc.path, type(request).SerializeToString, response_class(rpc).FromString
+        )
+        try:
+            answer: Message = await asked(
+                request, metadata=(("authorization", f"Bearer {token}"),), timeout=15
+            )
+        except grpc.aio.AioRpcError as failed:
+            return refusal_of(failed)
+        return answer
+
+    async def all_there_is(self) -> list[Message | GiroError]:
+        """What a refused call must leave as it was."""
+        asked: dict[str, Message] = {
+            "TravelProfileService/GetTravelProfile": travel_profile_pb2.GetTravelProfileRequest(),
+            "GeoService/GetTravelParameter": geo_pb2.GetTravelParameterRequest(
+                name="max_visits_per_day", agent_id=self.world.agents[0]
+            ),
+            "ZoneService/ListZones": zones_pb2.ListZonesRequest(),
+        }
+        return [await self.ask(method, request, "") for method, request in asked.items()]
+
+
+@pytest_asyncio.fixture(scope="module")
+async def office(stack: Stack) -> AsyncIterator[Office]:
+    """Made once."""
+    world = await World.make(stack)
+    async with grpc.aio.insecure_channel(stack.urls.targets["geo"]) as channel:
+        yield Office(stack, world, channel)
+    await world.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("method", OF_THE_TENANT)
+async def test_a_role_of_one_campaign_or_agent_sets_nothing_that_all_share(
+    office: Office, method: str
+) -> None:
+    before, request = await office.all_there_is(), OF_THE_TENANT[method](office.world)
+    assert not [one for one in before if isinstance(one, GiroError)]
+    for scope in (office.world.campaign, office.world.agents[0]):
+        refused = await office.ask(method, request, scope)
+        assert isinstance(refused, NotAllowed), refused
+        assert refused.reason is Reason.OUT_OF_SCOPE
+    assert await office.all_there_is() == before
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("method", OF_THE_TENANT)
+async def test_the_same_role_in_the_whole_tenant_reaches_it(office: Office, method: str) -> None:
+    answer = await office.ask(method, OF_THE_TENANT[method](office.world), "")
+    assert not isinstance(answer, NotAllowed), answer
