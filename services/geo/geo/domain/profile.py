@@ -34,8 +34,9 @@ _WEEK: Final = HOURS * _HOUR
 _MONDAY: Final = 3 * 86_400
 """1970 began on a Thursday."""
 
-_FIRST, _LAST = datetime(2010, 1, 1, tzinfo=UTC), datetime(2070, 1, 1, tzinfo=UTC)
-"""Between these, clock changes are known; before and after, the offset stays as it is there."""
+_FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2202, 1, 1, tzinfo=UTC)
+"""Between these, clock changes are known: more than the years 1971 to 2199 that an instant may lie in, since
+a drive and what is searched around it end later. Before and after, the offset stays as it is there."""
 _STEP: Final = timedelta(days=7)
 """No zone has changed its offset twice within it."""
 _FAR: Final = 1 << 40

@@ -180,3 +180,14 @@ def test_making_one_is_cheap_enough_to_do_it_again_and_again() -> None:
     """The changes of a zone are found once."""
     first = rush(range(7, 9), 50)
     assert rush(range(7, 9), 50)._sums is first._sums
+
+
+@pytest.mark.parametrize("year", [1971, 1985, 2005, 2026, 2069, 2075, 2199])
+@pytest.mark.parametrize("month", [1, 7])
+def test_hours_are_those_on_the_wall_in_every_year_that_an_instant_may_lie_in(year: int, month: int) -> None:
+    mornings = profile("Europe/Rome", [100 if hour % 24 < 12 else 20 for hour in range(HOURS)])
+    noon = rome(year, month, 1, 12)
+    assert mornings.seconds(noon - 3600, 3600) == 3600
+    assert mornings.seconds(noon - 1800, 3600) == 1800 + 5 * 1800
+    assert mornings.all_seconds(np.array([noon - 1800]), np.array([3600])).tolist() == [1800 + 5 * 1800]
+    assert mornings.latest_departure(noon + 5 * 1800, 3600) == noon - 1800
