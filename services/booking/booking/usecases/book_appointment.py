@@ -22,7 +22,7 @@ from booking.usecases import claimed
 from booking.usecases.desk import Desk
 from booking.usecases.ports import REFUSALS
 from booking.usecases.reach import reach
-from booking.usecases.telling import require_agents_shown, told
+from booking.usecases.telling import agent_hidden, require_agents_shown, told
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.errors import Conflict, GiroError, Reason, Unavailable
@@ -149,10 +149,19 @@ async def _begin(desk: Desk, command: BookAppointment, wanted: _Wanted | GiroErr
         if grounds is None:
             raise errors.not_found("campaign", wanted.campaign_field)
         await failpoint("booking.book.before_decide")
-        booking = _decide(command, wanted, grounds)
+        wanted = _shown(wanted, grounds)
+        try:
+            booking = _decide(command, wanted, grounds)
+        except GiroError as refusal:
+            raise told(refusal, hidden=wanted.hidden) from None
         if not await bookings.begin(tx, booking):
             raise await _last_unit_gone(tx, wanted)
     return booking
+
+
+def _shown(wanted: _Wanted, grounds: Grounds) -> _Wanted:
+    """With what the campaign hides from this caller by now: somebody else may have found or kept the slot."""
+    return replace(wanted, hidden=wanted.hidden or agent_hidden(grounds, asked_for=True))
 
 
 def _decide(command: BookAppointment, wanted: _Wanted, grounds: Grounds) -> Booking:
@@ -207,17 +216,18 @@ async def _earlier(
         if isinstance(command.slot, TokenSlot):  # what the start rests on cannot be checked
             raise wanted
         return replace(booking, hidden=True)  # the hold is gone, and with it whether the agent may be told
-    certificate = await _certificate(tx, desk, wanted) if wanted.suggested else None
-    return replace(booking, certificate=certificate, hidden=wanted.hidden)
+    grounds = await _grounds_again(tx, desk, wanted)
+    hidden = _shown(wanted, grounds).hidden
+    return replace(booking, certificate=wanted.certified(grounds), hidden=hidden)
 
 
-async def _certificate(tx: Tx, desk: Desk, wanted: _Wanted) -> Certificate | None:
+async def _grounds_again(tx: Tx, desk: Desk, wanted: _Wanted) -> Grounds:
     grounds = await campaigns.grounds_to_book(
         tx, wanted.campaign_id, wanted.agent_id, "", sandbox=desk.db.sandbox
     )
     if grounds is None:
         raise errors.not_found("campaign", wanted.campaign_field)
-    return wanted.certified(grounds)
+    return grounds
 
 
 async def _finish(desk: Desk, booking: Booking, claim: Claim) -> Card:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from booking_house import PLACE, VISIT, House, claim, soon
+from ledger_double import Lost
 
 from booking.domain.appointment import Card
 from booking.domain.campaign import Campaign
@@ -24,7 +25,7 @@ from booking.usecases.refix.refix_appointment import Choices, RefixAppointment, 
 from booking.usecases.set_parameter import set_parameter
 from booking.usecases.suggest_slots import Suggestions, SuggestSlots, suggest_slots
 from giro.common.v1 import travel_pb2
-from kit.errors import AlreadyExists, GiroError, NotAllowed, Reason, RuleViolated
+from kit.errors import AlreadyExists, GiroError, NotAllowed, Reason, RuleViolated, Unavailable
 from kit.rpc.context import Grant
 from kit.values.window import Window
 
@@ -191,3 +192,20 @@ async def test_a_role_for_another_campaign_shows_nothing(house: House) -> None:
     for manages, hidden in ((elsewhere, True), (campaign, False)):
         house.enter(here, Grant("PROJECT_MANAGER", "campaign", manages.campaign_id))
         assert (await suggest(house, campaign, reveal=True)).hidden is hidden
+
+
+async def test_a_slot_that_somebody_else_found_or_kept_is_booked_unseen(house: House) -> None:
+    campaign = await house.campaign()
+    contact = await house.contact(campaign)
+    tokens = (await suggest(house, campaign, reveal=True)).tokens
+    held = await hold_slot(house.desk, HoldSlot(tokens[0], None, claim()))
+    await set_parameter(house.desk, "reveal_agent", campaign.campaign_id, "false")
+    house.enter(Grant("OPERATOR", "tenant", house.tenant))
+    for slot in (HeldSlot(held.hold_id), TokenSlot(tokens[1])):
+        command = BookAppointment(slot, contact, "", claim())
+        house.ledger.lose("reserve", Lost.ANSWER)
+        with pytest.raises(Unavailable):
+            await book_appointment(house.desk, command)
+        card = await book_appointment(house.desk, command)
+        assert not names_an_agent(house, messages.card(card))
+        assert await book_appointment(house.desk, command) == card
