@@ -1,5 +1,6 @@
 """GW-01: the same request over gRPC and over JSON gives the same result, for every public RPC (generated)."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlencode
@@ -68,7 +69,8 @@ async def over_json(client: httpx2.AsyncClient, rpc: PublicRpc, request: Message
         path = path.replace("{" + name + "}", fields.pop(rpc.request.fields_by_name[name].json_name))
     if rpc.has_body:
         return await client.request(rpc.verb, path, json=fields)
-    return await client.request(rpc.verb, f"{path}?{urlencode(fields)}")
+    query = {name: json.dumps(value) if value is True else value for name, value in fields.items()}
+    return await client.request(rpc.verb, f"{path}?{urlencode(query)}")
 
 
 @pytest.mark.parametrize(("rpc", "choice"), CASES, ids=[f"{rpc.name}-{choice}" for rpc, choice in CASES])

@@ -123,6 +123,8 @@ ANSWERED_ALIKE: dict[str, str] = {
     "RefixService/ListRefixExceptions campaign_id": "a filter: nothing matches",
     "BookingService/SetParameter user_id": "booking asks nobody: it counts for nobody",
     "BookingService/GetEffectiveParameter user_id": "what nobody set falls back to the tenant's",
+    "LedgerService/SearchSlots after.agent_id": "where a list goes on: any id has its place in it",
+    "LedgerService/FindDetours search.after.agent_id": "as in SearchSlots",
     "LedgerService/HoldStop hold_id": "the caller makes this id; it is one of its own tenant",
     "LedgerService/ReserveStop appointment_id": "the caller makes this id",
     "LedgerService/MoveStop move_id": "the caller makes this id",

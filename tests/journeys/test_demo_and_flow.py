@@ -61,11 +61,12 @@ async def test_a_load_that_was_cut_off_goes_on_where_it_was(
     stack: Stack, loaded: DemoIds, file: Path
 ) -> None:
     """Without the file everything is asked for again, and nothing is doubled."""
+    before = await _owned(stack, loaded)
     file.unlink()
     again = await demo.load(stack, file=file)
 
     assert again.tenants == loaded.tenants
-    assert await _owned(stack, loaded) == loaded.booked + 1  # the visit whose recall is left
+    assert await _owned(stack, loaded) == before >= loaded.booked
 
 
 async def test_the_lead_time_holds_again_after_the_load(stack: Stack, loaded: DemoIds) -> None:

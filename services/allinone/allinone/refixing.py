@@ -170,9 +170,11 @@ class Refixing:
         await self._caller.posts(f"/v1/appointments/{_id(card)}:setOutcome", body)
 
     async def _book(self) -> Json:
-        slot = (await self._slots())[0]
-        body = _new(slotToken=slot["slotToken"], contactId=self._contact.contact_id, note="rings twice")
-        return await self._caller.posts("/v1/appointments", body, told=False)
+        async def ask() -> Json:
+            token = (await self._slots())[0]["slotToken"]
+            return _new(slotToken=token, contactId=self._contact.contact_id, note="rings twice")
+
+        return await self._caller.books("/v1/appointments", ask)
 
     async def _other_slot(self, card: Json) -> Json:
         """A slot of the same agent on another day."""

@@ -1,6 +1,7 @@
 """The played flow on paper: what is asked of the gateway, what it answers, in few words."""
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx2
@@ -17,6 +18,7 @@ LONGEST_LIST = 2
 INDENT = 14
 SECONDS = 20.0
 WELL = range(200, 300)
+_SUGGESTED_ANEW = 3
 
 
 class Caller:
@@ -48,6 +50,17 @@ class Caller:
     async def posts(self, path: str, body: Json, *, told: bool = True) -> Json:
         """POST; the answer has to be a good one."""
         return await self.calls("POST", path, body, told=told)
+
+    async def books(self, path: str, ask: Callable[[], Awaitable[Json]]) -> Json:
+        """POST of what `ask` makes of a suggestion, untold; as an operator does, it is suggested anew where
+        the agenda has changed meanwhile."""
+        for _ in range(_SUGGESTED_ANEW):
+            answer = await self._send("POST", path, await ask(), told=False)
+            if reason_of(answer).get("reason") != "SLOT_TOKEN_STALE":
+                break
+        if self._status in WELL:
+            return answer
+        return await self.posts(path, await ask(), told=False)
 
     async def calls(self, method: str, path: str, body: Json | None, *, told: bool = True) -> Json:
         """Any call that has to go well. Raises StartFailed for a refusal."""

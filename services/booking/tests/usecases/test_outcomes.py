@@ -271,7 +271,7 @@ async def test_notes_and_outcomes_are_kept_in_order_and_cannot_be_changed(house:
                 await tx.run(text(verb))
     with pytest.raises(InvalidInput):
         await add_note(house.desk, AddNote(appointment_id, "  ", claim()))
-    events = [event for event, _ in await house.events()]
+    events = [event for event, _ in await house.events() if event.startswith("appointment_")]
     assert events == ["appointment_booked", *["appointment_outcome_set", "appointment_noted"] * 3]
 
 

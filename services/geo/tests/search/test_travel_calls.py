@@ -45,8 +45,12 @@ def data(world: World, engine: Engine) -> TravelData:
     return TravelData(world.db, TenantTravel(engine, Matrices(world.db)))
 
 
+def ledger_of(world: World) -> Ledger:
+    return Ledger(world.db, TenantTravel(Estimate(), Matrices(world.db)))
+
+
 async def visit(world: World, agent: str, places: list[int]) -> None:
-    ledger = Ledger(world.db, TenantTravel(Estimate(), Matrices(world.db)))
+    ledger = ledger_of(world)
     for number, place in enumerate(places):
         plan = Plan(agent, window(8 + 2 * number, 9 + 2 * number), place, 0)
         await reserve_stop(ledger, TENANT, ReserveStop(new_id("apt"), plan))
@@ -92,7 +96,7 @@ async def test_the_tenants_bound_decides_whether_an_address_needs_a_pin(world: W
     found = await geocode(world.db, ADDRESSES, TENANT, asked)
     assert (found.state, found.place) == ("NEEDS_PIN", None)
     assert found.candidates[0].place == HOUSE
-    await set_parameter(world.db, TENANT, "geocoding_confidence", "0.6")
+    await set_parameter(ledger_of(world), TENANT, "geocoding_confidence", "0.6")
     assert (await geocode(world.db, ADDRESSES, TENANT, asked)).place == HOUSE
     assert (await geocode(world.db, ADDRESSES, "ten_2", asked)).place is None
     assert (await geocode(world.db, ADDRESSES, TENANT, ("Elsewhere", ""))).state == "NOT_FOUND"
@@ -101,11 +105,11 @@ async def test_the_tenants_bound_decides_whether_an_address_needs_a_pin(world: W
 async def test_parameters_name_their_scope_and_refuse_what_is_none(world: World) -> None:
     shown = await get_parameter(world.db, TENANT, "on_road_failure")
     assert (shown.value, shown.source) == ("REFUSE", Scope.SYSTEM)
-    shown = await set_parameter(world.db, TENANT, "on_road_failure", "ESTIMATE")
+    shown = await set_parameter(ledger_of(world), TENANT, "on_road_failure", "ESTIMATE")
     assert (shown.value, shown.source) == ("ESTIMATE", Scope.TENANT)
     assert shown == await get_parameter(world.db, TENANT, "on_road_failure")
     assert (await get_parameter(world.db, "ten_2", "on_road_failure")).value == "REFUSE"
-    assert (await set_parameter(world.db, TENANT, "on_road_failure", "")).source is Scope.SYSTEM
+    assert (await set_parameter(ledger_of(world), TENANT, "on_road_failure", "")).source is Scope.SYSTEM
     for name, value in (
         ("on_road_failure", "MAYBE"),
         ("geocoding_confidence", "1.1"),
@@ -113,7 +117,7 @@ async def test_parameters_name_their_scope_and_refuse_what_is_none(world: World)
         ("geocoding_confidence", "much"),
     ):
         with pytest.raises(InvalidInput) as refused:
-            await set_parameter(world.db, TENANT, name, value)
+            await set_parameter(ledger_of(world), TENANT, name, value)
         assert refused.value.violations[0].field == "value"
     with pytest.raises(NotFound):
         await get_parameter(world.db, TENANT, "speed")

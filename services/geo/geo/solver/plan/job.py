@@ -64,8 +64,11 @@ def _found(problem: Problem, start: Plan, run: Run, *, orderly: bool) -> tuple[F
 def _with_ortools(problem: Problem, first: Found, run: Run) -> tuple[Found, str]:
     from geo.solver.plan import with_ortools
 
+    left = run.seconds_left
+
     def tell() -> None:
-        run.tell({"share": 1 - run.seconds_left / run.seconds, "best": first.cost})
+        done = 1 - _SHARE_OF_ORTOOLS * run.seconds_left / left
+        run.tell({"share": done, "best": first.cost})
 
     rounds = with_ortools.proposed(problem, first.plan, run, tell)
     plan = first.plan if rounds is None else _driven(problem, rounds)
