@@ -2,7 +2,8 @@
 
 The judge is the one that a booking passes. Other starts and other agents are proposed by slot search, which
 is exact but may be behind by a moment; each of them is judged on the ledger before it is told. What a
-postponed neighbour would open is tried on the chain itself: first the move alone, then the visit.
+postponed neighbour would open is tried on the chain itself: first the move alone, then the visit; at most
+MOST_TRIALS times. An explanation is a read: it looks at what is committed, and neither locks nor writes.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
+from itertools import islice
 
 from geo.domain.calendar import shift_of
 from geo.domain.chain import Segment, Splice
@@ -21,13 +23,15 @@ from geo.domain.stop import LinkedStop, Stop, StopKind
 from geo.storage import owners
 from geo.usecases import visits
 from geo.usecases.admission import admitted
-from geo.usecases.ledger import Desk, Draft, Ledger, write
+from geo.usecases.ledger import Desk, Draft, Ledger, look
 from geo.usecases.search_slots import SearchSlots, SlotSearch
 from kit.errors import GiroError, Reason, RuleViolated
 from kit.values.window import Window
 
 MOST_AGENTS = 3
 """Other agents that are told at most, those with the least added travel."""
+MOST_TRIALS = 720
+"""Postponements that are tried at most, of all neighbours together, the shortest first."""
 _EVERY_GAP = 10_000
 _MINUTE = 60
 
@@ -93,9 +97,7 @@ class Explained:
 
 async def explain_start(ledger: Ledger, search: SlotSearch, tenant: str, asked: ExplainStart) -> Explained:
     """Raises NotFound for an unknown agent, InvalidInput, Unavailable."""
-    grounds, moves = await write(
-        ledger, tenant, "explain_start", [asked.plan.agent_id], partial(_judged, asked)
-    )
+    grounds, moves = await look(ledger, tenant, [asked.plan.agent_id], partial(_judged, asked))
     if not grounds and not asked.refused:
         return Explained(())
     proposed = [change async for change in _proposed(ledger, search, tenant, asked)]
@@ -146,20 +148,21 @@ async def _moves(desk: Desk, asked: ExplainStart) -> tuple[Change, ...]:
         return ()
     span = visits.span_of(shift)
     segment = await desk.segment(asked.plan.agent_id, span.lo, span.hi)
-    found, missing = [], set[Pair]()
-    for neighbour in _neighbours(segment, asked.plan.window, desk.now):
-        for seconds in range(step, asked.postpone_up_to + 1, step):
-            try:
-                opened = await _opens(desk, asked.plan, segment, neighbour, seconds)
-            except MissingLegs as lacking:
-                missing |= lacking.pairs
-                continue
-            if opened is not None:
-                found.append(opened)
-                break
+    found, missing = dict[str, Change](), set[Pair]()
+    neighbours = _neighbours(segment, asked.plan.window, desk.now)
+    postponed = range(step, asked.postpone_up_to + 1, step)
+    trials = ((by, one) for by in postponed for one in neighbours if one.stop.stop_id not in found)
+    for seconds, neighbour in islice(trials, MOST_TRIALS):
+        try:
+            opened = await _opens(desk, asked.plan, segment, neighbour, seconds)
+        except MissingLegs as lacking:
+            missing |= lacking.pairs
+            continue
+        if opened is not None:
+            found[neighbour.stop.stop_id] = opened
     if missing:
         raise MissingLegs(missing)
-    return tuple(sorted(found, key=lambda change: (change.seconds, change.start)))
+    return tuple(sorted(found.values(), key=lambda change: (change.seconds, change.start)))
 
 
 def _neighbours(segment: Segment, window: Window, now: datetime) -> list[LinkedStop]:
@@ -222,7 +225,7 @@ async def _proposed(
     ]:
         start = datetime.fromtimestamp(slot.start, UTC)
         plan = replace(asked.plan, agent_id=slot.agent_id, window=_window(asked.plan, start))
-        if not await write(ledger, tenant, "explain_start", [slot.agent_id], partial(_fits, plan)):
+        if not await look(ledger, tenant, [slot.agent_id], partial(_fits, plan)):
             seconds = abs(slot.start - int(asked.plan.window.start.timestamp()))
             yield Change(kind, start, seconds, slot.agent_id)
 

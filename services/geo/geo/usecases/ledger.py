@@ -116,6 +116,23 @@ async def write(ledger: Ledger, tenant: str, name: str, find: Find, decide: Deci
     raise errors.contention()
 
 
+async def look(ledger: Ledger, tenant: str, find: Find, decide: Decide[T]) -> T:
+    """What `write` would decide on what is committed now: takes no lock and writes nothing. For reads.
+
+    Raises as `write` does; Conflict (CONTENTION) when ids or legs keep changing hands meanwhile.
+    """
+    work = _Work(ledger, tenant, "look", find, decide)
+    book = await ledger.travel.at_once(tenant, fresh=False) or LegBook()
+    for _ in range(2 * ATTEMPTS):
+        try:
+            _, looked, book = await _look(work, book)
+        except StartAgain:
+            continue
+        if looked is not None:
+            return looked.answer
+    raise errors.contention()
+
+
 async def _at_once(work: "_Work[T]", every: LegBook) -> T:
     """Decides on legs that are known at hand. Raises StaleLegs for a refusal by others than those in force: a
     write compares them itself, and a refusal writes nothing."""

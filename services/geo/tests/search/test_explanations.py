@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from geo.domain.plan import Plan
+from geo.storage import agents as locks
 from geo.usecases.explain_start import Change, ChangeKind, Explained, ExplainStart, Ground, explain_start
 from geo.usecases.hold_stop import HoldStop, hold_stop
 from geo.usecases.move_stop import MoveStop, move_stop
@@ -106,6 +107,28 @@ async def test_a_neighbour_that_is_moved_a_little(house: House) -> None:
     postpone = found.changes[-1]
     assert (postpone.kind, postpone.appointment_id, postpone.seconds) == (ChangeKind.POSTPONE, neighbour, 900)
     assert [one.seconds for one in found.changes[:-1]] == [900, 2700], "9:30 before it, 10:30 after it"
+
+
+async def test_postponements_are_tried_up_to_a_bound(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = await house.world.agent(noon_break())
+    await house.book(agent, 10, 10.5, NORTH)
+    for bound, told in ((1, []), (2, [1800])):
+        monkeypatch.setattr("geo.usecases.explain_start.MOST_TRIALS", bound)
+        changes = (await explain(house, asked(agent, 10))).changes
+        assert [one.seconds for one in changes if one.kind is ChangeKind.POSTPONE] == told
+
+
+async def test_an_explanation_writes_nothing_and_waits_for_nobody(house: House) -> None:
+    """It answers while somebody holds the agents' locks, and their agendas stay at their versions."""
+    agents = [await house.world.agent(noon_break()) for _ in range(2)]
+    await house.book(agents[0], 10, 10.5, NORTH)
+    async with house.world.db.uow(TENANT) as tx:
+        before = await locks.lock(tx, agents)
+        question = asked(agents[0], 9.75, others=(agents[1],))
+        found = await explain(house, question)
+    assert {one.kind for one in found.changes} == set(ChangeKind)
+    async with house.world.db.uow(TENANT) as tx:
+        assert await locks.read(tx, agents) == before
 
 
 async def test_a_promised_arrival_is_kept(house: House) -> None:

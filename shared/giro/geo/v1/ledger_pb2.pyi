@@ -412,7 +412,9 @@ class ExplainStartRequest(_message.Message):
 
     @_builtins.property
     def postpone_up_to(self) -> _duration_pb2.Duration:
-        """How far a neighbouring appointment may be postponed; at most 24 hours."""
+        """How far a neighbouring appointment may be postponed; at most 24 hours.
+        Steps are `granularity`, or a minute without one; at most 720 postponements are tried, the shortest first.
+        """
 
     def __init__(
         self,
