@@ -66,6 +66,8 @@ class _Worker:
 
     async def say(self, document: Document) -> None:
         assert self.process.stdin is not None
+        if self.process.stdin.is_closing():  # its end is not reaped yet; uvloop would raise a RuntimeError
+            raise BrokenPipeError
         self.process.stdin.write(frames.pack(document))
         await self.process.stdin.drain()
 
