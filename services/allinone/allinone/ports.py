@@ -5,17 +5,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from allinone.errors import StartFailed
+from kit.testing.ports import free_ports
 
 HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True)
 class Ports:
-    """One TCP port each. The defaults stay clear of a system PostgreSQL (5432) and NATS (4222)."""
+    """One TCP port each. The defaults stay clear of a system PostgreSQL (5432) and NATS (4222).
 
-    pg: int = 54329
-    nats: int = 42229
-    nats_monitor: int = 42230
+    They lie below the ports that the kernel gives to outgoing connections: one of those could hold a server's
+    port while it starts again.
+    """
+
+    pg: int = 15432
+    nats: int = 14222
+    nats_monitor: int = 18222
     gateway: int = 8480
     gateway_admin: int = 8481
     identity: int = 8411
@@ -54,14 +59,7 @@ def _port(name: str, text: str) -> int:
 
 def free() -> Ports:
     """Ports that nobody listens on, for tests."""
-    sockets = [socket.socket() for _ in NAMES]
-    try:
-        for each in sockets:
-            each.bind((HOST, 0))
-        return Ports(*(each.getsockname()[1] for each in sockets))
-    finally:
-        for each in sockets:
-            each.close()
+    return Ports(*free_ports(len(NAMES)))
 
 
 def occupied(port: int) -> bool:

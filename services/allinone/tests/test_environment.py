@@ -9,14 +9,14 @@ from allinone import environment, keys, urls
 from allinone.environment import Installation
 from allinone.ports import Ports
 
-SERVER = "postgresql://admin:p%40ss@127.0.0.1:54329/postgres?sslmode=disable"
+SERVER = "postgresql://admin:p%40ss@127.0.0.1:15432/postgres?sslmode=disable"
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Installation:
     loaded = keys.load(tmp_path)
     where = urls.build(
-        Ports(), loaded, server=SERVER, nats="nats://giro:secret@127.0.0.1:42229", sandbox=True
+        Ports(), loaded, server=SERVER, nats="nats://giro:secret@127.0.0.1:14222", sandbox=True
     )
     return Installation(Ports(), loaded, where, roads="/roads/base")
 
@@ -25,7 +25,7 @@ def test_a_service_logs_in_as_its_own_roles_on_giros_database(made: Installation
     given = environment.of_process("geo", {}, made)
     password = made.keys.passwords["giro_geo_worker"]
     assert given["GIRO_GEO_WORKER_DATABASE_URL"] == (
-        f"postgresql://giro_geo_worker:{password}@127.0.0.1:54329/giro?sslmode=disable"
+        f"postgresql://giro_geo_worker:{password}@127.0.0.1:15432/giro?sslmode=disable"
     )
     assert "giro_geo_owner" in given["GIRO_GEO_MIGRATE_DATABASE_URL"]
 

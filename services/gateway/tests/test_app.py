@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.edge.ext_authz_pb2 import AttributeContext, CheckRequest, CheckResponse, HttpRequest, Request
 from gateway.edge.server import SERVICE
-from gateway.testing.harness import free_ports
+from kit.testing.ports import free_ports
 
 
 @contextmanager

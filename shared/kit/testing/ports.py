@@ -1,18 +1,37 @@
 """Free ports for the servers that tests start."""
 
+import random
 import socket
+from contextlib import ExitStack
+
+HOST = "127.0.0.1"
+FIRST, LAST = 10_240, 32_767
+"""Below what Linux gives to outgoing connections (ip_local_port_range, 32768 to 60999): a server that is
+killed and started again must find its port free, whatever thousands of connections took meanwhile."""
+
+
+def free_ports(count: int) -> list[int]:
+    """So many TCP ports of the loopback, all different, that nobody listens on at this moment."""
+    chance = random.SystemRandom()  # the tests of one seed run beside each other
+    found: list[int] = []
+    with ExitStack() as taken:
+        while len(found) < count:
+            probe = taken.enter_context(socket.socket())
+            try:
+                probe.bind((HOST, chance.randint(FIRST, LAST)))
+            except OSError:
+                continue
+            found.append(probe.getsockname()[1])
+    return found
 
 
 def free_port() -> int:
     """A TCP port of the loopback that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return free_ports(1)[0]
 
 
 def listening(port: int) -> bool:
     """Whether somebody accepts connections on this port of the loopback."""
     with socket.socket() as probe:
         probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((HOST, port)) == 0

@@ -1,6 +1,5 @@
 """Envoy and edge, started for a test with one stub behind all backends."""
 
-import socket
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ from gateway.settings import GatewaySettings
 from gateway.testing.envoy import Envoy
 from gateway.testing.stub import Stub
 from gateway.testing.tokens import Tokens
+from kit.testing.ports import free_ports
 
 
 @dataclass
@@ -72,12 +72,3 @@ async def start_harness(folder: Path, **settings: Any) -> Harness:
     envoy = Envoy(chosen, folder)
     await envoy.start()
     return Harness(chosen, envoy, edge, stub, tokens)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on at this moment."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
