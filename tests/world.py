@@ -236,9 +236,7 @@ class World:
     async def suggest(self, contact: int = 0, *, minutes: int = 30, **more: Any) -> Any:
         """Suggested slots for a contact; days ahead of the lead time unless told otherwise."""
         if not more.keys() & {"first_day", "windows"}:
-            more["first_day"] = (
-                self.day(3).date().isoformat()
-            )  # at the lead time slots expire soon
+            more["first_day"] = self.day(3).date().isoformat()  # at the lead time slots expire soon
         request = booking.SuggestSlotsRequest(
             campaign_id=self.campaign,
             contact_id=self.contacts[contact],

@@ -2,12 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TypeVar
 
 from booking.domain import errors
 from booking.domain.seal import Sealer
 
 DEFAULT_SIZE = 50
+
+T = TypeVar("T")
 
 Position = tuple[str | int, ...]
 """The ordering values of a page's last row."""
@@ -35,6 +39,25 @@ class PageTokens:
         if digest != _digest(query):
             raise errors.invalid("page_token", "is no token of this list")
         return tuple(position)
+
+    def cut(
+        self,
+        tenant: str,
+        query: Sequence[str],
+        found: Sequence[T],
+        size: int,
+        position: Callable[[T], Position],
+    ) -> tuple[Sequence[T], str]:
+        """The page of what was found, which is one row more than it holds where there is another page, and
+        the token of that one; empty on the last page."""
+        if len(found) <= size:
+            return found, ""
+        return found[:size], self.write(tenant, query, position(found[size - 1]))
+
+
+def instant_and_id(position: Position | None) -> tuple[datetime, str] | None:
+    """The position in a list that is ordered by an instant, then an id."""
+    return None if position is None else (datetime.fromisoformat(str(position[0])), str(position[1]))
 
 
 def _digest(query: Sequence[str]) -> str:

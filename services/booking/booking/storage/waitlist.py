@@ -103,13 +103,6 @@ _STANDING = text(
     """
 )
 
-_OF_ENTRY = text(
-    """
-    SELECT * FROM booking.offers
-    WHERE tenant_id = :tenant AND entry_id = :entry AND state = 'OFFERED' FOR NO KEY UPDATE
-    """
-)
-
 _SET_OFFER = text(
     """
     UPDATE booking.offers SET state = :state, claim_key = :claim_key
@@ -233,12 +226,6 @@ async def get_offer(tx: Tx, offer_id: str, *, lock: bool = False) -> Offer:
 async def standing(tx: Tx, opening_id: str) -> Offer | None:
     """The offer of an opening that stands, locked."""
     row = (await tx.run(_STANDING, {"tenant": tx.tenant, "opening": opening_id})).one_or_none()
-    return None if row is None else _offer(row, row.state)
-
-
-async def of_entry(tx: Tx, entry_id: str) -> Offer | None:
-    """The offer of an entry that stands, locked."""
-    row = (await tx.run(_OF_ENTRY, {"tenant": tx.tenant, "entry": entry_id})).one_or_none()
     return None if row is None else _offer(row, row.state)
 
 

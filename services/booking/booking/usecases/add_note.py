@@ -5,7 +5,7 @@ from datetime import datetime
 
 from booking import events
 from booking.domain import errors
-from booking.domain.appointment import Appointment, State
+from booking.domain.appointment import Appointment, require_writable
 from booking.domain.history import Entry, HistoryKind
 from booking.storage import answers, appointments, history
 from booking.usecases import claimed
@@ -50,8 +50,8 @@ async def add_note(desk: Desk, command: AddNote) -> Entry:
 
 
 def _require_notable(appointment: Appointment) -> None:
-    if appointment.state is State.SUPERSEDED and not caller().has_role(_SUPERVISOR):
-        raise errors.superseded(appointment.superseded_by if appointment.linked else None)
+    if not caller().has_role(_SUPERVISOR):
+        require_writable(appointment)
 
 
 def _entry(command: AddNote, appointment: Appointment, now: datetime) -> Entry:

@@ -21,7 +21,7 @@ from booking.domain.annulment import (
 )
 from booking.domain.appointment import LIVE, WITH_STOP, Appointment, annul, require_writable
 from booking.domain.campaign import zone
-from booking.domain.pages import DEFAULT_SIZE, Position
+from booking.domain.pages import DEFAULT_SIZE, Position, instant_and_id
 from booking.domain.parameters import ANNULMENT_DEADLINE_DAYS
 from booking.storage import annulments, appointments, campaigns, parameters
 from booking.storage.annulments import Filter
@@ -186,16 +186,13 @@ async def list_annulment_claims(
     mine.require_sight(campaign_id, "")
     size = wanted_size or DEFAULT_SIZE
     async with desk.db.uow(who.tenant) as tx:
-        found = await annulments.page(tx, Filter(mine, campaign_id, state), _before(position), size + 1)
-    if len(found) <= size:
-        return ClaimPage(found, "")
-    last = found[size - 1]
-    here = (last.received_at.isoformat(), last.claim_id)
-    return ClaimPage(found[:size], desk.page_tokens.write(who.tenant, shape, here))
+        filters, after = Filter(mine, campaign_id, state), instant_and_id(position)
+        found = await annulments.page(tx, filters, after, size + 1)
+    return ClaimPage(*desk.page_tokens.cut(who.tenant, shape, found, size, _position))
 
 
-def _before(position: Position | None) -> tuple[datetime, str] | None:
-    return None if position is None else (datetime.fromisoformat(str(position[0])), str(position[1]))
+def _position(claim: AnnulmentClaim) -> Position:
+    return claim.received_at.isoformat(), claim.claim_id
 
 
 async def decide_annulment(desk: Desk, claim_id: str, decision: Decision) -> AnnulmentClaim:

@@ -56,11 +56,11 @@ async def list_appointments(desk: Desk, query: ListAppointments) -> AppointmentP
 
 def page_of(desk: Desk, shape: Sequence[str], found: Sequence[Appointment], size: int) -> AppointmentPage:
     """A page of what was found, one row more than it holds, with the token of the next."""
-    if len(found) <= size:
-        return AppointmentPage(found, "")
-    last = found[size - 1]
-    here = (int(last.window.start.timestamp()), last.appointment_id)
-    return AppointmentPage(found[:size], desk.page_tokens.write(caller().tenant, shape, here))
+    return AppointmentPage(*desk.page_tokens.cut(caller().tenant, shape, found, size, _position))
+
+
+def _position(appointment: Appointment) -> Position:
+    return int(appointment.window.start.timestamp()), appointment.appointment_id
 
 
 def after_of(position: Position | None) -> tuple[datetime, str]:

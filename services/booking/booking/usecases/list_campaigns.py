@@ -30,11 +30,10 @@ async def list_campaigns(desk: Desk, page_size: int, page_token: str) -> Campaig
     """One page of those within the caller's reach. Raises InvalidInput naming `page_token`."""
     who, mine = caller(), reach()
     only = None if mine.whole else mine.campaigns
-    position = desk.page_tokens.read(who.tenant, ("campaigns",), page_token)
+    shape = ("campaigns",)
+    position = desk.page_tokens.read(who.tenant, shape, page_token)
     size = page_size or DEFAULT_SIZE
     async with desk.db.uow(who.tenant) as tx:
         found = await campaigns.page(tx, only, str(position[0]) if position else "", size + 1)
-    if len(found) <= size:
-        return CampaignPage(found, "")
-    token = desk.page_tokens.write(who.tenant, ("campaigns",), (found[size - 1].campaign_id,))
-    return CampaignPage(found[:size], token)
+    cut = desk.page_tokens.cut(who.tenant, shape, found, size, lambda last: (last.campaign_id,))
+    return CampaignPage(*cut)

@@ -37,7 +37,4 @@ async def list_contacts(desk: Desk, campaign_id: str, page_size: int, page_token
     async with desk.db.uow(tenant) as tx:
         await campaigns.require(tx, campaign_id)
         found = await contacts.page(tx, campaign_id, str(position[0]) if position else "", size + 1)
-    if len(found) <= size:
-        return ContactPage(found, "")
-    token = desk.page_tokens.write(tenant, shape, (found[size - 1].contact_id,))
-    return ContactPage(found[:size], token)
+    return ContactPage(*desk.page_tokens.cut(tenant, shape, found, size, lambda last: (last.contact_id,)))

@@ -36,7 +36,4 @@ async def list_history(desk: Desk, appointment_id: str, page_size: int, page_tok
         after = int(position[0]) if position else 0
         with_links = appointment.linked or who.has_role(*_AUDITORS)
         found = await history.page(tx, appointment_id, after, size + 1, with_links=with_links)
-    if len(found) <= size:
-        return HistoryPage(found, "")
-    token = desk.page_tokens.write(who.tenant, shape, (found[size - 1].number,))
-    return HistoryPage(found[:size], token)
+    return HistoryPage(*desk.page_tokens.cut(who.tenant, shape, found, size, lambda last: (last.number,)))

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from booking.domain.pages import DEFAULT_SIZE, Position
+from booking.domain.pages import DEFAULT_SIZE, Position, instant_and_id
 from booking.domain.recent_change import RecentChange
 from booking.storage import recent_changes
 from booking.storage.recent_changes import Filter
@@ -30,15 +29,9 @@ async def list_recent_changes(desk: Desk, campaign_id: str, page_size: int, page
     mine.require_sight(campaign_id, "")
     size = page_size or DEFAULT_SIZE
     async with desk.db.uow(who.tenant) as tx:
-        found = await recent_changes.page(tx, Filter(mine, campaign_id), _before(position), size + 1)
-    if len(found) <= size:
-        return ChangePage(found, "")
-    last = found[size - 1]
-    here = (last.happened_at.isoformat(), last.event_id)
-    return ChangePage(found[:size], desk.page_tokens.write(who.tenant, shape, here))
+        found = await recent_changes.page(tx, Filter(mine, campaign_id), instant_and_id(position), size + 1)
+    return ChangePage(*desk.page_tokens.cut(who.tenant, shape, found, size, _position))
 
 
-def _before(position: Position | None) -> tuple[datetime, str] | None:
-    if position is None:
-        return None
-    return datetime.fromisoformat(str(position[0])), str(position[1])
+def _position(change: RecentChange) -> Position:
+    return change.happened_at.isoformat(), change.event_id

@@ -5,12 +5,19 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from booking.domain.grounds import Grounds
-from booking.domain.parameters import OUTCOMES_DUE_DAYS
+from booking.domain.parameters import (
+    GRADE_IDEAL_UP_TO,
+    GRADE_OK_UP_TO,
+    OUTCOMES_DUE_DAYS,
+    SLOT_GRANULARITY,
+)
+from booking.domain.policies import earliest_start
 from booking.storage import appointments
 from booking.usecases.desk import Desk
 from booking.usecases.ports import NO_SLOTS, FoundSlots, SlotQuery
 from kit.errors import Reason
 from kit.rpc.context import caller
+from kit.values.latlng import LatLng
 from kit.values.window import Window
 
 
@@ -21,6 +28,34 @@ class LeftOut:
     agent_id: str
     window: Window
     reason: str
+
+
+def query_of(
+    grounds: Grounds,
+    point: LatLng,
+    duration: timedelta,
+    windows: Sequence[Window],
+    *,
+    limit: int,
+) -> SlotQuery:
+    """A search over all agents of a campaign by its own terms: on its grid, from its lead time on."""
+    counts = grounds.parameters
+    return SlotQuery(
+        campaign_id=grounds.campaign.campaign_id,
+        point=point,
+        duration=duration,
+        windows=windows,
+        not_before=earliest_start(grounds.now, counts.lead_time),
+        as_of=grounds.now.replace(microsecond=0),
+        agent_ids=grounds.campaign.agent_ids,
+        skills=grounds.campaign.skills,
+        buffer=grounds.campaign.buffer,
+        limit=limit,
+        explain=False,
+        granularity=counts[SLOT_GRANULARITY],
+        ideal_up_to=counts[GRADE_IDEAL_UP_TO],
+        ok_up_to=counts[GRADE_OK_UP_TO],
+    )
 
 
 async def search_slots(

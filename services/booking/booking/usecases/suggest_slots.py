@@ -5,17 +5,17 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from booking.domain import days, errors, parameters
+from booking.domain import days, errors
 from booking.domain.campaign import zone
 from booking.domain.days import hours_near
 from booking.domain.grounds import Grounds
-from booking.domain.policies import earliest_start, refusals
+from booking.domain.policies import refusals
 from booking.domain.slot_token import SuggestedSlot
 from booking.usecases import slot_pages
 from booking.usecases.desk import Desk
 from booking.usecases.ports import NO_SLOTS, FoundDetour, FoundSlot, FoundSlots, SlotQuery
 from booking.usecases.reach import reach
-from booking.usecases.search_slots import LeftOut, search_slots
+from booking.usecases.search_slots import LeftOut, query_of, search_slots
 from booking.usecases.telling import agent_hidden, require_agents_shown
 from kit.errors import GiroError
 from kit.rpc.context import caller
@@ -92,22 +92,12 @@ async def suggest_slots(desk: Desk, query: SuggestSlots) -> Suggestions:
 
 def slot_query(query: SuggestSlots, grounds: Grounds, windows: Sequence[Window]) -> SlotQuery:
     """What the ledger is asked. Raises AGENT_NOT_IN_CAMPAIGN, OUT_OF_SCOPE, and NotFound for a contact."""
-    counts, now = grounds.parameters, grounds.now
-    return SlotQuery(
-        campaign_id=query.campaign_id,
-        point=query.point or grounds.required_contact_point(),
-        duration=query.duration,
-        windows=windows,
-        not_before=earliest_start(now, counts.lead_time),
-        as_of=now.replace(microsecond=0),
+    point = query.point or grounds.required_contact_point()
+    limit = query.limit or DEFAULT_LIMIT
+    return replace(
+        query_of(grounds, point, query.duration, windows, limit=limit),
         agent_ids=_agents(query, grounds),
-        skills=grounds.campaign.skills,
-        buffer=grounds.campaign.buffer,
-        limit=query.limit or DEFAULT_LIMIT,
         explain=query.explain,
-        granularity=counts[parameters.SLOT_GRANULARITY],
-        ideal_up_to=counts[parameters.GRADE_IDEAL_UP_TO],
-        ok_up_to=counts[parameters.GRADE_OK_UP_TO],
         starts=query.starts,
         near=hours_near(query.near, windows, zone(grounds.campaign.time_zone)),
     )

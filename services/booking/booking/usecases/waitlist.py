@@ -5,7 +5,7 @@ the offer's row to itself, and books the hold, once; what a crash leaves is sett
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -13,13 +13,14 @@ from booking import events
 from booking.domain import errors, parameters
 from booking.domain.appointment import WITH_STOP, Card, State
 from booking.domain.grounds import Grounds
-from booking.domain.policies import earliest_start, refusals
+from booking.domain.policies import refusals
 from booking.domain.waitlist import Entry, Offer, OfferState, Opening, WaitlistState
 from booking.storage import bookings, campaigns, waitlist
 from booking.usecases.book_appointment import BookAppointment, HeldSlot, book_appointment
 from booking.usecases.desk import Desk
 from booking.usecases.ports import REFUSALS, NewHold, SlotQuery
 from booking.usecases.reach import reach
+from booking.usecases.search_slots import query_of
 from kit import telemetry
 from kit.db.claims import Claim
 from kit.db.uow import Tx
@@ -323,24 +324,10 @@ async def _kept(desk: Desk, tenant: str, candidate: _Candidate) -> Offer | None:
 
 
 def _query(candidate: _Candidate, part: Window) -> SlotQuery:
-    grounds, entry = candidate.grounds, candidate.entry
-    counts = grounds.parameters
-    return SlotQuery(
-        campaign_id=entry.campaign_id,
-        point=grounds.required_contact_point(),
-        duration=entry.duration,
-        windows=[part],
-        not_before=earliest_start(grounds.now, counts.lead_time),
-        as_of=grounds.now.replace(microsecond=0),
-        agent_ids=[candidate.opening.agent_id],
-        skills=grounds.campaign.skills,
-        buffer=grounds.campaign.buffer,
-        limit=1,
-        explain=False,
-        granularity=timedelta(0),
-        ideal_up_to=counts[parameters.GRADE_IDEAL_UP_TO],
-        ok_up_to=counts[parameters.GRADE_OK_UP_TO],
-    )
+    """The first start in that part, on any second."""
+    grounds = candidate.grounds
+    query = query_of(grounds, grounds.required_contact_point(), candidate.entry.duration, [part], limit=1)
+    return replace(query, agent_ids=[candidate.opening.agent_id], granularity=timedelta(0))
 
 
 async def _record(desk: Desk, tenant: str, candidate: _Candidate, offer: Offer | None) -> bool:

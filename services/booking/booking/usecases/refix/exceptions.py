@@ -1,14 +1,13 @@
 """What a procedure cannot do: nothing moves, and people are told, with starts that fit (R-060, BK-29)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from booking import events
-from booking.domain import parameters
 from booking.domain.appointment import Appointment
 from booking.domain.history import Entry, HistoryKind
-from booking.domain.pages import DEFAULT_SIZE
+from booking.domain.pages import DEFAULT_SIZE, Position, instant_and_id
 from booking.domain.refix import Alternative
 from booking.domain.refusal import Refusal
 from booking.storage import bookings, history, moves, refix_exceptions, refix_requests
@@ -16,8 +15,8 @@ from booking.storage.recalls import START_OF_TIME
 from booking.storage.refix_exceptions import RefixException
 from booking.storage.refix_requests import RefixRequest
 from booking.usecases.desk import Desk
-from booking.usecases.ports import SlotQuery
 from booking.usecases.reach import reach
+from booking.usecases.search_slots import query_of
 from kit.db.uow import Tx
 from kit.errors import GiroError
 from kit.failpoints import failpoint
@@ -73,14 +72,14 @@ async def list_exceptions(desk: Desk, campaign_id: str, page_size: int, page_tok
     mine = reach()
     mine.require_sight(campaign_id, "")
     size = page_size or DEFAULT_SIZE
-    after = (datetime.fromisoformat(str(position[0])), str(position[1])) if position else (START_OF_TIME, "")
+    after = instant_and_id(position) or (START_OF_TIME, "")
     async with desk.db.uow(who.tenant) as tx:
         found = await refix_exceptions.page(tx, mine, campaign_id, after, size + 1)
-    if len(found) <= size:
-        return ExceptionPage(found, "")
-    last = found[size - 1]
-    token = desk.page_tokens.write(who.tenant, shape, (last.raised_at.isoformat(), last.exception_id))
-    return ExceptionPage(found[:size], token)
+    return ExceptionPage(*desk.page_tokens.cut(who.tenant, shape, found, size, _position))
+
+
+def _position(exception: RefixException) -> Position:
+    return exception.raised_at.isoformat(), exception.exception_id
 
 
 async def _give_up(tx: Tx, failure: Failure) -> bool:
@@ -131,29 +130,14 @@ async def _alternatives(
     if grounds is None:
         raise RuntimeError(f"{appointment.appointment_id} has no campaign")
     begin = max(refix_at - timedelta(days=1), grounds.now).replace(microsecond=0) + _SECOND
-    counts = grounds.parameters
+    windows = (Window(begin, begin + _LOOK_AHEAD),)
     own, others = (appointment.agent_id,), grounds.campaign.agent_ids
     found: list[Alternative] = []
     for agents in (own, [each for each in others if each not in own]):
         if len(found) >= ALTERNATIVES or not agents:
             break
-        query = SlotQuery(
-            campaign_id=appointment.campaign_id,
-            point=appointment.point,
-            duration=appointment.window.duration,
-            windows=(Window(begin, begin + _LOOK_AHEAD),),
-            not_before=begin,
-            as_of=grounds.now.replace(microsecond=0),
-            agent_ids=agents,
-            skills=grounds.campaign.skills,
-            buffer=grounds.campaign.buffer,
-            limit=_STARTS,
-            explain=False,
-            granularity=counts[parameters.SLOT_GRANULARITY],
-            ideal_up_to=counts[parameters.GRADE_IDEAL_UP_TO],
-            ok_up_to=counts[parameters.GRADE_OK_UP_TO],
-        )
-        slots = (await desk.ledger.search(tenant, query)).slots
+        query = query_of(grounds, appointment.point, appointment.window.duration, windows, limit=_STARTS)
+        slots = (await desk.ledger.search(tenant, replace(query, agent_ids=agents, not_before=begin))).slots
         starts = [Alternative(slot.agent_id, _at(slot.start), _at(slot.end)) for slot in slots]
         near = sorted(starts, key=lambda each: (abs(each.start - refix_at), each.agent_id))
         found.extend(near[: ALTERNATIVES - len(found)])

@@ -7,7 +7,7 @@ from datetime import datetime
 from booking import events
 from booking.domain import errors
 from booking.domain.history import Entry, HistoryKind
-from booking.domain.pages import DEFAULT_SIZE
+from booking.domain.pages import DEFAULT_SIZE, Position, instant_and_id
 from booking.domain.refix import OperatorRecall
 from booking.storage import appointments, history, recalls
 from booking.storage.recalls import START_OF_TIME, Eyes
@@ -42,14 +42,14 @@ async def list_recalls(desk: Desk, campaign_id: str, page_size: int, page_token:
     mine = reach()
     mine.require_sight(campaign_id, "")
     size = page_size or DEFAULT_SIZE
-    after = (datetime.fromisoformat(str(position[0])), str(position[1])) if position else (START_OF_TIME, "")
+    after = instant_and_id(position) or (START_OF_TIME, "")
     async with desk.db.uow(who.tenant) as tx:
         found = await recalls.page(tx, Eyes(mine, who.subject, sees_all(), campaign_id), after, size + 1)
-    if len(found) <= size:
-        return RecallPage(found, "")
-    last = found[size - 1]
-    token = desk.page_tokens.write(who.tenant, shape, (last.due_at.isoformat(), last.recall_id))
-    return RecallPage(found[:size], token)
+    return RecallPage(*desk.page_tokens.cut(who.tenant, shape, found, size, _position))
+
+
+def _position(recall: OperatorRecall) -> Position:
+    return recall.due_at.isoformat(), recall.recall_id
 
 
 async def close_recall(desk: Desk, recall_id: str, note: str) -> OperatorRecall:
