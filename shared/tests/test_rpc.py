@@ -382,14 +382,18 @@ async def test_an_rpc_without_access_stops_its_server(probe_contract: Any, keys:
         Server(ServiceSettings(), [careless], Authenticator("", ""), RpcMetrics())
 
 
-async def test_grants_limited_to_campaigns_stay_there() -> None:
-    caller = Caller("usr_1", "ten_1", (OPERATOR,))
-    caller.require_campaign("cmp_1")
-    with pytest.raises(NotAllowed) as failed:
-        caller.require_campaign("cmp_2")
-    assert failed.value.reason is Reason.OUT_OF_SCOPE
-    wide = Caller("usr_1", "ten_1", (OPERATOR, Grant("OPERATOR", "tenant", "ten_1")))
-    wide.require_campaign("cmp_2")
+async def test_grants_of_one_campaign_or_agent_are_not_the_whole_tenant() -> None:
+    of_agent = Grant("AGENT", "agent", "agt_1")
+    for limited in (
+        (),
+        (OPERATOR,),
+        (of_agent,),
+        (OPERATOR, of_agent),
+        (Grant("OPERATOR", "zone", "zon_1"),),
+    ):
+        assert not Caller("usr_1", "ten_1", limited).is_whole
+    for whole in (Grant("OPERATOR", "tenant", "ten_1"), Grant("BRANCH_MANAGER", "branch", "brn_1")):
+        assert Caller("usr_1", "ten_1", (OPERATOR, whole)).is_whole
 
 
 # --- context, deadlines, metrics --------------------------------------------------------------------------

@@ -1,8 +1,9 @@
-"""A role limited to one campaign sets nothing of the travel data and the zones, which all campaigns share
-(R-181)."""
+"""A role limited to one campaign sets nothing of the agents, the travel data and the zones, which all
+campaigns share (R-181)."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import grpc
@@ -11,16 +12,38 @@ import pytest_asyncio
 from google.protobuf.message import Message
 
 from allinone.stack import Stack
+from giro.common.v1 import travel_pb2
 from giro.geo.v1 import geo_pb2, travel_profile_pb2, zones_pb2
 from kit.errors import GiroError, NotAllowed, Reason
+from kit.values.ids import new_id
 from tests.contracts.requests import RPCS, refusal_of, response_class
 from tests.contracts.tokens import user_token
-from tests.world import World, request_id
+from tests.world import World, request_id, stamp
 
 PACKAGE = "/giro.geo.v1."
 ROLE = "PROJECT_MANAGER"
 
+_CALENDAR = geo_pb2.Calendar(
+    time_zone="UTC", shifts=[geo_pb2.Shift(weekday=geo_pb2.WEEKDAY_MONDAY, start="00:00", end="24:00")]
+)
+
+
+def _absence(world: World) -> Message:
+    """One that no visit is in the way of."""
+    start = world.day(40)
+    window = travel_pb2.TimeWindow(start=stamp(start), end=stamp(start + timedelta(hours=1)))
+    return geo_pb2.AddAbsenceRequest(agent_id=world.agents[0], window=window, request_id=request_id())
+
+
 OF_THE_TENANT: dict[str, Callable[[World], Message]] = {
+    "GeoService/CreateAgent": lambda _: geo_pb2.CreateAgentRequest(
+        display_name="Agent", calendar=_CALENDAR, request_id=request_id()
+    ),
+    "GeoService/SetAgentCalendar": lambda world: geo_pb2.SetAgentCalendarRequest(
+        agent_id=world.agents[0], calendar=_CALENDAR
+    ),
+    "GeoService/AddAbsence": _absence,
+    "GeoService/RemoveAbsence": lambda world: geo_pb2.RemoveAbsenceRequest(absence_id=new_id("abs")),
     "TravelProfileService/SetTravelProfile": lambda _: travel_profile_pb2.SetTravelProfileRequest(
         request_id=request_id()
     ),
@@ -34,6 +57,9 @@ OF_THE_TENANT: dict[str, Callable[[World], Message]] = {
     "ZoneService/DeleteZone": lambda _: zones_pb2.DeleteZoneRequest(zone_id="zon_1"),
     "ZoneService/SetAgentZones": lambda world: zones_pb2.SetAgentZonesRequest(agent_id=world.agents[0]),
 }
+
+WRITES = ("Create", "Set", "Add", "Remove", "Upsert", "Delete", "Import")
+"""How the names of RPCs begin that change something."""
 
 
 @dataclass
@@ -67,6 +93,8 @@ class Office:
                 name="max_visits_per_day", agent_id=self.world.agents[0]
             ),
             "ZoneService/ListZones": zones_pb2.ListZonesRequest(),
+            "GeoService/ListAgents": geo_pb2.ListAgentsRequest(),
+            "GeoService/GetItinerary": geo_pb2.GetItineraryRequest(agent_id=self.world.agents[0]),
         }
         return [await self.ask(method, request, "") for method, request in asked.items()]
 
@@ -78,6 +106,12 @@ async def office(stack: Stack) -> AsyncIterator[Office]:
     async with grpc.aio.insecure_channel(stack.urls.targets["geo"]) as channel:
         yield Office(stack, world, channel)
     await world.close()
+
+
+def test_every_rpc_that_changes_something_is_asked() -> None:
+    of_geo = {path.removeprefix(PACKAGE) for path in RPCS if path.startswith(PACKAGE)}
+    public = {name for name in of_geo if not name.startswith("LedgerService/")}
+    assert {name for name in public if name.partition("/")[2].startswith(WRITES)} == OF_THE_TENANT.keys()
 
 
 @pytest.mark.asyncio

@@ -5,20 +5,26 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Final
 
-from kit.errors import NotAllowed, Reason, Unauthenticated
+from kit.errors import Reason, Unauthenticated
 
 TENANT: Final = "tenant"
 BRANCH: Final = "branch"
 CAMPAIGN: Final = "campaign"
+AGENT: Final = "agent"
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role, as in `OPERATOR`, within the whole tenant (`tenant`), one `branch` or one `campaign`."""
+    """A role, as in `OPERATOR`, within the whole tenant (`tenant`), one `branch`, `campaign` or `agent`."""
 
     role: str
     scope_kind: str
     scope_id: str
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it reaches all campaigns and agents; one of a branch does, as they belong to none yet."""
+        return self.scope_kind in {TENANT, BRANCH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +42,13 @@ class Caller:
     service: str | None = None
 
     def has_role(self, *roles: str) -> bool:
-        """Whether any grant, of any scope, is one of these roles."""
+        """Whether any grant, of any scope, is one of these roles: for what is no campaign's or agent's."""
         return any(grant.role in roles for grant in self.grants)
 
-    def campaigns(self) -> frozenset[str] | None:
-        """The only campaigns this caller may act on, or None when it is limited to none in particular."""
-        limited = {grant.scope_id for grant in self.grants if grant.scope_kind == CAMPAIGN}
-        if not limited or any(grant.scope_kind != CAMPAIGN for grant in self.grants):
-            return None
-        return frozenset(limited)
-
-    def require_campaign(self, campaign_id: str) -> None:
-        """Raises NotAllowed (OUT_OF_SCOPE) when the caller's grants are limited to other campaigns."""
-        limited = self.campaigns()
-        if limited is not None and campaign_id not in limited:
-            raise NotAllowed(Reason.OUT_OF_SCOPE, f"your role does not reach campaign {campaign_id}")
+    @property
+    def is_whole(self) -> bool:
+        """Whether some grant reaches the whole tenant."""
+        return any(grant.is_whole for grant in self.grants)
 
     def with_request_id(self, request_id: str) -> "Caller":
         """The same caller in this request."""

@@ -18,9 +18,17 @@ class Reach:
         if not self.whole:
             raise _out_of_scope()
 
+    def covers(self, campaign_id: str) -> bool:
+        """Whether the campaign is within reach; for an empty id, all of them."""
+        return self.whole or campaign_id in self.campaigns
+
+    def shows(self, campaign_id: str, agent_id: str) -> bool:
+        """Whether an agent's appointment of a campaign may be read."""
+        return self.covers(campaign_id) or agent_id in self.agents
+
     def require_campaign(self, campaign_id: str) -> None:
         """Raises NotAllowed (OUT_OF_SCOPE) unless the campaign is within reach."""
-        if not self.whole and campaign_id not in self.campaigns:
+        if not self.covers(campaign_id):
             raise _out_of_scope()
 
     def require_sight(self, campaign_id: str, agent_id: str) -> None:
@@ -28,8 +36,7 @@ class Reach:
 
         An empty id asks about the others alone: whether a list limited like that shows anything at all.
         """
-        seen = self.whole or campaign_id in self.campaigns or agent_id in self.agents
-        if not seen and not self._some(campaign_id, agent_id):
+        if not self.shows(campaign_id, agent_id) and not self._some(campaign_id, agent_id):
             raise _out_of_scope()
 
     def _some(self, campaign_id: str, agent_id: str) -> bool:

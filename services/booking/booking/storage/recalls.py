@@ -52,7 +52,10 @@ _RELEASE = text(
     """  # noqa: S608 - constants
 )
 
-_MINE = "(NOT private OR :all OR operator_id = :user OR release_at <= :now)"
+_MINE = """
+    (NOT private OR operator_id = :user OR release_at <= :now
+     OR :all OR campaign_id = ANY (CAST(:all_of AS text[])))
+"""
 
 _PAGE = text(
     f"""
@@ -87,11 +90,11 @@ START_OF_TIME = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
 
 @dataclass(frozen=True, slots=True)
 class Eyes:
-    """Who looks: `sees_all` sees others' private recalls too."""
+    """Who looks: in what is within `private`, others' private recalls too."""
 
     reach: Reach
     user_id: str
-    sees_all: bool
+    private: Reach
     campaign_id: str = ""
 
 
@@ -150,7 +153,8 @@ async def page(tx: Tx, eyes: Eyes, after: tuple[datetime, str], count: int) -> S
         "campaign": eyes.campaign_id,
         "whole": eyes.reach.whole,
         "campaigns": list(eyes.reach.campaigns),
-        "all": eyes.sees_all,
+        "all": eyes.private.whole,
+        "all_of": list(eyes.private.campaigns),
         "user": eyes.user_id,
         "now": await tx.now(),
         "rows": count,

@@ -12,8 +12,9 @@ _MOST = 1000
 _INSERT = text(
     """
     INSERT INTO booking.appointment_views (tenant_id, appointment_id, viewer_id, version, role, viewed_at)
-    SELECT :tenant, seen.appointment_id, :viewer, seen.version, :role, :now
-    FROM unnest(CAST(:ids AS text[]), CAST(:versions AS bigint[])) AS seen (appointment_id, version)
+    SELECT :tenant, seen.appointment_id, :viewer, seen.version, seen.role, :now
+    FROM unnest(CAST(:ids AS text[]), CAST(:versions AS bigint[]), CAST(:roles AS text[]))
+        AS seen (appointment_id, version, role)
     ON CONFLICT ON CONSTRAINT appointment_views_pkey DO NOTHING
     """
 )
@@ -31,13 +32,15 @@ _LIST = text(
 
 async def insert(tx: Tx, views: Sequence[View]) -> None:
     """Stores one person's views of one moment; those there are already stay."""
+    if not views:
+        return
     params = {
         "tenant": tx.tenant,
         "viewer": views[0].viewer_id,
-        "role": views[0].role,
         "now": views[0].viewed_at,
         "ids": [view.appointment_id for view in views],
         "versions": [view.version for view in views],
+        "roles": [view.role for view in views],
     }
     await tx.run(_INSERT, params)
 

@@ -26,7 +26,7 @@ from booking.domain.parameters import ANNULMENT_DEADLINE_DAYS
 from booking.storage import annulments, appointments, campaigns, parameters
 from booking.storage.annulments import Filter
 from booking.usecases.desk import Desk
-from booking.usecases.reach import reach
+from booking.usecases.reach import reach, reach_as
 from booking.usecases.refix import aftermath
 from kit.db.claims import Claim
 from kit.db.uow import Tx
@@ -36,6 +36,8 @@ from kit.values.ids import new_id
 
 ANNULLED = "annulled: "
 """How the note of a cancellation begins that an accepted claim brought."""
+
+_ENTER_MAIL = ("ADMINISTRATOR", "PROJECT_MANAGER", "OPERATOR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,7 @@ async def _claim(tx: Tx, command: ClaimAnnulment, appointment: Appointment) -> A
     require_writable(appointment)
     if appointment.state not in WITH_STOP:
         raise errors.wrong_state(appointment.state)
-    received_at = _received_at(command, await tx.now())
+    received_at = _received_at(command, appointment.campaign_id, await tx.now())
     campaign = await campaigns.get_counters(tx, appointment.campaign_id)
     days = (await parameters.effective(tx, campaign.campaign_id))[ANNULMENT_DEADLINE_DAYS]
     closed_from = closes_at(appointment.window.start, days, zone(campaign.time_zone))
@@ -153,13 +155,13 @@ async def _claim(tx: Tx, command: ClaimAnnulment, appointment: Appointment) -> A
     )
 
 
-def _received_at(command: ClaimAnnulment, now: datetime) -> datetime:
+def _received_at(command: ClaimAnnulment, campaign_id: str, now: datetime) -> datetime:
     """The stamp that decides (R-013): ours for the portal, the mail server's for an e-mail."""
     if command.channel is ClaimChannel.PORTAL:
         if command.received_at is not None:
             raise errors.invalid("received_at", "is told for an e-mail alone")
         return now
-    if not caller().has_role("ADMINISTRATOR", "PROJECT_MANAGER", "OPERATOR"):
+    if not reach_as(*_ENTER_MAIL).covers(campaign_id):
         raise errors.invalid("channel", "an e-mail is entered by the provider's people")
     if command.received_at is None:
         raise errors.invalid("received_at", "must be told for an e-mail")

@@ -10,7 +10,7 @@ from booking.storage import appointments
 from booking.storage.appointments import Filter
 from booking.usecases import views
 from booking.usecases.desk import Desk
-from booking.usecases.reach import reach
+from booking.usecases.reach import reach, reach_as
 from kit.rpc.context import caller
 
 
@@ -49,8 +49,10 @@ async def list_appointments(desk: Desk, query: ListAppointments) -> AppointmentP
         present = await tx.now() if query.upcoming else None
         wanted = Filter(mine, present, query.campaign_id, query.agent_id, query.zone)
         found = await appointments.page(tx, wanted, after_of(position), size + 1)
-        if who.has_role(*views.CLIENTS):
-            await views.record(tx, found[:size])
+        client = reach_as(*views.CLIENTS)
+        await views.record(
+            tx, [each for each in found[:size] if client.shows(each.campaign_id, each.agent_id)]
+        )
     return page_of(desk, shape, found, size)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from booking.domain import errors
 from booking.domain.appointment import Appointment
@@ -11,7 +10,7 @@ from booking.domain.parameters import UNAVAILABILITY_NOTICE_DAYS
 from booking.domain.unavailability import Days, Unavailability, is_late
 from booking.storage import campaigns, contacts, parameters, unavailabilities
 from booking.usecases.desk import Desk
-from booking.usecases.reach import reach
+from booking.usecases.reach import reach, reach_as
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.failpoints import failpoint
@@ -123,17 +122,17 @@ async def _note(tx: Tx, command: SetUnavailability, whose: _Whose) -> Unavailabi
         reported_at=now,
     )
     if is_late(now, days, notice):
-        noted = _overridden(noted, command.override_note, notice, now)
+        noted = _overridden(noted, command.override_note, notice, whose.campaign_id)
     await unavailabilities.insert(tx, noted)
     tx.refer(noted.unavailability_id)
     return noted
 
 
-def _overridden(noted: Unavailability, override_note: str, notice: int, now: datetime) -> Unavailability:
-    if now >= noted.days.window.end:
+def _overridden(noted: Unavailability, override_note: str, notice: int, campaign_id: str) -> Unavailability:
+    if noted.reported_at >= noted.days.window.end:
         raise errors.invalid("last_day", "must not be past")
     if not override_note:
         raise errors.notice_too_short(notice)
-    if not caller().has_role(*SUPERVISORS):
+    if not reach_as(*SUPERVISORS).covers(campaign_id):  # an agent's days are every campaign's
         raise errors.invalid("override_note", "is a supervisor's to give")
     return replace(noted, overridden_by=caller().subject, override_note=override_note)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from booking.domain.appointment import Appointment
+from booking.domain.reach import Reach
 from booking.domain.view import View
 from booking.storage import appointments, view_log
 from booking.usecases.desk import Desk
-from booking.usecases.reach import reach
+from booking.usecases.reach import reach, reach_as
 from kit.db.uow import Tx
 from kit.rpc.context import caller
 
@@ -16,13 +17,27 @@ CLIENTS: Final = ("CUSTOMER", "AGENT", "PARTNER")
 
 
 async def record(tx: Tx, shown: Sequence[Appointment]) -> None:
-    """Keeps that the caller sees these now, in these versions; what it saw before is kept as it is."""
+    """Keeps that the caller sees these now, in these versions; what it saw before is kept as it is.
+
+    Each is seen in a role that shows it, as a client if there is such a one.
+    """
     who = caller()
     if not shown or who.service is not None:
         return
     roles = sorted({grant.role for grant in who.grants}, key=lambda role: (role not in CLIENTS, role))
+    reaches = [(role, reach_as(role)) for role in roles]
     now = await tx.now()
-    await view_log.insert(tx, [View(a.appointment_id, who.subject, roles[0], a.version, now) for a in shown])
+    seen = [
+        View(each.appointment_id, who.subject, role, each.version, now)
+        for each in shown
+        if (role := _role(reaches, each))
+    ]
+    await view_log.insert(tx, seen)
+
+
+def _role(reaches: Sequence[tuple[str, Reach]], shown: Appointment) -> str:
+    fitting = (role for role, one in reaches if one.shows(shown.campaign_id, shown.agent_id))
+    return next(fitting, "")
 
 
 async def get_view_log(desk: Desk, appointment_id: str) -> Sequence[View]:

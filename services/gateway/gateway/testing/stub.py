@@ -14,50 +14,16 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_status import rpc_status
 
+from gateway.contract import CONTRACTS
 from gateway.testing.samples import sample
-from giro.booking.v1 import (
-    annulments_pb2,
-    booking_pb2,
-    calendars_pb2,
-    documents_pb2,
-    outcomes_pb2,
-    packages_pb2,
-    portal_pb2,
-    refix_pb2,
-    repairs_pb2,
-    series_pb2,
-    swaps_pb2,
-    unavailability_pb2,
-    visits_pb2,
-    waitlist_pb2,
-)
-from giro.geo.v1 import geo_pb2, ledger_pb2, planning_pb2, travel_profile_pb2, zones_pb2
-from giro.identity.v1 import identity_pb2
-from giro.reminders.v1 import reminders_pb2
+from giro.booking.v1 import visits_pb2
+from giro.geo.v1 import ledger_pb2
 
-_FILES: Final = (
-    identity_pb2,
-    booking_pb2,
-    calendars_pb2,
-    documents_pb2,
-    outcomes_pb2,
-    packages_pb2,
-    visits_pb2,
-    portal_pb2,
-    waitlist_pb2,
-    series_pb2,
-    swaps_pb2,
-    refix_pb2,
-    annulments_pb2,
-    unavailability_pb2,
-    repairs_pb2,
-    geo_pb2,
-    ledger_pb2,
-    planning_pb2,
-    travel_profile_pb2,
-    zones_pb2,
-    reminders_pb2,
-)
+_INTERNAL: Final = (visits_pb2.DESCRIPTOR, ledger_pb2.DESCRIPTOR)
+"""Contracts between services, which the gateway has no routes for."""
+
+CONTRACTS_SERVED: Final = (*(contract for _, contract in CONTRACTS), *_INTERNAL)
+"""Every contract there is: those with routes, and those between services."""
 
 
 @dataclass
@@ -84,8 +50,8 @@ class Stub:
     async def start(self, port: int = 0) -> None:
         """Serves on loopback, on any free port unless one is given."""
         self._server = grpc.aio.server()
-        for file in _FILES:
-            for service in file.DESCRIPTOR.services_by_name.values():
+        for file in CONTRACTS_SERVED:
+            for service in file.services_by_name.values():
                 self._server.add_generic_rpc_handlers((self._handlers(service),))
         health = health_aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(health, self._server)

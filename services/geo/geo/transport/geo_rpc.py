@@ -37,6 +37,7 @@ class GeoServicer(TravelCalls):
 
     async def CreateAgent(self, request: pb.CreateAgentRequest, context: Context) -> pb.Agent:
         """Makes an agent."""
+        require_whole()
         made = Agent(
             agent_id=new_id("agt"),
             display_name=request.display_name,
@@ -49,6 +50,7 @@ class GeoServicer(TravelCalls):
 
     async def SetAgentCalendar(self, request: pb.SetAgentCalendarRequest, context: Context) -> pb.Agent:
         """Replaces a calendar."""
+        require_whole()
         weekly = messages.calendar_in(request.calendar)
         changed = await set_calendar(self._ledger, caller().tenant, request.agent_id, weekly)
         return messages.agent(changed)
@@ -70,6 +72,7 @@ class GeoServicer(TravelCalls):
 
     async def AddAbsence(self, request: pb.AddAbsenceRequest, context: Context) -> pb.Absence:
         """Blocks time."""
+        require_whole()
         window = messages.window(request.window, "window", LONGEST_ABSENCE)
         command = AddAbsence(request.agent_id, window, request.note, request.request_id)
         return messages.absence(await add_absence(self._ledger, caller().tenant, command))
@@ -78,6 +81,7 @@ class GeoServicer(TravelCalls):
         self, request: pb.RemoveAbsenceRequest, context: Context
     ) -> pb.RemoveAbsenceResponse:
         """Gives blocked time back."""
+        require_whole()
         await remove_absence(self._ledger, caller().tenant, request.absence_id)
         return pb.RemoveAbsenceResponse()
 

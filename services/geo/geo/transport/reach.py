@@ -1,11 +1,7 @@
 """How far the caller's grants reach within the tenant."""
 
-from typing import Final
-
 from kit.errors import NotAllowed, Reason
-from kit.rpc.context import CAMPAIGN, caller
-
-_AGENT: Final = "agent"
+from kit.rpc.context import AGENT, caller
 
 
 def require_agent(agent_id: str) -> None:
@@ -14,7 +10,7 @@ def require_agent(agent_id: str) -> None:
     Any other grant reads all agents of the tenant: campaigns share them. Services ask for everybody.
     """
     who = caller()
-    own = {grant.scope_id for grant in who.grants if grant.scope_kind == _AGENT}
+    own = {grant.scope_id for grant in who.grants if grant.scope_kind == AGENT}
     if who.service is None and len(own) == len(who.grants) and agent_id not in own:
         raise NotAllowed(Reason.OUT_OF_SCOPE, "your role does not reach this agent")
 
@@ -22,7 +18,8 @@ def require_agent(agent_id: str) -> None:
 def require_whole() -> None:
     """Raises NotAllowed (OUT_OF_SCOPE) unless some grant reaches the whole tenant, or a branch (R-181).
 
-    Zones, parameters and travel data count for every campaign: no role of one campaign or agent sets them.
+    Agents, zones, parameters and travel data count for every campaign: no role of one campaign or agent sets
+    them.
     """
-    if all(grant.scope_kind in {CAMPAIGN, _AGENT} for grant in caller().grants):
+    if not caller().is_whole:
         raise NotAllowed(Reason.OUT_OF_SCOPE, "your roles do not reach what is the whole tenant's")

@@ -5,14 +5,15 @@ campaigns (as in booking); one for campaigns reaches those campaigns alone.
 """
 
 from kit.errors import NotAllowed, Reason
-from kit.rpc.context import BRANCH, TENANT, caller
+from kit.rpc.context import BRANCH, CAMPAIGN, TENANT, caller
 
 
 def require_campaign(campaign_id: str) -> None:
     """Raises NotAllowed (OUT_OF_SCOPE) unless a campaign is within reach."""
-    if any(each.scope_kind in {TENANT, BRANCH} or each.scope_id == campaign_id for each in caller().grants):
-        return
-    raise _out_of_scope()
+    who = caller()
+    limited = {grant.scope_id for grant in who.grants if grant.scope_kind == CAMPAIGN}
+    if not who.is_whole and campaign_id not in limited:
+        raise _out_of_scope()
 
 
 def require_branch(branch_id: str) -> None:

@@ -12,7 +12,7 @@ from booking.domain.refix import OperatorRecall
 from booking.storage import appointments, history, recalls
 from booking.storage.recalls import START_OF_TIME, Eyes
 from booking.usecases.desk import Desk
-from booking.usecases.reach import reach
+from booking.usecases.reach import reach, reach_as
 from kit.db.uow import Tx
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
@@ -29,9 +29,9 @@ class RecallPage:
     next_page_token: str
 
 
-def sees_all() -> bool:
-    """Whether the caller sees and works other operators' private recalls."""
-    return caller().has_role(*_ALL)
+def sees_private(campaign_id: str) -> bool:
+    """Whether the caller sees and works other operators' private recalls of a campaign."""
+    return reach_as(*_ALL).covers(campaign_id)
 
 
 async def list_recalls(desk: Desk, campaign_id: str, page_size: int, page_token: str) -> RecallPage:
@@ -43,8 +43,9 @@ async def list_recalls(desk: Desk, campaign_id: str, page_size: int, page_token:
     mine.require_sight(campaign_id, "")
     size = page_size or DEFAULT_SIZE
     after = instant_and_id(position) or (START_OF_TIME, "")
+    eyes = Eyes(mine, who.subject, reach_as(*_ALL), campaign_id)
     async with desk.db.uow(who.tenant) as tx:
-        found = await recalls.page(tx, Eyes(mine, who.subject, sees_all(), campaign_id), after, size + 1)
+        found = await recalls.page(tx, eyes, after, size + 1)
     return RecallPage(*desk.page_tokens.cut(who.tenant, shape, found, size, _position))
 
 
@@ -83,7 +84,8 @@ async def close_recall(desk: Desk, recall_id: str, note: str) -> OperatorRecall:
 
 def _require_seen(recall: OperatorRecall, now: datetime) -> None:
     released = recall.release_at is not None and recall.release_at <= now
-    if recall.private and not released and not sees_all() and recall.operator_id != caller().subject:
+    mine = not recall.private or released or recall.operator_id == caller().subject
+    if not mine and not sees_private(recall.campaign_id):
         raise errors.not_found("recall", "recall_id")
 
 

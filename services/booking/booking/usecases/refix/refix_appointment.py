@@ -19,7 +19,7 @@ from booking.usecases.desk import Desk
 from booking.usecases.move_stop import PendingMove
 from booking.usecases.reach import reach
 from booking.usecases.refix import new_card
-from booking.usecases.refix.list_recalls import sees_all
+from booking.usecases.refix.list_recalls import sees_private
 from booking.usecases.refix.new_card import Successor
 from booking.usecases.telling import require_agents_shown
 from kit.db.claims import Claim
@@ -158,7 +158,9 @@ def _writes(
 async def _require_mine(tx: Tx, appointment: Appointment) -> None:
     """A private recall is worked by its own operator until it is released (R-078)."""
     recall = await recalls.open_of(tx, appointment.appointment_id)
-    if recall is None or not recall.private or sees_all() or recall.operator_id == caller().subject:
+    if recall is None or not recall.private or recall.operator_id == caller().subject:
+        return
+    if sees_private(appointment.campaign_id):
         return
     if recall.release_at is None or await tx.now() < recall.release_at:
         raise NotAllowed(Reason.OUT_OF_SCOPE, "the recall of this appointment is another operator's")
