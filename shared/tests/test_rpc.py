@@ -140,7 +140,9 @@ async def world(probe_contract: Any, keys: Keys) -> AsyncIterator[World]:
                 raise self.raises
 
         async def Sum(self, requests: Any, _: Any) -> Any:
-            return messages.EchoResponse(n=sum([request.n async for request in requests]))
+            total = sum([request.n async for request in requests])
+            self.seen = {"left": context.time_left()}
+            return messages.EchoResponse(n=total)
 
     servicer, registry = Servicer(), CollectorRegistry()
     settings = ServiceSettings(jwks_file=keys.jwks, service_key=SECRET)
@@ -435,6 +437,38 @@ async def test_a_call_over_the_cap_ends(world: World, monkeypatch: pytest.Monkey
     monkeypatch.setattr("kit.rpc.interceptors.context.MAX_SECONDS", 0.05)
     world.servicer.do = asyncio.Event().wait
     await refused(world.echo(), grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+@pytest.mark.parametrize(("timeout", "left"), [(None, None), (50, 10)])
+async def test_a_slow_sender_has_its_own_deadline_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch, timeout: float | None, left: float | None
+) -> None:
+    ahead = 0.0
+
+    class Clock:
+        @staticmethod
+        def monotonic() -> float:
+            return time.monotonic() + ahead
+
+    monkeypatch.setattr(context, "time", Clock)
+
+    async def slowly() -> AsyncIterator[Any]:
+        nonlocal ahead
+        yield world.messages.EchoRequest(n=1)
+        while not world.registry.get_sample_value("grpc_server_started_total", labels):
+            await asyncio.sleep(0.01)  # until the call has begun
+        ahead = 40.0
+        yield world.messages.EchoRequest(n=2)
+
+    labels = {
+        "grpc_type": "client_stream",
+        "grpc_service": "giro.probe.v1.ProbeService",
+        "grpc_method": "Sum",
+    }
+    metadata = [("authorization", f"Bearer {world.keys.token()}")]
+    assert (await world.stub.Sum(slowly(), metadata=metadata, timeout=timeout)).n == 3
+    seen = world.servicer.seen["left"]
+    assert seen is None if left is None else left - 5 < seen <= left
 
 
 async def test_calls_are_counted_by_code(world: World) -> None:

@@ -54,7 +54,7 @@ class Chain:
 
     async def unary_stream(self, data: bytes, context: Any) -> AsyncIterator[Any]:
         """One request, many responses; the time limit is the client's own."""
-        call = Call(self, context)
+        call = Call(self, context, streams=True)
         try:
             call.admit()
             async for response in self.behavior(self.decode(data), context):
@@ -67,7 +67,7 @@ class Chain:
 
     async def stream_unary(self, requests: AsyncIterator[bytes], context: Any) -> Any:
         """Many requests, one response."""
-        call = Call(self, context)
+        call = Call(self, context, streams=True)
         try:
             call.admit()
             return await self.behavior(self._decoded(requests), context)
@@ -79,7 +79,7 @@ class Chain:
 
     async def stream_stream(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[Any]:
         """Many requests, many responses."""
-        call = Call(self, context)
+        call = Call(self, context, streams=True)
         try:
             call.admit()
             async for response in self.behavior(self._decoded(requests), context):
@@ -100,11 +100,11 @@ class Call:
 
     __slots__ = ("_chain", "_code", "_context", "_metadata", "_started", "frame")
 
-    def __init__(self, chain: Chain, context: Any) -> None:
+    def __init__(self, chain: Chain, context: Any, *, streams: bool = False) -> None:
         self._chain, self._context, self._code = chain, context, "OK"
         self._started = time.perf_counter()
         self._metadata = as_mapping(context.invocation_metadata())
-        self.frame = Frame(self._metadata, context.time_remaining())
+        self.frame = Frame(self._metadata, context.time_remaining(), streams=streams)
         chain.metrics.begin()
 
     def admit(self) -> None:

@@ -10,7 +10,11 @@ from kit.rpc import context
 from kit.rpc.context import Caller
 
 MAX_SECONDS: Final = 30.0
-"""The longest that a unary RPC may take, whatever deadline the client set."""
+"""The longest that a unary RPC may take, whatever deadline the client set.
+
+A stream lasts as long as its sender or reader needs: only the client's own deadline ends it, and the longest
+age of a connection (`kit.rpc.server`).
+"""
 
 _REQUEST_ID: Final = re.compile(r"^[A-Za-z0-9._:-]{1,128}$")
 
@@ -20,14 +24,15 @@ class Frame:
 
     __slots__ = ("_caller", "_deadline", "_work", "cap", "request_id")
 
-    def __init__(self, metadata: Mapping[str, Any], time_remaining: float | None) -> None:
+    def __init__(self, metadata: Mapping[str, Any], time_remaining: float | None, *, streams: bool) -> None:
         given = metadata.get("x-request-id")
         usable = given if isinstance(given, str) and _REQUEST_ID.match(given) else None
         traceparent = metadata.get("traceparent")
         self._work = telemetry.enter(traceparent if isinstance(traceparent, str) else None, usable)
         self.request_id = telemetry.request_id()
         # grpc itself ends a call at its client's deadline; a later one, or none, is ended here
-        self.cap = None if time_remaining is not None and time_remaining <= MAX_SECONDS else MAX_SECONDS
+        in_time = time_remaining is not None and time_remaining <= MAX_SECONDS
+        self.cap = None if streams or in_time else MAX_SECONDS
         self._deadline = context.set_time_left(time_remaining if self.cap is None else self.cap)
         self._caller: Token[Caller | None] = context.become(None)
 
