@@ -1,5 +1,6 @@
 """How many appointments a campaign has, by agent and by zone (R-005, R-006)."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -36,14 +37,6 @@ class ReportCount:
         """Those in one state."""
         return self.by_state.get(state, 0)
 
-    @classmethod
-    def summed(cls, of: str, tallies: Iterable[Tally]) -> Self:
-        """The sum of some tallies."""
-        by_state: dict[State, int] = {}
-        for tally in tallies:
-            by_state[tally.state] = by_state.get(tally.state, 0) + tally.number
-        return cls(of, by_state)
-
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -54,15 +47,19 @@ class Report:
     zones: Sequence[ReportCount]
 
     @classmethod
-    def of(cls, tallies: Sequence[Tally]) -> Self:
-        """The report that tallies make."""
-        agents = sorted({tally.agent_id for tally in tallies})
-        zones = sorted({tally.zone for tally in tallies})
-        return cls(
-            ReportCount.summed("", tallies),
-            [ReportCount.summed(agent, (t for t in tallies if t.agent_id == agent)) for agent in agents],
-            [ReportCount.summed(zone, (t for t in tallies if t.zone == zone)) for zone in zones],
-        )
+    def of(cls, tallies: Iterable[Tally]) -> Self:
+        """The report that tallies make, each looked at once."""
+        whole: Counter[State] = Counter()
+        agents: defaultdict[str, Counter[State]] = defaultdict(Counter)
+        zones: defaultdict[str, Counter[State]] = defaultdict(Counter)
+        for tally in tallies:
+            for counts in (whole, agents[tally.agent_id], zones[tally.zone]):
+                counts[tally.state] += tally.number
+        return cls(ReportCount("", whole), _ordered(agents), _ordered(zones))
+
+
+def _ordered(by_name: Mapping[str, Mapping[State, int]]) -> Sequence[ReportCount]:
+    return [ReportCount(name, by_name[name]) for name in sorted(by_name)]
 
 
 @dataclass(frozen=True, slots=True)

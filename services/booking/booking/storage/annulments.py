@@ -19,8 +19,6 @@ from booking.domain.annulment import (
 from booking.domain.reach import Reach
 from kit.db.uow import Tx
 
-_MOST_CONTACTS = 100
-
 _INSERT_CONTACT = text(
     """
     INSERT INTO booking.agent_contacts
@@ -30,10 +28,16 @@ _INSERT_CONTACT = text(
 )
 
 _CONTACTS = text(
-    f"""
-    SELECT * FROM booking.agent_contacts WHERE tenant_id = :tenant AND appointment_id = :appointment
-    ORDER BY contacted_at, agent_contact_id LIMIT {_MOST_CONTACTS}
-    """  # noqa: S608 - a constant
+    """
+    SELECT * FROM booking.agent_contacts
+    WHERE tenant_id = :tenant AND appointment_id = :appointment
+      AND (CAST(:after AS timestamptz) IS NULL OR (contacted_at, agent_contact_id) > (:after, :after_id))
+    ORDER BY contacted_at, agent_contact_id LIMIT :rows
+    """
+)
+
+_CONTACT = text(
+    "SELECT * FROM booking.agent_contacts WHERE tenant_id = :tenant AND agent_contact_id = :contact"
 )
 
 _CONTACTED = text(
@@ -104,21 +108,23 @@ async def insert_contact(tx: Tx, contact: AgentContact) -> None:
     await tx.run(_INSERT_CONTACT, params)
 
 
-async def contacts(tx: Tx, appointment_id: str) -> Sequence[AgentContact]:
-    """Those of one appointment, by when."""
-    found = await tx.run(_CONTACTS, {"tenant": tx.tenant, "appointment": appointment_id})
-    return [
-        AgentContact(
-            agent_contact_id=row.agent_contact_id,
-            appointment_id=row.appointment_id,
-            channel=ContactChannel(row.channel),
-            contacted_at=row.contacted_at,
-            note=row.note,
-            recorded_by=row.recorded_by,
-            recorded_at=row.recorded_at,
-        )
-        for row in found
-    ]
+async def contact(tx: Tx, agent_contact_id: str) -> AgentContact:
+    """One contact that is known to be there."""
+    return _contact((await tx.run(_CONTACT, {"tenant": tx.tenant, "contact": agent_contact_id})).one())
+
+
+async def contacts(
+    tx: Tx, appointment_id: str, after: tuple[datetime, str] | None, count: int
+) -> Sequence[AgentContact]:
+    """Those of one appointment, by when, then id, from after one on."""
+    params = {
+        "tenant": tx.tenant,
+        "appointment": appointment_id,
+        "after": after[0] if after else None,
+        "after_id": after[1] if after else "",
+        "rows": count,
+    }
+    return [_contact(row) for row in await tx.run(_CONTACTS, params)]
 
 
 async def contacted_by(tx: Tx, appointment_id: str, moment: datetime) -> bool:
@@ -184,6 +190,18 @@ async def page(
         "rows": count,
     }
     return [_claim(row) for row in await tx.run(_LIST, params)]
+
+
+def _contact(row: Any) -> AgentContact:
+    return AgentContact(
+        agent_contact_id=row.agent_contact_id,
+        appointment_id=row.appointment_id,
+        channel=ContactChannel(row.channel),
+        contacted_at=row.contacted_at,
+        note=row.note,
+        recorded_by=row.recorded_by,
+        recorded_at=row.recorded_at,
+    )
 
 
 def _found(row: Any) -> AnnulmentClaim:

@@ -47,9 +47,12 @@ class AnnulmentsServicer(AnnulmentsServiceServicer):
     async def ListAgentContacts(
         self, request: pb.ListAgentContactsRequest, _: Any
     ) -> pb.ListAgentContactsResponse:
-        """The contacts."""
-        found = await annulments.list_agent_contacts(self._desk, request.appointment_id)
-        return pb.ListAgentContactsResponse(contacts=map(_contact, found))
+        """A page of contacts."""
+        wanted = request.page_size, request.page_token
+        page = await annulments.list_agent_contacts(self._desk, request.appointment_id, wanted)
+        return pb.ListAgentContactsResponse(
+            contacts=map(_contact, page.contacts), next_page_token=page.next_page_token
+        )
 
     async def ClaimAnnulment(self, request: pb.ClaimAnnulmentRequest, _: Any) -> pb.AnnulmentClaim:
         """Claims."""

@@ -1,18 +1,20 @@
 """PortalService: what customers and staff read."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from booking.domain.appointment import State
 from booking.domain.campaign import Campaign
 from booking.domain.package import Package
-from booking.domain.report import CountedPackage, ReportCount
+from booking.domain.report import CountedPackage, Report, ReportCount, ReportRow
 from booking.domain.support import SupportContact
 from booking.storage.reports import Part
 from booking.transport import messages
 from booking.usecases import portal, views
 from booking.usecases.desk import Desk
 from booking.usecases.list_to_confirm import ListToConfirm, list_to_confirm
+from booking.usecases.stream_report import ReportLimits, stream_report
 from giro.booking.v1 import portal_pb2 as pb
 from giro.booking.v1.portal_pb2_grpc import PortalServiceServicer
 
@@ -21,7 +23,7 @@ class PortalServicer(PortalServiceServicer):
     """Counters, reports, lists and logs; requests arrive checked against the contract."""
 
     def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+        self._desk, self._limits = desk, ReportLimits()
 
     async def GetCampaignBox(self, request: pb.GetCampaignBoxRequest, _: Any) -> pb.CampaignBox:
         """The counters."""
@@ -39,24 +41,19 @@ class PortalServicer(PortalServiceServicer):
 
     async def GetReport(self, request: pb.GetReportRequest, _: Any) -> pb.Report:
         """The counts."""
-        found = await portal.get_report(self._desk, request.campaign_id)
-        return pb.Report(
-            campaign=_count(found.campaign),
-            agents=map(_count, found.agents),
-            zones=map(_count, found.zones),
-        )
+        return _report(await portal.get_report(self._desk, request.campaign_id))
 
     async def StreamReport(
         self, request: pb.StreamReportRequest, _: Any
     ) -> AsyncIterator[pb.StreamReportResponse]:
-        """The rows."""
+        """The rows, then what they count up to."""
         part = Part(request.campaign_id, request.agent_id, request.zone)
-        async for batch in portal.stream_report(self._desk, part):
-            made = pb.StreamReportResponse()
-            for row in batch:
-                shown = messages.appointment(row.appointment)
-                made.rows.add(appointment=shown, contact_name=row.contact_name, address=row.address)
-            yield made
+        async with aclosing(stream_report(self._desk, self._limits, part)) as stream:
+            async for found in stream:
+                if isinstance(found, Report):
+                    yield pb.StreamReportResponse(summary=_report(found))
+                else:
+                    yield pb.StreamReportResponse(rows=map(_row, found))
 
     async def ListToConfirm(self, request: pb.ListToConfirmRequest, _: Any) -> pb.ListToConfirmResponse:
         """A page of appointments to confirm."""
@@ -101,6 +98,19 @@ def _counters(campaign_id: str, package: Package | CountedPackage) -> pb.Campaig
         taken=package.taken,
         to_confirm=package.to_confirm,
         cancelled_in_step=package.cancelled_in_step,
+    )
+
+
+def _row(found: ReportRow) -> pb.ReportRow:
+    shown = messages.appointment(found.appointment)
+    return pb.ReportRow(appointment=shown, contact_name=found.contact_name, address=found.address)
+
+
+def _report(found: Report) -> pb.Report:
+    return pb.Report(
+        campaign=_count(found.campaign),
+        agents=map(_count, found.agents),
+        zones=map(_count, found.zones),
     )
 
 

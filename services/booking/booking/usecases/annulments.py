@@ -64,6 +64,14 @@ class ClaimAnnulment:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactPage:
+    """Contacts by when, then id; the token is empty on the last page."""
+
+    contacts: Sequence[AgentContact]
+    next_page_token: str
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimPage:
     """Claims, the newest first; the token is empty on the last page."""
 
@@ -77,8 +85,7 @@ async def record_agent_contact(desk: Desk, command: RecordAgentContact) -> Agent
         appointment = await appointments.lock(tx, command.appointment_id)
         reach().require_sight(appointment.campaign_id, appointment.agent_id)
         if tx.claim_ref is not None:
-            known = await annulments.contacts(tx, command.appointment_id)
-            return next(each for each in known if each.agent_contact_id == tx.claim_ref)
+            return await annulments.contact(tx, tx.claim_ref)
         contact = _contact(command, appointment, await tx.now())
         await annulments.insert_contact(tx, contact)
         tx.refer(contact.agent_contact_id)
@@ -103,12 +110,21 @@ def _contact(command: RecordAgentContact, appointment: Appointment, now: datetim
     )
 
 
-async def list_agent_contacts(desk: Desk, appointment_id: str) -> Sequence[AgentContact]:
-    """At most 100, by when. Raises NotFound, NotAllowed."""
-    async with desk.db.uow(caller().tenant) as tx:
+async def list_agent_contacts(desk: Desk, appointment_id: str, page: tuple[int, str]) -> ContactPage:
+    """One page (size, token). Raises InvalidInput naming `page_token`, NotFound, NotAllowed."""
+    who, (wanted_size, token) = caller(), page
+    shape = ("agent contacts", appointment_id)
+    after = instant_and_id(desk.page_tokens.read(who.tenant, shape, token))
+    size = wanted_size or DEFAULT_SIZE
+    async with desk.db.uow(who.tenant) as tx:
         appointment = await appointments.get(tx, appointment_id)
         reach().require_sight(appointment.campaign_id, appointment.agent_id)
-        return await annulments.contacts(tx, appointment_id)
+        found = await annulments.contacts(tx, appointment_id, after, size + 1)
+    return ContactPage(*desk.page_tokens.cut(who.tenant, shape, found, size, _contact_position))
+
+
+def _contact_position(contact: AgentContact) -> Position:
+    return contact.contacted_at.isoformat(), contact.agent_contact_id
 
 
 async def claim_annulment(desk: Desk, command: ClaimAnnulment) -> AnnulmentClaim:

@@ -1,21 +1,13 @@
 """The counters box, reports and support contacts of the customer's portal."""
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Final
-
 from booking.domain import errors
 from booking.domain.campaign import Campaign
-from booking.domain.report import Recount, Report, ReportRow, recounted
+from booking.domain.report import Recount, Report, recounted
 from booking.domain.support import SupportContact
 from booking.storage import campaigns, reports, support_contacts
-from booking.storage.reports import Part
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
-from kit.db.uow import Timeouts
 from kit.rpc.context import caller
-
-_STREAMING: Final = Timeouts(statement=30.0, idle=30.0)
-"""A report's reader may be slow; its transaction holds no lock that anybody waits for."""
 
 
 async def get_campaign_box(desk: Desk, campaign_id: str) -> Campaign:
@@ -41,15 +33,6 @@ async def get_report(desk: Desk, campaign_id: str) -> Report:
     async with desk.db.uow(caller().tenant) as tx:
         await campaigns.require(tx, campaign_id)
         return Report.of(await reports.tallies(tx, campaign_id))
-
-
-async def stream_report(desk: Desk, part: Part) -> AsyncIterator[Sequence[ReportRow]]:
-    """All rows by start, in batches; a batch is in memory at a time. Raises NotFound, NotAllowed."""
-    reach().require_campaign(part.campaign_id)
-    async with desk.db.uow(caller().tenant, timeouts=_STREAMING) as tx:
-        await campaigns.require(tx, part.campaign_id)
-        async for batch in reports.stream(tx, part):
-            yield batch
 
 
 async def get_support_contact(desk: Desk) -> SupportContact:

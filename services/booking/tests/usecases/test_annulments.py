@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from booking_house import House, claim, soon
+from sqlalchemy import text
 
 from booking.domain.annulment import (
     AgentContact,
@@ -68,7 +69,41 @@ async def test_disowning_is_refused_once_the_agent_was_in_touch(house: House) ->
     house.enter()
     assert await refused(annul(house, card)) is Reason.AGENT_CONTACTED
     assert (await annul(house, card, AnnulmentReason.WRONG_DETAILS)).state is ClaimState.OPEN
-    assert await annulments.list_agent_contacts(house.desk, card.appointment.appointment_id) == [made]
+    page = await annulments.list_agent_contacts(house.desk, card.appointment.appointment_id, (0, ""))
+    assert (page.contacts, page.next_page_token) == ([made], "")
+
+
+async def test_contacts_come_in_pages_and_a_repetition_finds_its_own(house: House) -> None:
+    card, key = await house.booked(), claim()
+    appointment_id = card.appointment.appointment_id
+    at = soon(-1)
+    async with house.desk.db.uow(house.tenant) as tx:
+        await tx.run(
+            text(
+                "INSERT INTO booking.agent_contacts SELECT :t, 'act_' || lpad(n::text, 4, '0'), :a, 'CALL',"
+                " CAST(:at AS timestamptz) + n / 2 * interval '1 second', '', 'usr', now()"
+                " FROM generate_series(1, 120) n"
+            ),
+            {"t": house.tenant, "a": appointment_id, "at": at},
+        )
+    made = await contact(house, card, key=key)
+    assert await contact(house, card, key=key) == made
+    seen, token = [], ""
+    for expected in (50, 50, 21):
+        page = await annulments.list_agent_contacts(house.desk, appointment_id, (0, token))
+        assert len(page.contacts) == expected
+        seen, token = [*seen, *page.contacts], page.next_page_token
+    assert token == ""
+    assert [each.agent_contact_id for each in seen] == [
+        *(f"act_{n:04}" for n in range(1, 121)),
+        made.agent_contact_id,
+    ]
+    other = await house.booked(soon(72))
+    first = await annulments.list_agent_contacts(house.desk, appointment_id, (10, ""))
+    for work in ((other.appointment.appointment_id, first.next_page_token), (appointment_id, "x")):
+        with pytest.raises(InvalidInput) as error:
+            await annulments.list_agent_contacts(house.desk, work[0], (10, work[1]))
+        assert [violation.field for violation in error.value.violations] == ["page_token"]
 
 
 async def test_a_contact_counts_from_when_it_was(house: House) -> None:

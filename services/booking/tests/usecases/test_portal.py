@@ -1,8 +1,12 @@
 """The customer's portal: folder by zone, box and recount, reports that sum up, views, whom to confirm."""
 
+import asyncio
 import random
 import tracemalloc
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from typing import cast
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,6 +14,7 @@ from booking_house import House, claim, soon
 from sqlalchemy import text
 
 from booking.domain.appointment import Appointment
+from booking.domain.report import Report, ReportRow
 from booking.domain.support import SupportContact
 from booking.storage.reports import ROWS_AT_ONCE, Part
 from booking.usecases import portal
@@ -19,9 +24,10 @@ from booking.usecases.get_appointment import get_appointment
 from booking.usecases.list_appointments import ListAppointments, list_appointments
 from booking.usecases.list_to_confirm import ListToConfirm, list_to_confirm
 from booking.usecases.set_parameter import set_parameter
+from booking.usecases.stream_report import ReportLimits, stream_report
 from booking.usecases.views import get_view_log
 from kit.db.uow import Timeouts
-from kit.errors import InvalidInput, NotAllowed, NotFound
+from kit.errors import Exhausted, InvalidInput, NotAllowed, NotFound, Reason
 from kit.rpc.context import Grant
 from kit.values.ids import new_id
 
@@ -118,21 +124,51 @@ async def test_reports_by_agent_and_zone_sum_up_to_the_campaign(house: House) ->
         for state in found.campaign.by_state:
             assert sum(each.number(state) for each in part) == found.campaign.number(state)
     assert [each.of for each in found.zones] == ["", "north", "south"]
-    streamed = {
-        part.of: [
-            row async for batch in portal.stream_report(house.desk, Part(campaign, part.of)) for row in batch
-        ]
-        for part in found.agents
-    }
-    assert {of: len(rows) for of, rows in streamed.items()} == {each.of: each.total for each in found.agents}
+    for part in found.agents:
+        rows, summary = await read(stream_report(house.desk, ReportLimits(), Part(campaign, part.of)))
+        assert len(rows) == summary.campaign.total == part.total
+        assert summary.agents == [part]
+    for zone in found.zones:
+        if zone.of:
+            rows, summary = await read(stream_report(house.desk, ReportLimits(), Part(campaign, "", zone.of)))
+            assert (len(rows), summary.zones) == (zone.total, [zone])
+    rows, summary = await read(stream_report(house.desk, ReportLimits(), Part(campaign)))
+    assert (len(rows), summary) == (700, found)
+
+
+async def read(stream: AsyncIterator[Sequence[ReportRow] | Report]) -> tuple[list[ReportRow], Report]:
+    """All rows of a stream, and the summary that ends it."""
+    parts = [part async for part in stream]
+    assert isinstance(parts[-1], Report)
+    return [row for batch in parts[:-1] for row in cast(Sequence[ReportRow], batch)], parts[-1]
+
+
+async def test_twenty_slow_readers_hold_no_connection(house: House) -> None:
+    campaign, limits = await fill(house, 1_200), ReportLimits(most_open=20)
+    streams = [stream_report(house.desk, limits, Part(campaign)) for _ in range(20)]
+    firsts = await asyncio.gather(*map(anext, streams))
+    assert [len(cast(Sequence[ReportRow], first)) for first in firsts] == [ROWS_AT_ONCE] * 20
+    async with AsyncExitStack() as held:  # as many connections as the pool has
+        for _ in range(20):
+            await held.enter_async_context(house.desk.db.uow(house.tenant))
+    assert (await portal.get_campaign_box(house.desk, campaign)).package.purchased == 1_200
+    with pytest.raises(Exhausted) as full:
+        await anext(stream_report(house.desk, limits, Part(campaign)))
+    assert full.value.reason is Reason.RATE_LIMITED
+    for stream in streams:
+        await stream.aclose()
+    rows, _ = await read(stream_report(house.desk, limits, Part(campaign)))
+    assert (len(rows), limits.open) == (1_200, 0)
 
 
 async def test_a_report_of_many_rows_is_in_order_and_never_whole_in_memory(house: House) -> None:
     campaign = await fill(house, 6_000)
-    stream = portal.stream_report(house.desk, Part(campaign))
+    stream = stream_report(house.desk, ReportLimits(), Part(campaign))
     seen: list[tuple[datetime, str]] = []
     tracemalloc.start()
     async for batch in stream:
+        if isinstance(batch, Report):
+            break
         assert len(batch) <= ROWS_AT_ONCE
         seen += [(row.appointment.window.start, row.appointment.appointment_id) for row in batch]
         if len(seen) == 2 * ROWS_AT_ONCE:
@@ -147,15 +183,19 @@ async def test_a_report_of_many_rows_is_in_order_and_never_whole_in_memory(house
 
 async def test_a_report_shows_the_campaign_as_it_was_when_asked(house: House) -> None:
     campaign = await fill(house, 1_500)
-    stream = portal.stream_report(house.desk, Part(campaign))
-    first = await anext(stream)
+    stream = stream_report(house.desk, ReportLimits(), Part(campaign))
+    first = cast(Sequence[ReportRow], await anext(stream))
+    asked = await portal.get_report(house.desk, campaign)
     later = text(
         "UPDATE booking.appointments SET starts_at = starts_at + interval '9 days',"
-        " ends_at = ends_at + interval '9 days' WHERE campaign_id = :c"
+        " ends_at = ends_at + interval '9 days', agent_id = 'agt_other', state = 'TO_CONFIRM'"
+        " WHERE campaign_id = :c"
     )
     async with house.desk.db.uow(house.tenant) as tx:
         await tx.run(later, {"c": campaign})
-    rows = [*first, *[row async for batch in stream for row in batch]]
+    others, summary = await read(stream)
+    rows = [*first, *others]
+    assert summary == asked != await portal.get_report(house.desk, campaign)
     assert len({row.appointment.appointment_id for row in rows}) == len(rows) == 1_500
     assert rows[-1].appointment.window.start - rows[0].appointment.window.start < timedelta(days=2)
 
@@ -168,7 +208,7 @@ async def test_a_customer_reads_its_own_campaign_alone(house: House) -> None:
         with pytest.raises(NotAllowed):
             await ask(house.desk, other.campaign_id)
     with pytest.raises(NotAllowed):
-        await anext(portal.stream_report(house.desk, Part(other.campaign_id)))
+        await anext(stream_report(house.desk, ReportLimits(), Part(other.campaign_id)))
     with pytest.raises(NotAllowed):
         await portal.set_support_contact(house.desk, SupportContact())
 

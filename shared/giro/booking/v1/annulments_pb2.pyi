@@ -233,16 +233,24 @@ class ListAgentContactsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     APPOINTMENT_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     appointment_id: _builtins.str
     """Id, `apt_…`. Required."""
+    page_size: _builtins.int
+    """Rows a page, at most 200; 0 means 50."""
+    page_token: _builtins.str
+    """Token of the page before; empty for the first."""
     def __init__(
         self,
         *,
         appointment_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment_id", b"appointment_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment_id", b"appointment_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -250,23 +258,27 @@ Global___ListAgentContactsRequest: _TypeAlias = ListAgentContactsRequest  # noqa
 
 @_typing.final
 class ListAgentContactsResponse(_message.Message):
-    """The contacts."""
+    """A page of contacts."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CONTACTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page; empty on the last."""
     @_builtins.property
     def contacts(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgentContact]:
-        """At most 100, ordered by when."""
+        """The contacts, ordered by when, then id."""
 
     def __init__(
         self,
         *,
         contacts: _abc.Iterable[Global___AgentContact] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contacts", b"contacts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contacts", b"contacts", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

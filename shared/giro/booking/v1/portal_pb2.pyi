@@ -294,23 +294,29 @@ Global___StreamReportRequest: _TypeAlias = StreamReportRequest  # noqa: Y015
 
 @_typing.final
 class StreamReportResponse(_message.Message):
-    """Some rows of a report."""
+    """Some rows of a report; the last message has its counts, and no rows."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ROWS_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReportRow]:
         """At most 500, ordered by start, then id."""
+
+    @_builtins.property
+    def summary(self) -> Global___Report:
+        """What the rows of this very stream count up to; on the last message alone. A stream that ended without it is not whole."""
 
     def __init__(
         self,
         *,
         rows: _abc.Iterable[Global___ReportRow] | None = ...,
+        summary: Global___Report | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -103,8 +103,8 @@ class PortalServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StreamReport(self, request, context):
-        """Every appointment of a campaign, or of one agent or zone of it, by start; as the campaign was when it was asked.
-        A stream, so over gRPC alone.
+        """Every appointment of a campaign, or of one agent or zone of it, by start, and then their counts; all as the campaign was
+        at one instant after it was asked, however slowly they are read. A stream, so over gRPC alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

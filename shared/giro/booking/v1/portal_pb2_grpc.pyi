@@ -40,8 +40,8 @@ class PortalServiceStub:
     GetReport: _grpc.UnaryUnaryMultiCallable[_portal_pb2.GetReportRequest, _portal_pb2.Report]
     """How many appointments a campaign has, by agent and by zone; both sum up to the campaign (R-005, R-006)."""
     StreamReport: _grpc.UnaryStreamMultiCallable[_portal_pb2.StreamReportRequest, _portal_pb2.StreamReportResponse]
-    """Every appointment of a campaign, or of one agent or zone of it, by start; as the campaign was when it was asked.
-    A stream, so over gRPC alone.
+    """Every appointment of a campaign, or of one agent or zone of it, by start, and then their counts; all as the campaign was
+    at one instant after it was asked, however slowly they are read. A stream, so over gRPC alone.
     """
     ListToConfirm: _grpc.UnaryUnaryMultiCallable[_portal_pb2.ListToConfirmRequest, _portal_pb2.ListToConfirmResponse]
     """The appointments to confirm on a day: those of the calendar day after it, in each campaign's zone (R-007)."""
@@ -64,8 +64,8 @@ class PortalServiceAsyncStub(PortalServiceStub):
     GetReport: _aio.UnaryUnaryMultiCallable[_portal_pb2.GetReportRequest, _portal_pb2.Report]  # type: ignore[assignment]
     """How many appointments a campaign has, by agent and by zone; both sum up to the campaign (R-005, R-006)."""
     StreamReport: _aio.UnaryStreamMultiCallable[_portal_pb2.StreamReportRequest, _portal_pb2.StreamReportResponse]  # type: ignore[assignment]
-    """Every appointment of a campaign, or of one agent or zone of it, by start; as the campaign was when it was asked.
-    A stream, so over gRPC alone.
+    """Every appointment of a campaign, or of one agent or zone of it, by start, and then their counts; all as the campaign was
+    at one instant after it was asked, however slowly they are read. A stream, so over gRPC alone.
     """
     ListToConfirm: _aio.UnaryUnaryMultiCallable[_portal_pb2.ListToConfirmRequest, _portal_pb2.ListToConfirmResponse]  # type: ignore[assignment]
     """The appointments to confirm on a day: those of the calendar day after it, in each campaign's zone (R-007)."""
@@ -109,8 +109,8 @@ class PortalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _portal_pb2.StreamReportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_portal_pb2.StreamReportResponse], _abc.AsyncIterator[_portal_pb2.StreamReportResponse]]:
-        """Every appointment of a campaign, or of one agent or zone of it, by start; as the campaign was when it was asked.
-        A stream, so over gRPC alone.
+        """Every appointment of a campaign, or of one agent or zone of it, by start, and then their counts; all as the campaign was
+        at one instant after it was asked, however slowly they are read. A stream, so over gRPC alone.
         """
 
     @_abc_1.abstractmethod
