@@ -130,7 +130,7 @@ class World:
         request: Message,
         *,
         role: str = "ADMINISTRATOR",
-        timeout: float = 15,
+        timeout: float = 30,
     ) -> Answer:
         """One call; a refusal is raised as `Refusal`. UNAVAILABLE is asked again while patience lasts."""
         metadata = (("authorization", f"Bearer {self.token(role)}"),)

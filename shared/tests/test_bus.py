@@ -29,7 +29,7 @@ ADD = insert(things)
 BACKOFF = (0.05, 0.1, 0.1, 0.1)
 
 
-async def until(condition: Callable[[], Awaitable[bool] | bool], seconds: float = 15) -> None:
+async def until(condition: Callable[[], Awaitable[bool] | bool], seconds: float = 60) -> None:
     """Waits until it holds; fails when it never does."""
     async with asyncio.timeout(seconds):
         while True:

@@ -38,14 +38,14 @@ def test_a_signal_ends_a_process_in_order(number: signal.Signals) -> None:
     with _process() as process:
         assert process.stdout.readline() == "started\n"
         process.send_signal(number)
-        rest, _ = process.communicate(timeout=10)
+        rest, _ = process.communicate(timeout=60)
     assert "stopped by hand" in rest
     assert process.returncode == 0
 
 
 def test_settings_that_will_not_do_end_the_process_with_their_message() -> None:
     with _process('raise SettingsError("GIRO_NATS_URL is not set")') as process:
-        output, _ = process.communicate(timeout=10)
+        output, _ = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "GIRO_NATS_URL is not set" in output
     assert "stopped by hand" in output
@@ -71,7 +71,7 @@ async def test_a_background_task_that_crashes_or_ends_is_started_again(
     background = Background()
     before = restarts.labels("probe")._value.get()
     background.spawn("probe", work)
-    await asyncio.wait_for(third.wait(), 5)
+    await asyncio.wait_for(third.wait(), 60)
     await background.stop()
     assert runs == 3
     assert restarts.labels("probe")._value.get() == before + 2

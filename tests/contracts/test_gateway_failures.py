@@ -33,7 +33,7 @@ async def start(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Start
 
 
 async def get_me(harness: Harness, **headers: str) -> httpx2.Response:
-    async with httpx2.AsyncClient(base_url=harness.url, timeout=20, verify=False) as client:
+    async with httpx2.AsyncClient(base_url=harness.url, timeout=60, verify=False) as client:
         return await client.get("/v1/me", headers={**harness.bearer, **headers})
 
 

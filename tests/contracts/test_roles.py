@@ -32,7 +32,7 @@ async def ask(stack: Stack) -> AsyncIterator[Ask]:
         method = channels[SERVICES[rpc.service]].unary_unary(rpc.path, None, response_class(rpc).FromString)
         metadata = (("authorization", f"Bearer {token}"),) if token is not None else ()
         try:
-            await method(b"", metadata=metadata, timeout=10)
+            await method(b"", metadata=metadata, timeout=60)
         except grpc.aio.AioRpcError as failed:
             return refusal_of(failed)
         return None

@@ -70,7 +70,7 @@ class Office:
         method: Any = self.channel.unary_unary(rpc.path, serialize, response_class(rpc).FromString)
         try:
             answer: Message = await method(
-                request, metadata=(("authorization", f"Bearer {token}"),), timeout=15
+                request, metadata=(("authorization", f"Bearer {token}"),), timeout=60
             )
         except grpc.aio.AioRpcError as failed:
             return refusal_of(failed)

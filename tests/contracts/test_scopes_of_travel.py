@@ -79,7 +79,7 @@ class Office:
         )
         try:
             answer: Message = await asked(
-                request, metadata=(("authorization", f"Bearer {token}"),), timeout=15
+                request, metadata=(("authorization", f"Bearer {token}"),), timeout=60
             )
         except grpc.aio.AioRpcError as failed:
             return refusal_of(failed)

@@ -168,7 +168,7 @@ class Party:
         channel = self.channels[SERVICES[rpc.service]]
         make = channel.unary_stream if streams(rpc) else channel.unary_unary
         method = make(rpc.path, lambda message: message.SerializeToString(), response_class(rpc).FromString)
-        calling = method(request, metadata=self._metadata(rpc), timeout=15)
+        calling = method(request, metadata=self._metadata(rpc), timeout=60)
         try:
             empty = response_class(rpc)()
             answer: Message = [empty, *[one async for one in calling]][-1] if streams(rpc) else await calling
@@ -285,7 +285,7 @@ class Party:
         upload: Any = self.channels["booking"].stream_unary(
             rpc.path, lambda message: message.SerializeToString(), response_class(rpc).FromString
         )
-        made = await upload(iter(parts), metadata=self._metadata(rpc), timeout=15)
+        made = await upload(iter(parts), metadata=self._metadata(rpc), timeout=60)
         return str(made.document_id)
 
     async def _recall(self) -> str:

@@ -237,7 +237,7 @@ async def test_one_trace_from_the_gateway_to_the_consumer(world: World, stack: S
         ("authorization", f"Bearer {world.token()}"),
         ("traceparent", f"00-{trace}-00f067aa0ba902b7-01"),
     )
-    await world.booking.BookAppointment(request, metadata=metadata, timeout=10)
+    await world.booking.BookAppointment(request, metadata=metadata, timeout=30)
     await eventually(world.changes, lambda seen: len(seen) == 1)
 
     async def lines() -> tuple[list[str], list[str]]:

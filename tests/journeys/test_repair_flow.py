@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio
 
 async def _post(stack: Stack, world: World, path: str, body: Any) -> tuple[int, Any]:
     headers = {"authorization": f"Bearer {world.token('AGENT_SUPERVISOR')}"}
-    async with httpx2.AsyncClient(base_url=stack.urls.gateway, headers=headers, timeout=20) as http:
+    async with httpx2.AsyncClient(base_url=stack.urls.gateway, headers=headers, timeout=60) as http:
         answer = await http.post(path, json=body)
     return answer.status_code, answer.json()
 

@@ -86,7 +86,7 @@ async def test_a_server_left_by_a_killed_run_is_ended_first(tmp_path: Path) -> N
     await again.start()
     assert await answer(again, "SELECT 1") == 1
     assert left.process is not None
-    assert await asyncio.wait_for(left.process.wait(), 5) == 0
+    assert await asyncio.wait_for(left.process.wait(), 60) == 0
     await again.stop()
 
 
@@ -124,7 +124,7 @@ async def test_stopping_ends_the_sessions_too(tmp_path: Path) -> None:
     made = cluster(tmp_path)
     await made.start()
     connection = await psycopg.AsyncConnection.connect(made.url)
-    await asyncio.wait_for(made.stop(), 5)
+    await asyncio.wait_for(made.stop(), 60)
     with pytest.raises(psycopg.OperationalError):
         await connection.execute("SELECT 1")
     await connection.close()

@@ -34,13 +34,13 @@ def command(*words: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def said_by(process: subprocess.Popen[str]) -> str:
-    return process.communicate(timeout=20)[0]
+    return process.communicate(timeout=60)[0]
 
 
 def check_service(port: int) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         health = health_pb2_grpc.HealthStub(channel)
-        answer = health.Check(health_pb2.HealthCheckRequest(), timeout=20, wait_for_ready=True)
+        answer = health.Check(health_pb2.HealthCheckRequest(), timeout=60, wait_for_ready=True)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
         assert asked(channel, "/v1/me").WhichOneof("http_response") == "ok_response"
         assert asked(channel, "/v1/nothing").denied_response.status.code == 404
@@ -65,7 +65,7 @@ def test_it_serves_until_it_is_told_to_stop() -> None:
     port, metrics_port = free_ports(2)
     with command("serve", GIRO_EDGE_PORT=str(port), GIRO_GATEWAY_METRICS_PORT=str(metrics_port)) as process:
         check_service(port)
-        with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=5) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=30) as page:
             metrics = page.read().decode()
         assert 'giro_gateway_edge_requests_total{status="200"} 1.0' in metrics
         assert 'giro_gateway_edge_requests_total{status="404"} 1.0' in metrics

@@ -107,7 +107,7 @@ async def test_the_clock_after_the_lock_decides(world: World, seconds: int, expe
 
 async def until_somebody_waits(world: World) -> None:
     """Returns once a session waits for another's row."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             with psycopg.connect(world.urls.admin) as connection:
                 query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"

@@ -272,7 +272,7 @@ async def test_a_failed_booking_is_refused_for_ever(wire: Wire) -> None:
     event = booking.AppointmentFailed(appointment_id=appointment)
     await publish(wire, "appointment_failed", "evt_3", event.SerializeToString())
     request = ledger_pb2.ReserveStopRequest(appointment_id=appointment, plan=plan(agent, 9, 10))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await settled(wire, appointment) is False:
             await asyncio.sleep(0.02)
     with pytest.raises(RuleViolated) as late:
@@ -294,7 +294,7 @@ async def settled(wire: Wire, appointment: str) -> bool:
 
 
 async def until_free(wire: Wire, appointment: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await wire.ledger(
@@ -312,7 +312,7 @@ async def test_a_hold_expires_by_itself(wire: Wire) -> None:
     from geo.domain.owner import Ending
     from geo.storage import owners
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             async with wire.app.db.uow(TENANT) as tx:
                 owner, now = (await owners.find(tx, hold))[hold], await tx.now()

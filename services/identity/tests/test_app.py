@@ -46,7 +46,7 @@ async def test_it_serves_and_its_events_reach_nats(
         subscription = await bus.jetstream.subscribe(subject, ordered_consumer=True)
         seen: set[bytes] = set()
         while user.user_id.encode() not in b"".join(seen):
-            seen.add((await subscription.next_msg(timeout=10)).data)
+            seen.add((await subscription.next_msg(timeout=60)).data)
         await bus.stop()
     finally:
         await whole.stop()
@@ -85,10 +85,10 @@ async def test_a_process_serves_until_it_is_told_to_stop(
     process = await asyncio.create_subprocess_exec(*words, env=environment, stdout=asyncio.subprocess.DEVNULL)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub = identity_pb2_grpc.IdentityServiceStub(channel)
-        keys = await stub.GetKeys(contract.GetKeysRequest(), wait_for_ready=True, timeout=30)
+        keys = await stub.GetKeys(contract.GetKeysRequest(), wait_for_ready=True, timeout=60)
     assert keys.keys
     process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(process.wait(), 15) == 0
+    assert await asyncio.wait_for(process.wait(), 60) == 0
 
 
 def test_the_command_line_makes_keys_and_the_platforms_user(

@@ -11,7 +11,7 @@ from typing import Final
 from gateway.envoy import write
 from gateway.settings import GatewaySettings
 
-_READY_WITHIN_SECONDS: Final = 20.0
+_READY_WITHIN_SECONDS: Final = 60.0
 _STOP_WITHIN_SECONDS: Final = 5.0
 
 

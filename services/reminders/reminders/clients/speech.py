@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +36,8 @@ async def speak(text: str, language: str, wav: Path) -> None:
         async with asyncio.timeout(_TIMEOUT):
             await process.communicate(text.replace("[[", "((").encode())
     except TimeoutError:
-        process.kill()
+        with suppress(ProcessLookupError):  # it ended by itself meanwhile
+            process.kill()
         await process.wait()
         raise Mute("espeak-ng takes too long") from None
     if process.returncode != 0:

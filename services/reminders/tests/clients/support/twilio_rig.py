@@ -26,7 +26,7 @@ class TwilioRig:
 
     async def start(self) -> None:
         self.host = await self.peer.start()
-        self.api = Api(Accounts(OWN), timeout=1.0, host=self.host)
+        self.api = Api(Accounts(OWN), timeout=4.0, host=self.host)
         self.provider = TwilioVoice(self.sink, self.journal, self.api, self.clock, Options(self.public))
         webhooks = TwilioWebhooks(
             self.provider, self.api.accounts.of, self.public, now=lambda: self.clock.now
