@@ -23,7 +23,7 @@ run: setup ## start everything, load the demo, play the operator's flow, serve u
 
 test: ## every test, on real PostgreSQL, NATS and Envoy (ARGS="-k name" for some)
 	@env -u GIRO_DATABASE_URL tools/setup.sh
-	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: ## style, types, dependency rule, contracts, generated code, requirements
 	@env -u GIRO_DATABASE_URL tools/setup.sh

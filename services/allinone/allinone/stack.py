@@ -37,7 +37,7 @@ STOP_ORDER = (("envoy",), ("gateway",), SERVICES, ("nats",), ("postgres",))
 NAMES = tuple(name for row in STOP_ORDER for name in row)
 PORT_PATIENCE_SECONDS = 5.0
 ENVOY_GRACE_SECONDS = 3.0
-ROUTED_SECONDS = 30.0
+ROUTED_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
