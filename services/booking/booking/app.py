@@ -99,7 +99,8 @@ def make_desk(settings: Settings, db: Database, geo: Client) -> Desk:
         seals = SlotTokens(key), PageTokens(key)
     except ValueError as refused:
         raise SettingsError(f"GIRO_SLOT_TOKEN_KEY: {refused}") from None
-    return Desk(db, GroundsReads(db), GeoLedger(geo, settings.ledger_timeout), GeoAgents(geo), *seals)
+    ledger, within = GeoLedger(geo, settings.ledger_timeout), timedelta(seconds=settings.series_within)
+    return Desk(db, GroundsReads(db), ledger, GeoAgents(geo), *seals, within)
 
 
 class BookingApp:

@@ -24,6 +24,12 @@ class Settings(ServiceSettings):
 
     Longer than `ledger_timeout`, so that a change still under way is left alone.
     """
+
+    @property
+    def series_within(self) -> float:
+        """Seconds that all stops of a series together may take, so that it is not settled meanwhile."""
+        return self.settle_after * 0.8
+
     settle_every: float = Field(2.0, gt=0)
     """Seconds between two looks for changes to settle."""
     recover_every: float = Field(60.0, gt=0)

@@ -102,14 +102,17 @@ def renewed(package: Package, units: int) -> Package:
     )
 
 
-def recovering(package: Package, a_day: int) -> Package:
+def recovering(package: Package, a_day: int, under_way: int = 0) -> Package:
     """After the day's share of cancelled ones was set free; the same package when there is none to be.
 
-    A full package has come to the end of its step, so its cancelled ones wait like those of earlier steps.
-    No more than `a_day` are free at a time, so that days on which nobody books do not add up (R-138).
+    A package that is full has come to the end of its step, so its cancelled ones wait like those of earlier
+    steps. No more than `a_day` are free at a time, so that days on which nobody books do not add up (R-138).
+    `under_way` of the taken ones are bookings not decided yet: they may give their units back, so they end no
+    step and make no room for others.
     """
-    ended = replace(package, cancelled_in_step=0, to_recover=package.waiting) if package.full else package
-    units = min(a_day - ended.left, ended.to_recover)
+    free = package.left + under_way
+    ended = package if free > 0 else replace(package, cancelled_in_step=0, to_recover=package.waiting)
+    units = min(a_day - free, ended.to_recover)
     if units <= 0:
         return package
     return replace(ended, to_recover=ended.to_recover - units, recovered=ended.recovered + units)

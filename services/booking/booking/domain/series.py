@@ -41,9 +41,10 @@ class Series:
 def starts(first: datetime, every_days: int, count: int, zone: ZoneInfo) -> list[datetime]:
     """The starts of all: every so many calendar days, at the first one's hour by the zone's clocks.
 
-    Where a change of the clocks skips that hour, it is as long after the change as it would have been.
+    Where a change of the clocks skips that hour, it is as long after the change as it would have been; where
+    one makes it come twice, it is the first of the two. The first start is the instant that was asked for.
     """
     local = first.astimezone(zone)
     days = [local.date() + timedelta(days=every_days * n) for n in range(count)]
-    hour = local.time().replace(fold=local.fold)
+    hour = local.time().replace(fold=0)
     return [first, *(datetime.combine(day, hour, zone).astimezone(UTC) for day in days[1:])]

@@ -67,6 +67,15 @@ _DECIDE_BOOKED = text(
     """  # noqa: S608 - constants
 )
 
+_LOCK_OLD = text(
+    """
+    SELECT FROM booking.appointments WHERE tenant_id = :tenant AND appointment_id = (
+        SELECT supersedes FROM booking.appointments WHERE tenant_id = :tenant AND appointment_id = :id)
+    FOR NO KEY UPDATE
+    """
+)
+"""Two cards that belong together are locked in the order in which they were made."""
+
 _DECIDE_FAILED = text(
     f"""
     WITH failed AS (
@@ -150,6 +159,7 @@ async def decide_failed(tx: Tx, appointment_id: str, refusal: Refusal) -> Failed
 
     Gives the unit back, or, for a card that was to take another's place, lets that one change again.
     """
+    await tx.run(_LOCK_OLD, {"tenant": tx.tenant, "id": appointment_id})
     params = {"tenant": tx.tenant, "id": appointment_id, "failure": Jsonb(asdict(refusal))}
     row = (await tx.run(_DECIDE_FAILED, params)).one_or_none()
     return None if row is None else Failed(row.appointment_id, row.campaign_id, row.claim_key)

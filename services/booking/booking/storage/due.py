@@ -13,6 +13,8 @@ from kit.db.worker import WorkerTx
 class DueKind(StrEnum):
     """What is unfinished."""
 
+    SERIES = "SERIES"
+    """A PENDING series that nobody finished in time."""
     BOOKING = "BOOKING"
     """A PENDING appointment that nobody finished in time."""
     FENCE = "FENCE"
@@ -23,7 +25,7 @@ class DueKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """One unfinished change: the id of an appointment or of a move."""
+    """One unfinished change: the id of a series, of an appointment or of a move."""
 
     kind: DueKind
     tenant: str
@@ -32,7 +34,11 @@ class Due:
 
 _FIND = text(
     """
-    (SELECT 'BOOKING' AS kind, tenant_id, appointment_id AS id FROM booking.appointments
+    (SELECT 'SERIES' AS kind, tenant_id, series_id AS id FROM booking.series
+     WHERE state = 'PENDING' AND began_at < clock_timestamp() - CAST(:age AS interval)
+     ORDER BY began_at LIMIT :rows)
+    UNION ALL
+    (SELECT 'BOOKING', tenant_id, appointment_id FROM booking.appointments
      WHERE state = 'PENDING' AND began_at < clock_timestamp() - CAST(:age AS interval)
      ORDER BY began_at LIMIT :rows)
     UNION ALL
@@ -52,6 +58,7 @@ _OLDEST = text(
     SELECT coalesce(extract(epoch FROM clock_timestamp() - least(
         (SELECT min(began_at) FROM booking.appointments WHERE state = 'PENDING'),
         (SELECT min(began_at) FROM booking.moves WHERE state = 'PENDING'),
+        (SELECT min(began_at) FROM booking.series WHERE state = 'PENDING'),
         (SELECT min(began_at) FROM booking.repairs WHERE state = 'PENDING'))), 0)
     """
 )

@@ -20,6 +20,13 @@ _LOCK = text(
     """
 )
 
+_UNDER_WAY = text(
+    """
+    SELECT count(*) FROM booking.appointments
+    WHERE tenant_id = :tenant AND campaign_id = :campaign AND state = 'PENDING' AND supersedes IS NULL
+    """
+)
+
 _SAVE = text(
     """
     UPDATE booking.campaigns
@@ -94,6 +101,12 @@ async def lock(tx: Tx, campaign_id: str) -> Locked:
     if row is None:
         raise errors.not_found("campaign", "campaign_id")
     return Locked(campaign_id, rows.package(row), Level(row.level), row.recovered_on, row.time_zone)
+
+
+async def under_way(tx: Tx, campaign_id: str) -> int:
+    """How many of the taken units are bookings that nobody has decided; none begins while it is locked."""
+    found = await tx.run(_UNDER_WAY, {"tenant": tx.tenant, "campaign": campaign_id})
+    return int(found.scalar_one())
 
 
 async def save(tx: Tx, campaign_id: str, package: Package) -> None:

@@ -36,13 +36,15 @@ _GET = text(_GET_TEXT)
 
 _LOCK = text(f"{_GET_TEXT} FOR NO KEY UPDATE")
 
-_APPOINTMENTS = text(
-    f"""
+_APPOINTMENTS_TEXT = f"""
     SELECT {COLUMNS}, i.number FROM booking.series_appointments i
     JOIN booking.appointments a ON a.tenant_id = i.tenant_id AND a.appointment_id = i.appointment_id
     WHERE i.tenant_id = :tenant AND i.series_id = :series ORDER BY i.number
-    """  # noqa: S608 - constants
-)
+"""  # noqa: S608 - constants
+
+_APPOINTMENTS = text(_APPOINTMENTS_TEXT)
+
+_LOCK_APPOINTMENTS = text(f"{_APPOINTMENTS_TEXT} FOR NO KEY UPDATE OF a")
 
 _DECIDE = text(
     """
@@ -66,12 +68,16 @@ async def begin(tx: Tx, series: Series) -> None:
 
 
 async def get(tx: Tx, series_id: str, *, lock: bool = False) -> Series:
-    """One series, locked where asked. Raises NotFound naming `series_id`."""
+    """One series, locked with all its appointments where asked. Raises NotFound naming `series_id`.
+
+    All of them at once: an appointment's row is always locked before its campaign's, and the first one to
+    fail locks that.
+    """
     params = {"tenant": tx.tenant, "series": series_id}
     row = (await tx.run(_LOCK if lock else _GET, params)).one_or_none()
     if row is None:
         raise errors.not_found("series", "series_id")
-    found = await tx.run(_APPOINTMENTS, params)
+    found = await tx.run(_LOCK_APPOINTMENTS if lock else _APPOINTMENTS, params)
     return Series(
         series_id=row.series_id,
         campaign_id=row.campaign_id,

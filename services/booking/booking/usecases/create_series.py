@@ -2,9 +2,13 @@
 
 All occurrences are committed as PENDING with their units in one transaction, then the ledger is asked for
 each stop, and one transaction decides all of them: booked when every stop was had, failed otherwise. What is
-PENDING is nobody's appointment yet, so no part of a series is ever seen.
+PENDING is nobody's appointment yet, so no part of a series is ever seen. All stops together have a limit of
+time; what nobody finishes within it is undone whole by the reconciler.
+
+Rows are locked in one order: the series, its appointments by number, their campaign.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -58,7 +62,8 @@ async def create_series(desk: Desk, command: CreateSeries) -> Series:
     """The series, CREATED or REFUSED with all that does not fit; the same again for the same claim.
 
     Raises NotFound, OUT_OF_SCOPE where agents are hidden, AGENT_NOT_IN_CAMPAIGN, PACKAGE_FULL when the
-    package has not that many left, and Unavailable when the outcome is not known yet.
+    package has not that many left, and Unavailable when the outcome is not known yet, as when the ledger
+    takes too long over all of them.
     """
     reach().require_campaign(command.campaign_id)
     begun = await _begin(desk, command)
@@ -66,9 +71,15 @@ async def create_series(desk: Desk, command: CreateSeries) -> Series:
         return begun
     await failpoint("booking.series.after_pending")
     plans = await _plans(desk, begun)
-    conflicts = [*begun.conflicts, *await _reserve(desk, begun, plans)]
+    conflicts = [*begun.conflicts, *await _reserve_in_time(desk, begun, plans)]
     await failpoint("booking.series.after_reserve")
     return await _decide(desk, begun.series_id, sorted(conflicts, key=lambda each: each.number))
+
+
+async def give_up(desk: Desk, tenant: str, series_id: str) -> bool:
+    """Undoes a series that nobody finished; False when it is decided already."""
+    async with desk.db.uow(tenant) as tx:
+        return await _refuse(tx, series_id, ())
 
 
 async def get_series(desk: Desk, series_id: str) -> Series:
@@ -153,6 +164,16 @@ async def _plans(desk: Desk, begun: Series) -> dict[int, StopPlan]:
     }
 
 
+async def _reserve_in_time(desk: Desk, begun: Series, plans: dict[int, StopPlan]) -> list[Conflict]:
+    """All that does not fit. Raises Unavailable when the ledger did not answer in time for all."""
+    try:
+        async with asyncio.timeout(desk.series_within.total_seconds()):
+            return await _reserve(desk, begun, plans)
+    except TimeoutError:
+        unknown = Unavailable(Reason.SERVICE_UNAVAILABLE, "geo took too long over all occurrences")
+        raise claimed.outcome_unknown(unknown) from None
+
+
 async def _reserve(desk: Desk, begun: Series, plans: dict[int, StopPlan]) -> list[Conflict]:
     """Asks for every stop, the ones after a refused one too, so that all conflicts are told."""
     conflicts = []
@@ -173,17 +194,22 @@ async def _decide(desk: Desk, series_id: str, conflicts: Sequence[Conflict]) -> 
         except _Overtaken:
             pass
     async with desk.db.uow(caller().tenant) as tx:
-        found = await series.get(tx, series_id, lock=True)
-        if found.state is SeriesState.PENDING:
-            given_up = Refusal.of(errors.given_up("series"))
-            for _, appointment in found.appointments:
-                await fail(tx, appointment.appointment_id, given_up)
-            told = conflicts or [
-                Conflict(number, each.window.start, given_up) for number, each in found.appointments
-            ]
-            await series.decide(tx, series_id, SeriesState.REFUSED, told)
-            await failpoint("booking.series.before_commit")
+        await _refuse(tx, series_id, conflicts)
         return await series.get(tx, series_id)
+
+
+async def _refuse(tx: Tx, series_id: str, conflicts: Sequence[Conflict]) -> bool:
+    """PENDING -> REFUSED with all its appointments; without conflicts it was given up. False: was decided."""
+    found = await series.get(tx, series_id, lock=True)
+    if found.state is not SeriesState.PENDING:
+        return False
+    given_up = Refusal.of(errors.given_up("series"))
+    for _, appointment in found.appointments:
+        await fail(tx, appointment.appointment_id, given_up)
+    told = conflicts or [Conflict(number, each.window.start, given_up) for number, each in found.appointments]
+    await series.decide(tx, series_id, SeriesState.REFUSED, told)
+    await failpoint("booking.series.before_commit")
+    return True
 
 
 async def _book(desk: Desk, series_id: str) -> Series:

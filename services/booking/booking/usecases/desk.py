@@ -1,6 +1,7 @@
 """What every use case works with."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from booking.domain.pages import PageTokens
 from booking.domain.slot_token import SlotTokens
@@ -19,3 +20,5 @@ class Desk:
     agents: Agents
     slot_tokens: SlotTokens
     page_tokens: PageTokens
+    series_within: timedelta = timedelta(seconds=12)
+    """What all stops of a series together may take; less than after which the reconciler undoes it."""

@@ -111,7 +111,7 @@ async def _recover(desk: Desk, tenant: str, campaign_id: str) -> bool:
         if locked.recovered_on is not None and locked.recovered_on >= today:
             return False
         a_day = (await parameters.effective(tx, campaign_id))[RECOVERY_A_DAY]
-        package = recovering(locked.package, a_day)
+        package = recovering(locked.package, a_day, await packages.under_way(tx, campaign_id))
         if package == locked.package:
             return False
         await packages.save(tx, campaign_id, package)

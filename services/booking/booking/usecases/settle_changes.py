@@ -15,7 +15,7 @@ from booking.domain import errors
 from booking.domain.refusal import Refusal
 from booking.storage import bookings, due, moves
 from booking.storage.due import Due, DueKind
-from booking.usecases import move_stop, settle_repairs
+from booking.usecases import create_series, move_stop, settle_repairs
 from booking.usecases.book_appointment import fail
 from booking.usecases.desk import Desk
 from kit import telemetry
@@ -48,7 +48,10 @@ async def settle_changes(desk: Desk, age: timedelta) -> int:
 async def _settle_all(desk: Desk, found: Sequence[Due]) -> int:
     settled = 0
     for change in found:
-        if change.kind is DueKind.BOOKING:  # first, since it needs nothing of geo
+        if change.kind is DueKind.SERIES:  # before its appointments, so that it falls as a whole
+            settled += await _counted(_give_up_series(desk, change), change.id)
+    for change in found:
+        if change.kind is DueKind.BOOKING:  # before the rest, since it needs nothing of geo
             settled += await _counted(_give_up_booking(desk, change), change.id)
     for tenant, ids in _fences(found).items():
         settled += await _fence(desk, tenant, ids)
@@ -74,6 +77,11 @@ async def _counted(settling: Awaitable[str], what: str) -> int:
         _log.exception("settling_failed", id=what, error=str(error))
         return 0
     return 1
+
+
+async def _give_up_series(desk: Desk, change: Due) -> str:
+    given_up = await create_series.give_up(desk, change.tenant, change.id)
+    return "series_given_up" if given_up else "finished_meanwhile"
 
 
 async def _give_up_booking(desk: Desk, change: Due) -> str:

@@ -56,15 +56,27 @@ def test_while_a_step_is_open_nothing_is_set_free() -> None:
     assert recovering(open_step, 2).cancelled_in_step == 4  # its own cancelled ones wait for its end
 
 
+def test_a_booking_under_way_ends_no_step_and_makes_no_room() -> None:
+    looks_full = Package(10, taken=7, to_confirm=1, cancelled_in_step=3)
+    assert recovering(looks_full, 2, under_way=1) == looks_full
+    one_of_two_freed = Package(10, taken=8, to_confirm=1, to_recover=1, recovered=2)
+    assert recovering(one_of_two_freed, 2, under_way=1) == one_of_two_freed
+    assert recovering(one_of_two_freed, 2).to_recover == 0  # once it is decided
+
+
 counts = st.integers(0, 30)
 
 
-@given(counts, counts, counts, counts, st.integers(0, 6))
+@given(counts, st.tuples(counts, counts), counts, counts, st.integers(0, 6))
 def test_recovery_loses_nothing_and_never_frees_more_than_a_day(
-    left: int, taken: int, cancelled: int, waiting: int, a_day: int
+    left: int, booked_and_under_way: tuple[int, int], cancelled: int, waiting: int, a_day: int
 ) -> None:
-    package = Package(left + taken + cancelled + waiting, taken, 0, cancelled, waiting)
-    after = recovering(package, a_day)
+    booked, under_way = booked_and_under_way
+    taken = booked + under_way
+    package = Package(left + taken + cancelled + waiting, taken, under_way, cancelled, waiting)
+    after = recovering(package, a_day, under_way)
     assert (after.purchased, after.taken) == (package.purchased, package.taken)
     assert after.waiting + after.recovered == package.waiting
-    assert after.left <= max(package.left, a_day)
+    assert after.left + under_way <= max(package.left + under_way, a_day)  # though all of them should fail
+    ended = package.left + under_way == 0
+    assert ended or after.cancelled_in_step == package.cancelled_in_step

@@ -1,5 +1,6 @@
 """A tenant of its own with campaigns, contacts and a ledger double, and short ways to call the use cases."""
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -245,6 +246,19 @@ class House:
         )
         async with self.desk.db.uow(self.tenant) as tx:
             await tx.run(statement, {"t": self.tenant, "s": int(by.total_seconds())})
+
+    async def until_waiting(self, sessions: int) -> None:
+        """Until so many sessions of this database wait for a lock."""
+        query = text(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        for _ in range(400):
+            async with self.desk.db.uow(self.tenant) as tx:
+                if (await tx.run(query)).scalar_one() == sessions:
+                    return
+            await asyncio.sleep(0.005)
+        raise AssertionError(f"there are no {sessions} sessions that wait")
 
     async def require_sound(self) -> None:
         """Asserts that live appointments and stops are the same, and counters are what a recount gives."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from booking_house import House, claim, soon
+from ledger_double import Lost
 from sqlalchemy import text
 
 from booking import events
@@ -107,6 +108,28 @@ async def test_cancelled_ones_are_made_up_two_a_day_after_the_step(house: House)
     assert [day for day, _ in booked] == [0, 0, 1, 1, 2]
     package = await house.package(campaign)
     assert (package.taken, package.waiting, package.recovered) == (6, 0, 5)
+
+
+async def test_a_booking_under_way_that_fails_has_freed_nothing_early(house: House) -> None:
+    campaign = await house.campaign(purchased=3)
+    contact = await house.contact(campaign)
+    kept, gone = [await house.book(campaign, contact, soon(48 + n)) for n in range(2)]
+    await cancel(house, gone)
+    house.ledger.lose("reserve", Lost.REQUEST)
+    with pytest.raises(GiroError):
+        await house.book(campaign, contact, soon(60))
+    await recover_units(house.desk)  # the third unit is taken, but nobody has it yet
+    package = await house.package(campaign)
+    assert (package.left, package.recovered, package.cancelled_in_step) == (0, 0, 1)
+    await house.settle()
+    await recover_units(house.desk)
+    package = await house.package(campaign)
+    assert (package.left, package.recovered, package.cancelled_in_step) == (1, 0, 1)
+    await house.book(campaign, contact, soon(60))
+    await recover_units(house.desk)  # the same day: the looks before it set nothing free
+    assert ((await house.package(campaign)).left, (await house.package(campaign)).recovered) == (1, 1)
+    assert (await house.stored(kept.appointment.appointment_id)).state == "TO_CONFIRM"
+    await sound(house, campaign)
 
 
 async def test_an_open_step_makes_nothing_up(house: House) -> None:

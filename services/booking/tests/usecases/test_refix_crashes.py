@@ -9,9 +9,13 @@ import pytest
 from booking_house import House, claim, soon
 from ledger_double import Lost
 
+from booking.domain import errors
 from booking.domain.appointment import Card, State
 from booking.domain.outcomes import Recall, Result
 from booking.domain.refix_modes import Work
+from booking.domain.refusal import Refusal
+from booking.storage import appointments
+from booking.usecases.book_appointment import fail
 from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
 from booking.usecases.settle_changes import settle_changes
 from kit import failpoints
@@ -205,6 +209,29 @@ async def test_a_refix_that_died_is_settled_or_finished(
     kept = {"refix.after_move", "refix.before_commit", "refix.after_commit", "new_card.after_commit"}
     assert len(done) == int(repeat or step in kept)
     assert len(await house.recalls()) == 1 - len(done)
+
+
+async def test_deciding_a_new_card_and_giving_it_up_do_not_deadlock(house: House) -> None:
+    card, key = await ready(house, on_new=True), claim()
+    die_at("booking.new_card.after_pending")
+    with pytest.raises(Died):
+        await house.refix(card, AT, key=key)
+    (new,) = (await house.all_stored()).keys() - {card.appointment.appointment_id}
+
+    async def give_up() -> bool:
+        async with house.desk.db.uow(house.tenant) as tx:
+            return await fail(tx, new, Refusal.of(errors.given_up("booking")))
+
+    async with house.desk.db.uow(house.tenant) as tx:
+        await appointments.lock(tx, card.appointment.appointment_id)
+        decides = asyncio.create_task(house.refix(card, AT, key=key))
+        await house.until_waiting(1)
+        gives_up = asyncio.create_task(give_up())
+        await house.until_waiting(2)
+    made, gave_up = await asyncio.gather(decides, gives_up)
+    assert (made.appointment.appointment_id, gave_up) == (new, False)
+    await house.settle()
+    await house.require_sound()
 
 
 @pytest.mark.parametrize("on_new", [False, True])

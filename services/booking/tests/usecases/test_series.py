@@ -1,20 +1,27 @@
 """A series is booked whole or not at all, whatever does not fit and whatever dies (BK-44)."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from booking_house import VISIT, House, claim, soon
 from ledger_double import Lost
+from sqlalchemy import text
 
+from booking.domain import errors
 from booking.domain.campaign import Campaign
+from booking.domain.refusal import Refusal
 from booking.domain.series import Series, SeriesState
-from booking.usecases.create_series import CreateSeries, create_series, get_series
+from booking.storage import packages
+from booking.usecases.book_appointment import fail
+from booking.usecases.create_series import CreateSeries, create_series, get_series, give_up
+from booking.usecases.settle_changes import settle_changes
 from booking.usecases.unavailability import SetUnavailability, set_unavailability
 from kit import failpoints
 from kit.db.claims import Claim
-from kit.errors import GiroError, NotFound, Reason
+from kit.errors import GiroError, NotFound, Reason, Unavailable
 from kit.values.ids import new_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -148,6 +155,91 @@ async def test_its_repetition_finishes_what_died(house: House, step: str) -> Non
         await create(house, of, key, start=start)
     assert (await create(house, of, key, start=start)).state is SeriesState.CREATED
     assert await require_none_or_all(house) == 4
+
+
+async def hanging(house: House) -> list[Any]:
+    """The series of this tenant that nobody has decided."""
+    async with house.desk.db.uow(house.tenant) as tx:
+        query = text("SELECT series_id FROM booking.series WHERE tenant_id = :t AND state = 'PENDING'")
+        return list(await tx.run(query, {"t": house.tenant}))
+
+
+@pytest.mark.parametrize("step", ["after_pending", "after_reserve", "before_commit"])
+async def test_what_nobody_repeats_is_undone_whole(house: House, step: str) -> None:
+    of = await ready(house)
+    die_at(step)
+    with pytest.raises(Died):
+        await create(house, of)
+    (left,) = await hanging(house)
+    await settle_changes(house.desk, timedelta(minutes=1))
+    assert await hanging(house) == [left], "it may still be under way"
+    await house.settle()
+    assert await hanging(house) == []
+    made = await get_series(house.desk, left.series_id)
+    assert [(c.number, c.refusal.reason) for c in made.conflicts] == [(n, "SETTLED") for n in (1, 2, 3, 4)]
+    assert await require_none_or_all(house) == 0
+
+
+async def test_a_series_whose_appointments_were_given_up_alone_is_ended_too(house: House) -> None:
+    of = await ready(house)
+    die_at("after_pending")
+    with pytest.raises(Died):
+        await create(house, of)
+    for appointment_id in await house.all_stored():
+        async with house.desk.db.uow(house.tenant) as tx:
+            assert await fail(tx, appointment_id, Refusal.of(errors.given_up("booking")))
+    await house.settle()
+    assert await hanging(house) == []
+
+
+async def test_all_of_it_together_has_a_limit_of_time(house: House) -> None:
+    of, key, start = await ready(house), claim(), soon(48)
+    held = asyncio.Event()
+    reserve, asked = house.ledger.reserve, 0
+
+    async def slow(*given: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            await held.wait()
+        return await reserve(*given)
+
+    house.ledger.reserve = slow  # type: ignore[method-assign]
+    short = replace(house, desk=replace(house.desk, series_within=timedelta(milliseconds=300)))
+    async with asyncio.timeout(20):
+        with pytest.raises(Unavailable) as unknown:
+            await create(short, of, key, start=start)
+    assert "same request_id" in unknown.value.message
+    assert len(await hanging(house)) == 1
+    held.set()
+    made = await create(short, of, key, start=start)
+    assert made.state is SeriesState.CREATED
+    assert await require_none_or_all(house) == 4
+
+
+async def test_giving_up_one_and_refusing_all_do_not_deadlock(house: House) -> None:
+    of = await ready(house)
+    die_at("after_pending")
+    with pytest.raises(Died):
+        await create(house, of)
+    (left,) = await hanging(house)
+    (*_, (_, last)) = (await get_series(house.desk, left.series_id)).appointments
+
+    async def whole() -> Any:
+        return await give_up(house.desk, house.tenant, left.series_id)
+
+    async def alone() -> Any:
+        async with house.desk.db.uow(house.tenant) as tx:
+            return await fail(tx, last.appointment_id, Refusal.of(errors.given_up("booking")))
+
+    async with house.desk.db.uow(house.tenant) as tx:
+        await packages.lock(tx, of[0].campaign_id)
+        first = asyncio.create_task(whole())
+        await house.until_waiting(1)
+        second = asyncio.create_task(alone())
+        await house.until_waiting(2)
+    assert await asyncio.gather(first, second) == [True, False]
+    assert await require_none_or_all(house) == 0
 
 
 async def test_what_was_given_up_is_told_to_its_repetition(house: House) -> None:

@@ -81,7 +81,9 @@ class CreateSeriesRequest(_message.Message):
     """Idempotency key of the caller's making. Required."""
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
-        """Start of the first; whole seconds. The others keep its hour by the campaign's clocks. Required."""
+        """Start of the first; whole seconds. The others keep its hour by the campaign's clocks: the first of the two where
+        the hour comes twice, an hour later where it is skipped. Required.
+        """
 
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:

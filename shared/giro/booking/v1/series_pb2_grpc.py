@@ -53,6 +53,9 @@ class SeriesServiceServicer:
 
     def CreateSeries(self, request, context):
         """Books every occurrence, each with its travel checked; where some do not fit, none is booked and those are told.
+        All of them together have twelve seconds, or less where the caller's deadline is earlier: past that the answer is
+        UNAVAILABLE and the outcome open. The same request_id goes on where it stopped; what nobody repeats is undone
+        within half a minute, and then tells SETTLED for each occurrence.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

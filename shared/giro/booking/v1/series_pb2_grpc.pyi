@@ -34,7 +34,11 @@ class SeriesServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SeriesServiceAsyncStub: ...
     CreateSeries: _grpc.UnaryUnaryMultiCallable[_series_pb2.CreateSeriesRequest, _series_pb2.Series]
-    """Books every occurrence, each with its travel checked; where some do not fit, none is booked and those are told."""
+    """Books every occurrence, each with its travel checked; where some do not fit, none is booked and those are told.
+    All of them together have twelve seconds, or less where the caller's deadline is earlier: past that the answer is
+    UNAVAILABLE and the outcome open. The same request_id goes on where it stopped; what nobody repeats is undone
+    within half a minute, and then tells SETTLED for each occurrence.
+    """
     GetSeries: _grpc.UnaryUnaryMultiCallable[_series_pb2.GetSeriesRequest, _series_pb2.Series]
     """What became of a series."""
 
@@ -44,7 +48,11 @@ class SeriesServiceAsyncStub(SeriesServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateSeries: _aio.UnaryUnaryMultiCallable[_series_pb2.CreateSeriesRequest, _series_pb2.Series]  # type: ignore[assignment]
-    """Books every occurrence, each with its travel checked; where some do not fit, none is booked and those are told."""
+    """Books every occurrence, each with its travel checked; where some do not fit, none is booked and those are told.
+    All of them together have twelve seconds, or less where the caller's deadline is earlier: past that the answer is
+    UNAVAILABLE and the outcome open. The same request_id goes on where it stopped; what nobody repeats is undone
+    within half a minute, and then tells SETTLED for each occurrence.
+    """
     GetSeries: _aio.UnaryUnaryMultiCallable[_series_pb2.GetSeriesRequest, _series_pb2.Series]  # type: ignore[assignment]
     """What became of a series."""
 
@@ -57,7 +65,11 @@ class SeriesServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _series_pb2.CreateSeriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_series_pb2.Series, _abc.Awaitable[_series_pb2.Series]]:
-        """Books every occurrence, each with its travel checked; where some do not fit, none is booked and those are told."""
+        """Books every occurrence, each with its travel checked; where some do not fit, none is booked and those are told.
+        All of them together have twelve seconds, or less where the caller's deadline is earlier: past that the answer is
+        UNAVAILABLE and the outcome open. The same request_id goes on where it stopped; what nobody repeats is undone
+        within half a minute, and then tells SETTLED for each occurrence.
+        """
 
     @_abc_1.abstractmethod
     def GetSeries(
