@@ -14,7 +14,7 @@ from allinone.stack import Stack
 from giro.booking.v1 import booking_pb2
 from giro.geo.v1 import geo_pb2
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow, pytest.mark.timeout(600)]
 
 FEWER_DAYS = 4
 """Enough for an agenda with gaps; the whole fortnight takes longer to load."""

@@ -5,13 +5,12 @@ operators to look at; the rest of what it books it cancels.
 """
 
 import uuid
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from allinone.demo.ids import FreeContact, TenantIds
 from allinone.errors import StartFailed
-from allinone.telling import Caller, Json, answer
+from allinone.telling import Caller, Json, answer, until
 from cli import reading
 from cli.show import words
 
@@ -46,14 +45,12 @@ PROCEDURES: Final = (
 SAME_CARD: Final = (("CC0036", "NO"), ("CC0037", "NO"), ("CC036B", "refixed"))
 NEW_CARD: Final = (("CC0036", "SI"), ("CC0037", "SI"), ("CC0036C", "SI"), ("CC0036D", "refixed"))
 
-Until = Callable[[Callable[[], Awaitable[Any]], Callable[[Any], bool]], Awaitable[Any]]
-
 
 class Refixing:
     """Five visits of one campaign."""
 
-    def __init__(self, caller: Caller, home: TenantIds, until: Until) -> None:
-        self._caller, self._home, self._until = caller, home, until
+    def __init__(self, caller: Caller, home: TenantIds) -> None:
+        self._caller, self._home = caller, home
         self._campaign_id = home.campaigns[CAMPAIGN]
 
     async def play(self) -> None:
@@ -100,9 +97,12 @@ class Refixing:
     async def _refix(self, mode: str, card: Json) -> None:
         form = await self._caller.asks(f"/v1/appointments/{_id(card)}/refixForm", told=False)
         _require(form["modeId"] == mode, f"the mode is {form['modeId']} instead of {mode}")
-        slot = await self._other_slot(card)
-        body = _new(slotToken=slot["slotToken"], screen="SCREEN_CALL_SCREEN", note="agreed on the phone")
-        made = await self._caller.posts(f"/v1/appointments/{_id(card)}:refix", body)
+
+        async def ask() -> Json:
+            slot = await self._other_slot(card)
+            return _new(slotToken=slot["slotToken"], screen="SCREEN_CALL_SCREEN", note="agreed on the phone")
+
+        made = await self._caller.takes(f"/v1/appointments/{_id(card)}:refix", ask, told=True)
         await self._told(mode, card, made)
 
     async def _by_procedure(self, mode: str, state_id: str) -> None:
@@ -114,7 +114,7 @@ class Refixing:
         async def look() -> Json:
             return await self._caller.asks(f"/v1/appointments/{_id(card)}", told=False)
 
-        seen = await self._until(look, lambda found: found["version"] != "2")
+        seen = await until(look, lambda found: found["version"] != "2")
         after = seen["supersededBy"] or _id(card)
         if seen["locked"] and not seen["supersededBy"]:
             after = await self._successor(card)
@@ -132,7 +132,7 @@ class Refixing:
             found = await self._caller.asks("/v1/recalls?pageSize=200", told=False)
             return [each for each in found["recalls"] if each["appointmentId"] == _id(card)]
 
-        recalls = await self._until(look, bool)
+        recalls = await until(look, bool)
         _require(bool(recalls) and recalls[0]["dueAt"] == call_at, "no recall is due on the agent's date")
         await self._refix("mode-5", card)
 
@@ -174,7 +174,7 @@ class Refixing:
             token = (await self._slots())[0]["slotToken"]
             return _new(slotToken=token, contactId=self._contact.contact_id, note="rings twice")
 
-        return await self._caller.books("/v1/appointments", ask)
+        return await self._caller.takes("/v1/appointments", ask)
 
     async def _other_slot(self, card: Json) -> Json:
         """A slot of the same agent on another day."""
@@ -184,9 +184,10 @@ class Refixing:
         return days[0]
 
     async def _slots(self, **more: Any) -> list[Json]:
-        body = {"contactId": self._contact.contact_id, "duration": "2700s", "limit": 50, **more}
+        windows = await self._caller.bookable()
+        body = {"contactId": self._contact.contact_id, "duration": "2700s", "windows": windows, "limit": 50}
         path = f"/v1/campaigns/{self._campaign_id}/slots:suggest"
-        found: list[Json] = (await self._caller.posts(path, body, told=False))["slots"]
+        found: list[Json] = (await self._caller.posts(path, {**body, **more}, told=False))["slots"]
         _require(bool(found), "no slot fits for two weeks")
         return found
 

@@ -5,14 +5,13 @@ It is played in the neighbour's tenant, whose test clock moves; the carrier is t
 
 import time
 import uuid
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from allinone.demo.ids import FreeContact, TenantIds
 from allinone.errors import StartFailed
-from allinone.telling import Caller, Json, answer
+from allinone.telling import Caller, Json, answer, until
 from cli import reading
 from cli.show import output, words
 
@@ -21,14 +20,12 @@ AHEAD: Final = timedelta(days=3)
 DAY: Final = "86400s"
 WEEK: Final = "604800s"
 
-Until = Callable[[Callable[[], Awaitable[Any]], Callable[[Any], bool]], Awaitable[Any]]
-
 
 class Reminding:
     """One visit of the neighbour, reminded of; what it books it cancels."""
 
-    def __init__(self, caller: Caller, home: TenantIds, until: Until) -> None:
-        self._caller, self._home, self._until = caller, home, until
+    def __init__(self, caller: Caller, home: TenantIds) -> None:
+        self._caller, self._home = caller, home
 
     async def play(self) -> None:
         """Plays and prints. Raises StartFailed where an answer is not what it has to be."""
@@ -62,19 +59,30 @@ class Reminding:
         answer(f"{NUMBER} was sent a code, is verified, and is what contacts see")
 
     async def _book(self) -> Json:
-        now = await self._now()
         contact = self._home.free_contacts[1]
-        path = f"/v1/campaigns/{contact.campaign_id}/slots:suggest"
-        wanted = {"contactId": contact.contact_id, "duration": "2700s", "limit": 50}
-        slots = (await self._caller.posts(path, wanted, told=False))["slots"]
-        far = [each for each in slots if reading.instant(each["anatomy"]["start"]) > now + AHEAD]
-        if not far:
-            raise StartFailed("the played flow", "No slot fits in three days.", "`make clean` starts anew.")
         await self._script(contact)
-        body = {"slotToken": far[0]["slotToken"], "contactId": contact.contact_id}
-        made = await self._caller.posts("/v1/appointments", {**body, "requestId": uuid.uuid4().hex})
+
+        async def ask() -> Json:
+            slots = await self._slots(contact)
+            return {
+                "slotToken": slots[0]["slotToken"],
+                "contactId": contact.contact_id,
+                "requestId": uuid.uuid4().hex,
+            }
+
+        made = await self._caller.takes("/v1/appointments", ask, told=True)
         answer(f"{made['appointmentId']}, {self._local(made['start'])}, {_state(made)}")
         return made
+
+    async def _slots(self, contact: FreeContact) -> list[Json]:
+        path = f"/v1/campaigns/{contact.campaign_id}/slots:suggest"
+        windows = await self._caller.bookable(AHEAD)
+        wanted = {"contactId": contact.contact_id, "duration": "2700s", "windows": windows}
+        slots: list[Json] = (await self._caller.posts(path, wanted, told=False))["slots"]
+        if not slots:
+            why = "No slot fits from three days ahead on."
+            raise StartFailed("the played flow", why, "`make clean` starts anew.")
+        return slots
 
     async def _script(self, contact: FreeContact) -> None:
         person = await self._caller.asks(f"/v1/contacts/{contact.contact_id}", told=False)
@@ -85,7 +93,10 @@ class Reminding:
         async def look() -> Json:
             return await self._caller.tries(f"{_path(appointment)}/reminders")
 
-        found = await self._until(look, lambda seen: bool(seen.get("reminders")))
+        found = await until(look, lambda seen: bool(seen.get("reminders")))
+        if not found.get("reminders"):
+            why = "no reminder is planned for a booked visit."
+            raise StartFailed("the played flow", why, "Read .run/logs/reminders.log.")
         reminder: Json = found["reminders"][0]
         answer(f"{_colour(found)}: a call is planned for {self._local(reminder['nextAt'])}")
         return reminder
@@ -99,7 +110,7 @@ class Reminding:
         async def look() -> Json:
             return await self._caller.asks(_path(appointment), told=False)
 
-        seen = await self._until(look, lambda found: found["state"] == "APPOINTMENT_STATE_CONFIRMED")
+        seen = await until(look, lambda found: found["state"] == "APPOINTMENT_STATE_CONFIRMED")
         took = time.perf_counter() - began
         colour = words.plain(seen["reminderColour"], "REMINDER_COLOUR_")
         if colour != "green":

@@ -1,8 +1,11 @@
 """The played flow on paper: what is asked of the gateway, what it answers, in few words."""
 
+import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import httpx2
 from rich.console import Console
@@ -10,15 +13,26 @@ from rich.padding import Padding
 from rich.text import Text
 
 from allinone.errors import StartFailed
+from cli import reading
 from cli.show import output
 
 Json = dict[str, Any]
+Seen = TypeVar("Seen")
+LEAD = timedelta(hours=36)
+_MARGIN = timedelta(hours=1)
+_LOOKED_AT = timedelta(days=14)
 LONGEST_TEXT = 44
 LONGEST_LIST = 2
 INDENT = 14
-SECONDS = 20.0
+SECONDS = 60.0
 WELL = range(200, 300)
-_SUGGESTED_ANEW = 3
+PATIENCE_SECONDS = 60.0
+"""How long what events bring is waited for; a moment on a quiet machine."""
+
+_MOVED_MEANWHILE = frozenset({"SLOT_TAKEN", "SLOT_TOKEN_STALE"})
+_SUGGESTED_ANEW = 10
+_PASSES_BY_ITSELF = frozenset({503, 504})
+_ATTEMPTS = 4
 
 
 class Caller:
@@ -47,32 +61,43 @@ class Caller:
         found = await self._send("GET", path, None, told=False)
         return found if self._status in WELL else {}
 
+    async def bookable(self, ahead: timedelta = LEAD) -> list[Json]:
+        """Windows whose slots are still over `ahead` away when they are booked, however slow the machine.
+
+        A start at the very edge of the lead time (R-009) is too near a moment later.
+        """
+        clock = await self.asks("/v1/testClock", told=False)
+        begin = reading.instant(clock["now"]).replace(minute=0, second=0, microsecond=0) + ahead + _MARGIN * 2
+        return [{"start": reading.rfc3339(begin), "end": reading.rfc3339(begin + _LOOKED_AT)}]
+
     async def posts(self, path: str, body: Json, *, told: bool = True) -> Json:
         """POST; the answer has to be a good one."""
         return await self.calls("POST", path, body, told=told)
 
-    async def books(self, path: str, ask: Callable[[], Awaitable[Json]]) -> Json:
-        """POST of what `ask` makes of a suggestion, untold; as an operator does, it is suggested anew where
-        the agenda has changed meanwhile."""
+    async def takes(self, path: str, ask: Callable[[], Awaitable[Json]], *, told: bool = False) -> Json:
+        """POST of what `ask` makes of a suggestion; asked anew where the agenda has changed, as operators do.
+
+        What was cancelled before leaves the agendas a moment later.
+        """
         for _ in range(_SUGGESTED_ANEW):
-            answer = await self._send("POST", path, await ask(), told=False)
-            if reason_of(answer).get("reason") != "SLOT_TOKEN_STALE":
+            answer = await self._send("POST", path, await ask(), told=told)
+            if reason_of(answer).get("reason") not in _MOVED_MEANWHILE:
                 break
-        if self._status in WELL:
-            return answer
-        return await self.posts(path, await ask(), told=False)
+        return self._gone_well("POST", path, answer)
 
     async def calls(self, method: str, path: str, body: Json | None, *, told: bool = True) -> Json:
         """Any call that has to go well. Raises StartFailed for a refusal."""
-        answer = await self._send(method, path, body, told=told)
-        if self._status not in WELL:
-            refused(self._console, self._status, answer)
-            raise StartFailed(
-                "the played flow",
-                f"{method} {path} as {self.name} was refused: {answer.get('message', self._status)}.",
-                "Read .run/logs; `make clean` starts from an empty database.",
-            )
-        return answer
+        return self._gone_well(method, path, await self._send(method, path, body, told=told))
+
+    def _gone_well(self, method: str, path: str, answer: Json) -> Json:
+        if self._status in WELL:
+            return answer
+        refused(self._console, self._status, answer)
+        raise StartFailed(
+            "the played flow",
+            f"{method} {path} as {self.name} was refused: {answer.get('message', self._status)}.",
+            "Read .run/logs; `make clean` starts from an empty database.",
+        )
 
     async def is_refused(self, method: str, path: str, body: Json | None = None) -> Json:
         """A call that has to be refused; the refusal is told. Raises StartFailed when it goes through."""
@@ -86,13 +111,21 @@ class Caller:
     async def _send(self, method: str, path: str, body: Json | None, *, told: bool) -> Json:
         if told:
             self._tell_request(method, path, body)
+        for attempt in range(1, _ATTEMPTS + 1):
+            answer = await self._answer(method, path, body)
+            if self._status not in _PASSES_BY_ITSELF or attempt == _ATTEMPTS:
+                break
+            await asyncio.sleep(0.2 * 2**attempt)  # a busy machine; every call may be repeated
+        return answer
+
+    async def _answer(self, method: str, path: str, body: Json | None) -> Json:
         try:
             response = await self._http.request(method, path, json=body)
-        except httpx2.HTTPError as failed:
+            answer: Json = response.json()
+        except (httpx2.HTTPError, ValueError) as failed:
             why = f"{method} {path} got no answer ({type(failed).__name__})."
             raise StartFailed("the played flow", why, "Read .run/logs/envoy.log.") from failed
         self._status = response.status_code
-        answer: Json = response.json()
         return answer
 
     def _tell_request(self, method: str, path: str, body: Json | None) -> None:
@@ -101,6 +134,16 @@ class Caller:
         if body is not None:
             written = Text(json.dumps(shortened(body), ensure_ascii=False), style="dim")
             self._console.print(Padding(written, (0, 0, 0, INDENT), expand=False))
+
+
+async def until(look: Callable[[], Awaitable[Seen]], good: Callable[[Seen], bool]) -> Seen:
+    """What `look` sees, as soon as it is good or patience ends: events arrive a moment later."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        found = await look()
+        if good(found) or time.monotonic() > deadline:
+            return found
+        await asyncio.sleep(0.1)
 
 
 def heading(number: int, words: str) -> None:

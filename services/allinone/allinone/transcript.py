@@ -3,8 +3,6 @@
 What it books it cancels again, so that every start can play it.
 """
 
-import asyncio
-import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +11,7 @@ from allinone.demo.ids import DemoIds, FreeContact, TenantIds
 from allinone.errors import StartFailed
 from allinone.refixing import Refixing
 from allinone.reminding import Reminding
-from allinone.telling import Caller, Json, answer, heading
+from allinone.telling import LEAD, Caller, Json, answer, heading, until
 from cli import reading
 from cli.show import day as shown_day
 from cli.show import output, words
@@ -25,8 +23,6 @@ SLOTS_ASKED, SLOTS_SHOWN = 20, 8
 ROOM_TO_MOVE = 900
 TOO_LATE = 300
 VISIT = "STOP_KIND_APPOINTMENT"
-LEAD = timedelta(hours=36)
-PATIENCE_SECONDS = 15.0
 
 
 async def play(gateway_url: str, demo: DemoIds) -> None:
@@ -58,6 +54,7 @@ class _Flow:
         self._campaign_id = self._home.campaigns["solar"]
         self._contact = self._choose_contact()
         self._slot: Json = {}
+        self._windows: list[Json] = []
         self._appointment: Json = {}
 
     async def close(self) -> None:
@@ -109,25 +106,32 @@ class _Flow:
     async def _ask(self) -> None:
         """Ask: when can somebody be with this customer for 45 minutes?"""
         output.say(f"              {self._contact.name}, {self._contact.address}")
-        found = await self._suggest(self._operator, explain=True, limit=SLOTS_ASKED)
+        self._windows = await self._operator.bookable()
+        found = await self._suggest(self._operator, explain=True, limit=SLOTS_ASKED, windows=self._windows)
         shown = {**found, "slots": found["slots"][:SLOTS_SHOWN]}
         shown_slots.show(shown, self._home.time_zone, self._agent_name)
         self._slot = await self._movable(self._found(found))
 
     async def _hold(self) -> None:
         """Hold: while the customer thinks, the slot vanishes for everybody else."""
-        token = self._slot["slotToken"]
-        hold = await self._operator.posts("/v1/slots:hold", _new(slotToken=token, ttl=HOLD_FOR))
+        chosen = [self._slot]
+
+        async def ask() -> Json:
+            self._slot = chosen.pop() if chosen else await self._choose_slot()
+            return _new(slotToken=self._slot["slotToken"], ttl=HOLD_FOR)
+
+        hold = await self._operator.takes("/v1/slots:hold", ask, told=True)
         self._hold_id = hold["holdId"]
         until = words.local(hold["expiresAt"], self._home.time_zone)
         answer(f"{self._at(hold)} is kept until {until:%H:%M:%S} as {hold['holdId']}")
         second = self._callers["operator_solar"]
-        others = await self._suggest(second, limit=50)
+        others = await self._suggest(second, limit=50, windows=self._windows)
         same = [slot for slot in others["slots"] if self._overlaps(slot["anatomy"], hold)]
         if same:
             raise _fault("a second operator was offered a slot that is held")
         answer(f"{len(others['slots'])} slots for operator 2, none of them touches the held time")
-        await second.is_refused("POST", "/v1/slots:hold", _new(slotToken=token, ttl=HOLD_FOR))
+        late = _new(slotToken=self._slot["slotToken"], ttl=HOLD_FOR)
+        await second.is_refused("POST", "/v1/slots:hold", late)
 
     async def _book(self) -> None:
         """Book: one appointment, however often the same request arrives."""
@@ -172,7 +176,8 @@ class _Flow:
             await self._change("reassign", _new(agentId=found["slots"][0]["anatomy"]["agentId"]))
             return
         answer("nobody else is free at that very time, so the start moves too")
-        best = self._found(await self._suggest(self._operator, agentIds=others, limit=1))[0]["anatomy"]
+        elsewhere = await self._suggest(self._operator, windows=self._windows, agentIds=others, limit=1)
+        best = self._found(elsewhere)[0]["anatomy"]
         await self._change("reassign", _new(agentId=best["agentId"], start=best["start"]))
 
     async def _cancel(self) -> None:
@@ -220,11 +225,11 @@ class _Flow:
     async def _remind(self) -> None:
         """Remind: a call a day before the visit, answered with 1, turns the calendar green."""
         theirs = self._demo.tenants["vicino"]
-        await Reminding(self._callers["neighbour_administrator"], theirs, _until).play()
+        await Reminding(self._callers["neighbour_administrator"], theirs).play()
 
     async def _refix(self) -> None:
         """Fix again: five visits fall through, each is fixed again in another of the five modes."""
-        await Refixing(self._callers["administrator"], self._home, _until).play()
+        await Refixing(self._callers["administrator"], self._home).play()
 
     async def _changes(self) -> None:
         """Recent changes: written by events that went through NATS."""
@@ -235,7 +240,7 @@ class _Flow:
             found = await self._operator.asks(path, told=False)
             return [each for each in found["changes"] if each["appointmentId"] == mine]
 
-        changes = await _until(look, lambda rows: bool(rows) and rows[0]["change"] == "cancelled")
+        changes = await until(look, lambda rows: bool(rows) and rows[0]["change"] == "cancelled")
         answer(
             "newest first: " + ", ".join(f"{each['change']} (version {each['version']})" for each in changes)
         )
@@ -251,7 +256,7 @@ class _Flow:
         async def look() -> Json:
             return await supervisor.asks("/v1/ownership:verify", told=False)
 
-        owned = await _until(look, lambda found: not _lost(found))
+        owned = await until(look, lambda found: not _lost(found))
         alone = _lost(owned)
         both = f"{owned['appointments']} appointments, {owned['stops']} stops"
         answer(f"{both}: {len(alone)} without the other")
@@ -265,8 +270,12 @@ class _Flow:
         return f"/v1/appointments/{self._appointment['appointmentId']}"
 
     def _choose_contact(self) -> FreeContact:
-        free = [each for each in self._home.free_contacts if each.campaign_id == self._campaign_id]
-        return free[datetime.now(UTC).minute % len(free)]
+        free = self._home.free_contacts
+        return next(each for each in free if each.campaign_id == self._campaign_id)
+
+    async def _choose_slot(self) -> Json:
+        found = await self._suggest(self._operator, limit=SLOTS_ASKED, windows=self._windows)
+        return await self._movable(self._found(found))
 
     async def _movable(self, slots: list[Json]) -> Json:
         """The first slot with room to move before another visit: both ways to postpone can be shown."""
@@ -340,13 +349,3 @@ def _lost(found: Json) -> list[str]:
 
 def _fault(what: str) -> StartFailed:
     return StartFailed("the played flow", f"{what}.", "This is a fault of Giro: please report it.")
-
-
-async def _until(look: Any, good: Any) -> Any:
-    """What `look` sees, as soon as it is good or patience ends: events arrive a moment later."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        found = await look()
-        if good(found) or time.monotonic() > deadline:
-            return found
-        await asyncio.sleep(0.1)

@@ -8,10 +8,9 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from allinone.demo import messages
 from allinone.demo.calls import Refused, Services, User, failed
@@ -24,7 +23,6 @@ from giro.reminders.v1 import reminders_pb2
 AT_ONCE = 16
 IMPORT_SIZE = 1_000
 FREE_CONTACTS = 40
-SOONEST = timedelta(hours=1)
 LEAD_TIME = "lead_time"
 
 Say = Callable[[str], None]
@@ -40,11 +38,6 @@ class Loaded:
     contacts: dict[str, str]
     booked: int = 0
     refused: Counter[str] = field(default_factory=Counter)
-
-
-async def today_of(user: User, time_zone: str) -> date:
-    """The tenant's present day: its clock may have been moved."""
-    return (await _now(user)).astimezone(ZoneInfo(time_zone)).date()
 
 
 async def load_tenant(
@@ -65,17 +58,12 @@ async def load_tenant(
     return loaded, administrator
 
 
-async def load_visits(
-    user: User, seed: int, planned: Sequence[DemoVisit], loaded: Loaded, say: Say
-) -> list[DemoVisit]:
-    """Books the visits that are not too soon, agents side by side. Returns those that were asked for."""
-    soonest = await _now(user) + SOONEST
-    visits = [visit for visit in planned if visit.start >= soonest]
+async def load_visits(user: User, seed: int, visits: Sequence[DemoVisit], loaded: Loaded, say: Say) -> None:
+    """Books visits, agents side by side."""
     booking = _Booking(user, seed, loaded, len(visits), say)
     async with _without_lead_time(user, loaded.campaigns.values()):
         rounds = [list(round_) for _, round_ in groupby(visits, key=lambda visit: visit.agent)]
         await asyncio.gather(*(booking.book_all(round_) for round_ in rounds))
-    return visits
 
 
 def ids_of(tenant: DemoTenant, loaded: Loaded, visits: Sequence[DemoVisit]) -> TenantIds:
@@ -195,7 +183,8 @@ async def _contacts(user: User, seed: int, campaign: DemoCampaign, loaded: Loade
         loaded.contacts |= zip((each.key for each in people), answer.contact_ids, strict=True)
 
 
-async def _now(user: User) -> datetime:
+async def now_of(user: User) -> datetime:
+    """The tenant's clock: it may have been moved."""
     clock = await user.call(user.services.identity.GetTestClock, identity_pb2.GetTestClockRequest())
     now: datetime = clock.now.ToDatetime(tzinfo=UTC)
     return now
