@@ -37,6 +37,7 @@ from booking.transport.rpc import BookingServicer
 from booking.transport.series_rpc import SeriesServicer
 from booking.transport.swaps_rpc import SwapsServicer
 from booking.transport.unavailability_rpc import UnavailabilityServicer
+from booking.transport.veiled import Veiled
 from booking.transport.visits_rpc import VisitsServicer
 from booking.transport.waitlist_rpc import WaitlistServicer
 from booking.usecases.desk import Desk
@@ -153,7 +154,8 @@ class BookingApp:
             (add_RefixServiceServicer_to_server, RefixServicer(desk)),
         ]
         auth = Authenticator(settings.jwks_file, settings.service_key)
-        self.server = Server(settings, servicers, auth)
+        veiled = [(add, Veiled(desk, servicer)) for add, servicer in servicers]
+        self.server = Server(settings, veiled, auth)
         await self.server.start()
         self._open.push_async_callback(self.server.stop)
 

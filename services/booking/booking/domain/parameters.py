@@ -77,7 +77,7 @@ REVEAL_AGENT = Parameter(
     "reveal_agent",
     bool,
     default=True,
-    description="Whether operators and partners learn which agent a suggested slot is of.",
+    description="Whether operators, partners and customers learn which agent comes, in any answer.",
     rule="R-189",
     narrowest=Scope.CAMPAIGN,
 )

@@ -7,7 +7,7 @@ import grpc
 
 from geo.domain.agent import Agent
 from geo.transport import messages
-from geo.transport.reach import require_agent, require_whole
+from geo.transport.reach import require_agent, require_whole, sees_owners
 from geo.transport.search_calls import SearchCalls
 from geo.transport.travel_calls import TravelCalls, TravelDesk
 from geo.usecases.add_absence import AddAbsence, add_absence
@@ -93,7 +93,7 @@ class GeoServicer(TravelCalls):
         found = await get_itinerary(self._ledger, caller().tenant, request.agent_id, start, end)
         return pb.Itinerary(
             agent_id=found.agent.agent_id,
-            stops=messages.stops(found.stops),
+            stops=messages.stops(found.stops, owned=sees_owners(request.agent_id)),
             time_zone=found.agent.calendar.time_zone,
         )
 

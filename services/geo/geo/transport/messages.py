@@ -250,9 +250,15 @@ def absence(one: Absence) -> geo_pb2.Absence:
     )
 
 
-def stops(chain: Iterable[LinkedStop]) -> list[geo_pb2.Stop]:
-    """The stops of an itinerary."""
-    return [_stop(linked) for linked in chain]
+def stops(chain: Iterable[LinkedStop], *, owned: bool) -> list[geo_pb2.Stop]:
+    """The stops of an itinerary; with their owners, places and legs, or only what is taken and when."""
+    return [_stop(linked) if owned else _taken(linked) for linked in chain]
+
+
+def _taken(linked: LinkedStop) -> geo_pb2.Stop:
+    one = linked.stop
+    kind = geo_pb2.StopKind.Value(f"STOP_KIND_{one.kind}")
+    return geo_pb2.Stop(kind=kind, start=stamp(one.starts_at), end=stamp(one.ends_at))
 
 
 def _stop(linked: LinkedStop) -> geo_pb2.Stop:

@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from giro.common.v1 import access_pb2 as giro_dot_common_dot_v1_dot_access__pb2
+from giro.common.v1 import veil_pb2 as giro_dot_common_dot_v1_dot_veil__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgiro/booking/v1/calendars.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc0\x01\n\x17GetAgentCalendarRequest\x12\x1b\n\x08\x61gent_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x39\n\tfirst_day\x18\x02 \x01(\tB&\xbaH#r!2\x1f^$|^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x38\n\x08last_day\x18\x03 \x01(\tB&\xbaH#r!2\x1f^$|^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x13\n\x0bwith_travel\x18\x04 \x01(\x08\"?\n\rAgentCalendar\x12\x0b\n\x03ics\x18\x01 \x01(\t\x12\x0e\n\x06visits\x18\x02 \x01(\x05\x12\x11\n\ttruncated\x18\x03 \x01(\x08\"W\n\x19RotateCalendarFeedRequest\x12\x1b\n\x08\x61gent_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\nrequest_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x08\x18@\"K\n\x0c\x43\x61lendarFeed\x12\x0b\n\x03url\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"8\n\x19RevokeCalendarFeedRequest\x12\x1b\n\x08\x61gent_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x1c\n\x1aRevokeCalendarFeedResponse2\xea\x03\n\x10\x43\x61lendarsService\x12\x8f\x01\n\x10GetAgentCalendar\x12(.giro.booking.v1.GetAgentCalendarRequest\x1a\x1e.giro.booking.v1.AgentCalendar\"1\xc2\xda\x18\x07\n\x05\x01\x02\x03\x04\x05\x82\xd3\xe4\x93\x02 \x12\x1e/v1/agents/{agent_id}/calendar\x12\x9e\x01\n\x12RotateCalendarFeed\x12*.giro.booking.v1.RotateCalendarFeedRequest\x1a\x1d.giro.booking.v1.CalendarFeed\"=\xc2\xda\x18\x05\n\x03\x01\x04\x05\x82\xd3\xe4\x93\x02.\")/v1/agents/{agent_id}/calendarFeed:rotate:\x01*\x12\xa2\x01\n\x12RevokeCalendarFeed\x12*.giro.booking.v1.RevokeCalendarFeedRequest\x1a+.giro.booking.v1.RevokeCalendarFeedResponse\"3\xc2\xda\x18\x05\n\x03\x01\x04\x05\x82\xd3\xe4\x93\x02$*\"/v1/agents/{agent_id}/calendarFeedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgiro/booking/v1/calendars.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x19giro/common/v1/veil.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x01\n\x17GetAgentCalendarRequest\x12\x1f\n\x08\x61gent_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc8\xda\x18\x01\x12\x39\n\tfirst_day\x18\x02 \x01(\tB&\xbaH#r!2\x1f^$|^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x38\n\x08last_day\x18\x03 \x01(\tB&\xbaH#r!2\x1f^$|^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x13\n\x0bwith_travel\x18\x04 \x01(\x08\"?\n\rAgentCalendar\x12\x0b\n\x03ics\x18\x01 \x01(\t\x12\x0e\n\x06visits\x18\x02 \x01(\x05\x12\x11\n\ttruncated\x18\x03 \x01(\x08\"[\n\x19RotateCalendarFeedRequest\x12\x1f\n\x08\x61gent_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc8\xda\x18\x01\x12\x1d\n\nrequest_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x08\x18@\"K\n\x0c\x43\x61lendarFeed\x12\x0b\n\x03url\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"<\n\x19RevokeCalendarFeedRequest\x12\x1f\n\x08\x61gent_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc8\xda\x18\x01\"\x1c\n\x1aRevokeCalendarFeedResponse2\xea\x03\n\x10\x43\x61lendarsService\x12\x8f\x01\n\x10GetAgentCalendar\x12(.giro.booking.v1.GetAgentCalendarRequest\x1a\x1e.giro.booking.v1.AgentCalendar\"1\xc2\xda\x18\x07\n\x05\x01\x02\x03\x04\x05\x82\xd3\xe4\x93\x02 \x12\x1e/v1/agents/{agent_id}/calendar\x12\x9e\x01\n\x12RotateCalendarFeed\x12*.giro.booking.v1.RotateCalendarFeedRequest\x1a\x1d.giro.booking.v1.CalendarFeed\"=\xc2\xda\x18\x05\n\x03\x01\x04\x05\x82\xd3\xe4\x93\x02.\")/v1/agents/{agent_id}/calendarFeed:rotate:\x01*\x12\xa2\x01\n\x12RevokeCalendarFeed\x12*.giro.booking.v1.RevokeCalendarFeedRequest\x1a+.giro.booking.v1.RevokeCalendarFeedResponse\"3\xc2\xda\x18\x05\n\x03\x01\x04\x05\x82\xd3\xe4\x93\x02$*\"/v1/agents/{agent_id}/calendarFeedb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,35 +37,35 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'giro.booking.v1.calendars_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETAGENTCALENDARREQUEST'].fields_by_name['agent_id']._loaded_options = None
-  _globals['_GETAGENTCALENDARREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_GETAGENTCALENDARREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\006r\004\020\001\030@\310\332\030\001'
   _globals['_GETAGENTCALENDARREQUEST'].fields_by_name['first_day']._loaded_options = None
   _globals['_GETAGENTCALENDARREQUEST'].fields_by_name['first_day']._serialized_options = b'\272H#r!2\037^$|^[0-9]{4}-[0-9]{2}-[0-9]{2}$'
   _globals['_GETAGENTCALENDARREQUEST'].fields_by_name['last_day']._loaded_options = None
   _globals['_GETAGENTCALENDARREQUEST'].fields_by_name['last_day']._serialized_options = b'\272H#r!2\037^$|^[0-9]{4}-[0-9]{2}-[0-9]{2}$'
   _globals['_ROTATECALENDARFEEDREQUEST'].fields_by_name['agent_id']._loaded_options = None
-  _globals['_ROTATECALENDARFEEDREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_ROTATECALENDARFEEDREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\006r\004\020\001\030@\310\332\030\001'
   _globals['_ROTATECALENDARFEEDREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_ROTATECALENDARFEEDREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\006r\004\020\010\030@'
   _globals['_REVOKECALENDARFEEDREQUEST'].fields_by_name['agent_id']._loaded_options = None
-  _globals['_REVOKECALENDARFEEDREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_REVOKECALENDARFEEDREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\006r\004\020\001\030@\310\332\030\001'
   _globals['_CALENDARSSERVICE'].methods_by_name['GetAgentCalendar']._loaded_options = None
   _globals['_CALENDARSSERVICE'].methods_by_name['GetAgentCalendar']._serialized_options = b'\302\332\030\007\n\005\001\002\003\004\005\202\323\344\223\002 \022\036/v1/agents/{agent_id}/calendar'
   _globals['_CALENDARSSERVICE'].methods_by_name['RotateCalendarFeed']._loaded_options = None
   _globals['_CALENDARSSERVICE'].methods_by_name['RotateCalendarFeed']._serialized_options = b'\302\332\030\005\n\003\001\004\005\202\323\344\223\002.\")/v1/agents/{agent_id}/calendarFeed:rotate:\001*'
   _globals['_CALENDARSSERVICE'].methods_by_name['RevokeCalendarFeed']._loaded_options = None
   _globals['_CALENDARSSERVICE'].methods_by_name['RevokeCalendarFeed']._serialized_options = b'\302\332\030\005\n\003\001\004\005\202\323\344\223\002$*\"/v1/agents/{agent_id}/calendarFeed'
-  _globals['_GETAGENTCALENDARREQUEST']._serialized_start=174
-  _globals['_GETAGENTCALENDARREQUEST']._serialized_end=366
-  _globals['_AGENTCALENDAR']._serialized_start=368
-  _globals['_AGENTCALENDAR']._serialized_end=431
-  _globals['_ROTATECALENDARFEEDREQUEST']._serialized_start=433
-  _globals['_ROTATECALENDARFEEDREQUEST']._serialized_end=520
-  _globals['_CALENDARFEED']._serialized_start=522
-  _globals['_CALENDARFEED']._serialized_end=597
-  _globals['_REVOKECALENDARFEEDREQUEST']._serialized_start=599
-  _globals['_REVOKECALENDARFEEDREQUEST']._serialized_end=655
-  _globals['_REVOKECALENDARFEEDRESPONSE']._serialized_start=657
-  _globals['_REVOKECALENDARFEEDRESPONSE']._serialized_end=685
-  _globals['_CALENDARSSERVICE']._serialized_start=688
-  _globals['_CALENDARSSERVICE']._serialized_end=1178
+  _globals['_GETAGENTCALENDARREQUEST']._serialized_start=201
+  _globals['_GETAGENTCALENDARREQUEST']._serialized_end=397
+  _globals['_AGENTCALENDAR']._serialized_start=399
+  _globals['_AGENTCALENDAR']._serialized_end=462
+  _globals['_ROTATECALENDARFEEDREQUEST']._serialized_start=464
+  _globals['_ROTATECALENDARFEEDREQUEST']._serialized_end=555
+  _globals['_CALENDARFEED']._serialized_start=557
+  _globals['_CALENDARFEED']._serialized_end=632
+  _globals['_REVOKECALENDARFEEDREQUEST']._serialized_start=634
+  _globals['_REVOKECALENDARFEEDREQUEST']._serialized_end=694
+  _globals['_REVOKECALENDARFEEDRESPONSE']._serialized_start=696
+  _globals['_REVOKECALENDARFEEDRESPONSE']._serialized_end=724
+  _globals['_CALENDARSSERVICE']._serialized_start=727
+  _globals['_CALENDARSSERVICE']._serialized_end=1217
 # @@protoc_insertion_point(module_scope)

@@ -25,12 +25,13 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from giro.booking.v1 import booking_pb2 as giro_dot_booking_dot_v1_dot_booking__pb2
 from giro.common.v1 import access_pb2 as giro_dot_common_dot_v1_dot_access__pb2
+from giro.common.v1 import veil_pb2 as giro_dot_common_dot_v1_dot_veil__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bgiro/booking/v1/refix.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dgiro/booking/v1/booking.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"8\n\x13GetRefixFormRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"D\n\rStateSelector\x12\x10\n\x08state_id\x18\x01 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x02 \x01(\x08\x12\x10\n\x08required\x18\x03 \x01(\x08\"\xad\x01\n\tRefixForm\x12\x0f\n\x07mode_id\x18\x01 \x01(\t\x12\x10\n\x08new_card\x18\x02 \x01(\x08\x12\x12\n\nflag_shown\x18\x03 \x01(\x08\x12\x31\n\tsame_card\x18\x04 \x01(\x0b\x32\x1e.giro.booking.v1.StateSelector\x12\x36\n\x0enew_card_state\x18\x05 \x01(\x0b\x32\x1e.giro.booking.v1.StateSelector\"Y\n\tRefixTime\x12\x19\n\x08\x61gent_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x31\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\xed\x02\n\x17RefixAppointmentRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12 \n\nslot_token\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x10H\x00\x12*\n\x04time\x18\x03 \x01(\x0b\x32\x1a.giro.booking.v1.RefixTimeH\x00\x12\x33\n\x04\x63\x61rd\x18\x04 \x01(\x0e\x32\x1b.giro.booking.v1.CardChoiceB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x19\n\x08state_id\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x16\n\x04note\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x31\n\x06screen\x18\x07 \x01(\x0e\x32\x17.giro.booking.v1.ScreenB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x18\n\x07version\x18\x08 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1d\n\nrequest_id\x18\t \x01(\tB\t\xbaH\x06r\x04\x10\x08\x18@B\r\n\x04slot\x12\x05\xbaH\x02\x08\x01\"\xec\x01\n\x06Recall\x12\x11\n\trecall_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61ppointment_id\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\t\x12\x12\n\ncontact_id\x18\x04 \x01(\t\x12\x13\n\x0boperator_id\x18\x05 \x01(\t\x12\x0f\n\x07private\x18\x06 \x01(\x08\x12*\n\x06\x64ue_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrelease_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04open\x18\t \x01(\x08\"o\n\x12ListRecallsRequest\x12\x1c\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"X\n\x13ListRecallsResponse\x12(\n\x07recalls\x18\x01 \x03(\x0b\x32\x17.giro.booking.v1.Recall\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"J\n\x12\x43loseRecallRequest\x12\x1c\n\trecall_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x04note\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"\x8b\x03\n\tRefixMode\x12\x0f\n\x07mode_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x31\n\tprocedure\x18\x03 \x01(\x0e\x32\x1e.giro.booking.v1.ProcedureKind\x12\'\n\x04\x63\x61rd\x18\x04 \x01(\x0e\x32\x19.giro.booking.v1.CardRule\x12*\n\x06recall\x18\x05 \x01(\x0e\x32\x1a.giro.booking.v1.Condition\x12)\n\x05refix\x18\x06 \x01(\x0e\x32\x1a.giro.booking.v1.Condition\x12\x34\n\x10new_card_allowed\x18\x07 \x01(\x0e\x32\x1a.giro.booking.v1.Condition\x12\x19\n\x11outcome_state_ids\x18\x08 \x03(\t\x12/\n\x0crecall_delay\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08priority\x18\n \x01(\x05\x12\x10\n\x08\x62uilt_in\x18\x0b \x01(\x08\"\xa3\x04\n\x16UpsertRefixModeRequest\x12:\n\x07mode_id\x18\x01 \x01(\tB)\xbaH&r$\x10\x01\x32 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\x12 \n\x0c\x64isplay_name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12;\n\tprocedure\x18\x03 \x01(\x0e\x32\x1e.giro.booking.v1.ProcedureKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x33\n\x04\x63\x61rd\x18\x04 \x01(\x0e\x32\x19.giro.booking.v1.CardRuleB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x34\n\x06recall\x18\x05 \x01(\x0e\x32\x1a.giro.booking.v1.ConditionB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x33\n\x05refix\x18\x06 \x01(\x0e\x32\x1a.giro.booking.v1.ConditionB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12>\n\x10new_card_allowed\x18\x07 \x01(\x0e\x32\x1a.giro.booking.v1.ConditionB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12%\n\x11outcome_state_ids\x18\x08 \x03(\tB\n\xbaH\x07\x92\x01\x04\x10\x64\x18\x01\x12@\n\x0crecall_delay\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\"\x05\x08\x80\xe7\x84\x0f\x32\x00\x12%\n\x08priority\x18\n \x01(\x05\x42\x13\xbaH\x10\x1a\x0e\x18\xe8\x07(\x98\xf8\xff\xff\xff\xff\xff\xff\xff\x01\"\x17\n\x15ListRefixModesRequest\"C\n\x16ListRefixModesResponse\x12)\n\x05modes\x18\x01 \x03(\x0b\x32\x1a.giro.booking.v1.RefixMode\"\xe4\x01\n\tProcedure\x12\x14\n\x0cprocedure_id\x18\x01 \x01(\t\x12,\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.giro.booking.v1.ProcedureKind\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12+\n\x08interval\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08state_id\x18\x06 \x01(\t\x12\x19\n\x11outcome_state_ids\x18\x07 \x03(\t\x12\x0e\n\x06\x61\x63tive\x18\x08 \x01(\x08\"\xe9\x02\n\x16UpsertProcedureRequest\x12?\n\x0cprocedure_id\x18\x01 \x01(\tB)\xbaH&r$\x10\x01\x32 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\x12\x38\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.giro.booking.v1.ProcedureKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12 \n\x0c\x64isplay_name\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1d\n\x0b\x64\x65scription\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x41\n\x08interval\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x14\xbaH\x11\xaa\x01\x0b\"\x05\x08\x80\xbd\xa3\x01\x32\x02\x08\x01\xc8\x01\x01\x12\x19\n\x08state_id\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12%\n\x11outcome_state_ids\x18\x07 \x03(\tB\n\xbaH\x07\x92\x01\x04\x10\x64\x18\x01\x12\x0e\n\x06\x61\x63tive\x18\x08 \x01(\x08\"\x17\n\x15ListProceduresRequest\"H\n\x16ListProceduresResponse\x12.\n\nprocedures\x18\x01 \x03(\x0b\x32\x1a.giro.booking.v1.Procedure\"x\n\x10RefixAlternative\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12)\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa0\x02\n\x0eRefixException\x12\x14\n\x0c\x65xception_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61ppointment_id\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\t\x12\x14\n\x0cprocedure_id\x18\x04 \x01(\t\x12,\n\x08refix_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x0f\n\x07message\x18\x07 \x01(\t\x12\x37\n\x0c\x61lternatives\x18\x08 \x03(\x0b\x32!.giro.booking.v1.RefixAlternative\x12-\n\traised_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"w\n\x1aListRefixExceptionsRequest\x12\x1c\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"k\n\x1bListRefixExceptionsResponse\x12\x33\n\nexceptions\x18\x01 \x03(\x0b\x32\x1f.giro.booking.v1.RefixException\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\">\n\nNamedValue\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x17\n\x05value\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x8e\x01\n\x17ImportParametersRequest\x12\x1c\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x18\n\x07user_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12;\n\nparameters\x18\x03 \x03(\x0b\x32\x1b.giro.booking.v1.NamedValueB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\"S\n\x18ImportParametersResponse\x12\x37\n\nparameters\x18\x01 \x03(\x0b\x32#.giro.booking.v1.EffectiveParameter\"\xd1\x01\n\x15ValidatePolicyRequest\x12\x1c\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x18\n\x07user_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x39\n\nparameters\x18\x03 \x03(\x0b\x32\x1b.giro.booking.v1.NamedValueB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x45\n\nprocedures\x18\x04 \x03(\x0b\x32\'.giro.booking.v1.UpsertProcedureRequestB\x08\xbaH\x05\x92\x01\x02\x10\x64\"d\n\x13PolicyContradiction\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0c\n\x04rule\x18\x04 \x01(\t\x12\x0f\n\x07refused\x18\x05 \x01(\x08\"V\n\x16ValidatePolicyResponse\x12<\n\x0e\x63ontradictions\x18\x01 \x03(\x0b\x32$.giro.booking.v1.PolicyContradiction*c\n\x06Screen\x12\x16\n\x12SCREEN_UNSPECIFIED\x10\x00\x12\x11\n\rSCREEN_AGENDA\x10\x01\x12\x16\n\x12SCREEN_CALL_SCREEN\x10\x02\x12\x16\n\x12SCREEN_BACK_OFFICE\x10\x03*T\n\nCardChoice\x12\x1b\n\x17\x43\x41RD_CHOICE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43\x41RD_CHOICE_SAME\x10\x01\x12\x13\n\x0f\x43\x41RD_CHOICE_NEW\x10\x02*\x80\x01\n\rProcedureKind\x12\x1e\n\x1aPROCEDURE_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13PROCEDURE_KIND_MOVE\x10\x01\x12\x1b\n\x17PROCEDURE_KIND_NEW_CARD\x10\x02\x12\x19\n\x15PROCEDURE_KIND_RECALL\x10\x03*i\n\x08\x43\x61rdRule\x12\x19\n\x15\x43\x41RD_RULE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43\x41RD_RULE_SAME\x10\x01\x12\x11\n\rCARD_RULE_NEW\x10\x02\x12\x1b\n\x17\x43\x41RD_RULE_BY_PARAMETERS\x10\x03*K\n\tCondition\x12\x19\n\x15\x43ONDITION_UNSPECIFIED\x10\x00\x12\x11\n\rCONDITION_YES\x10\x01\x12\x10\n\x0c\x43ONDITION_NO\x10\x02\x32\x93\x0c\n\x0cRefixService\x12\x90\x01\n\x0cGetRefixForm\x12$.giro.booking.v1.GetRefixFormRequest\x1a\x1a.giro.booking.v1.RefixForm\">\xc2\xda\x18\x07\n\x05\x01\x02\x03\x05\x0b\x82\xd3\xe4\x93\x02-\x12+/v1/appointments/{appointment_id}/refixForm\x12\x99\x01\n\x10RefixAppointment\x12(.giro.booking.v1.RefixAppointmentRequest\x1a\x1c.giro.booking.v1.Appointment\"=\xc2\xda\x18\x07\n\x05\x01\x02\x03\x05\x0b\x82\xd3\xe4\x93\x02,\"\'/v1/appointments/{appointment_id}:refix:\x01*\x12w\n\x0bListRecalls\x12#.giro.booking.v1.ListRecallsRequest\x1a$.giro.booking.v1.ListRecallsResponse\"\x1d\xc2\xda\x18\x06\n\x04\x01\x02\x03\x05\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/recalls\x12\x7f\n\x0b\x43loseRecall\x12#.giro.booking.v1.CloseRecallRequest\x1a\x17.giro.booking.v1.Recall\"2\xc2\xda\x18\x06\n\x04\x01\x02\x03\x05\x82\xd3\xe4\x93\x02\"\"\x1d/v1/recalls/{recall_id}:close:\x01*\x12\x83\x01\n\x0fUpsertRefixMode\x12\'.giro.booking.v1.UpsertRefixModeRequest\x1a\x1a.giro.booking.v1.RefixMode\"+\xc2\xda\x18\x04\n\x02\x01\x02\x82\xd3\xe4\x93\x02\x1d\x1a\x18/v1/refixModes/{mode_id}:\x01*\x12\x83\x01\n\x0eListRefixModes\x12&.giro.booking.v1.ListRefixModesRequest\x1a\'.giro.booking.v1.ListRefixModesResponse\" \xc2\xda\x18\x06\n\x04\x01\x02\x03\x05\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/refixModes\x12\x88\x01\n\x0fUpsertProcedure\x12\'.giro.booking.v1.UpsertProcedureRequest\x1a\x1a.giro.booking.v1.Procedure\"0\xc2\xda\x18\x04\n\x02\x01\x02\x82\xd3\xe4\x93\x02\"\x1a\x1d/v1/procedures/{procedure_id}:\x01*\x12\x83\x01\n\x0eListProcedures\x12&.giro.booking.v1.ListProceduresRequest\x1a\'.giro.booking.v1.ListProceduresResponse\" \xc2\xda\x18\x06\n\x04\x01\x02\x03\x05\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/procedures\x12\x97\x01\n\x13ListRefixExceptions\x12+.giro.booking.v1.ListRefixExceptionsRequest\x1a,.giro.booking.v1.ListRefixExceptionsResponse\"%\xc2\xda\x18\x06\n\x04\x01\x02\x03\x05\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/refixExceptions\x12\x91\x01\n\x10ImportParameters\x12(.giro.booking.v1.ImportParametersRequest\x1a).giro.booking.v1.ImportParametersResponse\"(\xc2\xda\x18\x04\n\x02\x01\x02\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/parameters:import:\x01*\x12\x8e\x01\n\x0eValidatePolicy\x12&.giro.booking.v1.ValidatePolicyRequest\x1a\'.giro.booking.v1.ValidatePolicyResponse\"+\xc2\xda\x18\x04\n\x02\x01\x02\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/refixPolicy:validate:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bgiro/booking/v1/refix.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dgiro/booking/v1/booking.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x19giro/common/v1/veil.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"8\n\x13GetRefixFormRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"D\n\rStateSelector\x12\x10\n\x08state_id\x18\x01 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x02 \x01(\x08\x12\x10\n\x08required\x18\x03 \x01(\x08\"\xad\x01\n\tRefixForm\x12\x0f\n\x07mode_id\x18\x01 \x01(\t\x12\x10\n\x08new_card\x18\x02 \x01(\x08\x12\x12\n\nflag_shown\x18\x03 \x01(\x08\x12\x31\n\tsame_card\x18\x04 \x01(\x0b\x32\x1e.giro.booking.v1.StateSelector\x12\x36\n\x0enew_card_state\x18\x05 \x01(\x0b\x32\x1e.giro.booking.v1.StateSelector\"]\n\tRefixTime\x12\x1d\n\x08\x61gent_id\x18\x01 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xc8\xda\x18\x01\x12\x31\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\xed\x02\n\x17RefixAppointmentRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12 \n\nslot_token\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x10H\x00\x12*\n\x04time\x18\x03 \x01(\x0b\x32\x1a.giro.booking.v1.RefixTimeH\x00\x12\x33\n\x04\x63\x61rd\x18\x04 \x01(\x0e\x32\x1b.giro.booking.v1.CardChoiceB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x19\n\x08state_id\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x16\n\x04note\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x31\n\x06screen\x18\x07 \x01(\x0e\x32\x17.giro.booking.v1.ScreenB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x18\n\x07version\x18\x08 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1d\n\nrequest_id\x18\t \x01(\tB\t\xbaH\x06r\x04\x10\x08\x18@B\r\n\x04slot\x12\x05\xbaH\x02\x08\x01\"\xec\x01\n\x06Recall\x12\x11\n\trecall_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61ppointment_id\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\t\x12\x12\n\ncontact_id\x18\x04 \x01(\t\x12\x13\n\x0boperator_id\x18\x05 \x01(\t\x12\x0f\n\x07private\x18\x06 \x01(\x08\x12*\n\x06\x64ue_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nrelease_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04open\x18\t \x01(\x08\"o\n\x12ListRecallsRequest\x12\x1c\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"X\n\x13ListRecallsResponse\x12(\n\x07recalls\x18\x01 \x03(\x0b\x32\x17.giro.booking.v1.Recall\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"J\n\x12\x43loseRecallRequest\x12\x1c\n\trecall_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x04note\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\"\x8b\x03\n\tRefixMode\x12\x0f\n\x07mode_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x31\n\tprocedure\x18\x03 \x01(\x0e\x32\x1e.giro.booking.v1.ProcedureKind\x12\'\n\x04\x63\x61rd\x18\x04 \x01(\x0e\x32\x19.giro.booking.v1.CardRule\x12*\n\x06recall\x18\x05 \x01(\x0e\x32\x1a.giro.booking.v1.Condition\x12)\n\x05refix\x18\x06 \x01(\x0e\x32\x1a.giro.booking.v1.Condition\x12\x34\n\x10new_card_allowed\x18\x07 \x01(\x0e\x32\x1a.giro.booking.v1.Condition\x12\x19\n\x11outcome_state_ids\x18\x08 \x03(\t\x12/\n\x0crecall_delay\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08priority\x18\n \x01(\x05\x12\x10\n\x08\x62uilt_in\x18\x0b \x01(\x08\"\xa3\x04\n\x16UpsertRefixModeRequest\x12:\n\x07mode_id\x18\x01 \x01(\tB)\xbaH&r$\x10\x01\x32 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\x12 \n\x0c\x64isplay_name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12;\n\tprocedure\x18\x03 \x01(\x0e\x32\x1e.giro.booking.v1.ProcedureKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x33\n\x04\x63\x61rd\x18\x04 \x01(\x0e\x32\x19.giro.booking.v1.CardRuleB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x34\n\x06recall\x18\x05 \x01(\x0e\x32\x1a.giro.booking.v1.ConditionB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x33\n\x05refix\x18\x06 \x01(\x0e\x32\x1a.giro.booking.v1.ConditionB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12>\n\x10new_card_allowed\x18\x07 \x01(\x0e\x32\x1a.giro.booking.v1.ConditionB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12%\n\x11outcome_state_ids\x18\x08 \x03(\tB\n\xbaH\x07\x92\x01\x04\x10\x64\x18\x01\x12@\n\x0crecall_delay\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\"\x05\x08\x80\xe7\x84\x0f\x32\x00\x12%\n\x08priority\x18\n \x01(\x05\x42\x13\xbaH\x10\x1a\x0e\x18\xe8\x07(\x98\xf8\xff\xff\xff\xff\xff\xff\xff\x01\"\x17\n\x15ListRefixModesRequest\"C\n\x16ListRefixModesResponse\x12)\n\x05modes\x18\x01 \x03(\x0b\x32\x1a.giro.booking.v1.RefixMode\"\xe4\x01\n\tProcedure\x12\x14\n\x0cprocedure_id\x18\x01 \x01(\t\x12,\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.giro.booking.v1.ProcedureKind\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12+\n\x08interval\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x10\n\x08state_id\x18\x06 \x01(\t\x12\x19\n\x11outcome_state_ids\x18\x07 \x03(\t\x12\x0e\n\x06\x61\x63tive\x18\x08 \x01(\x08\"\xe9\x02\n\x16UpsertProcedureRequest\x12?\n\x0cprocedure_id\x18\x01 \x01(\tB)\xbaH&r$\x10\x01\x32 ^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$\x12\x38\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.giro.booking.v1.ProcedureKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12 \n\x0c\x64isplay_name\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1d\n\x0b\x64\x65scription\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x41\n\x08interval\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x14\xbaH\x11\xaa\x01\x0b\"\x05\x08\x80\xbd\xa3\x01\x32\x02\x08\x01\xc8\x01\x01\x12\x19\n\x08state_id\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12%\n\x11outcome_state_ids\x18\x07 \x03(\tB\n\xbaH\x07\x92\x01\x04\x10\x64\x18\x01\x12\x0e\n\x06\x61\x63tive\x18\x08 \x01(\x08\"\x17\n\x15ListProceduresRequest\"H\n\x16ListProceduresResponse\x12.\n\nprocedures\x18\x01 \x03(\x0b\x32\x1a.giro.booking.v1.Procedure\"~\n\x10RefixAlternative\x12\x16\n\x08\x61gent_id\x18\x01 \x01(\tB\x04\xc8\xda\x18\x01\x12)\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xac\x02\n\x0eRefixException\x12\x14\n\x0c\x65xception_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61ppointment_id\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\t\x12\x14\n\x0cprocedure_id\x18\x04 \x01(\t\x12,\n\x08refix_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x06reason\x18\x06 \x01(\tB\x04\xc8\xda\x18\x02\x12\x15\n\x07message\x18\x07 \x01(\tB\x04\xc8\xda\x18\x01\x12\x37\n\x0c\x61lternatives\x18\x08 \x03(\x0b\x32!.giro.booking.v1.RefixAlternative\x12-\n\traised_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"w\n\x1aListRefixExceptionsRequest\x12\x1c\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"k\n\x1bListRefixExceptionsResponse\x12\x33\n\nexceptions\x18\x01 \x03(\x0b\x32\x1f.giro.booking.v1.RefixException\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\">\n\nNamedValue\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x17\n\x05value\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\x8e\x01\n\x17ImportParametersRequest\x12\x1c\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x18\n\x07user_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12;\n\nparameters\x18\x03 \x03(\x0b\x32\x1b.giro.booking.v1.NamedValueB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\"S\n\x18ImportParametersResponse\x12\x37\n\nparameters\x18\x01 \x03(\x0b\x32#.giro.booking.v1.EffectiveParameter\"\xd1\x01\n\x15ValidatePolicyRequest\x12\x1c\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x18\n\x07user_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x39\n\nparameters\x18\x03 \x03(\x0b\x32\x1b.giro.booking.v1.NamedValueB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x45\n\nprocedures\x18\x04 \x03(\x0b\x32\'.giro.booking.v1.UpsertProcedureRequestB\x08\xbaH\x05\x92\x01\x02\x10\x64\"d\n\x13PolicyContradiction\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0c\n\x04rule\x18\x04 \x01(\t\x12\x0f\n\x07refused\x18\x05 \x01(\x08\"V\n\x16ValidatePolicyResponse\x12<\n\x0e\x63ontradictions\x18\x01 \x03(\x0b\x32$.giro.booking.v1.PolicyContradiction*c\n\x06Screen\x12\x16\n\x12SCREEN_UNSPECIFIED\x10\x00\x12\x11\n\rSCREEN_AGENDA\x10\x01\x12\x16\n\x12SCREEN_CALL_SCREEN\x10\x02\x12\x16\n\x12SCREEN_BACK_OFFICE\x10\x03*T\n\nCardChoice\x12\x1b\n\x17\x43\x41RD_CHOICE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43\x41RD_CHOICE_SAME\x10\x01\x12\x13\n\x0f\x43\x41RD_CHOICE_NEW\x10\x02*\x80\x01\n\rProcedureKind\x12\x1e\n\x1aPROCEDURE_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13PROCEDURE_KIND_MOVE\x10\x01\x12\x1b\n\x17PROCEDURE_KIND_NEW_CARD\x10\x02\x12\x19\n\x15PROCEDURE_KIND_RECALL\x10\x03*i\n\x08\x43\x61rdRule\x12\x19\n\x15\x43\x41RD_RULE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43\x41RD_RULE_SAME\x10\x01\x12\x11\n\rCARD_RULE_NEW\x10\x02\x12\x1b\n\x17\x43\x41RD_RULE_BY_PARAMETERS\x10\x03*K\n\tCondition\x12\x19\n\x15\x43ONDITION_UNSPECIFIED\x10\x00\x12\x11\n\rCONDITION_YES\x10\x01\x12\x10\n\x0c\x43ONDITION_NO\x10\x02\x32\x93\x0c\n\x0cRefixService\x12\x90\x01\n\x0cGetRefixForm\x12$.giro.booking.v1.GetRefixFormRequest\x1a\x1a.giro.booking.v1.RefixForm\">\xc2\xda\x18\x07\n\x05\x01\x02\x03\x05\x0b\x82\xd3\xe4\x93\x02-\x12+/v1/appointments/{appointment_id}/refixForm\x12\x99\x01\n\x10RefixAppointment\x12(.giro.booking.v1.RefixAppointmentRequest\x1a\x1c.giro.booking.v1.Appointment\"=\xc2\xda\x18\x07\n\x05\x01\x02\x03\x05\x0b\x82\xd3\xe4\x93\x02,\"\'/v1/appointments/{appointment_id}:refix:\x01*\x12w\n\x0bListRecalls\x12#.giro.booking.v1.ListRecallsRequest\x1a$.giro.booking.v1.ListRecallsResponse\"\x1d\xc2\xda\x18\x06\n\x04\x01\x02\x03\x05\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/recalls\x12\x7f\n\x0b\x43loseRecall\x12#.giro.booking.v1.CloseRecallRequest\x1a\x17.giro.booking.v1.Recall\"2\xc2\xda\x18\x06\n\x04\x01\x02\x03\x05\x82\xd3\xe4\x93\x02\"\"\x1d/v1/recalls/{recall_id}:close:\x01*\x12\x83\x01\n\x0fUpsertRefixMode\x12\'.giro.booking.v1.UpsertRefixModeRequest\x1a\x1a.giro.booking.v1.RefixMode\"+\xc2\xda\x18\x04\n\x02\x01\x02\x82\xd3\xe4\x93\x02\x1d\x1a\x18/v1/refixModes/{mode_id}:\x01*\x12\x83\x01\n\x0eListRefixModes\x12&.giro.booking.v1.ListRefixModesRequest\x1a\'.giro.booking.v1.ListRefixModesResponse\" \xc2\xda\x18\x06\n\x04\x01\x02\x03\x05\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/refixModes\x12\x88\x01\n\x0fUpsertProcedure\x12\'.giro.booking.v1.UpsertProcedureRequest\x1a\x1a.giro.booking.v1.Procedure\"0\xc2\xda\x18\x04\n\x02\x01\x02\x82\xd3\xe4\x93\x02\"\x1a\x1d/v1/procedures/{procedure_id}:\x01*\x12\x83\x01\n\x0eListProcedures\x12&.giro.booking.v1.ListProceduresRequest\x1a\'.giro.booking.v1.ListProceduresResponse\" \xc2\xda\x18\x06\n\x04\x01\x02\x03\x05\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/procedures\x12\x97\x01\n\x13ListRefixExceptions\x12+.giro.booking.v1.ListRefixExceptionsRequest\x1a,.giro.booking.v1.ListRefixExceptionsResponse\"%\xc2\xda\x18\x06\n\x04\x01\x02\x03\x05\x82\xd3\xe4\x93\x02\x15\x12\x13/v1/refixExceptions\x12\x91\x01\n\x10ImportParameters\x12(.giro.booking.v1.ImportParametersRequest\x1a).giro.booking.v1.ImportParametersResponse\"(\xc2\xda\x18\x04\n\x02\x01\x02\x82\xd3\xe4\x93\x02\x1a\"\x15/v1/parameters:import:\x01*\x12\x8e\x01\n\x0eValidatePolicy\x12&.giro.booking.v1.ValidatePolicyRequest\x1a\'.giro.booking.v1.ValidatePolicyResponse\"+\xc2\xda\x18\x04\n\x02\x01\x02\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/refixPolicy:validate:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,7 +41,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETREFIXFORMREQUEST'].fields_by_name['appointment_id']._loaded_options = None
   _globals['_GETREFIXFORMREQUEST'].fields_by_name['appointment_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_REFIXTIME'].fields_by_name['agent_id']._loaded_options = None
-  _globals['_REFIXTIME'].fields_by_name['agent_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_REFIXTIME'].fields_by_name['agent_id']._serialized_options = b'\272H\004r\002\030@\310\332\030\001'
   _globals['_REFIXTIME'].fields_by_name['start']._loaded_options = None
   _globals['_REFIXTIME'].fields_by_name['start']._serialized_options = b'\272H\003\310\001\001'
   _globals['_REFIXAPPOINTMENTREQUEST'].oneofs_by_name['slot']._loaded_options = None
@@ -105,6 +106,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPSERTPROCEDUREREQUEST'].fields_by_name['state_id']._serialized_options = b'\272H\004r\002\030@'
   _globals['_UPSERTPROCEDUREREQUEST'].fields_by_name['outcome_state_ids']._loaded_options = None
   _globals['_UPSERTPROCEDUREREQUEST'].fields_by_name['outcome_state_ids']._serialized_options = b'\272H\007\222\001\004\020d\030\001'
+  _globals['_REFIXALTERNATIVE'].fields_by_name['agent_id']._loaded_options = None
+  _globals['_REFIXALTERNATIVE'].fields_by_name['agent_id']._serialized_options = b'\310\332\030\001'
+  _globals['_REFIXEXCEPTION'].fields_by_name['reason']._loaded_options = None
+  _globals['_REFIXEXCEPTION'].fields_by_name['reason']._serialized_options = b'\310\332\030\002'
+  _globals['_REFIXEXCEPTION'].fields_by_name['message']._loaded_options = None
+  _globals['_REFIXEXCEPTION'].fields_by_name['message']._serialized_options = b'\310\332\030\001'
   _globals['_LISTREFIXEXCEPTIONSREQUEST'].fields_by_name['campaign_id']._loaded_options = None
   _globals['_LISTREFIXEXCEPTIONSREQUEST'].fields_by_name['campaign_id']._serialized_options = b'\272H\004r\002\030@'
   _globals['_LISTREFIXEXCEPTIONSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -151,70 +158,70 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REFIXSERVICE'].methods_by_name['ImportParameters']._serialized_options = b'\302\332\030\004\n\002\001\002\202\323\344\223\002\032\"\025/v1/parameters:import:\001*'
   _globals['_REFIXSERVICE'].methods_by_name['ValidatePolicy']._loaded_options = None
   _globals['_REFIXSERVICE'].methods_by_name['ValidatePolicy']._serialized_options = b'\302\332\030\004\n\002\001\002\202\323\344\223\002\035\"\030/v1/refixPolicy:validate:\001*'
-  _globals['_SCREEN']._serialized_start=4588
-  _globals['_SCREEN']._serialized_end=4687
-  _globals['_CARDCHOICE']._serialized_start=4689
-  _globals['_CARDCHOICE']._serialized_end=4773
-  _globals['_PROCEDUREKIND']._serialized_start=4776
-  _globals['_PROCEDUREKIND']._serialized_end=4904
-  _globals['_CARDRULE']._serialized_start=4906
-  _globals['_CARDRULE']._serialized_end=5011
-  _globals['_CONDITION']._serialized_start=5013
-  _globals['_CONDITION']._serialized_end=5088
-  _globals['_GETREFIXFORMREQUEST']._serialized_start=232
-  _globals['_GETREFIXFORMREQUEST']._serialized_end=288
-  _globals['_STATESELECTOR']._serialized_start=290
-  _globals['_STATESELECTOR']._serialized_end=358
-  _globals['_REFIXFORM']._serialized_start=361
-  _globals['_REFIXFORM']._serialized_end=534
-  _globals['_REFIXTIME']._serialized_start=536
-  _globals['_REFIXTIME']._serialized_end=625
-  _globals['_REFIXAPPOINTMENTREQUEST']._serialized_start=628
-  _globals['_REFIXAPPOINTMENTREQUEST']._serialized_end=993
-  _globals['_RECALL']._serialized_start=996
-  _globals['_RECALL']._serialized_end=1232
-  _globals['_LISTRECALLSREQUEST']._serialized_start=1234
-  _globals['_LISTRECALLSREQUEST']._serialized_end=1345
-  _globals['_LISTRECALLSRESPONSE']._serialized_start=1347
-  _globals['_LISTRECALLSRESPONSE']._serialized_end=1435
-  _globals['_CLOSERECALLREQUEST']._serialized_start=1437
-  _globals['_CLOSERECALLREQUEST']._serialized_end=1511
-  _globals['_REFIXMODE']._serialized_start=1514
-  _globals['_REFIXMODE']._serialized_end=1909
-  _globals['_UPSERTREFIXMODEREQUEST']._serialized_start=1912
-  _globals['_UPSERTREFIXMODEREQUEST']._serialized_end=2459
-  _globals['_LISTREFIXMODESREQUEST']._serialized_start=2461
-  _globals['_LISTREFIXMODESREQUEST']._serialized_end=2484
-  _globals['_LISTREFIXMODESRESPONSE']._serialized_start=2486
-  _globals['_LISTREFIXMODESRESPONSE']._serialized_end=2553
-  _globals['_PROCEDURE']._serialized_start=2556
-  _globals['_PROCEDURE']._serialized_end=2784
-  _globals['_UPSERTPROCEDUREREQUEST']._serialized_start=2787
-  _globals['_UPSERTPROCEDUREREQUEST']._serialized_end=3148
-  _globals['_LISTPROCEDURESREQUEST']._serialized_start=3150
-  _globals['_LISTPROCEDURESREQUEST']._serialized_end=3173
-  _globals['_LISTPROCEDURESRESPONSE']._serialized_start=3175
-  _globals['_LISTPROCEDURESRESPONSE']._serialized_end=3247
-  _globals['_REFIXALTERNATIVE']._serialized_start=3249
-  _globals['_REFIXALTERNATIVE']._serialized_end=3369
-  _globals['_REFIXEXCEPTION']._serialized_start=3372
-  _globals['_REFIXEXCEPTION']._serialized_end=3660
-  _globals['_LISTREFIXEXCEPTIONSREQUEST']._serialized_start=3662
-  _globals['_LISTREFIXEXCEPTIONSREQUEST']._serialized_end=3781
-  _globals['_LISTREFIXEXCEPTIONSRESPONSE']._serialized_start=3783
-  _globals['_LISTREFIXEXCEPTIONSRESPONSE']._serialized_end=3890
-  _globals['_NAMEDVALUE']._serialized_start=3892
-  _globals['_NAMEDVALUE']._serialized_end=3954
-  _globals['_IMPORTPARAMETERSREQUEST']._serialized_start=3957
-  _globals['_IMPORTPARAMETERSREQUEST']._serialized_end=4099
-  _globals['_IMPORTPARAMETERSRESPONSE']._serialized_start=4101
-  _globals['_IMPORTPARAMETERSRESPONSE']._serialized_end=4184
-  _globals['_VALIDATEPOLICYREQUEST']._serialized_start=4187
-  _globals['_VALIDATEPOLICYREQUEST']._serialized_end=4396
-  _globals['_POLICYCONTRADICTION']._serialized_start=4398
-  _globals['_POLICYCONTRADICTION']._serialized_end=4498
-  _globals['_VALIDATEPOLICYRESPONSE']._serialized_start=4500
-  _globals['_VALIDATEPOLICYRESPONSE']._serialized_end=4586
-  _globals['_REFIXSERVICE']._serialized_start=5091
-  _globals['_REFIXSERVICE']._serialized_end=6646
+  _globals['_SCREEN']._serialized_start=4637
+  _globals['_SCREEN']._serialized_end=4736
+  _globals['_CARDCHOICE']._serialized_start=4738
+  _globals['_CARDCHOICE']._serialized_end=4822
+  _globals['_PROCEDUREKIND']._serialized_start=4825
+  _globals['_PROCEDUREKIND']._serialized_end=4953
+  _globals['_CARDRULE']._serialized_start=4955
+  _globals['_CARDRULE']._serialized_end=5060
+  _globals['_CONDITION']._serialized_start=5062
+  _globals['_CONDITION']._serialized_end=5137
+  _globals['_GETREFIXFORMREQUEST']._serialized_start=259
+  _globals['_GETREFIXFORMREQUEST']._serialized_end=315
+  _globals['_STATESELECTOR']._serialized_start=317
+  _globals['_STATESELECTOR']._serialized_end=385
+  _globals['_REFIXFORM']._serialized_start=388
+  _globals['_REFIXFORM']._serialized_end=561
+  _globals['_REFIXTIME']._serialized_start=563
+  _globals['_REFIXTIME']._serialized_end=656
+  _globals['_REFIXAPPOINTMENTREQUEST']._serialized_start=659
+  _globals['_REFIXAPPOINTMENTREQUEST']._serialized_end=1024
+  _globals['_RECALL']._serialized_start=1027
+  _globals['_RECALL']._serialized_end=1263
+  _globals['_LISTRECALLSREQUEST']._serialized_start=1265
+  _globals['_LISTRECALLSREQUEST']._serialized_end=1376
+  _globals['_LISTRECALLSRESPONSE']._serialized_start=1378
+  _globals['_LISTRECALLSRESPONSE']._serialized_end=1466
+  _globals['_CLOSERECALLREQUEST']._serialized_start=1468
+  _globals['_CLOSERECALLREQUEST']._serialized_end=1542
+  _globals['_REFIXMODE']._serialized_start=1545
+  _globals['_REFIXMODE']._serialized_end=1940
+  _globals['_UPSERTREFIXMODEREQUEST']._serialized_start=1943
+  _globals['_UPSERTREFIXMODEREQUEST']._serialized_end=2490
+  _globals['_LISTREFIXMODESREQUEST']._serialized_start=2492
+  _globals['_LISTREFIXMODESREQUEST']._serialized_end=2515
+  _globals['_LISTREFIXMODESRESPONSE']._serialized_start=2517
+  _globals['_LISTREFIXMODESRESPONSE']._serialized_end=2584
+  _globals['_PROCEDURE']._serialized_start=2587
+  _globals['_PROCEDURE']._serialized_end=2815
+  _globals['_UPSERTPROCEDUREREQUEST']._serialized_start=2818
+  _globals['_UPSERTPROCEDUREREQUEST']._serialized_end=3179
+  _globals['_LISTPROCEDURESREQUEST']._serialized_start=3181
+  _globals['_LISTPROCEDURESREQUEST']._serialized_end=3204
+  _globals['_LISTPROCEDURESRESPONSE']._serialized_start=3206
+  _globals['_LISTPROCEDURESRESPONSE']._serialized_end=3278
+  _globals['_REFIXALTERNATIVE']._serialized_start=3280
+  _globals['_REFIXALTERNATIVE']._serialized_end=3406
+  _globals['_REFIXEXCEPTION']._serialized_start=3409
+  _globals['_REFIXEXCEPTION']._serialized_end=3709
+  _globals['_LISTREFIXEXCEPTIONSREQUEST']._serialized_start=3711
+  _globals['_LISTREFIXEXCEPTIONSREQUEST']._serialized_end=3830
+  _globals['_LISTREFIXEXCEPTIONSRESPONSE']._serialized_start=3832
+  _globals['_LISTREFIXEXCEPTIONSRESPONSE']._serialized_end=3939
+  _globals['_NAMEDVALUE']._serialized_start=3941
+  _globals['_NAMEDVALUE']._serialized_end=4003
+  _globals['_IMPORTPARAMETERSREQUEST']._serialized_start=4006
+  _globals['_IMPORTPARAMETERSREQUEST']._serialized_end=4148
+  _globals['_IMPORTPARAMETERSRESPONSE']._serialized_start=4150
+  _globals['_IMPORTPARAMETERSRESPONSE']._serialized_end=4233
+  _globals['_VALIDATEPOLICYREQUEST']._serialized_start=4236
+  _globals['_VALIDATEPOLICYREQUEST']._serialized_end=4445
+  _globals['_POLICYCONTRADICTION']._serialized_start=4447
+  _globals['_POLICYCONTRADICTION']._serialized_end=4547
+  _globals['_VALIDATEPOLICYRESPONSE']._serialized_start=4549
+  _globals['_VALIDATEPOLICYRESPONSE']._serialized_end=4635
+  _globals['_REFIXSERVICE']._serialized_start=5140
+  _globals['_REFIXSERVICE']._serialized_end=6695
 # @@protoc_insertion_point(module_scope)

@@ -27,12 +27,13 @@ from giro.booking.v1 import booking_pb2 as giro_dot_booking_dot_v1_dot_booking__
 from giro.common.v1 import access_pb2 as giro_dot_common_dot_v1_dot_access__pb2
 from giro.common.v1 import errors_pb2 as giro_dot_common_dot_v1_dot_errors__pb2
 from giro.common.v1 import travel_pb2 as giro_dot_common_dot_v1_dot_travel__pb2
+from giro.common.v1 import veil_pb2 as giro_dot_common_dot_v1_dot_veil__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgiro/booking/v1/repairs.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dgiro/booking/v1/booking.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x1bgiro/common/v1/errors.proto\x1a\x1bgiro/common/v1/travel.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfd\x02\n\x14ProposeRepairRequest\x12\x1b\n\x08\x61gent_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12<\n\x05\x64\x65lay\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08<H\x00\x12\x31\n\x0bunavailable\x18\x03 \x01(\x0b\x32\x1a.giro.common.v1.TimeWindowH\x00\x12,\n\x10helper_agent_ids\x18\x04 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\x14\x18\x01\"\x06r\x04\x10\x01\x18@\x12;\n\ttolerance\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\r\xbaH\n\xaa\x01\x07\"\x03\x08\xa0\x38\x32\x00\x12>\n\x0bsearch_time\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x02\x08\x0f\x32\x02\x08\x01\x12\x19\n\x04seed\x18\x07 \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\x42\x11\n\x08happened\x12\x05\xbaH\x02\x08\x01\"\xe8\x01\n\rRepairedVisit\x12\x31\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32\x1c.giro.booking.v1.Appointment\x12)\n\x07\x63ontact\x18\x02 \x01(\x0b\x32\x18.giro.booking.v1.Contact\x12\x10\n\x08\x61gent_id\x18\x03 \x01(\t\x12)\n\x05start\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x63\x61ll_needed\x18\x06 \x01(\x08\"e\n\rRepairRefusal\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12+\n\x06reason\x18\x02 \x01(\x0e\x32\x1b.giro.common.v1.ErrorReason\x12\x15\n\rshort_seconds\x18\x03 \x01(\x03\"\x9f\x01\n\rUnplacedVisit\x12\x31\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32\x1c.giro.booking.v1.Appointment\x12)\n\x07\x63ontact\x18\x02 \x01(\x0b\x32\x18.giro.booking.v1.Contact\x12\x30\n\x08refusals\x18\x03 \x03(\x0b\x32\x1e.giro.booking.v1.RepairRefusal\"\xa3\x02\n\x15ProposeRepairResponse\x12.\n\x06visits\x18\x01 \x03(\x0b\x32\x1e.giro.booking.v1.RepairedVisit\x12\x30\n\x08unplaced\x18\x02 \x03(\x0b\x32\x1e.giro.booking.v1.UnplacedVisit\x12\x18\n\x10holds_in_the_way\x18\x03 \x01(\x05\x12\x30\n\rtravel_before\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0ctravel_after\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0bproved_best\x18\x06 \x01(\x08\x12\x16\n\x0etravel_version\x18\x07 \x01(\t\"\x99\x01\n\nRepairMove\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\x08\x61gent_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x31\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x07version\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"Q\n\x12RepairCancellation\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xc7\x01\n\x12\x41pplyRepairRequest\x12\x34\n\x05moves\x18\x01 \x03(\x0b\x32\x1b.giro.booking.v1.RepairMoveB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x44\n\rcancellations\x18\x02 \x03(\x0b\x32#.giro.booking.v1.RepairCancellationB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x16\n\x04note\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1d\n\nrequest_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x08\x18@\"I\n\x13\x41pplyRepairResponse\x12\x32\n\x0c\x61ppointments\x18\x01 \x03(\x0b\x32\x1c.giro.booking.v1.Appointment2\xa5\x02\n\x0eRepairsService\x12\x97\x01\n\rProposeRepair\x12%.giro.booking.v1.ProposeRepairRequest\x1a&.giro.booking.v1.ProposeRepairResponse\"7\xc2\xda\x18\x05\n\x03\x01\x02\x05\x82\xd3\xe4\x93\x02(\"#/v1/agents/{agent_id}:proposeRepair:\x01*\x12y\n\x0b\x41pplyRepair\x12#.giro.booking.v1.ApplyRepairRequest\x1a$.giro.booking.v1.ApplyRepairResponse\"\x1f\xc2\xda\x18\x05\n\x03\x01\x02\x05\x82\xd3\xe4\x93\x02\x10\"\x0b/v1/repairs:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgiro/booking/v1/repairs.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dgiro/booking/v1/booking.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x1bgiro/common/v1/errors.proto\x1a\x1bgiro/common/v1/travel.proto\x1a\x19giro/common/v1/veil.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x03\n\x14ProposeRepairRequest\x12\x1f\n\x08\x61gent_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc8\xda\x18\x01\x12<\n\x05\x64\x65lay\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08<H\x00\x12\x31\n\x0bunavailable\x18\x03 \x01(\x0b\x32\x1a.giro.common.v1.TimeWindowH\x00\x12\x30\n\x10helper_agent_ids\x18\x04 \x03(\tB\x16\xbaH\x0f\x92\x01\x0c\x10\x14\x18\x01\"\x06r\x04\x10\x01\x18@\xc8\xda\x18\x01\x12;\n\ttolerance\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\r\xbaH\n\xaa\x01\x07\"\x03\x08\xa0\x38\x32\x00\x12>\n\x0bsearch_time\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x02\x08\x0f\x32\x02\x08\x01\x12\x19\n\x04seed\x18\x07 \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\x42\x11\n\x08happened\x12\x05\xbaH\x02\x08\x01\"\xee\x01\n\rRepairedVisit\x12\x31\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32\x1c.giro.booking.v1.Appointment\x12)\n\x07\x63ontact\x18\x02 \x01(\x0b\x32\x18.giro.booking.v1.Contact\x12\x16\n\x08\x61gent_id\x18\x03 \x01(\tB\x04\xc8\xda\x18\x01\x12)\n\x05start\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x63\x61ll_needed\x18\x06 \x01(\x08\"q\n\rRepairRefusal\x12\x16\n\x08\x61gent_id\x18\x01 \x01(\tB\x04\xc8\xda\x18\x01\x12\x31\n\x06reason\x18\x02 \x01(\x0e\x32\x1b.giro.common.v1.ErrorReasonB\x04\xc8\xda\x18\x01\x12\x15\n\rshort_seconds\x18\x03 \x01(\x03\"\x9f\x01\n\rUnplacedVisit\x12\x31\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32\x1c.giro.booking.v1.Appointment\x12)\n\x07\x63ontact\x18\x02 \x01(\x0b\x32\x18.giro.booking.v1.Contact\x12\x30\n\x08refusals\x18\x03 \x03(\x0b\x32\x1e.giro.booking.v1.RepairRefusal\"\xa3\x02\n\x15ProposeRepairResponse\x12.\n\x06visits\x18\x01 \x03(\x0b\x32\x1e.giro.booking.v1.RepairedVisit\x12\x30\n\x08unplaced\x18\x02 \x03(\x0b\x32\x1e.giro.booking.v1.UnplacedVisit\x12\x18\n\x10holds_in_the_way\x18\x03 \x01(\x05\x12\x30\n\rtravel_before\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0ctravel_after\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0bproved_best\x18\x06 \x01(\x08\x12\x16\n\x0etravel_version\x18\x07 \x01(\t\"\x9d\x01\n\nRepairMove\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1f\n\x08\x61gent_id\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc8\xda\x18\x01\x12\x31\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x07version\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"Q\n\x12RepairCancellation\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xc7\x01\n\x12\x41pplyRepairRequest\x12\x34\n\x05moves\x18\x01 \x03(\x0b\x32\x1b.giro.booking.v1.RepairMoveB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x44\n\rcancellations\x18\x02 \x03(\x0b\x32#.giro.booking.v1.RepairCancellationB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x16\n\x04note\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1d\n\nrequest_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x08\x18@\"I\n\x13\x41pplyRepairResponse\x12\x32\n\x0c\x61ppointments\x18\x01 \x03(\x0b\x32\x1c.giro.booking.v1.Appointment2\xa5\x02\n\x0eRepairsService\x12\x97\x01\n\rProposeRepair\x12%.giro.booking.v1.ProposeRepairRequest\x1a&.giro.booking.v1.ProposeRepairResponse\"7\xc2\xda\x18\x05\n\x03\x01\x02\x05\x82\xd3\xe4\x93\x02(\"#/v1/agents/{agent_id}:proposeRepair:\x01*\x12y\n\x0b\x41pplyRepair\x12#.giro.booking.v1.ApplyRepairRequest\x1a$.giro.booking.v1.ApplyRepairResponse\"\x1f\xc2\xda\x18\x05\n\x03\x01\x02\x05\x82\xd3\xe4\x93\x02\x10\"\x0b/v1/repairs:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,21 +43,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROPOSEREPAIRREQUEST'].oneofs_by_name['happened']._loaded_options = None
   _globals['_PROPOSEREPAIRREQUEST'].oneofs_by_name['happened']._serialized_options = b'\272H\002\010\001'
   _globals['_PROPOSEREPAIRREQUEST'].fields_by_name['agent_id']._loaded_options = None
-  _globals['_PROPOSEREPAIRREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_PROPOSEREPAIRREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\006r\004\020\001\030@\310\332\030\001'
   _globals['_PROPOSEREPAIRREQUEST'].fields_by_name['delay']._loaded_options = None
   _globals['_PROPOSEREPAIRREQUEST'].fields_by_name['delay']._serialized_options = b'\272H\r\252\001\n\"\004\010\200\243\0052\002\010<'
   _globals['_PROPOSEREPAIRREQUEST'].fields_by_name['helper_agent_ids']._loaded_options = None
-  _globals['_PROPOSEREPAIRREQUEST'].fields_by_name['helper_agent_ids']._serialized_options = b'\272H\017\222\001\014\020\024\030\001\"\006r\004\020\001\030@'
+  _globals['_PROPOSEREPAIRREQUEST'].fields_by_name['helper_agent_ids']._serialized_options = b'\272H\017\222\001\014\020\024\030\001\"\006r\004\020\001\030@\310\332\030\001'
   _globals['_PROPOSEREPAIRREQUEST'].fields_by_name['tolerance']._loaded_options = None
   _globals['_PROPOSEREPAIRREQUEST'].fields_by_name['tolerance']._serialized_options = b'\272H\n\252\001\007\"\003\010\24082\000'
   _globals['_PROPOSEREPAIRREQUEST'].fields_by_name['search_time']._loaded_options = None
   _globals['_PROPOSEREPAIRREQUEST'].fields_by_name['search_time']._serialized_options = b'\272H\013\252\001\010\"\002\010\0172\002\010\001'
   _globals['_PROPOSEREPAIRREQUEST'].fields_by_name['seed']._loaded_options = None
   _globals['_PROPOSEREPAIRREQUEST'].fields_by_name['seed']._serialized_options = b'\272H\010*\006\030\377\377\377\377\007'
+  _globals['_REPAIREDVISIT'].fields_by_name['agent_id']._loaded_options = None
+  _globals['_REPAIREDVISIT'].fields_by_name['agent_id']._serialized_options = b'\310\332\030\001'
+  _globals['_REPAIRREFUSAL'].fields_by_name['agent_id']._loaded_options = None
+  _globals['_REPAIRREFUSAL'].fields_by_name['agent_id']._serialized_options = b'\310\332\030\001'
+  _globals['_REPAIRREFUSAL'].fields_by_name['reason']._loaded_options = None
+  _globals['_REPAIRREFUSAL'].fields_by_name['reason']._serialized_options = b'\310\332\030\001'
   _globals['_REPAIRMOVE'].fields_by_name['appointment_id']._loaded_options = None
   _globals['_REPAIRMOVE'].fields_by_name['appointment_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_REPAIRMOVE'].fields_by_name['agent_id']._loaded_options = None
-  _globals['_REPAIRMOVE'].fields_by_name['agent_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_REPAIRMOVE'].fields_by_name['agent_id']._serialized_options = b'\272H\006r\004\020\001\030@\310\332\030\001'
   _globals['_REPAIRMOVE'].fields_by_name['start']._loaded_options = None
   _globals['_REPAIRMOVE'].fields_by_name['start']._serialized_options = b'\272H\003\310\001\001'
   _globals['_REPAIRMOVE'].fields_by_name['version']._loaded_options = None
@@ -77,24 +84,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPAIRSSERVICE'].methods_by_name['ProposeRepair']._serialized_options = b'\302\332\030\005\n\003\001\002\005\202\323\344\223\002(\"#/v1/agents/{agent_id}:proposeRepair:\001*'
   _globals['_REPAIRSSERVICE'].methods_by_name['ApplyRepair']._loaded_options = None
   _globals['_REPAIRSSERVICE'].methods_by_name['ApplyRepair']._serialized_options = b'\302\332\030\005\n\003\001\002\005\202\323\344\223\002\020\"\013/v1/repairs:\001*'
-  _globals['_PROPOSEREPAIRREQUEST']._serialized_start=293
-  _globals['_PROPOSEREPAIRREQUEST']._serialized_end=674
-  _globals['_REPAIREDVISIT']._serialized_start=677
-  _globals['_REPAIREDVISIT']._serialized_end=909
-  _globals['_REPAIRREFUSAL']._serialized_start=911
-  _globals['_REPAIRREFUSAL']._serialized_end=1012
-  _globals['_UNPLACEDVISIT']._serialized_start=1015
-  _globals['_UNPLACEDVISIT']._serialized_end=1174
-  _globals['_PROPOSEREPAIRRESPONSE']._serialized_start=1177
-  _globals['_PROPOSEREPAIRRESPONSE']._serialized_end=1468
-  _globals['_REPAIRMOVE']._serialized_start=1471
-  _globals['_REPAIRMOVE']._serialized_end=1624
-  _globals['_REPAIRCANCELLATION']._serialized_start=1626
-  _globals['_REPAIRCANCELLATION']._serialized_end=1707
-  _globals['_APPLYREPAIRREQUEST']._serialized_start=1710
-  _globals['_APPLYREPAIRREQUEST']._serialized_end=1909
-  _globals['_APPLYREPAIRRESPONSE']._serialized_start=1911
-  _globals['_APPLYREPAIRRESPONSE']._serialized_end=1984
-  _globals['_REPAIRSSERVICE']._serialized_start=1987
-  _globals['_REPAIRSSERVICE']._serialized_end=2280
+  _globals['_PROPOSEREPAIRREQUEST']._serialized_start=320
+  _globals['_PROPOSEREPAIRREQUEST']._serialized_end=709
+  _globals['_REPAIREDVISIT']._serialized_start=712
+  _globals['_REPAIREDVISIT']._serialized_end=950
+  _globals['_REPAIRREFUSAL']._serialized_start=952
+  _globals['_REPAIRREFUSAL']._serialized_end=1065
+  _globals['_UNPLACEDVISIT']._serialized_start=1068
+  _globals['_UNPLACEDVISIT']._serialized_end=1227
+  _globals['_PROPOSEREPAIRRESPONSE']._serialized_start=1230
+  _globals['_PROPOSEREPAIRRESPONSE']._serialized_end=1521
+  _globals['_REPAIRMOVE']._serialized_start=1524
+  _globals['_REPAIRMOVE']._serialized_end=1681
+  _globals['_REPAIRCANCELLATION']._serialized_start=1683
+  _globals['_REPAIRCANCELLATION']._serialized_end=1764
+  _globals['_APPLYREPAIRREQUEST']._serialized_start=1767
+  _globals['_APPLYREPAIRREQUEST']._serialized_end=1966
+  _globals['_APPLYREPAIRRESPONSE']._serialized_start=1968
+  _globals['_APPLYREPAIRRESPONSE']._serialized_end=2041
+  _globals['_REPAIRSSERVICE']._serialized_start=2044
+  _globals['_REPAIRSSERVICE']._serialized_end=2337
 # @@protoc_insertion_point(module_scope)

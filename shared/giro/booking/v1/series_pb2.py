@@ -25,12 +25,13 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from giro.booking.v1 import booking_pb2 as giro_dot_booking_dot_v1_dot_booking__pb2
 from giro.common.v1 import access_pb2 as giro_dot_common_dot_v1_dot_access__pb2
+from giro.common.v1 import veil_pb2 as giro_dot_common_dot_v1_dot_veil__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgiro/booking/v1/series.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dgiro/booking/v1/booking.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd7\x02\n\x13\x43reateSeriesRequest\x12\x1e\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\ncontact_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\x08\x61gent_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x31\n\x05start\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12@\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08<\xc8\x01\x01\x12\x1e\n\nevery_days\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xee\x02(\x01\x12\x18\n\x05\x63ount\x18\x07 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x34(\x02\x12\x16\n\x04note\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1d\n\nrequest_id\x18\t \x01(\tB\t\xbaH\x06r\x04\x10\x08\x18@\"\xb0\x01\n\x06Series\x12\x11\n\tseries_id\x18\x01 \x01(\t\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.giro.booking.v1.SeriesState\x12\x32\n\x0c\x61ppointments\x18\x03 \x03(\x0b\x32\x1c.giro.booking.v1.Appointment\x12\x32\n\tconflicts\x18\x04 \x03(\x0b\x32\x1f.giro.booking.v1.SeriesConflict\"\xde\x01\n\x0eSeriesConflict\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12)\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12?\n\x08metadata\x18\x05 \x03(\x0b\x32-.giro.booking.v1.SeriesConflict.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"0\n\x10GetSeriesRequest\x12\x1c\n\tseries_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@*y\n\x0bSeriesState\x12\x1c\n\x18SERIES_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14SERIES_STATE_PENDING\x10\x01\x12\x18\n\x14SERIES_STATE_CREATED\x10\x02\x12\x18\n\x14SERIES_STATE_REFUSED\x10\x03\x32\x8d\x02\n\rSeriesService\x12\x87\x01\n\x0c\x43reateSeries\x12$.giro.booking.v1.CreateSeriesRequest\x1a\x17.giro.booking.v1.Series\"8\xc2\xda\x18\x07\n\x05\x01\x02\x03\x05\x0b\x82\xd3\xe4\x93\x02\'\"\"/v1/campaigns/{campaign_id}/series:\x01*\x12r\n\tGetSeries\x12!.giro.booking.v1.GetSeriesRequest\x1a\x17.giro.booking.v1.Series\")\xc2\xda\x18\x07\n\x05\x01\x02\x03\x05\x0b\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/series/{series_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgiro/booking/v1/series.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dgiro/booking/v1/booking.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x19giro/common/v1/veil.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x02\n\x13\x43reateSeriesRequest\x12\x1e\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\ncontact_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1f\n\x08\x61gent_id\x18\x03 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc8\xda\x18\x01\x12\x31\n\x05start\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12@\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08<\xc8\x01\x01\x12\x1e\n\nevery_days\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xee\x02(\x01\x12\x18\n\x05\x63ount\x18\x07 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x34(\x02\x12\x16\n\x04note\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1d\n\nrequest_id\x18\t \x01(\tB\t\xbaH\x06r\x04\x10\x08\x18@\"\xb0\x01\n\x06Series\x12\x11\n\tseries_id\x18\x01 \x01(\t\x12+\n\x05state\x18\x02 \x01(\x0e\x32\x1c.giro.booking.v1.SeriesState\x12\x32\n\x0c\x61ppointments\x18\x03 \x03(\x0b\x32\x1c.giro.booking.v1.Appointment\x12\x32\n\tconflicts\x18\x04 \x03(\x0b\x32\x1f.giro.booking.v1.SeriesConflict\"\xf0\x01\n\x0eSeriesConflict\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12)\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xc8\xda\x18\x02\x12\x15\n\x07message\x18\x04 \x01(\tB\x04\xc8\xda\x18\x01\x12\x45\n\x08metadata\x18\x05 \x03(\x0b\x32-.giro.booking.v1.SeriesConflict.MetadataEntryB\x04\xc8\xda\x18\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"0\n\x10GetSeriesRequest\x12\x1c\n\tseries_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@*y\n\x0bSeriesState\x12\x1c\n\x18SERIES_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14SERIES_STATE_PENDING\x10\x01\x12\x18\n\x14SERIES_STATE_CREATED\x10\x02\x12\x18\n\x14SERIES_STATE_REFUSED\x10\x03\x32\x8d\x02\n\rSeriesService\x12\x87\x01\n\x0c\x43reateSeries\x12$.giro.booking.v1.CreateSeriesRequest\x1a\x17.giro.booking.v1.Series\"8\xc2\xda\x18\x07\n\x05\x01\x02\x03\x05\x0b\x82\xd3\xe4\x93\x02\'\"\"/v1/campaigns/{campaign_id}/series:\x01*\x12r\n\tGetSeries\x12!.giro.booking.v1.GetSeriesRequest\x1a\x17.giro.booking.v1.Series\")\xc2\xda\x18\x07\n\x05\x01\x02\x03\x05\x0b\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/series/{series_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,7 +43,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATESERIESREQUEST'].fields_by_name['contact_id']._loaded_options = None
   _globals['_CREATESERIESREQUEST'].fields_by_name['contact_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_CREATESERIESREQUEST'].fields_by_name['agent_id']._loaded_options = None
-  _globals['_CREATESERIESREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_CREATESERIESREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\006r\004\020\001\030@\310\332\030\001'
   _globals['_CREATESERIESREQUEST'].fields_by_name['start']._loaded_options = None
   _globals['_CREATESERIESREQUEST'].fields_by_name['start']._serialized_options = b'\272H\003\310\001\001'
   _globals['_CREATESERIESREQUEST'].fields_by_name['duration']._loaded_options = None
@@ -57,24 +58,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATESERIESREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\006r\004\020\010\030@'
   _globals['_SERIESCONFLICT_METADATAENTRY']._loaded_options = None
   _globals['_SERIESCONFLICT_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_SERIESCONFLICT'].fields_by_name['reason']._loaded_options = None
+  _globals['_SERIESCONFLICT'].fields_by_name['reason']._serialized_options = b'\310\332\030\002'
+  _globals['_SERIESCONFLICT'].fields_by_name['message']._loaded_options = None
+  _globals['_SERIESCONFLICT'].fields_by_name['message']._serialized_options = b'\310\332\030\001'
+  _globals['_SERIESCONFLICT'].fields_by_name['metadata']._loaded_options = None
+  _globals['_SERIESCONFLICT'].fields_by_name['metadata']._serialized_options = b'\310\332\030\001'
   _globals['_GETSERIESREQUEST'].fields_by_name['series_id']._loaded_options = None
   _globals['_GETSERIESREQUEST'].fields_by_name['series_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_SERIESSERVICE'].methods_by_name['CreateSeries']._loaded_options = None
   _globals['_SERIESSERVICE'].methods_by_name['CreateSeries']._serialized_options = b'\302\332\030\007\n\005\001\002\003\005\013\202\323\344\223\002\'\"\"/v1/campaigns/{campaign_id}/series:\001*'
   _globals['_SERIESSERVICE'].methods_by_name['GetSeries']._loaded_options = None
   _globals['_SERIESSERVICE'].methods_by_name['GetSeries']._serialized_options = b'\302\332\030\007\n\005\001\002\003\005\013\202\323\344\223\002\030\022\026/v1/series/{series_id}'
-  _globals['_SERIESSTATE']._serialized_start=1033
-  _globals['_SERIESSTATE']._serialized_end=1154
-  _globals['_CREATESERIESREQUEST']._serialized_start=234
-  _globals['_CREATESERIESREQUEST']._serialized_end=577
-  _globals['_SERIES']._serialized_start=580
-  _globals['_SERIES']._serialized_end=756
-  _globals['_SERIESCONFLICT']._serialized_start=759
-  _globals['_SERIESCONFLICT']._serialized_end=981
-  _globals['_SERIESCONFLICT_METADATAENTRY']._serialized_start=934
-  _globals['_SERIESCONFLICT_METADATAENTRY']._serialized_end=981
-  _globals['_GETSERIESREQUEST']._serialized_start=983
-  _globals['_GETSERIESREQUEST']._serialized_end=1031
-  _globals['_SERIESSERVICE']._serialized_start=1157
-  _globals['_SERIESSERVICE']._serialized_end=1426
+  _globals['_SERIESSTATE']._serialized_start=1082
+  _globals['_SERIESSTATE']._serialized_end=1203
+  _globals['_CREATESERIESREQUEST']._serialized_start=261
+  _globals['_CREATESERIESREQUEST']._serialized_end=608
+  _globals['_SERIES']._serialized_start=611
+  _globals['_SERIES']._serialized_end=787
+  _globals['_SERIESCONFLICT']._serialized_start=790
+  _globals['_SERIESCONFLICT']._serialized_end=1030
+  _globals['_SERIESCONFLICT_METADATAENTRY']._serialized_start=983
+  _globals['_SERIESCONFLICT_METADATAENTRY']._serialized_end=1030
+  _globals['_GETSERIESREQUEST']._serialized_start=1032
+  _globals['_GETSERIESREQUEST']._serialized_end=1080
+  _globals['_SERIESSERVICE']._serialized_start=1206
+  _globals['_SERIESSERVICE']._serialized_end=1475
 # @@protoc_insertion_point(module_scope)

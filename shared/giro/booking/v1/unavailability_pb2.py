@@ -25,11 +25,12 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from giro.booking.v1 import booking_pb2 as giro_dot_booking_dot_v1_dot_booking__pb2
 from giro.common.v1 import access_pb2 as giro_dot_common_dot_v1_dot_access__pb2
+from giro.common.v1 import veil_pb2 as giro_dot_common_dot_v1_dot_veil__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$giro/booking/v1/unavailability.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dgiro/booking/v1/booking.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\x02\n\x18SetUnavailabilityRequest\x12\x1f\n\ncontact_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00\x12\x1d\n\x08\x61gent_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00\x12\x38\n\tfirst_day\x18\x03 \x01(\tB%\xbaH\"r \x10\x01\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x38\n\x08last_day\x18\x04 \x01(\tB&\xbaH#r!2\x1f^$|^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x16\n\x04note\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1f\n\roverride_note\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1d\n\nrequest_id\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x10\x08\x18@B\x0c\n\x03who\x12\x05\xbaH\x02\x08\x01\"\xbd\x02\n\x0eUnavailability\x12\x19\n\x11unavailability_id\x18\x01 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x02 \x01(\t\x12\x12\n\ncontact_id\x18\x03 \x01(\t\x12\x11\n\tfirst_day\x18\x04 \x01(\t\x12\x10\n\x08last_day\x18\x05 \x01(\t\x12\x11\n\ttime_zone\x18\x06 \x01(\t\x12\x0c\n\x04note\x18\x07 \x01(\t\x12\x13\n\x0breported_by\x18\x08 \x01(\t\x12/\n\x0breported_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\roverridden_by\x18\n \x01(\t\x12\x15\n\roverride_note\x18\x0b \x01(\t\x12\x30\n\x0cwithdrawn_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x92\x01\n\x19SetUnavailabilityResponse\x12\x37\n\x0eunavailability\x18\x01 \x01(\x0b\x32\x1f.giro.booking.v1.Unavailability\x12)\n\x03hit\x18\x02 \x03(\x0b\x32\x1c.giro.booking.v1.Appointment\x12\x11\n\thit_total\x18\x03 \x01(\x05\"k\n\x1bListUnavailabilitiesRequest\x12\x1f\n\ncontact_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00\x12\x1d\n\x08\x61gent_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00\x42\x0c\n\x03who\x12\x05\xbaH\x02\x08\x01\"Y\n\x1cListUnavailabilitiesResponse\x12\x39\n\x10unavailabilities\x18\x01 \x03(\x0b\x32\x1f.giro.booking.v1.Unavailability\"E\n\x1dWithdrawUnavailabilityRequest\x12$\n\x11unavailability_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@2\x87\x04\n\x15UnavailabilityService\x12\x97\x01\n\x11SetUnavailability\x12).giro.booking.v1.SetUnavailabilityRequest\x1a*.giro.booking.v1.SetUnavailabilityResponse\"+\xc2\xda\x18\x08\n\x06\x01\x02\x03\x04\x05\x0b\x82\xd3\xe4\x93\x02\x19\"\x14/v1/unavailabilities:\x01*\x12\x9d\x01\n\x14ListUnavailabilities\x12,.giro.booking.v1.ListUnavailabilitiesRequest\x1a-.giro.booking.v1.ListUnavailabilitiesResponse\"(\xc2\xda\x18\x08\n\x06\x01\x02\x03\x04\x05\x0b\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/unavailabilities\x12\xb3\x01\n\x16WithdrawUnavailability\x12..giro.booking.v1.WithdrawUnavailabilityRequest\x1a\x1f.giro.booking.v1.Unavailability\"H\xc2\xda\x18\x08\n\x06\x01\x02\x03\x04\x05\x0b\x82\xd3\xe4\x93\x02\x36\"1/v1/unavailabilities/{unavailability_id}:withdraw:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$giro/booking/v1/unavailability.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dgiro/booking/v1/booking.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x19giro/common/v1/veil.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\x02\n\x18SetUnavailabilityRequest\x12\x1f\n\ncontact_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00\x12!\n\x08\x61gent_id\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc8\xda\x18\x01H\x00\x12\x38\n\tfirst_day\x18\x03 \x01(\tB%\xbaH\"r \x10\x01\x32\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x38\n\x08last_day\x18\x04 \x01(\tB&\xbaH#r!2\x1f^$|^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x16\n\x04note\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1f\n\roverride_note\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x1d\n\nrequest_id\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x10\x08\x18@B\x0c\n\x03who\x12\x05\xbaH\x02\x08\x01\"\xc3\x02\n\x0eUnavailability\x12\x19\n\x11unavailability_id\x18\x01 \x01(\t\x12\x16\n\x08\x61gent_id\x18\x02 \x01(\tB\x04\xc8\xda\x18\x01\x12\x12\n\ncontact_id\x18\x03 \x01(\t\x12\x11\n\tfirst_day\x18\x04 \x01(\t\x12\x10\n\x08last_day\x18\x05 \x01(\t\x12\x11\n\ttime_zone\x18\x06 \x01(\t\x12\x0c\n\x04note\x18\x07 \x01(\t\x12\x13\n\x0breported_by\x18\x08 \x01(\t\x12/\n\x0breported_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\roverridden_by\x18\n \x01(\t\x12\x15\n\roverride_note\x18\x0b \x01(\t\x12\x30\n\x0cwithdrawn_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x92\x01\n\x19SetUnavailabilityResponse\x12\x37\n\x0eunavailability\x18\x01 \x01(\x0b\x32\x1f.giro.booking.v1.Unavailability\x12)\n\x03hit\x18\x02 \x03(\x0b\x32\x1c.giro.booking.v1.Appointment\x12\x11\n\thit_total\x18\x03 \x01(\x05\"o\n\x1bListUnavailabilitiesRequest\x12\x1f\n\ncontact_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00\x12!\n\x08\x61gent_id\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc8\xda\x18\x01H\x00\x42\x0c\n\x03who\x12\x05\xbaH\x02\x08\x01\"Y\n\x1cListUnavailabilitiesResponse\x12\x39\n\x10unavailabilities\x18\x01 \x03(\x0b\x32\x1f.giro.booking.v1.Unavailability\"E\n\x1dWithdrawUnavailabilityRequest\x12$\n\x11unavailability_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@2\x87\x04\n\x15UnavailabilityService\x12\x97\x01\n\x11SetUnavailability\x12).giro.booking.v1.SetUnavailabilityRequest\x1a*.giro.booking.v1.SetUnavailabilityResponse\"+\xc2\xda\x18\x08\n\x06\x01\x02\x03\x04\x05\x0b\x82\xd3\xe4\x93\x02\x19\"\x14/v1/unavailabilities:\x01*\x12\x9d\x01\n\x14ListUnavailabilities\x12,.giro.booking.v1.ListUnavailabilitiesRequest\x1a-.giro.booking.v1.ListUnavailabilitiesResponse\"(\xc2\xda\x18\x08\n\x06\x01\x02\x03\x04\x05\x0b\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/unavailabilities\x12\xb3\x01\n\x16WithdrawUnavailability\x12..giro.booking.v1.WithdrawUnavailabilityRequest\x1a\x1f.giro.booking.v1.Unavailability\"H\xc2\xda\x18\x08\n\x06\x01\x02\x03\x04\x05\x0b\x82\xd3\xe4\x93\x02\x36\"1/v1/unavailabilities/{unavailability_id}:withdraw:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,7 +42,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETUNAVAILABILITYREQUEST'].fields_by_name['contact_id']._loaded_options = None
   _globals['_SETUNAVAILABILITYREQUEST'].fields_by_name['contact_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_SETUNAVAILABILITYREQUEST'].fields_by_name['agent_id']._loaded_options = None
-  _globals['_SETUNAVAILABILITYREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_SETUNAVAILABILITYREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\006r\004\020\001\030@\310\332\030\001'
   _globals['_SETUNAVAILABILITYREQUEST'].fields_by_name['first_day']._loaded_options = None
   _globals['_SETUNAVAILABILITYREQUEST'].fields_by_name['first_day']._serialized_options = b'\272H\"r \020\0012\034^[0-9]{4}-[0-9]{2}-[0-9]{2}$'
   _globals['_SETUNAVAILABILITYREQUEST'].fields_by_name['last_day']._loaded_options = None
@@ -52,12 +53,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETUNAVAILABILITYREQUEST'].fields_by_name['override_note']._serialized_options = b'\272H\005r\003\030\320\017'
   _globals['_SETUNAVAILABILITYREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_SETUNAVAILABILITYREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\006r\004\020\010\030@'
+  _globals['_UNAVAILABILITY'].fields_by_name['agent_id']._loaded_options = None
+  _globals['_UNAVAILABILITY'].fields_by_name['agent_id']._serialized_options = b'\310\332\030\001'
   _globals['_LISTUNAVAILABILITIESREQUEST'].oneofs_by_name['who']._loaded_options = None
   _globals['_LISTUNAVAILABILITIESREQUEST'].oneofs_by_name['who']._serialized_options = b'\272H\002\010\001'
   _globals['_LISTUNAVAILABILITIESREQUEST'].fields_by_name['contact_id']._loaded_options = None
   _globals['_LISTUNAVAILABILITIESREQUEST'].fields_by_name['contact_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_LISTUNAVAILABILITIESREQUEST'].fields_by_name['agent_id']._loaded_options = None
-  _globals['_LISTUNAVAILABILITIESREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_LISTUNAVAILABILITIESREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\006r\004\020\001\030@\310\332\030\001'
   _globals['_WITHDRAWUNAVAILABILITYREQUEST'].fields_by_name['unavailability_id']._loaded_options = None
   _globals['_WITHDRAWUNAVAILABILITYREQUEST'].fields_by_name['unavailability_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_UNAVAILABILITYSERVICE'].methods_by_name['SetUnavailability']._loaded_options = None
@@ -66,18 +69,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UNAVAILABILITYSERVICE'].methods_by_name['ListUnavailabilities']._serialized_options = b'\302\332\030\010\n\006\001\002\003\004\005\013\202\323\344\223\002\026\022\024/v1/unavailabilities'
   _globals['_UNAVAILABILITYSERVICE'].methods_by_name['WithdrawUnavailability']._loaded_options = None
   _globals['_UNAVAILABILITYSERVICE'].methods_by_name['WithdrawUnavailability']._serialized_options = b'\302\332\030\010\n\006\001\002\003\004\005\013\202\323\344\223\0026\"1/v1/unavailabilities/{unavailability_id}:withdraw:\001*'
-  _globals['_SETUNAVAILABILITYREQUEST']._serialized_start=210
-  _globals['_SETUNAVAILABILITYREQUEST']._serialized_end=518
-  _globals['_UNAVAILABILITY']._serialized_start=521
-  _globals['_UNAVAILABILITY']._serialized_end=838
-  _globals['_SETUNAVAILABILITYRESPONSE']._serialized_start=841
-  _globals['_SETUNAVAILABILITYRESPONSE']._serialized_end=987
-  _globals['_LISTUNAVAILABILITIESREQUEST']._serialized_start=989
-  _globals['_LISTUNAVAILABILITIESREQUEST']._serialized_end=1096
-  _globals['_LISTUNAVAILABILITIESRESPONSE']._serialized_start=1098
-  _globals['_LISTUNAVAILABILITIESRESPONSE']._serialized_end=1187
-  _globals['_WITHDRAWUNAVAILABILITYREQUEST']._serialized_start=1189
-  _globals['_WITHDRAWUNAVAILABILITYREQUEST']._serialized_end=1258
-  _globals['_UNAVAILABILITYSERVICE']._serialized_start=1261
-  _globals['_UNAVAILABILITYSERVICE']._serialized_end=1780
+  _globals['_SETUNAVAILABILITYREQUEST']._serialized_start=237
+  _globals['_SETUNAVAILABILITYREQUEST']._serialized_end=549
+  _globals['_UNAVAILABILITY']._serialized_start=552
+  _globals['_UNAVAILABILITY']._serialized_end=875
+  _globals['_SETUNAVAILABILITYRESPONSE']._serialized_start=878
+  _globals['_SETUNAVAILABILITYRESPONSE']._serialized_end=1024
+  _globals['_LISTUNAVAILABILITIESREQUEST']._serialized_start=1026
+  _globals['_LISTUNAVAILABILITIESREQUEST']._serialized_end=1137
+  _globals['_LISTUNAVAILABILITIESRESPONSE']._serialized_start=1139
+  _globals['_LISTUNAVAILABILITIESRESPONSE']._serialized_end=1228
+  _globals['_WITHDRAWUNAVAILABILITYREQUEST']._serialized_start=1230
+  _globals['_WITHDRAWUNAVAILABILITYREQUEST']._serialized_end=1299
+  _globals['_UNAVAILABILITYSERVICE']._serialized_start=1302
+  _globals['_UNAVAILABILITYSERVICE']._serialized_end=1821
 # @@protoc_insertion_point(module_scope)

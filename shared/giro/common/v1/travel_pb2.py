@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from giro.common.v1 import veil_pb2 as giro_dot_common_dot_v1_dot_veil__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bgiro/common/v1/travel.proto\x12\x0egiro.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"b\n\x05Point\x12+\n\x08latitude\x18\x01 \x01(\x01\x42\x19\xbaH\x16\x12\x14\x19\x00\x00\x00\x00\x00\x80V@)\x00\x00\x00\x00\x00\x80V\xc0@\x01\x12,\n\tlongitude\x18\x02 \x01(\x01\x42\x19\xbaH\x16\x12\x14\x19\x00\x00\x00\x00\x00\x80\x66@)\x00\x00\x00\x00\x00\x80\x66\xc0@\x01\"\xea\x01\n\nTimeWindow\x12\x31\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12/\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01:x\xbaHu\x1as\n\x1btime_window.end_after_start\x12\x17\x65nd must be after start\x1a;!has(this.start) || !has(this.end) || this.start < this.end\"\x8b\x02\n\x03Leg\x12)\n\x06travel\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06metres\x18\x02 \x01(\x03\x12,\n\x06source\x18\x03 \x01(\x0e\x32\x1c.giro.common.v1.TravelSource\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x0b\n\x03via\x18\x05 \x01(\x08\x12)\n\x06\x62uffer\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\nfrom_point\x18\x07 \x01(\x0b\x32\x15.giro.common.v1.Point\x12\'\n\x08to_point\x18\x08 \x01(\x0b\x32\x15.giro.common.v1.Point\"\x9c\x03\n\x0bSlotAnatomy\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12)\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\nleg_before\x18\x04 \x01(\x0b\x32\x13.giro.common.v1.Leg\x12&\n\tleg_after\x18\x05 \x01(\x0b\x32\x13.giro.common.v1.Leg\x12,\n\x08leave_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x04idle\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0c\x61\x64\x64\x65\x64_travel\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05slack\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12$\n\x05grade\x18\n \x01(\x0e\x32\x15.giro.common.v1.Grade\"\x85\x01\n\nRefusedGap\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\'\n\x03gap\x18\x02 \x01(\x0b\x32\x1a.giro.common.v1.TimeWindow\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x1a\n\rshort_seconds\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x10\n\x0e_short_seconds\"K\n\x0bStartGround\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x1a\n\rshort_seconds\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x10\n\x0e_short_seconds\"\xb8\x01\n\x0bStartChange\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.giro.common.v1.StartChangeKind\x12%\n\x02\x62y\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61gent_id\x18\x04 \x01(\t\x12\x16\n\x0e\x61ppointment_id\x18\x05 \x01(\t*\x93\x01\n\x0cTravelSource\x12\x1d\n\x19TRAVEL_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n\x16TRAVEL_SOURCE_ESTIMATE\x10\x01\x12\x16\n\x12TRAVEL_SOURCE_ROAD\x10\x02\x12\x18\n\x14TRAVEL_SOURCE_MATRIX\x10\x03\x12\x16\n\x12TRAVEL_SOURCE_NONE\x10\x04*M\n\x05Grade\x12\x15\n\x11GRADE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bGRADE_IDEAL\x10\x01\x12\x0c\n\x08GRADE_OK\x10\x02\x12\x0e\n\nGRADE_POOR\x10\x03*y\n\x0bStartChoice\x12\x1c\n\x18START_CHOICE_UNSPECIFIED\x10\x00\x12\x19\n\x15START_CHOICE_EARLIEST\x10\x01\x12\x17\n\x13START_CHOICE_LATEST\x10\x02\x12\x18\n\x14START_CHOICE_NEAREST\x10\x03*\xad\x01\n\x0fStartChangeKind\x12!\n\x1dSTART_CHANGE_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17START_CHANGE_KIND_LATER\x10\x01\x12\x1d\n\x19START_CHANGE_KIND_EARLIER\x10\x02\x12\x1b\n\x17START_CHANGE_KIND_AGENT\x10\x03\x12\x1e\n\x1aSTART_CHANGE_KIND_POSTPONE\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bgiro/common/v1/travel.proto\x12\x0egiro.common.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x19giro/common/v1/veil.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"b\n\x05Point\x12+\n\x08latitude\x18\x01 \x01(\x01\x42\x19\xbaH\x16\x12\x14\x19\x00\x00\x00\x00\x00\x80V@)\x00\x00\x00\x00\x00\x80V\xc0@\x01\x12,\n\tlongitude\x18\x02 \x01(\x01\x42\x19\xbaH\x16\x12\x14\x19\x00\x00\x00\x00\x00\x80\x66@)\x00\x00\x00\x00\x00\x80\x66\xc0@\x01\"\xea\x01\n\nTimeWindow\x12\x31\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12/\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01:x\xbaHu\x1as\n\x1btime_window.end_after_start\x12\x17\x65nd must be after start\x1a;!has(this.start) || !has(this.end) || this.start < this.end\"\x8b\x02\n\x03Leg\x12)\n\x06travel\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06metres\x18\x02 \x01(\x03\x12,\n\x06source\x18\x03 \x01(\x0e\x32\x1c.giro.common.v1.TravelSource\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x0b\n\x03via\x18\x05 \x01(\x08\x12)\n\x06\x62uffer\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\nfrom_point\x18\x07 \x01(\x0b\x32\x15.giro.common.v1.Point\x12\'\n\x08to_point\x18\x08 \x01(\x0b\x32\x15.giro.common.v1.Point\"\xba\x03\n\x0bSlotAnatomy\x12\x16\n\x08\x61gent_id\x18\x01 \x01(\tB\x04\xc8\xda\x18\x01\x12)\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\nleg_before\x18\x04 \x01(\x0b\x32\x13.giro.common.v1.LegB\x04\xc8\xda\x18\x01\x12,\n\tleg_after\x18\x05 \x01(\x0b\x32\x13.giro.common.v1.LegB\x04\xc8\xda\x18\x01\x12\x32\n\x08leave_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xc8\xda\x18\x01\x12-\n\x04idle\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationB\x04\xc8\xda\x18\x01\x12/\n\x0c\x61\x64\x64\x65\x64_travel\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05slack\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12$\n\x05grade\x18\n \x01(\x0e\x32\x15.giro.common.v1.Grade\"\x91\x01\n\nRefusedGap\x12\x16\n\x08\x61gent_id\x18\x01 \x01(\tB\x04\xc8\xda\x18\x01\x12\'\n\x03gap\x18\x02 \x01(\x0b\x32\x1a.giro.common.v1.TimeWindow\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xc8\xda\x18\x02\x12\x1a\n\rshort_seconds\x18\x04 \x01(\x03H\x00\x88\x01\x01\x42\x10\n\x0e_short_seconds\"Q\n\x0bStartGround\x12\x14\n\x06reason\x18\x01 \x01(\tB\x04\xc8\xda\x18\x02\x12\x1a\n\rshort_seconds\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x10\n\x0e_short_seconds\"\xc4\x01\n\x0bStartChange\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.giro.common.v1.StartChangeKind\x12%\n\x02\x62y\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x08\x61gent_id\x18\x04 \x01(\tB\x04\xc8\xda\x18\x01\x12\x1c\n\x0e\x61ppointment_id\x18\x05 \x01(\tB\x04\xc8\xda\x18\x01*\x93\x01\n\x0cTravelSource\x12\x1d\n\x19TRAVEL_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n\x16TRAVEL_SOURCE_ESTIMATE\x10\x01\x12\x16\n\x12TRAVEL_SOURCE_ROAD\x10\x02\x12\x18\n\x14TRAVEL_SOURCE_MATRIX\x10\x03\x12\x16\n\x12TRAVEL_SOURCE_NONE\x10\x04*M\n\x05Grade\x12\x15\n\x11GRADE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bGRADE_IDEAL\x10\x01\x12\x0c\n\x08GRADE_OK\x10\x02\x12\x0e\n\nGRADE_POOR\x10\x03*y\n\x0bStartChoice\x12\x1c\n\x18START_CHOICE_UNSPECIFIED\x10\x00\x12\x19\n\x15START_CHOICE_EARLIEST\x10\x01\x12\x17\n\x13START_CHOICE_LATEST\x10\x02\x12\x18\n\x14START_CHOICE_NEAREST\x10\x03*\xad\x01\n\x0fStartChangeKind\x12!\n\x1dSTART_CHANGE_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17START_CHANGE_KIND_LATER\x10\x01\x12\x1d\n\x19START_CHANGE_KIND_EARLIER\x10\x02\x12\x1b\n\x17START_CHANGE_KIND_AGENT\x10\x03\x12\x1e\n\x1aSTART_CHANGE_KIND_POSTPONE\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,26 +45,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TIMEWINDOW'].fields_by_name['end']._serialized_options = b'\272H\003\310\001\001'
   _globals['_TIMEWINDOW']._loaded_options = None
   _globals['_TIMEWINDOW']._serialized_options = b'\272Hu\032s\n\033time_window.end_after_start\022\027end must be after start\032;!has(this.start) || !has(this.end) || this.start < this.end'
-  _globals['_TRAVELSOURCE']._serialized_start=1564
-  _globals['_TRAVELSOURCE']._serialized_end=1711
-  _globals['_GRADE']._serialized_start=1713
-  _globals['_GRADE']._serialized_end=1790
-  _globals['_STARTCHOICE']._serialized_start=1792
-  _globals['_STARTCHOICE']._serialized_end=1913
-  _globals['_STARTCHANGEKIND']._serialized_start=1916
-  _globals['_STARTCHANGEKIND']._serialized_end=2089
-  _globals['_POINT']._serialized_start=141
-  _globals['_POINT']._serialized_end=239
-  _globals['_TIMEWINDOW']._serialized_start=242
-  _globals['_TIMEWINDOW']._serialized_end=476
-  _globals['_LEG']._serialized_start=479
-  _globals['_LEG']._serialized_end=746
-  _globals['_SLOTANATOMY']._serialized_start=749
-  _globals['_SLOTANATOMY']._serialized_end=1161
-  _globals['_REFUSEDGAP']._serialized_start=1164
-  _globals['_REFUSEDGAP']._serialized_end=1297
-  _globals['_STARTGROUND']._serialized_start=1299
-  _globals['_STARTGROUND']._serialized_end=1374
-  _globals['_STARTCHANGE']._serialized_start=1377
-  _globals['_STARTCHANGE']._serialized_end=1561
+  _globals['_SLOTANATOMY'].fields_by_name['agent_id']._loaded_options = None
+  _globals['_SLOTANATOMY'].fields_by_name['agent_id']._serialized_options = b'\310\332\030\001'
+  _globals['_SLOTANATOMY'].fields_by_name['leg_before']._loaded_options = None
+  _globals['_SLOTANATOMY'].fields_by_name['leg_before']._serialized_options = b'\310\332\030\001'
+  _globals['_SLOTANATOMY'].fields_by_name['leg_after']._loaded_options = None
+  _globals['_SLOTANATOMY'].fields_by_name['leg_after']._serialized_options = b'\310\332\030\001'
+  _globals['_SLOTANATOMY'].fields_by_name['leave_at']._loaded_options = None
+  _globals['_SLOTANATOMY'].fields_by_name['leave_at']._serialized_options = b'\310\332\030\001'
+  _globals['_SLOTANATOMY'].fields_by_name['idle']._loaded_options = None
+  _globals['_SLOTANATOMY'].fields_by_name['idle']._serialized_options = b'\310\332\030\001'
+  _globals['_REFUSEDGAP'].fields_by_name['agent_id']._loaded_options = None
+  _globals['_REFUSEDGAP'].fields_by_name['agent_id']._serialized_options = b'\310\332\030\001'
+  _globals['_REFUSEDGAP'].fields_by_name['reason']._loaded_options = None
+  _globals['_REFUSEDGAP'].fields_by_name['reason']._serialized_options = b'\310\332\030\002'
+  _globals['_STARTGROUND'].fields_by_name['reason']._loaded_options = None
+  _globals['_STARTGROUND'].fields_by_name['reason']._serialized_options = b'\310\332\030\002'
+  _globals['_STARTCHANGE'].fields_by_name['agent_id']._loaded_options = None
+  _globals['_STARTCHANGE'].fields_by_name['agent_id']._serialized_options = b'\310\332\030\001'
+  _globals['_STARTCHANGE'].fields_by_name['appointment_id']._loaded_options = None
+  _globals['_STARTCHANGE'].fields_by_name['appointment_id']._serialized_options = b'\310\332\030\001'
+  _globals['_TRAVELSOURCE']._serialized_start=1651
+  _globals['_TRAVELSOURCE']._serialized_end=1798
+  _globals['_GRADE']._serialized_start=1800
+  _globals['_GRADE']._serialized_end=1877
+  _globals['_STARTCHOICE']._serialized_start=1879
+  _globals['_STARTCHOICE']._serialized_end=2000
+  _globals['_STARTCHANGEKIND']._serialized_start=2003
+  _globals['_STARTCHANGEKIND']._serialized_end=2176
+  _globals['_POINT']._serialized_start=168
+  _globals['_POINT']._serialized_end=266
+  _globals['_TIMEWINDOW']._serialized_start=269
+  _globals['_TIMEWINDOW']._serialized_end=503
+  _globals['_LEG']._serialized_start=506
+  _globals['_LEG']._serialized_end=773
+  _globals['_SLOTANATOMY']._serialized_start=776
+  _globals['_SLOTANATOMY']._serialized_end=1218
+  _globals['_REFUSEDGAP']._serialized_start=1221
+  _globals['_REFUSEDGAP']._serialized_end=1366
+  _globals['_STARTGROUND']._serialized_start=1368
+  _globals['_STARTGROUND']._serialized_end=1449
+  _globals['_STARTCHANGE']._serialized_start=1452
+  _globals['_STARTCHANGE']._serialized_end=1648
 # @@protoc_insertion_point(module_scope)

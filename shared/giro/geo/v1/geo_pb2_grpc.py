@@ -154,7 +154,8 @@ class GeoServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetItinerary(self, request, context):
-        """An agent's stops in order with the legs between them.
+        """An agent's stops in order with the legs between them. Roles from which a campaign may hide its agents, as operators
+        and partners, are told when the agent is busy, without owners, places and legs (GEO-09).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

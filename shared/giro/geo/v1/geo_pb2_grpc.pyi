@@ -46,7 +46,9 @@ class GeoServiceStub:
     RemoveAbsence: _grpc.UnaryUnaryMultiCallable[_geo_pb2.RemoveAbsenceRequest, _geo_pb2.RemoveAbsenceResponse]
     """Gives an agent's blocked time back."""
     GetItinerary: _grpc.UnaryUnaryMultiCallable[_geo_pb2.GetItineraryRequest, _geo_pb2.Itinerary]
-    """An agent's stops in order with the legs between them."""
+    """An agent's stops in order with the legs between them. Roles from which a campaign may hide its agents, as operators
+    and partners, are told when the agent is busy, without owners, places and legs (GEO-09).
+    """
     VerifyInvariants: _grpc.UnaryUnaryMultiCallable[_geo_pb2.VerifyInvariantsRequest, _geo_pb2.VerifyInvariantsResponse]
     """Recomputes the travel guarantee (R-087) from the stored stops alone, independently of the code that writes them."""
     ImportMatrix: _grpc.UnaryUnaryMultiCallable[_geo_pb2.ImportMatrixRequest, _geo_pb2.ImportMatrixResponse]
@@ -80,7 +82,9 @@ class GeoServiceAsyncStub(GeoServiceStub):
     RemoveAbsence: _aio.UnaryUnaryMultiCallable[_geo_pb2.RemoveAbsenceRequest, _geo_pb2.RemoveAbsenceResponse]  # type: ignore[assignment]
     """Gives an agent's blocked time back."""
     GetItinerary: _aio.UnaryUnaryMultiCallable[_geo_pb2.GetItineraryRequest, _geo_pb2.Itinerary]  # type: ignore[assignment]
-    """An agent's stops in order with the legs between them."""
+    """An agent's stops in order with the legs between them. Roles from which a campaign may hide its agents, as operators
+    and partners, are told when the agent is busy, without owners, places and legs (GEO-09).
+    """
     VerifyInvariants: _aio.UnaryUnaryMultiCallable[_geo_pb2.VerifyInvariantsRequest, _geo_pb2.VerifyInvariantsResponse]  # type: ignore[assignment]
     """Recomputes the travel guarantee (R-087) from the stored stops alone, independently of the code that writes them."""
     ImportMatrix: _aio.UnaryUnaryMultiCallable[_geo_pb2.ImportMatrixRequest, _geo_pb2.ImportMatrixResponse]  # type: ignore[assignment]
@@ -153,7 +157,9 @@ class GeoServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _geo_pb2.GetItineraryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_geo_pb2.Itinerary, _abc.Awaitable[_geo_pb2.Itinerary]]:
-        """An agent's stops in order with the legs between them."""
+        """An agent's stops in order with the legs between them. Roles from which a campaign may hide its agents, as operators
+        and partners, are told when the agent is busy, without owners, places and legs (GEO-09).
+        """
 
     @_abc_1.abstractmethod
     def VerifyInvariants(
