@@ -74,7 +74,7 @@ _LOCK_OLD = text(
     FOR NO KEY UPDATE
     """
 )
-"""Two cards that belong together are locked in the order in which they were made."""
+"""Two cards that belong together are locked in the order in which they were made (ADR 0030)."""
 
 _DECIDE_FAILED = text(
     f"""

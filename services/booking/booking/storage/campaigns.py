@@ -9,7 +9,7 @@ from sqlalchemy import text
 from booking.domain import errors
 from booking.domain.campaign import Campaign
 from booking.domain.grounds import Grounds
-from booking.storage import parameters, rows
+from booking.storage import agenda_locks, parameters, rows
 from kit.db.uow import NOW, Tx
 from kit.values.latlng import LatLng
 from kit.values.window import Window
@@ -200,7 +200,11 @@ async def grounds_to_suggest(
 async def grounds_to_book(
     tx: Tx, campaign_id: str, agent_id: str, contact_id: str, *, sandbox: bool
 ) -> Grounds | None:
-    """What a booking, a hold or a move is judged by; None when there is no such campaign."""
+    """What a booking, a hold or a move is judged by; None when there is no such campaign.
+
+    Whoever notes an absence of the agent or the contact waits from here to the end of the transaction.
+    """
+    await agenda_locks.share(tx, agent_id, contact_id)
     params = {"tenant": tx.tenant, "campaign": campaign_id, "agent": agent_id, "contact": contact_id}
     row = (await tx.run(_TO_BOOK[sandbox], params)).one_or_none()
     if row is None:

@@ -38,6 +38,15 @@ _APPLY = text(
     """
 )
 
+_LOCK_APPOINTMENT = text(
+    """
+    SELECT FROM booking.appointments
+    WHERE tenant_id = :tenant AND appointment_id =
+          (SELECT appointment_id FROM booking.moves WHERE tenant_id = :tenant AND move_id = :move)
+    FOR NO KEY UPDATE
+    """
+)
+
 _DROP = text(
     """
     WITH move AS (
@@ -84,6 +93,7 @@ async def apply(tx: Tx, move_id: str) -> str | None:
 
 async def drop(tx: Tx, move_id: str, refusal: Refusal) -> str | None:
     """PENDING -> DROPPED, and the appointment is free again; the key of its claim, or None as above."""
+    await tx.run(_LOCK_APPOINTMENT, {"tenant": tx.tenant, "move": move_id})
     params = {"tenant": tx.tenant, "move": move_id, "failure": Jsonb(asdict(refusal))}
     key: str | None = (await tx.run(_DROP, params)).scalar_one_or_none()
     return key

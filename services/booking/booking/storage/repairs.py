@@ -51,6 +51,16 @@ _APPLY = text(
     """
 )
 
+_LOCK_APPOINTMENTS = text(
+    """
+    SELECT FROM booking.appointments
+    WHERE tenant_id = :tenant AND appointment_id IN
+          (SELECT appointment_id FROM booking.repair_changes
+           WHERE tenant_id = :tenant AND repair_id = :repair)
+    ORDER BY appointment_id FOR NO KEY UPDATE
+    """
+)
+
 _DROP = text(
     """
     WITH repair AS (
@@ -104,6 +114,7 @@ async def apply(tx: Tx, repair_id: str) -> str | None:
 
 async def drop(tx: Tx, repair_id: str, refusal: Refusal) -> str | None:
     """PENDING -> DROPPED, and its appointments are free again; the key of its claim, or None as above."""
+    await tx.run(_LOCK_APPOINTMENTS, {"tenant": tx.tenant, "repair": repair_id})
     params = {"tenant": tx.tenant, "repair": repair_id, "failure": Jsonb(asdict(refusal))}
     key: str | None = (await tx.run(_DROP, params)).scalar_one_or_none()
     return key

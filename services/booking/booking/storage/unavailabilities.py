@@ -48,12 +48,31 @@ _WITHDRAW = text(
     """
 )
 
+_ON_THOSE_DAYS = "{0}.starts_at < :ends_at AND {0}.ends_at > :starts_at"
+_WHOSE = "((:agent <> '' AND {0}.agent_id = :agent) OR (:contact <> '' AND a.contact_id = :contact))"
+
 _HIT = text(
     f"""
+    WITH present AS (
+        SELECT a.appointment_id FROM booking.appointments a
+        WHERE a.tenant_id = :tenant AND a.state IN ('PENDING', 'TO_CONFIRM', 'CONFIRMED')
+          AND {_ON_THOSE_DAYS.format("a")} AND a.starts_at > :starts_at - interval '1 day'
+          AND {_WHOSE.format("a")}
+    ), moving AS (
+        SELECT m.appointment_id FROM booking.moves m
+        JOIN booking.appointments a USING (tenant_id, appointment_id)
+        WHERE m.tenant_id = :tenant AND m.state = 'PENDING'
+          AND {_ON_THOSE_DAYS.format("m")} AND {_WHOSE.format("m")}
+    ), repaired AS (
+        SELECT m.appointment_id FROM booking.repairs r
+        JOIN booking.repair_changes m USING (tenant_id, repair_id)
+        JOIN booking.appointments a USING (tenant_id, appointment_id)
+        WHERE r.tenant_id = :tenant AND r.state = 'PENDING'
+          AND {_ON_THOSE_DAYS.format("m")} AND {_WHOSE.format("m")}
+    )
     SELECT {COLUMNS}, count(*) OVER () AS total FROM booking.appointments a
-    WHERE a.tenant_id = :tenant AND a.state IN ('TO_CONFIRM', 'CONFIRMED')
-      AND a.starts_at < :ends_at AND a.ends_at > :starts_at AND a.starts_at > :starts_at - interval '1 day'
-      AND ((:agent <> '' AND a.agent_id = :agent) OR (:contact <> '' AND a.contact_id = :contact))
+    WHERE a.tenant_id = :tenant AND a.appointment_id IN
+          (SELECT * FROM present UNION SELECT * FROM moving UNION SELECT * FROM repaired)
     ORDER BY a.starts_at, a.appointment_id LIMIT {MOST}
     """  # noqa: S608 - constants
 )
@@ -101,7 +120,8 @@ async def withdraw(tx: Tx, unavailability_id: str, now: datetime) -> None:
 
 
 async def hit(tx: Tx, noted: Unavailability) -> tuple[Sequence[Appointment], int]:
-    """The first 200 booked appointments on those days by start, and how many there are."""
+    """The first 200 appointments on those days by start, and how many there are: booked ones, those that are
+    being booked, and those that are being moved there."""
     window = noted.days.window
     params = {
         "tenant": tx.tenant,

@@ -93,6 +93,7 @@ async def _begin(desk: Desk, command: ApplyRepair) -> _Pending | list[Card]:
         await failpoint("booking.repair.before_decide")
         repair = _repair(command, found)
         plans = await _plans(desk, tx, repair, found)
+        await failpoint("booking.repair.before_pending")
         await repairs.begin(tx, repair, command.claim.key)
         tx.refer(repair.repair_id)
         if plans:

@@ -39,6 +39,7 @@ async def begin(
 ) -> PendingMove:
     """Records the move of a locked appointment."""
     move = Move(new_id("mov"), appointment.appointment_id, kind, plan.agent_id, plan.window)
+    await failpoint("booking.move.before_pending")
     await moves.begin(tx, move, claim.key)
     tx.refer(move.move_id)
     return PendingMove(move, plan)

@@ -8,7 +8,7 @@ from booking.domain.appointment import Appointment
 from booking.domain.days import parse_day
 from booking.domain.parameters import UNAVAILABILITY_NOTICE_DAYS
 from booking.domain.unavailability import Days, Unavailability, is_late
-from booking.storage import campaigns, contacts, parameters, unavailabilities
+from booking.storage import agenda_locks, campaigns, contacts, parameters, unavailabilities
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach, reach_as
 from kit.db.claims import Claim
@@ -36,7 +36,10 @@ class SetUnavailability:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """The note and the appointments that it hits, at most 200 of `hit_total`; none was changed (BK-10)."""
+    """The note and the appointments that it hits, at most 200 of `hit_total`; none was changed (BK-10).
+
+    Those under way are among them: PENDING ones, and those that a pending move takes there.
+    """
 
     unavailability: Unavailability
     hit: Sequence[Appointment]
@@ -61,7 +64,9 @@ async def set_unavailability(desk: Desk, command: SetUnavailability) -> Noted:
         if tx.claim_ref is not None:
             known = await unavailabilities.lock(tx, tx.claim_ref)
         else:
-            known = await _note(tx, command, await _whose(tx, command, of_agent))
+            whose = await _whose(tx, command, of_agent)
+            await agenda_locks.have_alone(tx, command.agent_id, command.contact_id)
+            known = await _note(tx, command, whose)
         hit, total = await unavailabilities.hit(tx, known)
         await failpoint("booking.unavailability.before_commit")
     return Noted(known, hit, total)

@@ -80,6 +80,7 @@ STEPS = [
     (Work.NEW_CARD, "procedure.before_commit"),
     (Work.NEW_CARD, "procedure.after_pending"),
     (Work.NEW_CARD, "new_card.after_reserve"),
+    (Work.NEW_CARD, "new_card.before_decide"),
     (Work.NEW_CARD, "new_card.before_commit"),
     (Work.NEW_CARD, "new_card.after_commit"),
 ]
@@ -268,5 +269,22 @@ async def test_a_refused_refix_changes_nothing(house: House, on_new: bool) -> No
     assert await house.stored(before.appointment_id) == before
     assert len(await house.recalls()) == 1
     await settle_changes(house.desk, timedelta(0))
+    await house.settle()
+    await house.require_sound()
+
+
+async def test_a_reconciler_that_was_first_gives_the_new_card_up(house: House) -> None:
+    card = await ready(house, on_new=True)
+    met = await two_sessions(
+        lambda: house.refix(card, AT),
+        lambda: settle_changes(house.desk, timedelta(0)),
+        at="booking.new_card.after_reserve",
+        patience=15,
+    )
+    assert met.held
+    assert met.overtook
+    assert isinstance(met.first, GiroError)
+    assert met.first.reason is Reason.SETTLED
+    assert (await house.stored(card.appointment.appointment_id)).state is State.TO_CONFIRM
     await house.settle()
     await house.require_sound()

@@ -155,7 +155,9 @@ class SetUnavailabilityResponse(_message.Message):
 
     @_builtins.property
     def hit(self) -> _containers.RepeatedCompositeFieldContainer[_booking_pb2.Appointment]:
-        """Appointments on those days, at most 200, by start; they are as they were."""
+        """Appointments on those days, at most 200, by start; they are as they were. Those that are being booked at this moment
+        are among them, PENDING, and those that are being moved there, still in their old place.
+        """
 
     def __init__(
         self,

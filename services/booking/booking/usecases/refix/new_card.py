@@ -57,6 +57,7 @@ async def begin(tx: Tx, old: Appointment, wanted: Successor, claim_key: str) -> 
         linked=wanted.linked,
     )
     booking = Booking(appointment, plan, None, claim_key)
+    await failpoint("booking.new_card.before_pending")
     if not await successors.begin(tx, booking, refix):
         raise errors.change_in_progress()
     return booking
@@ -90,6 +91,7 @@ async def supersede(desk: Desk, tenant: str, booking: Booking, stop: Reservation
     await failpoint("booking.new_card.after_reserve")
     async with desk.db.uow(tenant) as tx:
         await appointments.lock(tx, str(booking.appointment.supersedes))
+        await failpoint("booking.new_card.before_decide")
         new = await successors.decide_new(tx, booking.appointment.appointment_id)
         if new is None:
             return None

@@ -130,6 +130,7 @@ async def _begin_move(
     tx: Tx, appointment: Appointment, plan: StopPlan, writes: Refix, claim: Claim
 ) -> PendingMove:
     move = Move(new_id("mov"), appointment.appointment_id, MoveKind.REFIX, plan.agent_id, plan.window, writes)
+    await failpoint("booking.refix.before_pending")
     await moves.begin(tx, move, claim.key)
     tx.refer(move.move_id)
     return PendingMove(move, plan)
