@@ -6,9 +6,10 @@ PY := .venv/bin/python
 # what was compiled is kept: services, tests and linters start several interpreters each
 unexport PYTHONDONTWRITEBYTECODE
 
-# Set by hand: ROADS=extract.osm.pbf (run), ARGS="-k name" (test, bench, soak).
+# Set by hand: ROADS=extract.osm.pbf (run), ARGS="-k name" (test, bench, soak), LIVES=5000 (soak).
 ROADS ?=
 ARGS ?=
+LIVES ?= 2000
 
 .PHONY: help setup run test lint format gen gen-check lock openapi bench soak clean
 
@@ -49,8 +50,9 @@ bench: setup ## measure suggestions, bookings, slot search by size and roads, an
 	@$(PY) -m loadtests.bench.slots
 	@$(PY) -m loadtests.bench.reminders
 
-soak: setup ## many operators at once for a while, then verify the promise (ARGS="--minutes 10")
+soak: setup ## many operators at once, then verify the promise (ARGS="--minutes 10"); then LIVES=2000 lives of appointments
 	@$(PY) -m loadtests.soak $(ARGS)
+	@GIRO_LIVES=$(LIVES) $(PY) -m pytest -q --timeout 7200 services/booking/tests/usecases/test_life_machine.py
 
 clean: ## remove what make run and the tools left (.run, caches); keeps the environment
 	@$(PY) -m allinone clean 2>/dev/null || rm -rf .run

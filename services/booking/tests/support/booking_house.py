@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -260,8 +260,16 @@ class House:
             await asyncio.sleep(0.005)
         raise AssertionError(f"there are no {sessions} sessions that wait")
 
+    def with_ledger(self, ledger: LedgerDouble) -> Desk:
+        """A desk like this house's with another ledger."""
+        return replace(self.desk, ledger=ledger, agents=ledger)
+
     async def require_sound(self) -> None:
         """Asserts that live appointments and stops are the same, and counters are what a recount gives."""
+        await self._require_recount(await self.require_stops())
+
+    async def require_stops(self) -> dict[str, Any]:
+        """Asserts that live appointments and stops are the same; gives all appointments."""
         rows = await self.all_stored()
         live_states = {"TO_CONFIRM", "CONFIRMED", "HELD"}
         live = {key: row for key, row in rows.items() if row.state in live_states}
@@ -275,7 +283,7 @@ class House:
                 stops[key].window.start,
                 stops[key].window.end,
             )
-        await self._require_recount(rows)
+        return rows
 
     async def _require_recount(self, rows: dict[str, Any]) -> None:
         async with self.desk.db.uow(self.tenant) as tx:

@@ -78,6 +78,10 @@ class LedgerDouble:
         """The next calls of `method` fail so, one after the other."""
         self._faults.setdefault(method, []).extend(faults)
 
+    def heal(self) -> None:
+        """Forgets the faults that no call has met."""
+        self._faults.clear()
+
     async def deliver_late(self) -> list[Any]:
         """Lets the late requests act; gives their answers or errors, that nobody waits for any more."""
         late, self._late = self._late, []

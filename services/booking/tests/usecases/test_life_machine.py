@@ -1,190 +1,314 @@
-"""Random lives of appointments on a real database against a small pure model: no difference."""
+"""Random lives of appointments on a real database against a small pure model: no difference.
 
+Booking, confirming, cancelling, postponing, reassigning, outcomes, the five modes, procedures whose answers
+are lost, recalls, annulments, and the steps of the package. GIRO_LIVES says how many histories (`make soak`).
+"""
+
+import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import pytest
-from booking_house import House, soon
-from hypothesis import HealthCheck, Phase, given, settings
+from booking_house import House, claim, soon
+from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
-from ledger_double import LedgerDouble
+from ledger_double import LedgerDouble, Lost
+from life_model import BLOCKED, DATED, OUTCOMES, CardModel, LifeModel, PackageModel
+from sqlalchemy import text
 
+from booking.domain.annulment import AnnulmentReason, ClaimChannel, Decision
+from booking.domain.appointment import Card
 from booking.domain.outcomes import Recall, Result
+from booking.domain.package import Package
 from booking.domain.refix_modes import Work
+from booking.usecases import portal
+from booking.usecases.annulments import ClaimAnnulment, claim_annulment, decide_annulment
 from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
 from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_appointment
-from booking.usecases.desk import Desk
+from booking.usecases.packages import RenewPackage, recover_units, renew_package
+from booking.usecases.refix.list_recalls import release_recalls
 from kit.errors import GiroError
 from kit.values.ids import new_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-LIVE = {"TO_CONFIRM", "CONFIRMED"}
-VERBS = ["book", "confirm", "cancel", "postpone", "ko", "ko-date", "ko-call", "held", "same", "new", "run"]
-BASE = soon(0)
+LIVES: Final = int(os.environ.get("GIRO_LIVES", "0"))
+DAY = 25
+"""Hours that pass at once: a new day in every zone, clock changes or not."""
+
+OF_CARD = ("confirm", "cancel", "postpone", "reassign", "same", "new", "claim", "accept", "reject")
+OF_TENANT = ("book", "run", "run-lost", "day", "renew", "policy")
+Step = tuple[str, int, bool, Lost]
+
+a_step = st.tuples(
+    st.sampled_from(
+        ["book", "book", *OF_CARD, *OF_TENANT, "run", "same", "new", *sorted(OUTCOMES), *sorted(DATED)]
+    ),
+    st.integers(0, 5),
+    st.integers(0, 7).map(lambda number: number == 7),
+    st.sampled_from(list(Lost)),
+)
+"""A verb, which card, whether at the hour that is taken, and how geo's answer is lost."""
 
 
-@dataclass
-class Model:
-    """One card as it has to be; times are hours from the test's begin. `asked` is the agent's date."""
-
-    start: int
-    state: str = "TO_CONFIRM"
-    version: int = 1
-    outcome: str = ""
-    recall: bool = False
-    asked: int | None = None
-
-    def refusal(self, verb: str) -> str:
-        """The reason why a change is refused; empty when it is not."""
-        if self.state == "SUPERSEDED":
-            return "SUPERSEDED"
-        if self.state not in LIVE and not (verb == "cancel" and self.state == "CANCELLED"):
-            return "WRONG_STATE"
-        return "PRESET" if verb == "new" and self.outcome == "ko-date" else ""
-
-    def change(self, verb: str, hour: int) -> None:
-        """What a change that is not refused makes of it; a new card is the caller's."""
-        if (verb, self.state) in {("confirm", "CONFIRMED"), ("cancel", "CANCELLED")}:
-            return
-        self.version += 1
-        if verb != "confirm":
-            self.recall = verb == "ko"
-        self.asked = hour if verb in {"ko-date", "ko-call"} else None
-        self.state = {"confirm": "CONFIRMED", "cancel": "CANCELLED", "held": "HELD", "new": "SUPERSEDED"}.get(
-            verb, "TO_CONFIRM" if verb in {"postpone", "same"} else self.state
-        )
-        if verb in {"postpone", "same"}:
-            self.start = hour
-        if verb in {"ko", "ko-date", "ko-call", "held"}:
-            self.outcome = verb
-        if verb == "same":
-            self.outcome = "refixed"
-
-    def run(self) -> None:
-        """What the procedures make of it."""
-        if self.asked is None or self.state not in LIVE:
-            return
-        if self.outcome == "ko-call":
-            self.recall, self.asked = True, None
-        else:
-            self.change("same", self.asked)
-
-
-@dataclass
 class Life:
     """Plays steps on a fresh tenant and on the model."""
 
-    house: House
-    cards: dict[str, Model] = field(default_factory=dict)
-    hour: int = 48
+    def __init__(self, house: House) -> None:
+        self.house, self.model = house, LifeModel(PackageModel(purchased=5))
+        self.base, self.hour, self.claims = soon(0), 48, dict[str, str]()
 
-    async def play(self, steps: list[tuple[str, int]]) -> None:
+    async def play(self, steps: list[Step]) -> None:
         self.house.enter()
         await self._set_up()
-        for verb, number in steps:
+        for verb, number, taken, lost in steps:
             self.hour += 1
-            await self._step(verb, number)
-            await self._require_same(verb)
+            hour = BLOCKED if taken else self.model.now + self.hour
+            refused = await self._step((verb, lost), number, hour)
+            event(f"{verb}: {refused or 'done'}")
+            await self._require_same(f"{verb} at {hour}, refused: {refused or 'no'}")
         await self.house.settle()
-        await self.house.require_sound()
+        await self.house.require_stops()
+        assert (await portal.verify_counters(self.house.desk, self.campaign.campaign_id)).differing == []
+        await self._tidy()
 
     async def _set_up(self) -> None:
         house = self.house
         await house.outcome_state("refixed", result=Result.OPEN, recall=Recall.NONE)
         await house.outcome_state("held", result=Result.HELD, recall=Recall.NONE)
         await house.outcome_state("ko")
+        await house.outcome_state("ko-mine", recall=Recall.PRIVATE, list_state="W")
         await house.outcome_state("ko-date", recall=Recall.NONE, refix=True)
+        await house.outcome_state("ko-date-new", recall=Recall.NONE, refix=True)
         await house.outcome_state("ko-call", recall=Recall.PRIVATE, list_state="W", refix=True)
         await house.procedure(Work.MOVE, "ko-date")
+        await house.procedure(Work.NEW_CARD, "ko-date-new")
         await house.procedure(Work.RECALL, "ko-call")
-        await house.parameters(CC0036="SI", CC0037="NO")
-        self.campaign = await house.campaign(purchased=1000)
+        await house.parameters(CC0036="SI", CC0037="NO", annulment_deadline_days="60")
+        elsewhere = await house.campaign(purchased=2)
+        person = await house.contact(elsewhere)
+        blocking = [await house.book(elsewhere, person, self._at(BLOCKED), agent) for agent in house.agents]
+        self.blocking = {card.appointment.appointment_id for card in blocking}
+        self.campaign = await house.campaign(purchased=5)
         self.contact = await house.contact(self.campaign)
 
-    async def _step(self, verb: str, number: int) -> None:
-        if verb == "run":
-            await self.house.run()
-            for model in self.cards.values():
-                model.run()
-        elif verb == "book" or not self.cards:
-            card = await self.house.book(self.campaign, self.contact, self._at(self.hour))
-            self.cards[card.appointment.appointment_id] = Model(self.hour)
+    async def _step(self, verb: tuple[str, Lost], number: int, hour: int) -> str:
+        """Does it on both sides; the reason why it was refused."""
+        name, lost = verb
+        keys = sorted(self.model.cards)
+        if name in OF_TENANT or not keys:
+            return await self._of_tenant(name if name in OF_TENANT else "book", lost, hour)
+        key = keys[number % len(keys)]
+        if name in {"accept", "reject"}:
+            return await self._decide(key, accepted=name == "accept")
+        return await self._of_card(name, key, hour)
+
+    # --- the whole tenant -----------------------------------------------------------------------------
+
+    async def _of_tenant(self, verb: str, lost: Lost, hour: int) -> str:
+        if verb == "book":
+            return await self._book(hour)
+        if verb == "day":
+            await self.house.advance(timedelta(hours=DAY))
+            await release_recalls(self.house.desk)
+            await recover_units(self.house.desk)
+            self.model.day(DAY)
+        elif verb == "renew":
+            await renew_package(self.house.desk, RenewPackage(self.campaign.campaign_id, 2, claim()))
+            self.model.renew(2)
+        elif verb == "policy":
+            self.model.new_cards = not self.model.new_cards
+            await self.house.parameters(CC0036="SI" if self.model.new_cards else "NO")
         else:
-            await self._change(verb, sorted(self.cards)[number % len(self.cards)])
+            await self._run(lost if verb == "run-lost" else None)
+        return ""
 
-    async def _change(self, verb: str, ident: str) -> None:
-        model, refused = self.cards[ident], ""
-        made: Any = None
-        try:
-            made = await self._acts(verb, ident)()
-        except GiroError as refusal:
-            refused = refusal.reason.value
-        assert refused == model.refusal(verb), f"{verb} of {model}"
+    async def _book(self, hour: int) -> str:
+        wanted = self.model.refuses_booking(hour)
+        made, refused = await self._try(
+            lambda: self.house.book(self.campaign, self.contact, self._at(hour), self.house.agents[0])
+        )
+        assert refused == wanted
+        if made is not None:
+            self.model.cards[made.appointment.appointment_id] = CardModel(hour, 0)
+        return refused
+
+    async def _run(self, lost: Lost | None) -> None:
+        """The procedures' worker; where geo's answers are lost, in the end all is as if they had not been."""
+        if lost is not None:
+            for method in ("move", "reserve", "search"):
+                self.house.ledger.lose(method, lost)
+        await self.house.run()
+        if lost is not None:
+            self.house.ledger.heal()
+            await self.house.settle()
+            await self.house.ledger.deliver_late()
+            await self.house.settle()
+            await self._past_the_pause()
+            await self.house.run()
+        rows = await self.house.all_stored()
+        alive = {key: row for key, row in rows.items() if row.supersedes and row.state != "FAILED"}
+        self.model.run({row.supersedes: key for key, row in alive.items()})
+
+    async def _past_the_pause(self) -> None:
+        """What geo gave no answer to is due again; the clock stays, so that the model's hours do."""
+        async with self.house.desk.db.uow(self.house.tenant) as tx:
+            query = text("UPDATE booking.refix_requests SET retry_at = NULL WHERE tenant_id = :t")
+            await tx.run(query, {"t": self.house.tenant})
+
+    # --- one card -------------------------------------------------------------------------------------
+
+    async def _of_card(self, verb: str, key: str, hour: int) -> str:
+        card = self.model.cards[key]
+        wanted = self.model.refuses(verb, card, hour)
+        made, refused = await self._try(self._acts(verb, key, hour))
+        assert refused == wanted, f"{verb} of {card}"
         if not refused:
-            model.change(verb, self.hour)
-        if verb == "new" and not refused:
-            new = Model(self.hour, outcome="refixed")
-            self.cards[made.appointment.appointment_id] = new
+            self._follow(verb, key, hour, made)
+        return refused
 
-    def _acts(self, verb: str, ident: str) -> Callable[[], Awaitable[Any]]:
-        house, start = self.house, self._at(self.hour)
+    def _acts(self, verb: str, key: str, hour: int) -> Callable[[], Awaitable[Any]]:
+        house, start, card = self.house, self._at(hour), self.model.cards[key]
 
         async def stored() -> Any:
-            return await house.stored(ident)
+            return await house.stored(key)
 
         async def postpone() -> Any:
-            from booking.domain.appointment import Card
-
             return await house.postpone(Card(await stored()), start)
+
+        async def reassign() -> Any:
+            return await house.reassign(Card(await stored()), house.agents[1 - card.agent])
 
         async def refix() -> Any:
             choices = {"new_card": verb == "new", "state_id": "refixed"}
             return await house.refix(await stored(), start, choices=choices)
 
+        async def annul() -> Any:
+            asked = (AnnulmentReason.NOT_HELD, "", ClaimChannel.PORTAL, None, claim())
+            return await claim_annulment(house.desk, ClaimAnnulment(key, *asked))
+
         async def outcome() -> Any:
-            asks = verb in {"ko-date", "ko-call"}
-            return await house.set_outcome(await stored(), verb, refix_at=start if asks else None)
+            return await house.set_outcome(await stored(), verb, refix_at=start if verb in DATED else None)
 
         acts: dict[str, Callable[[], Awaitable[Any]]] = {
-            "confirm": lambda: confirm_appointment(house.desk, ConfirmAppointment(ident, 0)),
-            "cancel": lambda: cancel_appointment(house.desk, CancelAppointment(ident, 0, "")),
+            "confirm": lambda: confirm_appointment(house.desk, ConfirmAppointment(key, 0)),
+            "cancel": lambda: cancel_appointment(house.desk, CancelAppointment(key, 0, "")),
             "postpone": postpone,
+            "reassign": reassign,
             "same": refix,
             "new": refix,
+            "claim": annul,
         }
         return acts.get(verb, outcome)
 
-    async def _require_same(self, verb: str) -> None:
+    def _follow(self, verb: str, key: str, hour: int, made: Any) -> None:
+        model, card = self.model, self.model.cards[key]
+        if verb in OUTCOMES:
+            model.outcome(card, verb, hour)
+        elif verb == "confirm":
+            model.confirm(card)
+        elif verb == "cancel":
+            model.cancel(card)
+        elif verb == "claim":
+            card.claims.append("OPEN")
+            self.claims[key] = made.claim_id
+        elif verb == "reassign":
+            card.change(agent=1 - card.agent)
+        elif verb == "new":
+            model.supersede(card, made.appointment.appointment_id, hour, ("", "refixed"))
+        else:
+            card.change(start=hour, state="TO_CONFIRM", outcome="refixed" if verb == "same" else card.outcome)
+
+    async def _decide(self, key: str, *, accepted: bool) -> str:
+        card = self.model.cards[key]
+        if "OPEN" not in card.claims:
+            return "nothing is claimed"
+        wanted = self.model.decide(card, accepted=accepted)
+        decision = Decision(accepted, "usr_manager", "")
+        _, refused = await self._try(lambda: decide_annulment(self.house.desk, self.claims[key], decision))
+        assert refused == wanted, f"deciding the claim of {card}"
+        return refused
+
+    # --- what is held against what --------------------------------------------------------------------
+
+    async def _require_same(self, step: str) -> None:
         rows = await self.house.all_stored()
         found = {
-            key: (row.state, row.version, row.outcome_state_id or "", row.starts_at)
+            key: (
+                row.state,
+                row.version,
+                row.outcome_state_id or "",
+                row.starts_at,
+                self.house.agents.index(row.agent_id),
+            )
             for key, row in rows.items()
+            if row.state != "FAILED" and key not in self.blocking
         }
         wanted = {
-            key: (model.state, model.version, model.outcome, self._at(model.start))
-            for key, model in self.cards.items()
+            key: (card.state, card.version, card.outcome, self._at(card.start), card.agent)
+            for key, card in self.model.cards.items()
         }
-        assert found == wanted, f"after {verb}"
-        recalled = {recall.appointment_id for recall in await self.house.recalls()}
-        assert recalled == {key for key, model in self.cards.items() if model.recall}, f"after {verb}"
+        assert found == wanted, step
+        await self._require_same_counters(step)
+        await self._require_same_rest(step)
+
+    async def _require_same_counters(self, step: str) -> None:
+        model, package = self.model, self.model.package
+        wanted = Package(
+            purchased=package.purchased,
+            taken=model.taken,
+            to_confirm=model.to_confirm,
+            cancelled_in_step=package.cancelled_in_step,
+            to_recover=package.to_recover,
+            recovered=package.recovered,
+            step=package.step,
+        )
+        assert await self.house.package(self.campaign) == wanted, step
+
+    async def _require_same_rest(self, step: str) -> None:
+        """Recalls with their version, exceptions with their reason, claims with their states."""
+        cards = self.model.cards.items()
+        recalls = {each.appointment_id: (each.private, each.version) for each in await self.house.recalls()}
+        assert recalls == {k: (c.recall.private, c.recall.version) for k, c in cards if c.recall}, step
+        exceptions = {each.appointment_id: each.reason for each in await self.house.exceptions()}
+        assert exceptions == {key: card.exception for key, card in cards if card.exception}, step
+        async with self.house.desk.db.uow(self.house.tenant) as tx:
+            query = text(
+                "SELECT appointment_id, array_agg(state ORDER BY claim_id) AS states"
+                " FROM booking.annulment_claims WHERE tenant_id = :t GROUP BY 1"
+            )
+            claims = {row.appointment_id: row.states for row in await tx.run(query, {"t": self.house.tenant})}
+        assert claims == {key: card.claims for key, card in cards if card.claims}, step
+
+    async def _tidy(self) -> None:
+        """Leaves nothing to the workers, who look at all tenants, for the histories to come."""
+        async with self.house.desk.db.uow(self.house.tenant) as tx:
+            tenant = {"t": self.house.tenant}
+            await tx.run(text("UPDATE booking.recalls SET open = false WHERE tenant_id = :t"), tenant)
+            query = "UPDATE booking.campaigns SET cancelled_in_step = 0, to_recover = 0 WHERE tenant_id = :t"
+            await tx.run(text(query), tenant)
+
+    def _at(self, hour: int) -> datetime:
+        return self.base + timedelta(hours=hour)
 
     @staticmethod
-    def _at(hour: int) -> Any:
-        return BASE + timedelta(hours=hour)
+    async def _try(act: Callable[[], Awaitable[Any]]) -> tuple[Any, str]:
+        try:
+            return await act(), ""
+        except GiroError as refusal:
+            return None, refusal.reason.value
 
 
 @settings(
-    max_examples=15,
+    max_examples=LIVES or 15,
+    derandomize=not LIVES,
     deadline=None,
-    phases=[Phase.explicit, Phase.generate],
+    database=None,
+    phases=[Phase.explicit, Phase.generate] if not LIVES else [Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(steps=st.lists(st.tuples(st.sampled_from(VERBS), st.integers(0, 3)), min_size=6, max_size=24))
-async def test_any_life_is_what_the_model_says(house: House, steps: list[tuple[str, int]]) -> None:
-    ledger = LedgerDouble(agents={new_id("agt")})
-    desk: Desk = house.desk
-    own = Desk(desk.db, desk.grounds, ledger, ledger, desk.slot_tokens, desk.page_tokens)
-    await Life(House(own, ledger, sorted(ledger.agents))).play(steps)
+@given(steps=st.lists(a_step, min_size=6, max_size=24))
+async def test_any_life_is_what_the_model_says(house: House, steps: list[Step]) -> None:
+    ledger = LedgerDouble(agents={new_id("agt"), new_id("agt")})
+    await Life(House(house.with_ledger(ledger), ledger, sorted(ledger.agents))).play(steps)
