@@ -41,6 +41,8 @@ from booking.transport.veiled import Veiled
 from booking.transport.visits_rpc import VisitsServicer
 from booking.transport.waitlist_rpc import WaitlistServicer
 from booking.usecases.desk import Desk
+from booking.usecases.document_store import DocumentStore
+from booking.usecases.documents import sweep_documents
 from booking.usecases.grounds_reads import GroundsReads
 from booking.usecases.packages import recover_units
 from booking.usecases.refix.list_recalls import release_recalls
@@ -135,7 +137,8 @@ class BookingApp:
         listens_at = await feeds.start()
         secrets = FeedSecrets(settings.slot_token_key.encode())
         calendars = CalendarsServicer(desk, secrets, settings.feed_url or listens_at)
-        documents = DocumentFolder(settings.documents_folder)
+        documents = self._documents()
+        background.spawn("unnamed documents", lambda: sweep_for_ever(desk, documents, settings))
         background.spawn("procedures", lambda: run_for_ever(desk, settings))
         servicers: list[tuple[Add, object]] = [
             (add_CalendarsServiceServicer_to_server, calendars),
@@ -162,6 +165,17 @@ class BookingApp:
     async def stop(self) -> None:
         """Takes no more calls, lets those under way end, stops the background, closes everything."""
         await self._open.aclose()
+
+    def _documents(self) -> DocumentStore:
+        settings = self._settings
+        if not settings.s3_bucket:
+            return DocumentFolder(settings.documents_folder)
+        from booking.clients.document_bucket import Bucket, DocumentBucket  # slow, and often not needed
+
+        keys = settings.s3_access_key_id, settings.s3_secret_access_key
+        bucket = DocumentBucket(Bucket(settings.s3_bucket, settings.s3_endpoint, settings.s3_region, *keys))
+        self._open.callback(bucket.close)
+        return bucket
 
     def _client(self) -> Client:
         settings = self._settings
@@ -210,6 +224,18 @@ async def offer_for_ever(desk: Desk, settings: Settings) -> None:
         except Unavailable as error:
             _log.warning("waiting_list_waits", error=str(error))
         await asyncio.sleep(settings.offer_every)
+
+
+async def sweep_for_ever(desk: Desk, store: DocumentStore, settings: Settings) -> None:
+    """Drops bytes that no document names, as a background task; it waits while the store is away."""
+    while True:
+        swept = 0
+        try:
+            swept = await sweep_documents(desk, store, timedelta(seconds=settings.upload_grace))
+        except Unavailable as error:
+            _log.warning("sweeping_waits", error=str(error))
+        if not swept:
+            await asyncio.sleep(settings.sweep_every)
 
 
 async def recover_for_ever(desk: Desk, settings: Settings) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kit.settings import ServiceSettings
 
@@ -35,7 +35,22 @@ class Settings(ServiceSettings):
     recover_every: float = Field(60.0, gt=0)
     """Seconds between two looks for cancelled appointments that may be made up (R-138)."""
     documents_folder: Path = Path(".run/documents")
-    """Where the bytes of documents lie; a volume of its own, kept with the database's backups."""
+    """Where the bytes of documents lie; a volume of its own, kept with the database's backups. Several
+    instances need one folder in common, or a bucket."""
+    s3_bucket: str = ""
+    """Bucket of an S3-compatible service that they lie in instead; empty for the folder. It must be there."""
+    s3_endpoint: str = ""
+    """Address of that service, as in https://s3.example.org; empty for AWS itself."""
+    s3_region: str = ""
+    """Its region; empty where the service has none, and for AWS's own settings."""
+    s3_access_key_id: str = Field("", repr=False)
+    """The key for it; empty where AWS's own tools would find one (their variables, the machine's role)."""
+    s3_secret_access_key: str = Field("", repr=False)
+    """The key's secret."""
+    upload_grace: float = Field(3600.0, ge=60)
+    """Seconds after which bytes that no document names are dropped; storing one document takes less."""
+    sweep_every: float = Field(600.0, gt=0)
+    """Seconds between two looks for such bytes."""
     offer_every: float = Field(5.0, gt=0)
     """Seconds between two looks for offers of the waiting list that have expired."""
     feed_port: int = Field(0, ge=0, le=65535)
@@ -46,3 +61,9 @@ class Settings(ServiceSettings):
     """Seconds between two looks for scheduled procedures and recalls that are due."""
     pool_size: int = Field(16, ge=2, le=200)
     """Connections to PostgreSQL."""
+
+    @model_validator(mode="after")
+    def _keys_come_in_pairs(self) -> "Settings":
+        if bool(self.s3_access_key_id) != bool(self.s3_secret_access_key):
+            raise ValueError("GIRO_S3_ACCESS_KEY_ID and GIRO_S3_SECRET_ACCESS_KEY go together")
+        return self

@@ -2,16 +2,14 @@
 
 import asyncio
 import os
-import re
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO, Final
 
+from booking.usecases.document_store import checked, unavailable
 from kit.db import guard
-from kit.errors import Reason, Unavailable
 
-_KEY: Final = re.compile(r"^[A-Za-z0-9_]+(/[A-Za-z0-9_]+)*$")
 _PIECE: Final = 256 * 1024
 
 
@@ -27,30 +25,39 @@ class DocumentFolder:
         try:
             await asyncio.to_thread(_write, self._path(key), content)
         except OSError as failure:
-            raise _unavailable(failure) from failure
+            raise unavailable(str(failure.strerror)) from failure
 
     async def read(self, key: str) -> AsyncIterator[bytes]:
         """The bytes in pieces."""
+        guard.refuse_remote_call("document store")
         try:
             with await asyncio.to_thread(self._path(key).open, "rb") as file:
                 while piece := await asyncio.to_thread(file.read, _PIECE):
                     yield piece
         except OSError as failure:
-            raise _unavailable(failure) from failure
+            raise unavailable(str(failure.strerror)) from failure
 
     async def drop(self, key: str) -> None:
-        """Forgets a key."""
-        await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
+        """Forgets a key and what was written aside for it."""
+        guard.refuse_remote_call("document store")
+        path = self._path(key)
+        try:
+            for each in (_aside(path), path):
+                await asyncio.to_thread(each.unlink, missing_ok=True)
+        except OSError as failure:
+            raise unavailable(str(failure.strerror)) from failure
 
     def _path(self, key: str) -> Path:
-        if not _KEY.match(key):
-            raise ValueError(f"{key!r} is no key of a document")
-        return self._folder / key
+        return self._folder / checked(key)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
 
 
 def _write(path: Path, content: IO[bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.part")
+    aside = _aside(path)
     try:
         with aside.open("xb") as file:
             shutil.copyfileobj(content, file, _PIECE)
@@ -59,8 +66,3 @@ def _write(path: Path, content: IO[bytes]) -> None:
         aside.rename(path)
     finally:
         aside.unlink(missing_ok=True)
-
-
-def _unavailable(failure: OSError) -> Unavailable:
-    message = f"the document store cannot be used: {failure.strerror}"
-    return Unavailable(Reason.SERVICE_UNAVAILABLE, message, metadata={"service": "document store"})

@@ -173,6 +173,12 @@ def document_too_large(most: int) -> InvalidInput:
     return InvalidInput(Reason.TOO_LARGE, message, metadata={"limit_bytes": most}, field="chunk")
 
 
+def upload_given_up() -> Conflict:
+    """The bytes took so long to store that they were dropped as nobody's."""
+    message = "the document took too long to store; send it again with the same request_id"
+    return Conflict(Reason.CONTENTION, message)
+
+
 def too_many_documents(limit: int) -> RuleViolated:
     """R-082: the appointment has as many documents, versions counted, as it may."""
     message = f"an appointment has at most {limit} documents, each version counted"

@@ -1,16 +1,18 @@
 """Keeps documents of appointments, with versions (R-082).
 
-The bytes are written aside while they come and checked whole; they lie in the store before the row that
-names them is committed. Bytes that no row names are nobody's and are dropped; where the database did not say
-whether the row was committed they stay.
+The bytes are written aside while they come and checked whole. Before they are stored their key is noted, and
+the commit of the document that names them takes the note away: so a note that is there tells bytes of nobody,
+after a crash too, and after a commit whose outcome nobody heard. `sweep_documents` drops those. It gives the
+note up first, so that an upload that was only slow cannot name them any more.
 """
 
 import asyncio
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import IO, Final
 
 from booking import events
@@ -18,18 +20,19 @@ from booking.domain import errors
 from booking.domain.appointment import Appointment, require_writable
 from booking.domain.document import Document, media_type
 from booking.domain.parameters import DOCUMENT_LIMIT, DOCUMENT_MOST_BYTES
-from booking.storage import appointments, documents, parameters
+from booking.storage import appointments, document_uploads, documents, parameters
 from booking.usecases.desk import Desk
 from booking.usecases.document_store import DocumentStore
 from booking.usecases.reach import reach
 from kit.db.claims import Claim
 from kit.db.uow import Tx
-from kit.errors import Conflict, InvalidInput, NotFound, RuleViolated
+from kit.errors import Conflict, InvalidInput, NotFound, RuleViolated, Unavailable
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
 from kit.values.ids import new_id
 
 _IN_MEMORY: Final = 256 * 1024
+_BATCH: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ async def upload_document(
     """The document's new version; the same again for the same request with the same bytes.
 
     Raises NotFound, NotAllowed, TOO_LARGE as soon as it is, DOCUMENT_REFUSED, SUPERSEDED, TOO_MANY,
-    Unavailable.
+    CONTENTION for one that was stored too slowly, Unavailable.
     """
     async with desk.db.uow(caller().tenant) as tx:
         appointment = await _appointment(tx, upload)
@@ -117,18 +120,62 @@ async def _received(file: IO[bytes], chunks: AsyncIterator[bytes], most: int) ->
     return _Content(file, size, digest.hexdigest(), kind)
 
 
+async def sweep_documents(desk: Desk, store: DocumentStore, grace: timedelta) -> int:
+    """One round over all tenants: drops bytes noted `grace` ago that no document names; of how many keys.
+
+    Raises Unavailable when the store, or the database, cannot be used; the next round goes on.
+    """
+    async with desk.db.worker() as tx:
+        found = await document_uploads.older(tx, grace, _BATCH, sandbox=desk.db.sandbox)
+    return sum([await _swept(desk, store, note, grace) for note in found])
+
+
+async def _swept(desk: Desk, store: DocumentStore, note: tuple[str, str], grace: timedelta) -> bool:
+    tenant, stored_as = note
+    try:
+        async with desk.db.uow(tenant) as tx:
+            given_up = await document_uploads.give_up(tx, stored_as, await tx.now() - grace)
+    except Conflict:  # its document is being committed at this moment
+        return False
+    if given_up:
+        await failpoint("booking.sweep.given_up")
+        await _drop(desk, store, tenant, stored_as)
+    return given_up
+
+
+async def _drop(desk: Desk, store: DocumentStore, tenant: str, stored_as: str) -> None:
+    await store.drop(stored_as)
+    await failpoint("booking.document.after_drop")
+    async with desk.db.uow(tenant) as tx:
+        await document_uploads.forget(tx, stored_as)
+
+
 async def _keep(desk: Desk, store: DocumentStore, upload: UploadDocument, content: _Content) -> Document:
-    stored_as = f"{caller().tenant}/{new_id('fil')}"
+    tenant = caller().tenant
+    stored_as = f"{tenant}/{new_id('fil')}"
+    async with desk.db.uow(tenant) as tx:
+        await document_uploads.begin(tx, stored_as)
     await store.put(stored_as, content.file)
     await failpoint("booking.document.after_put")
     try:
         document = await _commit(desk, upload, content, stored_as)
-    except (InvalidInput, NotFound, RuleViolated, Conflict):
-        await store.drop(stored_as)  # refused: no row names them; after anything else one may, unheard of
+    except (
+        InvalidInput,
+        NotFound,
+        RuleViolated,
+        Conflict,
+    ):  # after anything else a row may be there
+        await _try_to_drop(desk, store, stored_as)
         raise
     if document.stored_as != stored_as:  # the request was repeated: the first answer's bytes are there
-        await store.drop(stored_as)
+        await _try_to_drop(desk, store, stored_as)
     return document
+
+
+async def _try_to_drop(desk: Desk, store: DocumentStore, stored_as: str) -> None:
+    """At once, so that nothing waits for the sweeper; what fails waits for it."""
+    with suppress(Unavailable):
+        await _drop(desk, store, caller().tenant, stored_as)
 
 
 async def _commit(desk: Desk, upload: UploadDocument, content: _Content, stored_as: str) -> Document:
@@ -143,6 +190,8 @@ async def _commit(desk: Desk, upload: UploadDocument, content: _Content, stored_
         known = await documents.of_appointment(tx, upload.appointment_id)
         limit = (await parameters.effective(tx, appointment.campaign_id))[DOCUMENT_LIMIT]
         _require_room(upload, known, limit)
+        if not await document_uploads.finish(tx, stored_as):
+            raise errors.upload_given_up()
         document = _document(upload, content, known, (stored_as, await tx.now()))
         await documents.insert(tx, document)
         events.document_added(tx, document, appointment.campaign_id)

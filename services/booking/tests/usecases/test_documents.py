@@ -6,16 +6,26 @@ import io
 import struct
 import zipfile
 from collections.abc import AsyncIterator
+from contextvars import Context
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from booking_house import House, soon
+from sqlalchemy import text
 
 from booking.clients.document_folder import DocumentFolder
 from booking.domain.appointment import Card
 from booking.domain.document import DOCX, Document, media_type
-from booking.usecases.documents import UploadDocument, list_documents, read_document, upload_document
+from booking.storage import document_uploads
+from booking.usecases.documents import (
+    UploadDocument,
+    list_documents,
+    read_document,
+    sweep_documents,
+    upload_document,
+)
 from booking.usecases.set_parameter import set_parameter
 from kit import failpoints
 from kit.db import failures
@@ -321,9 +331,139 @@ async def test_bytes_stay_where_nobody_knows_whether_they_were_committed(
             await refused(upload(house, store, card, request_id=key))
         ).reason is Reason.DATABASE_UNAVAILABLE
     (kept,) = files(store)
+    await house.advance(HOUR)
+    await sweep_documents(house.desk, store, HOUR)  # the row was committed all the same
+    assert files(store) == [kept]
     made = await upload(house, store, card, request_id=key)
     assert files(store) == [kept]
     assert await read(house, store, made) == PDF
+
+
+HOUR = timedelta(hours=1)
+
+
+async def noted(house: House) -> list[str]:
+    """Keys of bytes that no document names."""
+    async with house.desk.db.uow(house.tenant) as tx:
+        found = await tx.run(text("SELECT stored_as FROM booking.document_uploads ORDER BY stored_as"))
+        return [row.stored_as for row in found]
+
+
+async def abandoned(house: House, store: DocumentFolder, card: Card) -> None:
+    """Uploads a document and dies before its commit."""
+
+    async def die() -> None:
+        raise Died
+
+    failpoints.arm("booking.document.after_put", die)
+    with pytest.raises(Died):
+        await upload(house, store, card)
+    failpoints.disarm("booking.document.after_put")
+
+
+async def test_bytes_of_nobody_are_dropped_after_the_grace(house: House, store: DocumentFolder) -> None:
+    card = await house.booked()
+    made = await upload(house, store, card)
+    await abandoned(house, store, card)
+    assert (len(files(store)), len(await noted(house))) == (2, 1)
+    await house.advance(HOUR - timedelta(minutes=1))
+    await sweep_documents(house.desk, store, HOUR)
+    assert (len(files(store)), len(await noted(house))) == (2, 1)
+    await house.advance(timedelta(minutes=1))
+    await sweep_documents(house.desk, store, HOUR)
+    assert (len(files(store)), await noted(house)) == (1, [])
+    assert await read(house, store, made) == PDF
+
+
+async def test_the_grace_ends_on_the_instant(house: House) -> None:
+    async with house.desk.db.uow(house.tenant) as tx:
+        await document_uploads.begin(tx, "ten/fil")
+        query = text("SELECT began_at FROM booking.document_uploads WHERE tenant_id = :t")
+        began = (await tx.run(query, {"t": house.tenant})).scalar_one()
+        assert not await document_uploads.give_up(tx, "ten/fil", began - timedelta(microseconds=1))
+        assert await document_uploads.give_up(tx, "ten/fil", began)
+        assert not await document_uploads.finish(tx, "ten/fil")
+
+
+async def test_an_upload_under_way_is_left_alone_until_it_is_too_slow(
+    house: House, store: DocumentFolder
+) -> None:
+    card, key = await house.booked(), new_id("req")
+    goes_on, stored = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> None:
+        stored.set()
+        await goes_on.wait()
+
+    async def under_way() -> asyncio.Task[Document]:
+        stored.clear()
+        goes_on.clear()
+        failpoints.arm("booking.document.after_put", slowly)
+        task = asyncio.create_task(upload(house, store, card, request_id=key))
+        await stored.wait()
+        return task
+
+    late = await under_way()
+    await house.advance(HOUR)
+    await sweep_documents(house.desk, store, HOUR)
+    assert (files(store), await noted(house)) == ([], [])
+    goes_on.set()
+    assert (await refused(late)).reason is Reason.CONTENTION
+    assert (files(store), await noted(house)) == ([], [])
+    assert await list_documents(house.desk, card.appointment.appointment_id) == []
+
+    in_time = await under_way()
+    await sweep_documents(house.desk, store, HOUR)
+    goes_on.set()
+    assert await read(house, store, await in_time) == PDF
+    assert await noted(house) == []
+
+
+async def test_a_document_that_is_being_committed_is_not_swept(house: House, store: DocumentFolder) -> None:
+    card = await house.booked()
+
+    async def meet() -> None:
+        failpoints.disarm("booking.document.before_commit")
+        elsewhere = Context()  # where no transaction is open
+        sweeping = asyncio.create_task(sweep_documents(house.desk, store, timedelta(0)), context=elsewhere)
+        await asyncio.wait([sweeping])  # it waits for our lock in vain
+        assert sweeping.exception() is None
+
+    failpoints.arm("booking.document.before_commit", meet)
+    made = await upload(house, store, card)
+    await sweep_documents(house.desk, store, timedelta(0))
+    assert await read(house, store, made) == PDF
+
+
+@pytest.mark.parametrize("point", ["sweep.given_up", "document.after_drop"])
+async def test_a_sweeper_that_dies_is_made_up_for(house: House, store: DocumentFolder, point: str) -> None:
+    card = await house.booked()
+    await abandoned(house, store, card)
+    await house.advance(HOUR)
+
+    async def die() -> None:
+        failpoints.disarm(f"booking.{point}")
+        raise Died
+
+    failpoints.arm(f"booking.{point}", die)
+    with pytest.raises(Died):
+        await sweep_documents(house.desk, store, HOUR)
+    assert len(await noted(house)) == 1
+    await sweep_documents(house.desk, store, HOUR)
+    assert (files(store), await noted(house)) == ([], [])
+
+
+async def test_a_store_that_is_away_is_swept_later(
+    house: House, store: DocumentFolder, tmp_path: Path
+) -> None:
+    await abandoned(house, store, await house.booked())
+    await house.advance(HOUR)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(Unavailable):
+        await sweep_documents(house.desk, DocumentFolder(tmp_path / "file"), HOUR)
+    assert (len(files(store)), len(await noted(house))) == (1, 1)
+    await sweep_documents(house.desk, store, HOUR)
+    assert (files(store), await noted(house)) == ([], [])
 
 
 async def test_a_superseded_card_takes_no_document(house: House, store: DocumentFolder) -> None:

@@ -28,7 +28,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgiro/booking/v1/documents.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"}\n\x15UploadDocumentRequest\x12\x1c\n\x05\x63hunk\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80 H\x00\x12\x37\n\x06header\x18\x02 \x01(\x0b\x32%.giro.booking.v1.UploadDocumentHeaderH\x00\x42\r\n\x04part\x12\x05\xbaH\x02\x08\x01\"\xad\x01\n\x14UploadDocumentHeader\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\x0b\x64ocument_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x35\n\tfile_name\x18\x03 \x01(\tB\"\xbaH\x1fr\x1d\x10\x01\x18\xc8\x01\x32\x16^[^/\\\\\\x00-\\x1f\\x7f]+$\x12\x1d\n\nrequest_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x08\x18@\"\xd9\x01\n\x08\x44ocument\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x16\n\x0e\x61ppointment_id\x18\x03 \x01(\t\x12\x11\n\tfile_name\x18\x04 \x01(\t\x12\x12\n\nmedia_type\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\x0e\n\x06sha256\x18\x07 \x01(\t\x12\x13\n\x0buploaded_by\x18\x08 \x01(\t\x12/\n\x0buploaded_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"9\n\x14ListDocumentsRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"E\n\x15ListDocumentsResponse\x12,\n\tdocuments\x18\x01 \x03(\x0b\x32\x19.giro.booking.v1.Document\"S\n\x17\x44ownloadDocumentRequest\x12\x1e\n\x0b\x64ocument_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x18\n\x07version\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\")\n\x18\x44ownloadDocumentResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\x32\x90\x03\n\x10\x44ocumentsService\x12\x61\n\x0eUploadDocument\x12&.giro.booking.v1.UploadDocumentRequest\x1a\x19.giro.booking.v1.Document\"\n\xc2\xda\x18\x06\n\x04\x01\x02\x04\x05(\x01\x12\x9f\x01\n\rListDocuments\x12%.giro.booking.v1.ListDocumentsRequest\x1a&.giro.booking.v1.ListDocumentsResponse\"?\xc2\xda\x18\x08\n\x06\x01\x02\x03\x04\x05\x06\x82\xd3\xe4\x93\x02-\x12+/v1/appointments/{appointment_id}/documents\x12w\n\x10\x44ownloadDocument\x12(.giro.booking.v1.DownloadDocumentRequest\x1a).giro.booking.v1.DownloadDocumentResponse\"\x0c\xc2\xda\x18\x08\n\x06\x01\x02\x03\x04\x05\x06\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgiro/booking/v1/documents.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"}\n\x15UploadDocumentRequest\x12\x1c\n\x05\x63hunk\x18\x01 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80 H\x00\x12\x37\n\x06header\x18\x02 \x01(\x0b\x32%.giro.booking.v1.UploadDocumentHeaderH\x00\x42\r\n\x04part\x12\x05\xbaH\x02\x08\x01\"\xb4\x01\n\x14UploadDocumentHeader\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\x0b\x64ocument_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12<\n\tfile_name\x18\x03 \x01(\tB)\xbaH&r$\x10\x01\x18\xc8\x01\x32\x16^[^/\\\\\\x00-\\x1f\\x7f]+$Z\x01.Z\x02..\x12\x1d\n\nrequest_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x08\x18@\"\xd9\x01\n\x08\x44ocument\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\x12\x16\n\x0e\x61ppointment_id\x18\x03 \x01(\t\x12\x11\n\tfile_name\x18\x04 \x01(\t\x12\x12\n\nmedia_type\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\x0e\n\x06sha256\x18\x07 \x01(\t\x12\x13\n\x0buploaded_by\x18\x08 \x01(\t\x12/\n\x0buploaded_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"9\n\x14ListDocumentsRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"E\n\x15ListDocumentsResponse\x12,\n\tdocuments\x18\x01 \x03(\x0b\x32\x19.giro.booking.v1.Document\"S\n\x17\x44ownloadDocumentRequest\x12\x1e\n\x0b\x64ocument_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x18\n\x07version\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\")\n\x18\x44ownloadDocumentResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\x32\x90\x03\n\x10\x44ocumentsService\x12\x61\n\x0eUploadDocument\x12&.giro.booking.v1.UploadDocumentRequest\x1a\x19.giro.booking.v1.Document\"\n\xc2\xda\x18\x06\n\x04\x01\x02\x04\x05(\x01\x12\x9f\x01\n\rListDocuments\x12%.giro.booking.v1.ListDocumentsRequest\x1a&.giro.booking.v1.ListDocumentsResponse\"?\xc2\xda\x18\x08\n\x06\x01\x02\x03\x04\x05\x06\x82\xd3\xe4\x93\x02-\x12+/v1/appointments/{appointment_id}/documents\x12w\n\x10\x44ownloadDocument\x12(.giro.booking.v1.DownloadDocumentRequest\x1a).giro.booking.v1.DownloadDocumentResponse\"\x0c\xc2\xda\x18\x08\n\x06\x01\x02\x03\x04\x05\x06\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,7 +44,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPLOADDOCUMENTHEADER'].fields_by_name['document_id']._loaded_options = None
   _globals['_UPLOADDOCUMENTHEADER'].fields_by_name['document_id']._serialized_options = b'\272H\004r\002\030@'
   _globals['_UPLOADDOCUMENTHEADER'].fields_by_name['file_name']._loaded_options = None
-  _globals['_UPLOADDOCUMENTHEADER'].fields_by_name['file_name']._serialized_options = b'\272H\037r\035\020\001\030\310\0012\026^[^/\\\\\\x00-\\x1f\\x7f]+$'
+  _globals['_UPLOADDOCUMENTHEADER'].fields_by_name['file_name']._serialized_options = b'\272H&r$\020\001\030\310\0012\026^[^/\\\\\\x00-\\x1f\\x7f]+$Z\001.Z\002..'
   _globals['_UPLOADDOCUMENTHEADER'].fields_by_name['request_id']._loaded_options = None
   _globals['_UPLOADDOCUMENTHEADER'].fields_by_name['request_id']._serialized_options = b'\272H\006r\004\020\010\030@'
   _globals['_LISTDOCUMENTSREQUEST'].fields_by_name['appointment_id']._loaded_options = None
@@ -62,17 +62,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPLOADDOCUMENTREQUEST']._serialized_start=173
   _globals['_UPLOADDOCUMENTREQUEST']._serialized_end=298
   _globals['_UPLOADDOCUMENTHEADER']._serialized_start=301
-  _globals['_UPLOADDOCUMENTHEADER']._serialized_end=474
-  _globals['_DOCUMENT']._serialized_start=477
-  _globals['_DOCUMENT']._serialized_end=694
-  _globals['_LISTDOCUMENTSREQUEST']._serialized_start=696
-  _globals['_LISTDOCUMENTSREQUEST']._serialized_end=753
-  _globals['_LISTDOCUMENTSRESPONSE']._serialized_start=755
-  _globals['_LISTDOCUMENTSRESPONSE']._serialized_end=824
-  _globals['_DOWNLOADDOCUMENTREQUEST']._serialized_start=826
-  _globals['_DOWNLOADDOCUMENTREQUEST']._serialized_end=909
-  _globals['_DOWNLOADDOCUMENTRESPONSE']._serialized_start=911
-  _globals['_DOWNLOADDOCUMENTRESPONSE']._serialized_end=952
-  _globals['_DOCUMENTSSERVICE']._serialized_start=955
-  _globals['_DOCUMENTSSERVICE']._serialized_end=1355
+  _globals['_UPLOADDOCUMENTHEADER']._serialized_end=481
+  _globals['_DOCUMENT']._serialized_start=484
+  _globals['_DOCUMENT']._serialized_end=701
+  _globals['_LISTDOCUMENTSREQUEST']._serialized_start=703
+  _globals['_LISTDOCUMENTSREQUEST']._serialized_end=760
+  _globals['_LISTDOCUMENTSRESPONSE']._serialized_start=762
+  _globals['_LISTDOCUMENTSRESPONSE']._serialized_end=831
+  _globals['_DOWNLOADDOCUMENTREQUEST']._serialized_start=833
+  _globals['_DOWNLOADDOCUMENTREQUEST']._serialized_end=916
+  _globals['_DOWNLOADDOCUMENTRESPONSE']._serialized_start=918
+  _globals['_DOWNLOADDOCUMENTRESPONSE']._serialized_end=959
+  _globals['_DOCUMENTSSERVICE']._serialized_start=962
+  _globals['_DOCUMENTSSERVICE']._serialized_end=1362
 # @@protoc_insertion_point(module_scope)

@@ -64,7 +64,7 @@ class UploadDocumentHeader(_message.Message):
     document_id: _builtins.str
     """The document that this is a new version of, `doc_…`; empty for a new document."""
     file_name: _builtins.str
-    """Name to show, without folders. Required."""
+    """Name to show, without folders; neither "." nor "..". Required."""
     request_id: _builtins.str
     """Idempotency key of the caller's making. Required."""
     def __init__(
