@@ -45,6 +45,10 @@ class Gateway:
         """Raises Refused or CommandFailed."""
         return self._signed_in("POST", path, body=body)
 
+    def put(self, path: str, body: Mapping[str, Any]) -> Json:
+        """Raises Refused or CommandFailed."""
+        return self._signed_in("PUT", path, body=body)
+
     def delete(self, path: str) -> Json:
         """Raises Refused or CommandFailed."""
         return self._signed_in("DELETE", path)
@@ -72,6 +76,11 @@ class Gateway:
         self._token = answer["accessToken"]
         Session(self.settings.gateway_url, email, self._token, answer["expiresAt"]).write()
         return answer
+
+    def token(self) -> str:
+        """The caller's token, of a sign-in that is made where nobody is signed in. Raises CommandFailed."""
+        self.get("/v1/me")  # an old token is renewed on the way
+        return self._token
 
     def _signed_in(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None

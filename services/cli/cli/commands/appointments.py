@@ -50,7 +50,7 @@ def book(
         }
         made = gateway.post("/v1/appointments", body)
         remembered.forget_hold(url)
-        _answer(gateway, made, form)
+        shown.answered(form, made, gateway)
 
 
 @app.command("list")
@@ -84,7 +84,7 @@ def list_(
 def show(appointment: Id, form: Output = Format.TABLE) -> None:
     """One appointment with the drives around it."""
     with calling(form) as gateway:
-        _answer(gateway, gateway.get(f"/v1/appointments/{appointment}"), form)
+        shown.answered(form, gateway.get(f"/v1/appointments/{appointment}"), gateway)
 
 
 @app.command()
@@ -92,7 +92,7 @@ def confirm(appointment: Id, version: Version = 0, form: Output = Format.TABLE) 
     """Confirm an appointment."""
     with calling(form) as gateway:
         changed = gateway.post(f"/v1/appointments/{appointment}:confirm", {"version": str(version)})
-        _answer(gateway, changed, form)
+        shown.answered(form, changed, gateway)
 
 
 @app.command()
@@ -117,7 +117,7 @@ def postpone(
         known = gateway.get(f"/v1/appointments/{appointment}")
         start = _moment(gateway, known, to, "--to") if to else _later(known, by)
         body = {"start": start, "version": str(version), "requestId": request_id()}
-        _answer(gateway, gateway.post(f"/v1/appointments/{appointment}:postpone", body), form)
+        shown.answered(form, gateway.post(f"/v1/appointments/{appointment}:postpone", body), gateway)
 
 
 @app.command()
@@ -142,7 +142,7 @@ def reassign(
         if start:
             known = gateway.get(f"/v1/appointments/{appointment}")
             body["start"] = _moment(gateway, known, start, "--start")
-        _answer(gateway, gateway.post(f"/v1/appointments/{appointment}:reassign", body), form)
+        shown.answered(form, gateway.post(f"/v1/appointments/{appointment}:reassign", body), gateway)
 
 
 @app.command()
@@ -155,14 +155,27 @@ def cancel(
     """Cancel an appointment; its time becomes free, its unit stays used until the step ends."""
     with calling(form) as gateway:
         body = {"note": note, "version": str(version)}
-        _answer(gateway, gateway.post(f"/v1/appointments/{appointment}:cancel", body), form)
+        shown.answered(form, gateway.post(f"/v1/appointments/{appointment}:cancel", body), gateway)
 
 
-def _answer(gateway: Gateway, appointment: Json, form: Format) -> None:
-    if form is Format.JSON:
-        output.as_json(appointment)
-    else:
-        shown.card(appointment, Lookup(gateway))
+@app.command()
+def swap(
+    appointment: Id,
+    other: Annotated[str, typer.Argument(help="id of the other one, apt_...")],
+    form: Output = Format.TABLE,
+) -> None:
+    """Two visits change agents, each at its own time: both days are checked, both change or neither.
+
+    \b
+    giro appointments swap apt_... apt_...
+    """
+    with calling(form) as gateway:
+        body = {"appointmentId": appointment, "otherAppointmentId": other, "requestId": request_id()}
+        changed = gateway.post("/v1/appointments:swap", body)
+        if form is Format.JSON:
+            output.as_json(changed)
+            return
+        shown.table([changed["appointment"], changed["other"]], Lookup(gateway))
 
 
 def _slot(gateway: Gateway, what: str) -> Json:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from cli.errors import CommandFailed
 from cli.gateway import Gateway
 from cli.show import output
 from cli.show.output import Format
+
+if TYPE_CHECKING:
+    from cli.streams import Streams
 
 Output = Annotated[Format, typer.Option("--output", "-o", help="table for people, json for programs")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="most rows")]
@@ -31,3 +34,10 @@ def calling(form: Format) -> Iterator[Gateway]:
     except CommandFailed as failed:
         output.failure(failed, form)
         raise typer.Exit(failed.exit_code) from failed
+
+
+def streaming(gateway: Gateway) -> "Streams":
+    """The calls that go over gRPC alone."""
+    from cli.streams import Streams  # gRPC takes 0.3 s to import: only who streams waits for it
+
+    return Streams(gateway)

@@ -96,6 +96,21 @@ def history(appointment: Id, limit: Limit = 50, form: Output = Format.TABLE) -> 
         output.table("", ("when (UTC)", "what", "state", "note", "who"), rows)
 
 
+@outcomes.command()
+def note(
+    appointment: Id,
+    text: Annotated[str, typer.Argument(help="what to remember")],
+) -> None:
+    """Add a note to an appointment's history; notes are never changed.
+
+    \b
+    giro outcomes note apt_... "the bell is out of order"
+    """
+    with calling(Format.TABLE) as gateway:
+        gateway.post(f"/v1/appointments/{appointment}/notes", {"text": text, "requestId": request_id()})
+        output.say("noted: giro outcomes history shows it")
+
+
 @recalls.command("list")
 def list_recalls(
     campaign: Annotated[str, typer.Option("--campaign", help="only this one: id or name")] = "",
@@ -119,6 +134,21 @@ def list_recalls(
             for each in found
         ]
         output.table("", ("due (UTC)", "appointment", "whose", "id"), rows)
+
+
+@recalls.command()
+def close(
+    recall: Annotated[str, typer.Argument(help="id, rcl_...")],
+    note: Annotated[str, typer.Option("--note", help="why; kept in the history")] = "",
+) -> None:
+    """A recall is worked without a new visit.
+
+    \b
+    giro recalls close rcl_... --note "no longer interested"
+    """
+    with calling(Format.TABLE) as gateway:
+        gateway.post(f"/v1/recalls/{recall}:close", {"note": note})
+        output.say("closed")
 
 
 @recalls.command()
@@ -188,6 +218,31 @@ def procedures(form: Output = Format.TABLE) -> None:
             for each in found
         ]
         output.table("", ("id", "runs", "every", "for outcomes", "writes"), rows)
+
+
+@modes.command()
+def procedure(
+    procedure_id: Annotated[str, typer.Argument(help="its id: giro modes procedures")],
+    on: Annotated[bool, typer.Option("--on/--off", help="whether it runs")],
+    every: Annotated[str, typer.Option("--every", help="time between two runs: 5m, 1h")] = "",
+) -> None:
+    """Switch a scheduled procedure on or off, or let it run more often.
+
+    \b
+    giro modes procedure move-refixed --off
+    giro modes procedure move-refixed --on --every 5m
+    """
+    with calling(Format.TABLE) as gateway:
+        known = gateway.get("/v1/procedures")["procedures"]
+        found = [each for each in known if each["procedureId"] == procedure_id]
+        if not found:
+            raise BadArgument(f"no procedure is called {procedure_id!r}", "see giro modes procedures")
+        body = {**found[0], "active": on}
+        if every:
+            body["interval"] = f"{int(reading.duration(every, '--every').total_seconds())}s"
+        made = gateway.put(f"/v1/procedures/{procedure_id}", body)
+        runs = f"every {words.length(reading.seconds(made['interval']))}" if made["active"] else "off"
+        output.say(f"{procedure_id}: {runs}")
 
 
 @modes.command()

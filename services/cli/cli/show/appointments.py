@@ -5,8 +5,10 @@ from typing import Any
 
 from rich.text import Text
 
+from cli.gateway import Gateway
 from cli.lookup import Lookup
 from cli.show import output, words
+from cli.show.output import Format
 
 Json = dict[str, Any]
 STATE_STYLES = {"to confirm": "yellow", "confirmed": "green", "cancelled": "red"}
@@ -29,6 +31,14 @@ def table(found: Sequence[Json], lookup: Lookup) -> None:
             ]
         )
     output.table("", ("day", "time", "agent", "state", "campaign", "id"), rows)
+
+
+def answered(form: Format, appointment: Json, gateway: Gateway) -> None:
+    """An appointment as the answer of a command."""
+    if form is Format.JSON:
+        output.as_json(appointment)
+    else:
+        card(appointment, Lookup(gateway))
 
 
 def card(appointment: Json, lookup: Lookup) -> None:

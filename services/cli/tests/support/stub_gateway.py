@@ -62,7 +62,7 @@ class StubGateway:
                 self.end_headers()
                 self.wfile.write(sent)
 
-            do_GET = do_POST = do_DELETE = answer  # noqa: N815 - names of the base class
+            do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - names of the base class
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
                 pass
