@@ -64,7 +64,7 @@ async def detour_calendar(desk: Desk, query: DetourCalendar) -> Month:
     closed = next(iter(refusals(grounds.now, search.not_before, grounds.terms)), None)
     if closed is not None:
         return Month(NO_DETOURS, (), (), closed)
-    due = await agents_with_outcomes_due(desk, search.agent_ids, grounds)
+    due = await agents_with_outcomes_due(desk, who.tenant, search.agent_ids, grounds)
     search = replace(search, agent_ids=[agent for agent in search.agent_ids if agent not in due])
     if not search.agent_ids:
         return Month(NO_DETOURS, (), ())

@@ -1,8 +1,10 @@
 """Asks the ledger for slots around what only booking knows: unavailable days, and outcomes that are due."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any, Final
 
 from booking.domain.grounds import Grounds
 from booking.domain.parameters import (
@@ -14,11 +16,14 @@ from booking.domain.parameters import (
 from booking.domain.policies import earliest_start
 from booking.storage import appointments
 from booking.usecases.desk import Desk
-from booking.usecases.ports import NO_SLOTS, FoundSlots, SlotQuery
+from booking.usecases.ports import NO_SLOTS, FoundSlot, FoundSlots, SlotQuery
 from kit.errors import Reason
-from kit.rpc.context import caller
 from kit.values.latlng import LatLng
 from kit.values.window import Window
+
+MOST_WINDOWS: Final = 62
+"""Windows of one question to the ledger, by its contract."""
+_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +64,17 @@ def query_of(
 
 
 async def search_slots(
-    desk: Desk, search: SlotQuery, grounds: Grounds
+    desk: Desk, tenant: str, search: SlotQuery, grounds: Grounds
 ) -> tuple[FoundSlots, Sequence[LeftOut]]:
     """The slots in the ledger's order, and what was left out.
 
-    Those who are away at some time in the windows are asked about one by one, with what is left of the
-    windows for them; all others at once. So the answer is what one search over all would give.
+    Those who are away at some time in the windows are asked about with what is left of the windows for them,
+    all others together. So the answer is what one search over all would give.
     """
-    due = await agents_with_outcomes_due(desk, search.agent_ids, grounds)
+    due = await agents_with_outcomes_due(desk, tenant, search.agent_ids, grounds)
     search = replace(search, agent_ids=[agent for agent in search.agent_ids if agent not in due])
     away = grounds.absences.away_in(search.windows) & set(search.agent_ids)
-    common = grounds.absences.left_for("", search.windows)
-    asked = [replace(search, windows=common, agent_ids=[a for a in search.agent_ids if a not in away])]
-    for agent in sorted(away):
-        windows = grounds.absences.left_for(agent, search.windows)
-        asked.append(replace(search, windows=windows, agent_ids=[agent]))
-    tenant = caller().tenant
-    parts = [await desk.ledger.search(tenant, each) for each in asked if each.agent_ids and each.windows]
+    parts = await _asked(desk, tenant, list(_questions(search, grounds, away)))
     left_out = [
         _absent(agent, aways) for agent in sorted(away) for aways in grounds.absences.of_agents[agent]
     ]
@@ -84,12 +83,42 @@ async def search_slots(
     return _merged(parts, search.limit), [*late, *left_out]
 
 
-async def agents_with_outcomes_due(desk: Desk, agent_ids: Sequence[str], grounds: Grounds) -> frozenset[str]:
+def _questions(search: SlotQuery, grounds: Grounds, away: Collection[str]) -> Iterator[SlotQuery]:
+    """One for all who have the same windows left, and as many as it takes where those are too many for one:
+    each start lies in one window, so that it is found in one of them."""
+    alike: dict[tuple[Window, ...], list[str]] = {}
+    for agent in search.agent_ids:
+        windows = grounds.absences.left_for(agent if agent in away else "", search.windows)
+        alike.setdefault(windows, []).append(agent)
+    for windows, agents in alike.items():
+        for first in range(0, len(windows), MOST_WINDOWS):
+            yield replace(search, windows=windows[first : first + MOST_WINDOWS], agent_ids=agents)
+
+
+async def _asked(desk: Desk, tenant: str, questions: Sequence[SlotQuery]) -> Sequence[FoundSlots]:
+    """The ledger's answers, some questions at once. The first failure ends them all."""
+    turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(question: SlotQuery) -> FoundSlots:
+        async with turn:
+            return await desk.ledger.search(tenant, question)
+
+    tasks = [asyncio.create_task(one(question)) for question in questions]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def agents_with_outcomes_due(
+    desk: Desk, tenant: str, agent_ids: Sequence[str], grounds: Grounds
+) -> frozenset[str]:
     """Those who have not told for too long how a visit went; nobody where that is not asked for (BK-42)."""
     days: int = grounds.parameters[OUTCOMES_DUE_DAYS]
     if not days:
         return frozenset()
-    async with desk.db.uow(caller().tenant) as tx:
+    async with desk.db.uow(tenant) as tx:
         return await appointments.with_outcomes_due(tx, agent_ids, grounds.now - timedelta(days=days))
 
 
@@ -102,12 +131,28 @@ def _merged(parts: Sequence[FoundSlots], limit: int) -> FoundSlots:
         return parts[0] if parts else NO_SLOTS
     slots = [slot for part in parts for slot in part.slots]
     slots.sort(key=lambda slot: slot.position)
-    refused = [gap for part in parts for gap in part.refused]
-    refused.sort(key=lambda gap: (gap.agent_id, gap.gap.start.seconds))
     return FoundSlots(
         slots=slots[:limit],
-        refused=refused,
+        refused=_refused(parts, slots),
         refused_truncated=any(part.refused_truncated for part in parts),
         travel_version=parts[0].travel_version,
         estimated=any(part.estimated for part in parts),
     )
+
+
+def _refused(parts: Sequence[FoundSlots], slots: Sequence[FoundSlot]) -> Sequence[Any]:
+    """By agent and time. A gap that several questions looked at is told once, and not at all where one found
+    a start in it."""
+    by_gap = {
+        (gap.agent_id, gap.gap.start.seconds, gap.gap.end.seconds): gap
+        for part in parts
+        for gap in part.refused
+    }
+    starts: dict[str, list[int]] = {}
+    for slot in slots:
+        starts.setdefault(slot.agent_id, []).append(slot.start)
+    return [
+        by_gap[agent, start, end]
+        for agent, start, end in sorted(by_gap)
+        if not any(start <= at < end for at in starts.get(agent, ()))
+    ]

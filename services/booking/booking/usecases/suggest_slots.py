@@ -82,7 +82,7 @@ async def suggest_slots(desk: Desk, query: SuggestSlots) -> Suggestions:
     hidden = agent_hidden(grounds, asked_for=query.reveal_agent)
     # one more than the page holds tells whether there is a next one
     wanted = replace(search, limit=search.limit + 1, after=page.after)
-    further, left_out = await search_slots(desk, wanted, grounds)
+    further, left_out = await search_slots(desk, who.tenant, wanted, grounds)
     shown = slot_pages.cut(further.slots, search.limit, page, ideal_first=query.ideal_first)
     token = slot_pages.following(desk.page_tokens, _asked(query), page, shown, further.slots)
     tokens = [slot_token(desk, search, slot, hidden=hidden) for slot in shown]

@@ -24,6 +24,7 @@ from booking.usecases.ports import (
 )
 from giro.common.v1 import travel_pb2
 from kit.errors import AlreadyExists, GiroError, NotFound, Reason, RuleViolated, Unavailable
+from kit.values.window import Window
 
 LEG = Leg(
     travel=timedelta(seconds=900),
@@ -98,7 +99,7 @@ class LedgerDouble:
         return "Europe/Rome"
 
     async def search(self, tenant: str, query: SlotQuery) -> FoundSlots:
-        """The slots that the test has put there."""
+        """Those of the slots that the test has put there which lie in the windows."""
         self.queries.append(query)
         return await self._answered("search", lambda: self._search(query))
 
@@ -180,8 +181,9 @@ class LedgerDouble:
     async def _search(self, query: SlotQuery) -> FoundSlots:
         found = []
         for number, (agent, start) in enumerate(self.slots):
-            if start >= query.not_before and agent in query.agent_ids:
-                end = start + query.duration
+            end = start + query.duration
+            fits = any(window.contains(Window(start, end)) for window in query.windows)
+            if fits and start >= query.not_before and agent in query.agent_ids:
                 anatomy = travel_pb2.SlotAnatomy(agent_id=agent)
                 anatomy.start.FromDatetime(start)
                 anatomy.end.FromDatetime(end)

@@ -16,7 +16,7 @@ from booking.storage.refix_exceptions import RefixException
 from booking.storage.refix_requests import RefixRequest
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
-from booking.usecases.search_slots import query_of
+from booking.usecases.search_slots import query_of, search_slots
 from kit.db.uow import Tx
 from kit.errors import GiroError
 from kit.failpoints import failpoint
@@ -125,7 +125,7 @@ async def _tell(tx: Tx, appointment: Appointment, failure: Failure, found: Seque
 async def _alternatives(
     desk: Desk, tenant: str, appointment: Appointment, refix_at: datetime
 ) -> Sequence[Alternative]:
-    """The starts nearest to the agent's date: the agent's own first, then colleagues'."""
+    """The starts nearest to the agent's date when nobody is away: the agent's own first, then colleagues'."""
     grounds = await desk.grounds.of(tenant, appointment.campaign_id, appointment.contact_id)
     if grounds is None:
         raise RuntimeError(f"{appointment.appointment_id} has no campaign")
@@ -137,8 +137,9 @@ async def _alternatives(
         if len(found) >= ALTERNATIVES or not agents:
             break
         query = query_of(grounds, appointment.point, appointment.window.duration, windows, limit=_STARTS)
-        slots = (await desk.ledger.search(tenant, replace(query, agent_ids=agents, not_before=begin))).slots
-        starts = [Alternative(slot.agent_id, _at(slot.start), _at(slot.end)) for slot in slots]
+        asked = replace(query, agent_ids=agents, not_before=begin)
+        fitting, _ = await search_slots(desk, tenant, asked, grounds)
+        starts = [Alternative(slot.agent_id, _at(slot.start), _at(slot.end)) for slot in fitting.slots]
         near = sorted(starts, key=lambda each: (abs(each.start - refix_at), each.agent_id))
         found.extend(near[: ALTERNATIVES - len(found)])
     return found
