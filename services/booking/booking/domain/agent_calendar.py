@@ -64,14 +64,14 @@ def calendar_window(first: date | None, last: date | None, now: datetime, zone: 
 
 
 class FeedSecrets:
-    """Makes the secrets of addresses: the same for the same request, and nobody's guess without the key."""
+    """Makes the secrets of addresses: each from its id, and nobody's guess without the key."""
 
     def __init__(self, key: bytes) -> None:
         self._key = hmac.digest(key, b"giro calendar feed", "sha256")
 
-    def make(self, tenant: str, agent_id: str, claim_key: str) -> str:
+    def make(self, tenant: str, agent_id: str, feed_id: str) -> str:
         """43 letters, digits, - and _."""
-        text = "\0".join((tenant, agent_id, claim_key)).encode()
+        text = "\0".join((tenant, agent_id, feed_id)).encode()
         return base64.urlsafe_b64encode(hmac.digest(self._key, text, "sha256")).rstrip(b"=").decode()
 
 

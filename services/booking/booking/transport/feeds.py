@@ -1,6 +1,7 @@
 """Serves agents' calendars to calendar programs, over HTTP: whoever has the address reads the calendar.
 
-An address that was never given out, was rotated away, or is another tenant's is the same 404.
+An address that was never given out, was rotated away or revoked, or is another tenant's is the same 404. What
+is refused says why as RPCs do: the first word of the text is the reason, as in `NOT_FOUND: no such calendar`.
 """
 
 import re
@@ -13,7 +14,7 @@ from booking.transport.ics import CONTENT_TYPE, to_ics
 from booking.usecases.agent_calendar import read_feed
 from booking.usecases.desk import Desk
 from kit import telemetry
-from kit.errors import GiroError
+from kit.errors import GiroError, Reason
 
 feeds_read: Final = Counter("giro_booking_feeds_total", "Calendars that programs asked for", ["answer"])
 
@@ -43,16 +44,16 @@ class Feeds:
     async def _get(self, request: web.Request) -> web.Response:
         tenant, name = request.match_info["tenant"], request.match_info["name"]
         if not (_TENANT.match(tenant) and _SECRET.match(name)):
-            return _answer(404)
+            return _nothing()
         with_travel = request.query.get("travel") == "1"
         try:
             secret = name.removesuffix(".ics")
             found = await read_feed(self._desk, tenant, secret, with_travel=with_travel)
         except GiroError as error:
             _log.warning("feed_not_read", reason=error.reason)
-            return _answer(503)
+            return _refused(503, error.reason, "try again")
         if found is None:
-            return _answer(404)
+            return _nothing()
         feeds_read.labels("200").inc()
         headers = {"cache-control": "private, max-age=300", "x-robots-tag": "noindex"}
         return web.Response(body=to_ics(found), content_type=CONTENT_TYPE, charset="utf-8", headers=headers)
@@ -78,6 +79,10 @@ class FeedServer:
         await self._runner.cleanup()
 
 
-def _answer(status: int) -> web.Response:
+def _nothing() -> web.Response:
+    return _refused(404, Reason.NOT_FOUND, "no such calendar")
+
+
+def _refused(status: int, reason: Reason, text: str) -> web.Response:
     feeds_read.labels(str(status)).inc()
-    return web.Response(status=status, text="no such calendar\n" if status == 404 else "try again\n")
+    return web.Response(status=status, text=f"{reason.value}: {text}\n")

@@ -24,6 +24,7 @@ from kit.db.claims import Claim
 from kit.errors import NotFound
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
+from kit.values.ids import new_id
 from kit.values.window import Window
 
 _MOST_DRIVES = 100
@@ -84,15 +85,20 @@ async def read_feed(desk: Desk, tenant: str, secret: str, *, with_travel: bool) 
 
 
 async def rotate_feed(desk: Desk, secrets: FeedSecrets, agent_id: str, claim: Claim) -> NewFeed:
-    """A new address, and the one before is gone; the same again for the same claim. Raises NotFound."""
+    """A new address, and the one before is gone; the same again for the same claim. Raises NotFound.
+
+    A request that is repeated once its claim is forgotten makes another address: none comes back.
+    """
     _require_agent(agent_id)
     who = caller()
     zone = await desk.agents.zone(who.tenant, agent_id)
-    secret = secrets.make(who.tenant, agent_id, claim.key)
     async with desk.db.uow(who.tenant, claim) as tx:
         now = await tx.now()
+        feed_id = tx.claim_ref or new_id("fed")
+        secret = secrets.make(who.tenant, agent_id, feed_id)
         if not tx.duplicate:
             await calendars.put(tx, Feed(agent_id, digest_of(secret), zone, who.subject, now))
+            tx.refer(feed_id)
         kept = await calendars.by_digest(tx, digest_of(secret))
         await failpoint("booking.feed.before_commit")
     return NewFeed(secret, kept.created_at if kept else now)

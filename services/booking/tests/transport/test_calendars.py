@@ -13,6 +13,7 @@ from booking_house import House, claim, soon
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from icalendar import Calendar
+from sqlalchemy import text
 
 from booking.domain.agent_calendar import CalendarVisit, FeedSecrets
 from booking.domain.appointment import Appointment, State
@@ -204,26 +205,44 @@ async def test_a_feed_is_read_by_its_address_until_it_is_rotated(house: House, a
     assert (await fetch(address, feed_path(house.tenant, second.secret)))[0] == 404
 
 
+async def test_a_request_that_is_forgotten_brings_no_old_address_back(house: House, address: str) -> None:
+    key = claim()
+    first = await rotate(house, key)
+    second = await rotate(house)
+    async with house.desk.db.uow(house.tenant) as tx:  # as the worker does after 30 days
+        await tx.run(text("DELETE FROM booking.claims WHERE tenant_id = :t"), {"t": house.tenant})
+    third = await rotate(house, key)
+    assert await rotate(house, key) == third
+    statuses = [
+        (await fetch(address, feed_path(house.tenant, each.secret)))[0] for each in (first, second, third)
+    ]
+    assert statuses == [404, 404, 200]
+
+
 async def test_a_guess_and_another_tenants_address_are_the_same_404(house: House, address: str) -> None:
+    gone = await rotate(house)
+    await revoke_feed(house.desk, house.agents[0])
     made = await rotate(house)
     answers = [
         await fetch(address, path)
         for path in (
             feed_path(new_id("ten"), made.secret),
+            feed_path(house.tenant, gone.secret),
             feed_path(house.tenant, "A" * 43),
             feed_path(house.tenant, made.secret[:-1]),
             feed_path("ten_'--", made.secret),
             feed_path(house.tenant, made.secret).removesuffix(".ics"),
         )
     ]
-    assert {answer[:2] for answer in answers} == {(404, b"no such calendar\n")}
+    assert {answer[:2] for answer in answers} == {(404, b"NOT_FOUND: no such calendar\n")}
 
 
 async def test_a_feed_says_later_while_geo_is_away(house: House, address: str) -> None:
     await house.booked()
     path = feed_path(house.tenant, (await rotate(house)).secret)
     house.ledger.down = True
-    assert (await fetch(address, f"{path}?travel=1"))[0] == 503
+    status, body, _ = await fetch(address, f"{path}?travel=1")
+    assert (status, body) == (503, b"SERVICE_UNAVAILABLE: try again\n")
     assert (await fetch(address, path))[0] == 200
 
 
