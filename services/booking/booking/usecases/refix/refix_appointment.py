@@ -1,12 +1,12 @@
 """Fixes an appointment again for an operator, by the same rules from every screen (R-030, R-039, R-046)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from booking.domain import errors, refix, veil
 from booking.domain.appointment import Appointment, Card, Move, MoveKind, require_movable
 from booking.domain.grounds import Grounds
-from booking.domain.itinerary import StopPlan
+from booking.domain.itinerary import Certificate, StopPlan
 from booking.domain.policies import require_refixable
 from booking.domain.refix import Decision, Form, Screen
 from booking.domain.refix_modes import Policy
@@ -98,7 +98,7 @@ async def _refixed(desk: Desk, command: RefixAppointment) -> Card:
 async def _begin(desk: Desk, command: RefixAppointment) -> PendingMove | Booking | Card:
     async with desk.db.uow(caller().tenant, command.claim) as tx:
         if tx.duplicate:
-            return await _earlier(desk, tx, command.claim)
+            return await _earlier(desk, tx, command)
         appointment = await appointments.lock(tx, command.appointment_id)
         reach().require_campaign(appointment.campaign_id)
         await failpoint("booking.refix.before_decide")
@@ -108,22 +108,40 @@ async def _begin(desk: Desk, command: RefixAppointment) -> PendingMove | Booking
         offered = _form(policy, appointment)
         chosen = command.choices
         decision = refix.decide(offered, chosen.new_card, chosen.state_id, policy.states)
-        plan, now = await _plan(desk, tx, appointment, command.slot)
+        plan, grounds = await _plan(desk, tx, appointment, command.slot)
+        certificate = _certificate(desk, grounds, command.slot)
         writes = _writes(policy, appointment, (offered, decision), chosen)
         if decision.new_card:
-            wanted = Successor(plan, writes, bool(policy.parameters[SHOW_LINK]), now)
+            linked = bool(policy.parameters[SHOW_LINK])
+            wanted = Successor(plan, writes, linked, grounds.now, certificate)
             booking = await new_card.begin(tx, appointment, wanted, command.claim.key)
             tx.refer(booking.appointment.appointment_id)
             return booking
-        return await _begin_move(tx, appointment, plan, writes, command.claim)
+        begun = await _begin_move(tx, appointment, plan, writes, command.claim)
+        return replace(begun, certificate=certificate)
 
 
-async def _earlier(desk: Desk, tx: Tx, claim: Claim) -> PendingMove | Booking | Card:
+async def _earlier(desk: Desk, tx: Tx, command: RefixAppointment) -> PendingMove | Booking | Card:
     if tx.first_answer is not None:
         return answers.card(tx.first_answer)
+    begun: PendingMove | Booking | Card
     if tx.claim_ref and tx.claim_ref.startswith("apt_"):
-        return await new_card.begun_by(tx, claim)
-    return await move_stop.earlier(desk, tx)
+        begun = await new_card.begun_by(tx, command.claim)
+    else:
+        begun = await move_stop.earlier(desk, tx)
+    if isinstance(begun, Card):
+        return begun
+    appointment = await appointments.get(tx, command.appointment_id)
+    grounds = await move_stop.grounds_of(desk, tx, appointment, begun.plan.agent_id)
+    return replace(begun, certificate=_certificate(desk, grounds, command.slot))
+
+
+def _certificate(desk: Desk, grounds: Grounds, slot: "str | Time") -> Certificate | None:
+    """What a suggested start rests on; it comes with the request each time."""
+    if isinstance(slot, Time):
+        return None
+    suggested = desk.slot_tokens.read(caller().tenant, slot)
+    return suggested.certified(grounds.parameters.slot_token_ttl)
 
 
 async def _begin_move(
@@ -167,9 +185,7 @@ async def _require_mine(tx: Tx, appointment: Appointment) -> None:
         raise NotAllowed(Reason.OUT_OF_SCOPE, "the recall of this appointment is another operator's")
 
 
-async def _plan(
-    desk: Desk, tx: Tx, appointment: Appointment, slot: "str | Time"
-) -> tuple[StopPlan, datetime]:
+async def _plan(desk: Desk, tx: Tx, appointment: Appointment, slot: "str | Time") -> tuple[StopPlan, Grounds]:
     if isinstance(slot, Time):
         agent_id, start = slot.agent_id or appointment.agent_id, slot.start
         grounds = await move_stop.grounds_of(desk, tx, appointment, agent_id)
@@ -185,7 +201,7 @@ async def _plan(
             raise errors.invalid("slot_token", "was found for another visit")
         if not same_length:
             raise errors.invalid("slot_token", "is not as long as the appointment")
-    return _checked(grounds, appointment, agent_id, start), grounds.now
+    return _checked(grounds, appointment, agent_id, start), grounds
 
 
 def _checked(grounds: Grounds, appointment: Appointment, agent_id: str, start: datetime) -> StopPlan:
