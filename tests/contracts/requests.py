@@ -16,11 +16,13 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-# importing them is what puts the contracts into the pool
 from giro.booking.v1 import annulments_pb2_grpc as _annulments  # noqa: F401
 from giro.booking.v1 import booking_pb2_grpc as _booking  # noqa: F401
 from giro.booking.v1 import calendars_pb2_grpc as _calendars  # noqa: F401
 from giro.booking.v1 import documents_pb2_grpc as _documents  # noqa: F401
+
+# importing them is what puts the contracts into the pool
+from giro.booking.v1 import explanations_pb2_grpc as _explanations  # noqa: F401
 from giro.booking.v1 import outcomes_pb2_grpc as _outcomes  # noqa: F401
 from giro.booking.v1 import packages_pb2_grpc as _packages  # noqa: F401
 from giro.booking.v1 import portal_pb2_grpc as _portal  # noqa: F401
@@ -50,6 +52,7 @@ SERVICES = {
     "giro.booking.v1.VisitsService": "booking",
     "giro.booking.v1.PortalService": "booking",
     "giro.booking.v1.CalendarsService": "booking",
+    "giro.booking.v1.ExplanationsService": "booking",
     "giro.booking.v1.SwapsService": "booking",
     "giro.booking.v1.WaitlistService": "booking",
     "giro.booking.v1.SeriesService": "booking",

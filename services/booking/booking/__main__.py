@@ -1,6 +1,7 @@
-"""`python -m booking serve | relay | migrate`."""
+"""`python -m booking serve | relay | migrate | replay`."""
 
 import argparse
+import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
@@ -17,8 +18,12 @@ def main(words: Sequence[str] | None = None) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True)
     for name, verb in VERBS.items():
         verbs.add_parser(name, help=verb.__doc__)
+    verbs.add_parser("replay", help=replay.__doc__).add_argument("tenant", help="id of the tenant, ten_…")
+    chosen = parser.parse_args(words)
     try:
-        VERBS[parser.parse_args(words).verb]()
+        if chosen.verb == "replay":
+            sys.exit(replay(chosen.tenant))
+        VERBS[chosen.verb]()
     except SettingsError as refused:
         sys.stderr.write(f"booking: {refused}\n")
         sys.exit(2)
@@ -39,6 +44,19 @@ def migrate_schema() -> None:
     settings = Settings()
     settings.require("migrate_database_url")
     migrate.upgrade(settings.migrate_database_url, settings.service)
+
+
+def replay(tenant: str) -> int:
+    """Rebuilds a tenant's appointments from their events and holds them against what is stored; 1 when any
+    differs."""
+    found = asyncio.run(app.replay(Settings(), tenant))
+    for each in found.different:
+        sys.stdout.write(f"{each.appointment_id}: {each.reason}\n")
+    sys.stdout.write(
+        f"{found.cards} appointments, {found.events} events: {len(found.different)} differ,"
+        f" {found.partly} are older than their record, {found.unrecorded} have none\n"
+    )
+    return 1 if found.different else 0
 
 
 VERBS: Mapping[str, Callable[[], None]] = {"serve": serve, "relay": relay, "migrate": migrate_schema}

@@ -27,6 +27,7 @@ from booking.transport.consumers import (
     ReminderAnswers,
 )
 from booking.transport.documents_rpc import DocumentsServicer
+from booking.transport.explanations_rpc import ExplanationsServicer
 from booking.transport.feeds import Feeds, FeedServer
 from booking.transport.outcomes_rpc import OutcomesServicer
 from booking.transport.packages_rpc import PackagesServicer
@@ -47,12 +48,14 @@ from booking.usecases.grounds_reads import GroundsReads
 from booking.usecases.packages import recover_units
 from booking.usecases.refix.list_recalls import release_recalls
 from booking.usecases.refix.run_procedures import run_procedures
+from booking.usecases.replay import Replayed, replay_tenant
 from booking.usecases.settle_changes import settle_changes
 from booking.usecases.waitlist import work_openings
 from giro.booking.v1.annulments_pb2_grpc import add_AnnulmentsServiceServicer_to_server
 from giro.booking.v1.booking_pb2_grpc import add_BookingServiceServicer_to_server
 from giro.booking.v1.calendars_pb2_grpc import add_CalendarsServiceServicer_to_server
 from giro.booking.v1.documents_pb2_grpc import add_DocumentsServiceServicer_to_server
+from giro.booking.v1.explanations_pb2_grpc import add_ExplanationsServiceServicer_to_server
 from giro.booking.v1.outcomes_pb2_grpc import add_OutcomesServiceServicer_to_server
 from giro.booking.v1.packages_pb2_grpc import add_PackagesServiceServicer_to_server
 from giro.booking.v1.portal_pb2_grpc import add_PortalServiceServicer_to_server
@@ -106,6 +109,19 @@ def make_desk(settings: Settings, db: Database, geo: Client) -> Desk:
     return Desk(db, GroundsReads(db), ledger, GeoAgents(geo), *seals, within)
 
 
+async def replay(settings: Settings, tenant: str) -> Replayed:
+    """Holds a tenant's appointments against their events. Raises SettingsError, also for a malformed id."""
+    settings.require("database_url")
+    db = make_database(settings)
+    await db.start()
+    try:
+        return await replay_tenant(db, tenant)
+    except ValueError as refused:
+        raise SettingsError(str(refused)) from None
+    finally:
+        await db.stop()
+
+
 class BookingApp:
     """Serves BookingService, sends its events, feeds the recent changes, settles what is unfinished."""
 
@@ -146,6 +162,7 @@ class BookingApp:
             (add_BookingServiceServicer_to_server, BookingServicer(desk)),
             (add_VisitsServiceServicer_to_server, VisitsServicer(desk)),
             (add_OutcomesServiceServicer_to_server, OutcomesServicer(desk)),
+            (add_ExplanationsServiceServicer_to_server, ExplanationsServicer(desk)),
             (add_PortalServiceServicer_to_server, PortalServicer(desk)),
             (add_PackagesServiceServicer_to_server, PackagesServicer(desk)),
             (add_AnnulmentsServiceServicer_to_server, AnnulmentsServicer(desk)),

@@ -52,6 +52,7 @@ def test_the_ledger_is_not_public() -> None:
         "giro.booking.v1.CalendarsService",
         "giro.booking.v1.WaitlistService",
         "giro.booking.v1.SeriesService",
+        "giro.booking.v1.ExplanationsService",
         "giro.booking.v1.SwapsService",
         "giro.booking.v1.DocumentsService",
         "giro.booking.v1.RefixService",

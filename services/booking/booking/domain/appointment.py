@@ -36,6 +36,9 @@ LIVE = frozenset({State.TO_CONFIRM, State.CONFIRMED})
 WITH_STOP = LIVE | {State.HELD}
 """States with a stop in the ledger: what took place has taken the agent's time."""
 
+UNTOLD = frozenset({State.PENDING, State.FAILED})
+"""States that no event has told: the booking is not decided, or never came to be."""
+
 
 class Colour(StrEnum):
     """What the reminders of an appointment brought (R-123 to R-126); without any it has none (R-127)."""
@@ -195,7 +198,14 @@ def moved(appointment: Appointment, move: Move, now: datetime) -> Change:
     """
     postponed = move.kind is not MoveKind.REASSIGN and appointment.state is State.CONFIRMED
     state = State.TO_CONFIRM if postponed else appointment.state
-    at_new_place = replace(appointment, agent_id=move.agent_id, window=move.window, move_id=None)
+    at_new_place = replace(
+        appointment,
+        agent_id=move.agent_id,
+        window=move.window,
+        move_id=None,
+        # what reminders brought was about the start that they reminded of
+        colour=appointment.colour if move.window.start == appointment.window.start else None,
+    )
     if move.refix is not None:
         at_new_place = replace(
             at_new_place,

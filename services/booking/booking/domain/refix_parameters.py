@@ -74,7 +74,10 @@ CODES: Final[Mapping[str, Parameter[Any]]] = {
 }
 """By code."""
 
-ALL: Final[tuple[Parameter[Any], ...]] = (*CODES.values(), DEFAULT_STATE, PRIVATE_RELEASE_MINUTES)
+REFIXING: Final[tuple[Parameter[Any], ...]] = (*CODES.values(), DEFAULT_STATE)
+"""What decides how a card is fixed again."""
+
+ALL: Final[tuple[Parameter[Any], ...]] = (*REFIXING, PRIVATE_RELEASE_MINUTES)
 
 
 def spoken(name: str) -> str:

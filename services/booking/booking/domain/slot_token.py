@@ -1,17 +1,20 @@
 """Slot tokens: a suggested slot that its holder can keep or book as it is; sealed."""
 
 import struct
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import NamedTuple
 
 from booking.domain import errors
+from booking.domain.decision import Shown
 from booking.domain.itinerary import Certificate
 from booking.domain.seal import Sealer
 from kit.values.latlng import LatLng
 from kit.values.window import Window
 
-_FORMAT = 3
-_HEAD = struct.Struct(">B?qqqQBB")
+_FORMAT = 4
+_HEAD = struct.Struct(">B?qqqQBBH")
 
 
 class SuggestedSlot(NamedTuple):
@@ -19,7 +22,8 @@ class SuggestedSlot(NamedTuple):
 
     Buffer and skills are not in it: the campaign's present ones count when it is held or booked.
     `certificate` is the ledger's, handed back to it: what the start rests on (GEO-28). `hidden`: whoever
-    holds or books it shall not learn the agent (GEO-09).
+    holds or books it shall not learn the agent (GEO-09). `offered` is the page it was shown on, as
+    `offered.Offered` packs it; empty where there is none.
     """
 
     campaign_id: str
@@ -30,6 +34,7 @@ class SuggestedSlot(NamedTuple):
     issued_at: int
     certificate: bytes = b""
     hidden: bool = False
+    offered: bytes = b""
 
     @property
     def window(self) -> Window:
@@ -40,6 +45,11 @@ class SuggestedSlot(NamedTuple):
     def point(self) -> LatLng:
         """Where the visit is."""
         return LatLng.from_key(self.place)
+
+    @property
+    def shown(self) -> Shown:
+        """What is kept of it with the decision for it."""
+        return Shown(self.issued_at, self.offered.hex())
 
     def require_fresh(self, now: datetime, ttl: timedelta) -> None:
         """Raises SLOT_TOKEN_EXPIRED once it is `ttl` old."""
@@ -65,18 +75,23 @@ class SlotTokens:
     def write(self, tenant: str, slot: SuggestedSlot) -> str:
         """The token of a slot. Ids have at most 64 characters."""
         campaign, agent = slot.campaign_id.encode(), slot.agent_id.encode()
-        head = _HEAD.pack(
-            _FORMAT, slot.hidden, slot.issued_at, slot.start, slot.end, slot.place, len(campaign), len(agent)
-        )
-        return self._sealer.seal(tenant, head + campaign + agent + slot.certificate)
+        times = slot.issued_at, slot.start, slot.end, slot.place
+        lengths = len(campaign), len(agent), len(slot.offered)
+        head = _HEAD.pack(_FORMAT, slot.hidden, *times, *lengths)
+        return self._sealer.seal(tenant, head + campaign + agent + slot.offered + slot.certificate)
 
     def read(self, tenant: str, token: str) -> SuggestedSlot:
         """The slot of a token. Raises SLOT_TOKEN_INVALID for one that is forged, foreign or malformed."""
         payload = self._sealer.open(tenant, token)
         if payload is None or payload[:1] != bytes([_FORMAT]):
             raise errors.slot_token_invalid()
-        _, hidden, issued_at, start, end, place, campaign, agent = _HEAD.unpack_from(payload)
-        rest = payload[_HEAD.size :]
-        ids, certificate = rest[: campaign + agent], rest[campaign + agent :]
-        named = ids[:campaign].decode(), ids[campaign:].decode()
-        return SuggestedSlot(*named, start, end, place, issued_at, certificate, hidden)
+        _, hidden, issued_at, start, end, place, *lengths = _HEAD.unpack_from(payload)
+        campaign, agent, offered, certificate = _cut(payload[_HEAD.size :], lengths)
+        named = campaign.decode(), agent.decode()
+        return SuggestedSlot(*named, start, end, place, issued_at, certificate, hidden, offered)
+
+
+def _cut(rest: bytes, lengths: Sequence[int]) -> list[bytes]:
+    """Pieces of these lengths, and what is left."""
+    ends = list(accumulate(lengths, initial=0))
+    return [rest[start:end] for start, end in zip(ends, [*ends[1:], None], strict=True)]

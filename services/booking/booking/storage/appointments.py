@@ -104,6 +104,14 @@ _OWNED = text(
     """  # noqa: S608 - constants
 )
 
+_ALL = text(
+    f"""
+    SELECT {COLUMNS} FROM booking.appointments a
+    WHERE a.tenant_id = :tenant AND a.appointment_id > :after
+    ORDER BY a.appointment_id LIMIT :rows
+    """  # noqa: S608 - constants
+)
+
 _COLOUR = text(
     """
     UPDATE booking.appointments
@@ -220,6 +228,12 @@ async def owned(tx: Tx, after: str, count: int) -> Sequence[Appointment]:
     """Those that have or may have a stop, by id after one."""
     params = {"tenant": tx.tenant, "after": after, "rows": count}
     return [rows.appointment(row) for row in await tx.run(_OWNED, params)]
+
+
+async def all_from(tx: Tx, after: str, count: int) -> Sequence[Appointment]:
+    """All there are, whatever their state, by id after one."""
+    params = {"tenant": tx.tenant, "after": after, "rows": count}
+    return [rows.appointment(row) for row in await tx.run(_ALL, params)]
 
 
 def _found(row: Any) -> Appointment:

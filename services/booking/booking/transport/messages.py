@@ -54,9 +54,9 @@ def card(found: Card) -> pb.Appointment:
     """An appointment with its legs."""
     message = appointment(found.appointment)
     if found.leg_before is not None:
-        message.leg_before.CopyFrom(_leg(found.leg_before))
+        message.leg_before.CopyFrom(leg(found.leg_before))
     if found.leg_after is not None:
-        message.leg_after.CopyFrom(_leg(found.leg_after))
+        message.leg_after.CopyFrom(leg(found.leg_after))
     return message
 
 
@@ -98,9 +98,9 @@ def hold(found: itinerary.Hold) -> pb.Hold:
         expires_at=timestamp(found.expires_at),
     )
     if found.leg_before is not None:
-        message.leg_before.CopyFrom(_leg(found.leg_before))
+        message.leg_before.CopyFrom(leg(found.leg_before))
     if found.leg_after is not None:
-        message.leg_after.CopyFrom(_leg(found.leg_after))
+        message.leg_after.CopyFrom(leg(found.leg_after))
     return message
 
 
@@ -220,16 +220,17 @@ def timestamp(moment: datetime) -> Timestamp:
     return stamp
 
 
-def _leg(leg: itinerary.Leg) -> travel_pb2.Leg:
+def leg(found: itinerary.Leg) -> travel_pb2.Leg:
+    """A drive."""
     return travel_pb2.Leg(
-        travel=_duration(leg.travel),
-        metres=leg.metres,
-        source=travel_pb2.TravelSource.Value(f"TRAVEL_SOURCE_{leg.source}"),
-        version=leg.version,
-        via=leg.via,
-        buffer=_duration(leg.buffer),
-        from_point=None if leg.from_point is None else _point(leg.from_point),
-        to_point=None if leg.to_point is None else _point(leg.to_point),
+        travel=_duration(found.travel),
+        metres=found.metres,
+        source=travel_pb2.TravelSource.Value(f"TRAVEL_SOURCE_{found.source}"),
+        version=found.version,
+        via=found.via,
+        buffer=_duration(found.buffer),
+        from_point=None if found.from_point is None else _point(found.from_point),
+        to_point=None if found.to_point is None else _point(found.to_point),
     )
 
 

@@ -25,6 +25,7 @@ from booking.domain.pages import DEFAULT_SIZE, Position, instant_and_id
 from booking.domain.parameters import ANNULMENT_DEADLINE_DAYS
 from booking.storage import annulments, appointments, campaigns, parameters
 from booking.storage.annulments import Filter
+from booking.usecases import record
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach, reach_as
 from booking.usecases.refix import aftermath
@@ -238,5 +239,5 @@ async def _cancel(tx: Tx, appointment: Appointment, note: str, now: datetime) ->
     change = annul(appointment, note, now)
     if change is not None:  # it may have been cancelled since it was claimed
         await appointments.save(tx, change)
-        events.cancelled(tx, change.after)
+        await record.keep(tx, events.cancelled(tx, change.after), record.by_caller(record.ANNULMENT))
         await aftermath.close(tx, change.after.appointment_id)

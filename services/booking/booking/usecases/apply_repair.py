@@ -18,10 +18,11 @@ from booking.domain.policies import require_reassignable
 from booking.domain.refusal import Refusal
 from booking.domain.repair import GIVING_UP, GivenUp, Repair, decided, require_distinct
 from booking.storage import appointments, repairs
-from booking.usecases import claimed, move_stop
+from booking.usecases import claimed, move_stop, record
 from booking.usecases.desk import Desk
 from booking.usecases.ports import REFUSALS
 from booking.usecases.reach import reach
+from booking.usecases.record import Begun
 from booking.usecases.refix import aftermath
 from booking.usecases.repair_ports import Rounds, StopMove
 from kit.db.claims import Claim
@@ -95,6 +96,8 @@ async def _begin(desk: Desk, command: ApplyRepair) -> _Pending | list[Card]:
         plans = await _plans(desk, tx, repair, found)
         await failpoint("booking.repair.before_pending")
         await repairs.begin(tx, repair, command.claim.key)
+        for step in repair.steps:
+            await record.note(tx, step.move_id, record.by_caller(command.note))
         tx.refer(repair.repair_id)
         if plans:
             return _Pending(repair, plans)
@@ -226,7 +229,7 @@ async def _decide(tx: Tx, repair: Repair, stops: Mapping[str, Reservation]) -> l
         if not await appointments.save(tx, change):
             raise RuntimeError(f"{change.before.appointment_id} changed while {repair.repair_id} was pending")
         await aftermath.close(tx, change.before.appointment_id)
-    cards = [_told(tx, step, change, stops) for step, change in zip(repair.steps, changes, strict=True)]
+    cards = [await _told(tx, step, change, stops) for step, change in zip(repair.steps, changes, strict=True)]
     await tx.answer_claim(claim_key, repairs.answer(cards))
     return cards
 
@@ -236,12 +239,12 @@ def _campaign_first(change: Change) -> tuple[str, str]:
     return change.before.campaign_id, change.before.appointment_id
 
 
-def _told(tx: Tx, step: Move | GivenUp, change: Change, stops: Mapping[str, Reservation]) -> Card:
+async def _told(tx: Tx, step: Move | GivenUp, change: Change, stops: Mapping[str, Reservation]) -> Card:
     if isinstance(step, GivenUp):
-        events.cancelled(tx, change.after)
+        await record.keep(tx, events.cancelled(tx, change.after), Begun(step.move_id))
         return Card(change.after)
-    events.moved(tx, step.kind, change)
     stop = stops[step.appointment_id]
+    await record.keep(tx, events.moved(tx, step.kind, change), Begun(step.move_id, stop))
     return Card(change.after, stop.leg_before, stop.leg_after)
 
 

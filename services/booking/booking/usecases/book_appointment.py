@@ -11,17 +11,20 @@ from dataclasses import dataclass, replace
 from booking import events
 from booking.domain import errors, veil
 from booking.domain.appointment import Appointment, Card, State
+from booking.domain.decision import Decision, SlotSource
 from booking.domain.grounds import Grounds
 from booking.domain.itinerary import Certificate
+from booking.domain.parameters import LEAD_TIME, REVEAL_AGENT, SLOT_TOKEN_TTL
 from booking.domain.policies import require_allowed
 from booking.domain.refusal import Refusal
 from booking.domain.slot_token import SuggestedSlot
 from booking.storage import answers, bookings, campaigns, refix_requests
 from booking.storage.bookings import Booking
-from booking.usecases import claimed
+from booking.usecases import claimed, record
 from booking.usecases.desk import Desk
 from booking.usecases.ports import REFUSALS
 from booking.usecases.reach import reach
+from booking.usecases.record import Begun
 from booking.usecases.telling import agent_hidden, require_agents_shown, told
 from kit.db.claims import Claim
 from kit.db.uow import Tx
@@ -31,6 +34,9 @@ from kit.rpc.context import caller
 from kit.values.ids import new_id
 from kit.values.latlng import LatLng
 from kit.values.window import Window
+
+ASKED = (LEAD_TIME, SLOT_TOKEN_TTL, REVEAL_AGENT)
+"""The parameters that a booking is judged by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +162,7 @@ async def _begin(desk: Desk, command: BookAppointment, wanted: _Wanted | GiroErr
             raise told(refusal, hidden=wanted.hidden) from None
         if not await bookings.begin(tx, booking):
             raise await _last_unit_gone(tx, wanted)
+        await record.note(tx, booking.appointment.appointment_id, _decision(wanted, grounds))
     return booking
 
 
@@ -191,6 +198,24 @@ def _decide(command: BookAppointment, wanted: _Wanted, grounds: Grounds) -> Book
     plan = grounds.plan(wanted.agent_id, wanted.window, point)
     return Booking(
         appointment, plan, wanted.hold_id, command.claim.key, wanted.certified(grounds), wanted.hidden
+    )
+
+
+def _decision(wanted: _Wanted, grounds: Grounds) -> Decision:
+    """What the booking is decided upon, as it is told later."""
+    source, shown = SlotSource.HOLD, None
+    if wanted.suggested is not None:
+        source, shown = SlotSource.SUGGESTION, wanted.suggested.shown
+    elif wanted.chosen:
+        source = SlotSource.CHOSEN_TIME
+    return record.by_policy(
+        record.who(),
+        grounds.parameters,
+        ASKED,
+        grounds.campaign,
+        slot_source=source,
+        hold_id=wanted.hold_id or "",
+        shown=shown,
     )
 
 
@@ -246,7 +271,7 @@ async def _finish(desk: Desk, booking: Booking, claim: Claim) -> Card:
         if appointment is not None:
             card = Card(appointment, stop.leg_before, stop.leg_after)
             card = veil.card(card) if booking.hidden else card
-            events.booked(tx, appointment)
+            await record.keep(tx, events.booked(tx, appointment), Begun(appointment_id, stop))
             await tx.answer_claim(claim.key, answers.from_card(card))
             await failpoint("booking.book.before_commit")
     if appointment is None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from booking import events
 from booking.domain.appointment import Card, cancel
 from booking.storage import appointments
+from booking.usecases import record
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
 from booking.usecases.refix import aftermath
@@ -35,7 +36,7 @@ async def cancel_appointment(desk: Desk, command: CancelAppointment) -> Card:
         if change is None:
             return Card(appointment)
         await appointments.save(tx, change)
-        events.cancelled(tx, change.after)
+        await record.keep(tx, events.cancelled(tx, change.after), record.by_caller())
         await aftermath.close(tx, change.after.appointment_id)
         await failpoint("booking.cancel.before_commit")
     await failpoint("booking.cancel.after_commit")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from booking import events
 from booking.domain.appointment import Appointment, Card, confirm
 from booking.storage import appointments
+from booking.usecases import record
 from booking.usecases.desk import Desk
 from booking.usecases.get_appointment import with_legs_if_known
 from booking.usecases.reach import reach
@@ -40,6 +41,6 @@ async def _confirm(desk: Desk, command: ConfirmAppointment) -> Appointment:
         if change is None:
             return appointment
         await appointments.save(tx, change)
-        events.confirmed(tx, change.after)
+        await record.keep(tx, events.confirmed(tx, change.after), record.by_caller())
         await failpoint("booking.confirm.before_commit")
         return change.after

@@ -17,18 +17,21 @@ from booking import events
 from booking.domain import errors
 from booking.domain.appointment import Appointment, State
 from booking.domain.campaign import zone
+from booking.domain.decision import Decision, SlotSource
 from booking.domain.grounds import Grounds
 from booking.domain.itinerary import StopPlan
+from booking.domain.parameters import LEAD_TIME, REVEAL_AGENT
 from booking.domain.policies import require_allowed
 from booking.domain.refusal import Refusal
 from booking.domain.series import Conflict, Series, SeriesState, starts
 from booking.storage import bookings, campaigns, series
 from booking.storage.bookings import Booking
-from booking.usecases import claimed
+from booking.usecases import claimed, record
 from booking.usecases.book_appointment import fail
 from booking.usecases.desk import Desk
 from booking.usecases.ports import REFUSALS
 from booking.usecases.reach import reach
+from booking.usecases.record import Begun
 from booking.usecases.telling import require_agents_shown
 from kit.db.claims import Claim
 from kit.db.uow import Tx
@@ -146,6 +149,16 @@ def _appointment(command: CreateSeries, grounds: Grounds, start: datetime) -> Ap
     )
 
 
+def _decision(grounds: Grounds, series_id: str) -> Decision:
+    return record.by_policy(
+        record.who(f"series {series_id}"),
+        grounds.parameters,
+        (LEAD_TIME, REVEAL_AGENT),
+        grounds.campaign,
+        slot_source=SlotSource.CHOSEN_TIME,
+    )
+
+
 async def _take(tx: Tx, series_id: str, appointment: Appointment, grounds: Grounds) -> None:
     """Takes the unit of one occurrence. No claim is its own: the series' claim answers for all."""
     plan = grounds.plan(appointment.agent_id, appointment.window, appointment.point)
@@ -153,6 +166,7 @@ async def _take(tx: Tx, series_id: str, appointment: Appointment, grounds: Groun
     if not await bookings.begin(tx, Booking(appointment, plan, None, key)):
         package = (await campaigns.get_counters(tx, appointment.campaign_id)).package
         raise errors.package_full(package.purchased, package.taken, package.waiting)
+    await record.note(tx, appointment.appointment_id, _decision(grounds, series_id))
 
 
 async def _plans(desk: Desk, begun: Series) -> dict[int, StopPlan]:
@@ -221,7 +235,7 @@ async def _book(desk: Desk, series_id: str) -> Series:
             booked = await bookings.decide_booked(tx, appointment.appointment_id)
             if booked is None:
                 raise _Overtaken
-            events.booked(tx, booked)
+            await record.keep(tx, events.booked(tx, booked), Begun(booked.appointment_id))
         await series.decide(tx, series_id, SeriesState.CREATED, ())
         await failpoint("booking.series.before_commit")
         return await series.get(tx, series_id)

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from booking import events
-from booking.domain.appointment import LIVE, Appointment, Colour, cancel, confirm
+from booking.domain.appointment import LIVE, UNTOLD, Appointment, Colour, cancel, confirm
+from booking.domain.decision import Decision
 from booking.domain.parameters import DECLINE_CANCELS
+from booking.domain.replay import Paint
 from booking.storage import appointments, parameters
 from booking.storage.appointments import Painted
+from booking.usecases import record
 from booking.usecases.desk import Desk
 from booking.usecases.refix import aftermath
 from kit.db.claims import Claim
@@ -47,9 +50,7 @@ async def hear_answer(desk: Desk, tenant: str, heard: Heard) -> None:
             appointment = await appointments.lock(tx, heard.appointment_id)
         except NotFound:
             return
-        newer = await appointments.paint(
-            tx, heard.appointment_id, Painted(heard.colour, heard.start, heard.revision)
-        )
+        newer = await _paint(tx, appointment, heard)
         if newer and heard.coming is not None and _is_meant(appointment, heard):
             await _act(tx, appointment, coming=heard.coming)
         await failpoint("booking.answer.before_commit")
@@ -59,18 +60,35 @@ def _is_meant(appointment: Appointment, heard: Heard) -> bool:
     return appointment.state in LIVE and appointment.window.start == heard.start
 
 
+async def _paint(tx: Tx, appointment: Appointment, heard: Heard) -> bool:
+    painted = Painted(heard.colour, heard.start, heard.revision)
+    if not await appointments.paint(tx, appointment.appointment_id, painted):
+        return False
+    if appointment.state not in UNTOLD:
+        told = events.colour_changed(tx, appointment, Paint(heard.colour, heard.start))
+        await record.keep(tx, told, _decided(appointment))
+    return True
+
+
+def _decided(appointment: Appointment) -> Decision:
+    return Decision(record.customer(appointment, record.ANSWER))
+
+
 async def _act(tx: Tx, appointment: Appointment, *, coming: bool) -> None:
     now = await tx.now()
     if coming:
         change = confirm(appointment, 0, now)
         if change is not None:
             await appointments.save(tx, change)
-            events.confirmed(tx, change.after)
+            await record.keep(tx, events.confirmed(tx, change.after), _decided(appointment))
         return
-    if not (await parameters.effective(tx, appointment.campaign_id))[DECLINE_CANCELS]:
+    counts = await parameters.effective(tx, appointment.campaign_id)
+    if not counts[DECLINE_CANCELS]:
         return
     change = cancel(appointment, 0, DECLINED, now)
     if change is not None:
         await appointments.save(tx, change)
-        events.cancelled(tx, change.after)
+        answered = record.customer(appointment, record.ANSWER)
+        decision = record.by_policy(answered, counts, [DECLINE_CANCELS])
+        await record.keep(tx, events.cancelled(tx, change.after), decision)
         await aftermath.close(tx, change.after.appointment_id)

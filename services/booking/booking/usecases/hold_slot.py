@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from booking.domain import errors, veil
+from booking.domain.decision import Decision, SlotSource
 from booking.domain.grounds import Grounds
 from booking.domain.itinerary import Hold
+from booking.domain.parameters import LEAD_TIME, SLOT_TOKEN_TTL
 from booking.domain.policies import require_allowed
 from booking.domain.slot_token import SuggestedSlot
 from booking.storage import answers, campaigns
+from booking.usecases import record
 from booking.usecases.desk import Desk
 from booking.usecases.ports import NewHold
 from booking.usecases.reach import reach
@@ -73,7 +76,17 @@ async def _begin(desk: Desk, command: HoldSlot, slot: SuggestedSlot) -> NewHold 
         new = _decide(command, slot, grounds, hold_id)
         if not tx.duplicate:
             tx.refer(hold_id)
+            await record.note(tx, hold_id, _decision(slot, grounds))
     return new
+
+
+def _decision(slot: SuggestedSlot, grounds: Grounds) -> Decision:
+    """What the hold is decided upon: a booking with it is explained by what was offered here."""
+    counts, source = grounds.parameters, SlotSource.SUGGESTION
+    asked = (LEAD_TIME, SLOT_TOKEN_TTL)
+    return record.by_policy(
+        record.who(), counts, asked, grounds.campaign, slot_source=source, shown=slot.shown
+    )
 
 
 def _decide(command: HoldSlot, slot: SuggestedSlot, grounds: Grounds, hold_id: str) -> NewHold:

@@ -6,16 +6,20 @@ or has promised, under the move's id, that it never will.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 
 from booking import events
 from booking.domain.appointment import Appointment, Card, Move, MoveKind, moved
+from booking.domain.decision import Decision, SlotSource
 from booking.domain.grounds import Grounds
-from booking.domain.itinerary import Certificate, Reservation, StopPlan
+from booking.domain.itinerary import Reservation, StopPlan
+from booking.domain.parameters import LEAD_TIME, POSTPONE_RESPECTS_LEAD_TIME
 from booking.domain.refusal import Refusal
 from booking.storage import answers, appointments, campaigns, moves, refix_requests
-from booking.usecases import claimed
+from booking.usecases import claimed, record
 from booking.usecases.desk import Desk
 from booking.usecases.ports import REFUSALS
+from booking.usecases.record import Begun
 from booking.usecases.refix import aftermath
 from kit.db.claims import Claim
 from kit.db.uow import Tx
@@ -25,25 +29,42 @@ from kit.rpc.context import caller
 from kit.values.ids import new_id
 from kit.values.window import Window
 
+ASKED: Final = (LEAD_TIME, POSTPONE_RESPECTS_LEAD_TIME)
+"""The parameters that a move is judged by."""
+
 
 @dataclass(frozen=True, slots=True)
 class PendingMove:
-    """A move under way and the stop that it needs; what it rests on, where that was suggested."""
+    """A move under way and the stop that it needs."""
 
     move: Move
     plan: StopPlan
-    certificate: Certificate | None = None
 
 
 async def begin(
-    tx: Tx, kind: MoveKind, appointment: Appointment, plan: StopPlan, claim: Claim
+    tx: Tx, kind: MoveKind, appointment: Appointment, planned: "Planned", claim: Claim
 ) -> PendingMove:
-    """Records the move of a locked appointment."""
+    """Records the move of a locked appointment, and what it is decided upon."""
+    plan = planned.plan
     move = Move(new_id("mov"), appointment.appointment_id, kind, plan.agent_id, plan.window)
     await failpoint("booking.move.before_pending")
     await moves.begin(tx, move, claim.key)
+    await record.note(tx, move.move_id, decision(planned.grounds, slot_source=SlotSource.CHOSEN_TIME))
     tx.refer(move.move_id)
     return PendingMove(move, plan)
+
+
+def decision(grounds: Grounds, **more: Any) -> Decision:
+    """What a move by the caller is decided upon."""
+    return record.by_policy(record.who(), grounds.parameters, ASKED, grounds.campaign, **more)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The stop that a move needs, and what it was judged by."""
+
+    plan: StopPlan
+    grounds: Grounds
 
 
 async def earlier(desk: Desk, tx: Tx) -> PendingMove | Card:
@@ -75,11 +96,11 @@ def plan_of(grounds: Grounds, appointment: Appointment, agent_id: str, start: da
     return StopPlan(agent_id, window, appointment.point, campaign.buffer, campaign.skills)
 
 
-def new_plan(grounds: Grounds, appointment: Appointment, agent_id: str, start: datetime) -> StopPlan:
+def new_plan(grounds: Grounds, appointment: Appointment, agent_id: str, start: datetime) -> Planned:
     """The same for a move that begins. Raises ABSENT, CONTACT_UNAVAILABLE."""
     plan = plan_of(grounds, appointment, agent_id, start)
     grounds.absences.require_none(agent_id, plan.window)
-    return plan
+    return Planned(plan, grounds)
 
 
 async def carry_out(desk: Desk, pending: PendingMove, claim: Claim) -> Card:
@@ -108,9 +129,7 @@ async def swap(desk: Desk, tenant: str, pending: PendingMove) -> Reservation | G
     """
     move = pending.move
     try:
-        return await desk.ledger.move(
-            tenant, move.move_id, move.appointment_id, pending.plan, pending.certificate
-        )
+        return await desk.ledger.move(tenant, move.move_id, move.appointment_id, pending.plan)
     except REFUSALS as refusal:
         made = await desk.ledger.settle_move(tenant, move.move_id)
         return refusal if made is None else made
@@ -129,9 +148,10 @@ async def follow(desk: Desk, tenant: str, move: Move, stop: Reservation) -> Card
         card = Card(change.after, stop.leg_before, stop.leg_after)
         await aftermath.close(tx, move.appointment_id)
         if move.refix is None:
-            events.moved(tx, move.kind, change)
+            told = events.moved(tx, move.kind, change)
         else:
-            await aftermath.refixed(tx, change, move.refix, move.move_id)
+            told = await aftermath.refixed(tx, change, move.refix, move.move_id)
+        await record.keep(tx, told, Begun(move.move_id, stop))
         await tx.answer_claim(claim_key, answers.from_card(card))
         await failpoint(f"booking.{move.kind.lower()}.before_commit")
     return card

@@ -67,6 +67,11 @@ class FoundSlot(NamedTuple):
         """Where it stands in the order."""
         return SlotPosition(self.added_travel, self.start, self.agent_id)
 
+    @property
+    def worth(self) -> tuple[int, int, int | None]:
+        """Start, added travel and grade."""
+        return self.start, self.added_travel, self.grade
+
 
 @dataclass(frozen=True, slots=True)
 class FoundSlots:
@@ -203,15 +208,8 @@ class Ledger(Protocol):
         """Makes an appointment's stop: from a hold's id, from a suggestion, or afresh (None)."""
         ...
 
-    async def move(
-        self,
-        tenant: str,
-        move_id: str,
-        appointment_id: str,
-        plan: StopPlan,
-        certificate: Certificate | None = None,
-    ) -> Reservation:
-        """Swaps an appointment's stop under the move's id; for a suggestion with what that rests on."""
+    async def move(self, tenant: str, move_id: str, appointment_id: str, plan: StopPlan) -> Reservation:
+        """Swaps an appointment's stop under the move's id."""
         ...
 
     async def settle_stop(self, tenant: str, appointment_id: str) -> None:

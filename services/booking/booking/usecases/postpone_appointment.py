@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from booking.domain.appointment import Appointment, Card, MoveKind, require_movable
-from booking.domain.itinerary import StopPlan
 from booking.domain.policies import require_postponable
 from booking.storage import appointments
 from booking.usecases import move_stop
 from booking.usecases.desk import Desk
-from booking.usecases.move_stop import PendingMove
+from booking.usecases.move_stop import PendingMove, Planned
 from booking.usecases.reach import reach
 from kit.db.claims import Claim
 from kit.db.uow import Tx
@@ -49,7 +48,7 @@ async def _begin(desk: Desk, command: PostponeAppointment) -> PendingMove | Card
         return await move_stop.begin(tx, MoveKind.POSTPONE, appointment, plan, command.claim)
 
 
-async def _plan(desk: Desk, tx: Tx, appointment: Appointment, start: datetime) -> StopPlan:
+async def _plan(desk: Desk, tx: Tx, appointment: Appointment, start: datetime) -> Planned:
     grounds = await move_stop.grounds_of(desk, tx, appointment, appointment.agent_id)
     require_postponable(grounds.now, appointment, start, grounds.parameters.lead_time_of_postponement)
     return move_stop.new_plan(grounds, appointment, appointment.agent_id, start)

@@ -5,12 +5,11 @@ from datetime import datetime
 
 from booking.domain import errors
 from booking.domain.appointment import Appointment, Card, MoveKind, require_movable
-from booking.domain.itinerary import StopPlan
 from booking.domain.policies import require_reassignable
 from booking.storage import appointments
 from booking.usecases import move_stop
 from booking.usecases.desk import Desk
-from booking.usecases.move_stop import PendingMove
+from booking.usecases.move_stop import PendingMove, Planned
 from booking.usecases.reach import reach
 from booking.usecases.telling import require_agents_shown
 from kit.db.claims import Claim
@@ -53,7 +52,7 @@ async def _begin(desk: Desk, command: ReassignAppointment) -> PendingMove | Card
         return await move_stop.begin(tx, MoveKind.REASSIGN, appointment, plan, command.claim)
 
 
-async def _plan(desk: Desk, tx: Tx, appointment: Appointment, command: ReassignAppointment) -> StopPlan:
+async def _plan(desk: Desk, tx: Tx, appointment: Appointment, command: ReassignAppointment) -> Planned:
     grounds = await move_stop.grounds_of(desk, tx, appointment, command.agent_id)
     require_agents_shown(grounds)
     if command.agent_id == appointment.agent_id:

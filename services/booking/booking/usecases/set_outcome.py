@@ -8,7 +8,7 @@ from booking.domain.appointment import Appointment, Card, Change, with_outcome
 from booking.domain.history import Entry, HistoryKind
 from booking.domain.outcomes import OutcomeState, Recall, Written
 from booking.storage import answers, appointments, history, outcomes, policies, refix_requests
-from booking.usecases import claimed
+from booking.usecases import claimed, record
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
 from booking.usecases.refix import aftermath
@@ -81,7 +81,8 @@ async def _save(tx: Tx, command: SetOutcome, change: Change, state: OutcomeState
         facts=facts,
     )
     await history.add(tx, entry)
-    events.outcome_set(tx, after)
+    decision = record.by_caller("", record.rule("outcome_state", state.state_id, state))
+    await record.keep(tx, events.outcome_set(tx, after), decision)
     await aftermath.close(tx, after.appointment_id)
     await _refix(tx, after, state)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from booking.domain import days, errors
+from booking.domain import days, errors, offered
 from booking.domain.campaign import zone
 from booking.domain.days import hours_near
 from booking.domain.grounds import Grounds
@@ -85,7 +85,10 @@ async def suggest_slots(desk: Desk, query: SuggestSlots) -> Suggestions:
     further, left_out = await search_slots(desk, who.tenant, wanted, grounds)
     shown = slot_pages.cut(further.slots, search.limit, page, ideal_first=query.ideal_first)
     token = slot_pages.following(desk.page_tokens, _asked(query), page, shown, further.slots)
-    tokens = [slot_token(desk, search, slot, hidden=hidden) for slot in shown]
+    pages = offered.page([offered.slot(each.agent_id, *each.worth) for each in shown])
+    tokens = [
+        slot_token(desk, search, slot, page, hidden=hidden) for slot, page in zip(shown, pages, strict=True)
+    ]
     found = replace(further, slots=shown)
     return Suggestions(found, tokens, None, search.windows, token, left_out, hidden)
 
@@ -103,12 +106,22 @@ def slot_query(query: SuggestSlots, grounds: Grounds, windows: Sequence[Window])
     )
 
 
-def slot_token(desk: Desk, search: SlotQuery, found: FoundSlot | FoundDetour, *, hidden: bool) -> str:
-    """The token of a start that the search found."""
+def slot_token(
+    desk: Desk, search: SlotQuery, found: FoundSlot | FoundDetour, page: bytes = b"", *, hidden: bool
+) -> str:
+    """The token of a start that the search found, and was shown on this page of starts."""
     end, issued_at = found.start + int(search.duration.total_seconds()), int(search.as_of.timestamp())
     where = search.point.key
     slot = SuggestedSlot(
-        search.campaign_id, found.agent_id, found.start, end, where, issued_at, found.certificate, hidden
+        search.campaign_id,
+        found.agent_id,
+        found.start,
+        end,
+        where,
+        issued_at,
+        found.certificate,
+        hidden,
+        page,
     )
     return desk.slot_tokens.write(caller().tenant, slot)
 

@@ -34,6 +34,7 @@ from booking.usecases.refix.list_recalls import list_recalls
 from booking.usecases.refix.policy import list_procedures, upsert_procedure
 from booking.usecases.refix.refix_appointment import Choices, RefixAppointment, Time, refix_appointment
 from booking.usecases.refix.run_procedures import run_procedure
+from booking.usecases.replay import replay_tenant
 from booking.usecases.set_outcome import SetOutcome, set_outcome
 from booking.usecases.set_parameter import import_parameters
 from booking.usecases.settle_changes import settle_changes
@@ -265,8 +266,10 @@ class House:
         return replace(self.desk, ledger=ledger, agents=ledger)
 
     async def require_sound(self) -> None:
-        """Asserts that live appointments and stops are the same, and counters are what a recount gives."""
+        """Asserts that live appointments and stops are the same, counters are a recount's, and events
+        rebuild the rows."""
         await self._require_recount(await self.require_stops())
+        await self.require_replayed()
 
     async def require_stops(self) -> dict[str, Any]:
         """Asserts that live appointments and stops are the same; gives all appointments."""
@@ -284,6 +287,20 @@ class House:
                 stops[key].window.end,
             )
         return rows
+
+    async def require_replayed(self) -> int:
+        """Asserts that the events rebuild every row byte for byte, one event a version; how many events."""
+        found = await replay_tenant(self.desk.db, self.tenant)
+        assert (found.different, found.partly, found.unrecorded) == ([], 0, 0)
+        versions = text(
+            "SELECT sum(version) AS made, (SELECT count(made_version) FROM booking.appointment_events"
+            "   WHERE tenant_id = :t) AS told FROM booking.appointments"
+            " WHERE tenant_id = :t AND state NOT IN ('PENDING', 'FAILED')"
+        )
+        async with self.desk.db.uow(self.tenant) as tx:
+            counted = (await tx.run(versions, {"t": self.tenant})).one()
+        assert (counted.made or 0) == counted.told
+        return found.events
 
     async def _require_recount(self, rows: dict[str, Any]) -> None:
         async with self.desk.db.uow(self.tenant) as tx:

@@ -109,9 +109,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         return pb.ListReservationsResponse(reservations=page, next_page_token=more)
 
 
-def certified(
-    request: pb.HoldStopRequest | pb.ReserveStopRequest | pb.MoveStopRequest,
-) -> Certified | None:
+def certified(request: pb.HoldStopRequest | pb.ReserveStopRequest) -> Certified | None:
     """What a suggested slot rests on. Raises InvalidInput for bytes that this service did not make."""
     if not request.HasField("slot"):
         return None
@@ -124,4 +122,4 @@ def certified(
 
 def _move(request: pb.MoveStopRequest) -> MoveStop:
     plan = messages.plan(request.plan)
-    return MoveStop(request.move_id, request.appointment_id, plan, request.promised_anew, certified(request))
+    return MoveStop(request.move_id, request.appointment_id, plan, request.promised_anew)

@@ -3,6 +3,7 @@
 isort:skip_file
 What booking publishes on `giro.evt.<tenant>.booking.v1.<event>`, in order for one appointment."""
 
+from giro.booking.v1 import booking_pb2 as _booking_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -19,7 +20,11 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class AppointmentSnapshot(_message.Message):
-    """An appointment as it is after a change; every event carries it whole."""
+    """An appointment as it is after a change: every event carries it whole, save for what is personal (notes, the place, what
+    an agent wrote), which is asked for. Every version of an appointment has exactly one event whose snapshot bears it, so
+    versions come in order and without gaps. The event's id is the message id on the bus, and stays what it is when the
+    event is sent again. Fields may be added; consumers skip what they do not know.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -31,6 +36,15 @@ class AppointmentSnapshot(_message.Message):
     END_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     HAPPENED_AT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    OPERATOR_ID_FIELD_NUMBER: _builtins.int
+    OUTCOME_STATE_ID_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    REFIX_AT_FIELD_NUMBER: _builtins.int
+    SUPERSEDES_FIELD_NUMBER: _builtins.int
+    SUPERSEDED_BY_FIELD_NUMBER: _builtins.int
+    LINKED_FIELD_NUMBER: _builtins.int
+    ZONE_FIELD_NUMBER: _builtins.int
     appointment_id: _builtins.str
     """Id, `apt_…`."""
     campaign_id: _builtins.str
@@ -41,6 +55,20 @@ class AppointmentSnapshot(_message.Message):
     """The agent."""
     version: _builtins.int
     """Version after the change; consumers drop what is not newer than they have seen."""
+    state: _booking_pb2.AppointmentState.ValueType
+    """State after the change."""
+    operator_id: _builtins.str
+    """Whose it is: who booked it, or fixed it again where that moves it."""
+    outcome_state_id: _builtins.str
+    """The outcome state; empty while there is none."""
+    supersedes: _builtins.str
+    """The card that this one took the place of; empty for none."""
+    superseded_by: _builtins.str
+    """The card that took the place of this one; empty for none."""
+    linked: _builtins.bool
+    """Whether the link between the two cards is shown to people (R-052)."""
+    zone: _builtins.str
+    """Name of the zone whose sub-folder it is filed in; may be empty."""
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
         """Start."""
@@ -53,6 +81,14 @@ class AppointmentSnapshot(_message.Message):
     def happened_at(self) -> _timestamp_pb2.Timestamp:
         """When the change was made."""
 
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was booked."""
+
+    @_builtins.property
+    def refix_at(self) -> _timestamp_pb2.Timestamp:
+        """The date that the agent named with the present outcome; absent without one (R-061)."""
+
     def __init__(
         self,
         *,
@@ -64,10 +100,19 @@ class AppointmentSnapshot(_message.Message):
         end: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
         happened_at: _timestamp_pb2.Timestamp | None = ...,
+        state: _booking_pb2.AppointmentState.ValueType = ...,
+        operator_id: _builtins.str = ...,
+        outcome_state_id: _builtins.str = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        refix_at: _timestamp_pb2.Timestamp | None = ...,
+        supersedes: _builtins.str = ...,
+        superseded_by: _builtins.str = ...,
+        linked: _builtins.bool = ...,
+        zone: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "happened_at", b"happened_at", "start", b"start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "end", b"end", "happened_at", b"happened_at", "refix_at", b"refix_at", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "appointment_id", b"appointment_id", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "end", b"end", "happened_at", b"happened_at", "start", b"start", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "appointment_id", b"appointment_id", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "created_at", b"created_at", "end", b"end", "happened_at", b"happened_at", "linked", b"linked", "operator_id", b"operator_id", "outcome_state_id", b"outcome_state_id", "refix_at", b"refix_at", "start", b"start", "state", b"state", "superseded_by", b"superseded_by", "supersedes", b"supersedes", "version", b"version", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -159,21 +204,27 @@ class AppointmentReassigned(_message.Message):
 
     APPOINTMENT_FIELD_NUMBER: _builtins.int
     PREVIOUS_AGENT_ID_FIELD_NUMBER: _builtins.int
+    PREVIOUS_START_FIELD_NUMBER: _builtins.int
     previous_agent_id: _builtins.str
     """Whose it was."""
     @_builtins.property
     def appointment(self) -> Global___AppointmentSnapshot:
         """After the change."""
 
+    @_builtins.property
+    def previous_start(self) -> _timestamp_pb2.Timestamp:
+        """Where it was."""
+
     def __init__(
         self,
         *,
         appointment: Global___AppointmentSnapshot | None = ...,
         previous_agent_id: _builtins.str = ...,
+        previous_start: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment", "previous_start", b"previous_start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment", "previous_agent_id", b"previous_agent_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment", "previous_agent_id", b"previous_agent_id", "previous_start", b"previous_start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -284,6 +335,40 @@ class AppointmentNoted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AppointmentNoted: _TypeAlias = AppointmentNoted  # noqa: Y015
+
+@_typing.final
+class AppointmentColourChanged(_message.Message):
+    """`appointment_colour_changed`: what its reminders brought is shown otherwise; the version stays."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPOINTMENT_FIELD_NUMBER: _builtins.int
+    COLOUR_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    colour: _booking_pb2.ReminderColour.ValueType
+    """The colour; unspecified where it has none any more."""
+    @_builtins.property
+    def appointment(self) -> Global___AppointmentSnapshot:
+        """The appointment as it is."""
+
+    @_builtins.property
+    def start(self) -> _timestamp_pb2.Timestamp:
+        """The start that was reminded of: the colour shows while the appointment starts then."""
+
+    def __init__(
+        self,
+        *,
+        appointment: Global___AppointmentSnapshot | None = ...,
+        colour: _booking_pb2.ReminderColour.ValueType = ...,
+        start: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment", "colour", b"colour", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppointmentColourChanged: _TypeAlias = AppointmentColourChanged  # noqa: Y015
 
 @_typing.final
 class AppointmentRefixed(_message.Message):

@@ -1,5 +1,6 @@
 """What follows a change of an appointment in the same transaction: recalls, exceptions, requests, history."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from booking import events
@@ -8,6 +9,7 @@ from booking.domain.history import Entry, HistoryKind
 from booking.domain.refix import OperatorRecall
 from booking.domain.refix_parameters import PRIVATE_RELEASE_MINUTES
 from booking.domain.refix_writes import Refix
+from booking.events.kept import ToldChange
 from booking.storage import history, parameters, recalls, refix_exceptions, refix_requests
 from kit.db.uow import Tx
 from kit.values.ids import new_id
@@ -43,7 +45,7 @@ async def open_recall(tx: Tx, appointment: Appointment, due_at: datetime, *, pri
     events.recall_created(tx, recall)
 
 
-async def refixed(tx: Tx, change: Change, refix: Refix, change_id: str) -> None:
+async def refixed(tx: Tx, change: Change, refix: Refix, change_id: str) -> ToldChange:
     """The same card has a new start: who did it, where it was, whose it was (R-041, R-050)."""
     before, after = change.before, change.after
     facts = {"previous_start": before.window.start.isoformat(), "previous_agent": before.agent_id}
@@ -51,10 +53,10 @@ async def refixed(tx: Tx, change: Change, refix: Refix, change_id: str) -> None:
     if before.operator_id != after.operator_id:
         await _tell(tx, after, HistoryKind.OWNER, refix, _owners(before, after))
     await refix_requests.end_of_change(tx, change_id)
-    events.refixed(tx, change, refix.mode_id)
+    return events.refixed(tx, change, refix.mode_id)
 
 
-async def superseded(tx: Tx, old: Appointment, new: Appointment, refix: Refix) -> None:
+async def superseded(tx: Tx, old: Appointment, new: Appointment, refix: Refix) -> Sequence[ToldChange]:
     """A new card has taken the place of an old one; both remember it, shown or not (R-052)."""
     await close(tx, old.appointment_id)
     await _tell(tx, old, HistoryKind.SUPERSEDED, refix, {"superseded_by": new.appointment_id})
@@ -62,8 +64,7 @@ async def superseded(tx: Tx, old: Appointment, new: Appointment, refix: Refix) -
     if old.operator_id != new.operator_id:
         await _tell(tx, new, HistoryKind.OWNER, refix, _owners(old, new))
     await refix_requests.end_of_change(tx, new.appointment_id)
-    events.superseded(tx, old)
-    events.booked(tx, new)
+    return events.superseded(tx, old), events.booked(tx, new)
 
 
 def _owners(before: Appointment, after: Appointment) -> dict[str, str]:

@@ -8,15 +8,17 @@ from datetime import datetime
 
 from booking.domain import errors
 from booking.domain.appointment import Appointment, Card, State
-from booking.domain.itinerary import Certificate, Reservation, StopPlan
+from booking.domain.decision import Decision
+from booking.domain.itinerary import Reservation, StopPlan
 from booking.domain.refix_writes import Refix
 from booking.domain.refusal import Refusal
 from booking.storage import answers, appointments, bookings, successors
 from booking.storage.bookings import Booking
-from booking.usecases import claimed
+from booking.usecases import claimed, record
 from booking.usecases.book_appointment import fail
 from booking.usecases.desk import Desk
 from booking.usecases.ports import REFUSALS
+from booking.usecases.record import Begun
 from booking.usecases.refix import aftermath
 from kit.db.claims import Claim
 from kit.db.uow import Tx
@@ -28,16 +30,14 @@ from kit.values.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class Successor:
-    """What the new card is to be: the stop it needs, and whether its link to the old one is shown.
-
-    `certificate` is what the stop rests on, where it was suggested.
-    """
+    """What the new card is to be: the stop it needs, whether its link to the old one is shown, and what it is
+    decided upon."""
 
     plan: StopPlan
     refix: Refix
     linked: bool
     now: datetime
-    certificate: Certificate | None = None
+    decision: Decision
 
 
 async def begin(tx: Tx, old: Appointment, wanted: Successor, claim_key: str) -> Booking:
@@ -60,10 +60,11 @@ async def begin(tx: Tx, old: Appointment, wanted: Successor, claim_key: str) -> 
         supersedes=old.appointment_id,
         linked=wanted.linked,
     )
-    booking = Booking(appointment, plan, None, claim_key, wanted.certificate)
+    booking = Booking(appointment, plan, None, claim_key)
     await failpoint("booking.new_card.before_pending")
     if not await successors.begin(tx, booking, refix):
         raise errors.change_in_progress()
+    await record.note(tx, appointment.appointment_id, wanted.decision)
     return booking
 
 
@@ -85,9 +86,7 @@ async def carry_out(desk: Desk, booking: Booking, claim: Claim) -> Card:
 async def reserve(desk: Desk, tenant: str, booking: Booking) -> Reservation | GiroError:
     """The stop, or the refusal. Raises Unavailable when it is not known whether geo has made it."""
     try:
-        return await desk.ledger.reserve(
-            tenant, booking.appointment.appointment_id, booking.plan, booking.certificate
-        )
+        return await desk.ledger.reserve(tenant, booking.appointment.appointment_id, booking.plan, None)
     except REFUSALS as refusal:
         return refusal
 
@@ -103,7 +102,9 @@ async def supersede(desk: Desk, tenant: str, booking: Booking, stop: Reservation
             return None
         refix = await successors.refix_of(tx, new.appointment_id)
         old = await successors.lock_old(tx, new, refix.old_state_id)
-        await aftermath.superseded(tx, old, new, refix)
+        for told in await aftermath.superseded(tx, old, new, refix):
+            made = stop if told.after is new else None
+            await record.keep(tx, told, Begun(new.appointment_id, made))
         card = Card(new, stop.leg_before, stop.leg_after)
         await tx.answer_claim(booking.claim_key, answers.from_card(card))
         await failpoint("booking.new_card.before_commit")

@@ -1,22 +1,24 @@
 """Fixes an appointment again for an operator, by the same rules from every screen (R-030, R-039, R-046)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
+from booking.domain import decision as decisions
 from booking.domain import errors, refix, veil
 from booking.domain.appointment import Appointment, Card, Move, MoveKind, require_movable
+from booking.domain.decision import Shown, SlotSource
 from booking.domain.grounds import Grounds
-from booking.domain.itinerary import Certificate, StopPlan
+from booking.domain.itinerary import StopPlan
 from booking.domain.policies import require_refixable
 from booking.domain.refix import Decision, Form, Screen
 from booking.domain.refix_modes import Policy
-from booking.domain.refix_parameters import MOVES_OWNERSHIP, SHOW_LINK
+from booking.domain.refix_parameters import MOVES_OWNERSHIP, REFIXING, SHOW_LINK
 from booking.domain.refix_writes import Refix
 from booking.storage import answers, appointments, moves, policies, recalls
 from booking.storage.bookings import Booking
-from booking.usecases import move_stop
+from booking.usecases import move_stop, record
 from booking.usecases.desk import Desk
-from booking.usecases.move_stop import PendingMove
+from booking.usecases.move_stop import PendingMove, Planned
 from booking.usecases.reach import reach
 from booking.usecases.refix import new_card
 from booking.usecases.refix.list_recalls import sees_private
@@ -98,7 +100,7 @@ async def _refixed(desk: Desk, command: RefixAppointment) -> Card:
 async def _begin(desk: Desk, command: RefixAppointment) -> PendingMove | Booking | Card:
     async with desk.db.uow(caller().tenant, command.claim) as tx:
         if tx.duplicate:
-            return await _earlier(desk, tx, command)
+            return await _earlier(desk, tx, command.claim)
         appointment = await appointments.lock(tx, command.appointment_id)
         reach().require_campaign(appointment.campaign_id)
         await failpoint("booking.refix.before_decide")
@@ -108,40 +110,26 @@ async def _begin(desk: Desk, command: RefixAppointment) -> PendingMove | Booking
         offered = _form(policy, appointment)
         chosen = command.choices
         decision = refix.decide(offered, chosen.new_card, chosen.state_id, policy.states)
-        plan, grounds = await _plan(desk, tx, appointment, command.slot)
-        certificate = _certificate(desk, grounds, command.slot)
+        planned, shown = await _plan(desk, tx, appointment, command.slot)
+        why = _why(policy, appointment, planned, (chosen, shown))
         writes = _writes(policy, appointment, (offered, decision), chosen)
         if decision.new_card:
             linked = bool(policy.parameters[SHOW_LINK])
-            wanted = Successor(plan, writes, linked, grounds.now, certificate)
+            wanted = Successor(planned.plan, writes, linked, planned.grounds.now, why)
             booking = await new_card.begin(tx, appointment, wanted, command.claim.key)
             tx.refer(booking.appointment.appointment_id)
             return booking
-        begun = await _begin_move(tx, appointment, plan, writes, command.claim)
-        return replace(begun, certificate=certificate)
+        pending = await _begin_move(tx, appointment, planned.plan, writes, command.claim)
+        await record.note(tx, pending.move.move_id, why)
+        return pending
 
 
-async def _earlier(desk: Desk, tx: Tx, command: RefixAppointment) -> PendingMove | Booking | Card:
+async def _earlier(desk: Desk, tx: Tx, claim: Claim) -> PendingMove | Booking | Card:
     if tx.first_answer is not None:
         return answers.card(tx.first_answer)
-    begun: PendingMove | Booking | Card
     if tx.claim_ref and tx.claim_ref.startswith("apt_"):
-        begun = await new_card.begun_by(tx, command.claim)
-    else:
-        begun = await move_stop.earlier(desk, tx)
-    if isinstance(begun, Card):
-        return begun
-    appointment = await appointments.get(tx, command.appointment_id)
-    grounds = await move_stop.grounds_of(desk, tx, appointment, begun.plan.agent_id)
-    return replace(begun, certificate=_certificate(desk, grounds, command.slot))
-
-
-def _certificate(desk: Desk, grounds: Grounds, slot: "str | Time") -> Certificate | None:
-    """What a suggested start rests on; it comes with the request each time."""
-    if isinstance(slot, Time):
-        return None
-    suggested = desk.slot_tokens.read(caller().tenant, slot)
-    return suggested.certified(grounds.parameters.slot_token_ttl)
+        return await new_card.begun_by(tx, claim)
+    return await move_stop.earlier(desk, tx)
 
 
 async def _begin_move(
@@ -152,6 +140,23 @@ async def _begin_move(
     await moves.begin(tx, move, claim.key)
     tx.refer(move.move_id)
     return PendingMove(move, plan)
+
+
+def _why(
+    policy: Policy, appointment: Appointment, planned: Planned, chosen: tuple[Choices, Shown | None]
+) -> decisions.Decision:
+    """What the re-fix is decided upon: the present outcome, its mode, and the parameters of both."""
+    choices, shown = chosen
+    source = SlotSource.CHOSEN_TIME if shown is None else SlotSource.SUGGESTION
+    return record.by_policy(
+        record.who(choices.screen.value if choices.screen else ""),
+        policy.parameters,
+        (*move_stop.ASKED, *REFIXING),
+        planned.grounds.campaign,
+        rules=record.refix_rules(policy, appointment.outcome_state_id),
+        slot_source=source,
+        shown=shown,
+    )
 
 
 def _form(policy: Policy, appointment: Appointment) -> Form:
@@ -185,7 +190,10 @@ async def _require_mine(tx: Tx, appointment: Appointment) -> None:
         raise NotAllowed(Reason.OUT_OF_SCOPE, "the recall of this appointment is another operator's")
 
 
-async def _plan(desk: Desk, tx: Tx, appointment: Appointment, slot: "str | Time") -> tuple[StopPlan, Grounds]:
+async def _plan(
+    desk: Desk, tx: Tx, appointment: Appointment, slot: "str | Time"
+) -> tuple[Planned, Shown | None]:
+    shown = None
     if isinstance(slot, Time):
         agent_id, start = slot.agent_id or appointment.agent_id, slot.start
         grounds = await move_stop.grounds_of(desk, tx, appointment, agent_id)
@@ -201,10 +209,11 @@ async def _plan(desk: Desk, tx: Tx, appointment: Appointment, slot: "str | Time"
             raise errors.invalid("slot_token", "was found for another visit")
         if not same_length:
             raise errors.invalid("slot_token", "is not as long as the appointment")
-    return _checked(grounds, appointment, agent_id, start), grounds
+        shown = suggested.shown
+    return _checked(grounds, appointment, agent_id, start), shown
 
 
-def _checked(grounds: Grounds, appointment: Appointment, agent_id: str, start: datetime) -> StopPlan:
+def _checked(grounds: Grounds, appointment: Appointment, agent_id: str, start: datetime) -> Planned:
     if not grounds.agent_works:
         raise errors.agent_not_in_campaign(agent_id, "time.agent_id")
     require_refixable(grounds.now, start, grounds.parameters.lead_time_of_postponement)

@@ -14,16 +14,17 @@ from prometheus_client import Counter
 
 from booking.domain import errors
 from booking.domain.appointment import LIVE, Appointment, Move, MoveKind
+from booking.domain.decision import Decision, SlotSource
 from booking.domain.itinerary import StopPlan
 from booking.domain.outcomes import Recall
 from booking.domain.policies import require_refixable
 from booking.domain.refix_modes import Procedure, Work
-from booking.domain.refix_parameters import SHOW_LINK
+from booking.domain.refix_parameters import REFIXING, SHOW_LINK
 from booking.domain.refix_writes import Refix
 from booking.storage import appointments, moves, outcomes, policies, refix_requests
 from booking.storage.bookings import Booking
 from booking.storage.refix_requests import RefixRequest
-from booking.usecases import move_stop
+from booking.usecases import move_stop, record
 from booking.usecases.desk import Desk
 from booking.usecases.refix import aftermath, new_card
 from booking.usecases.refix.exceptions import Failure, raise_exception
@@ -144,11 +145,13 @@ async def _begin_move(job: _Job) -> tuple[Move, StopPlan] | None:
         appointment = await _taken(tx, job)
         if appointment is None:
             return None
-        plan = await _plan(job, tx, appointment)
+        planned = await _plan(job, tx, appointment)
+        plan = planned.plan
         writes = await _writes(job, tx, appointment, state_id=job.procedure.state_id)
         move_id = new_id("mov")
         move = Move(move_id, appointment.appointment_id, MoveKind.REFIX, plan.agent_id, plan.window, writes)
         await moves.begin(tx, move, job.claim.key)
+        await record.note(tx, move_id, await _why(job, tx, appointment, planned))
         await refix_requests.start(tx, job.request, move_id)
         await failpoint("booking.procedure.before_commit")
     return move, plan
@@ -175,10 +178,12 @@ async def _begin_card(job: _Job) -> Booking | None:
         old = await _taken(tx, job)
         if old is None:
             return None
-        plan = await _plan(job, tx, old)
+        planned = await _plan(job, tx, old)
         policy = await policies.load(tx, old.campaign_id)
         writes = await _writes(job, tx, old, old_state_id=job.procedure.state_id)
-        wanted = Successor(plan, writes, bool(policy.parameters[SHOW_LINK]), await tx.now())
+        why = await _why(job, tx, old, planned)
+        linked = bool(policy.parameters[SHOW_LINK])
+        wanted = Successor(planned.plan, writes, linked, await tx.now(), why)
         booking = await new_card.begin(tx, old, wanted, job.claim.key)
         await refix_requests.start(tx, job.request, booking.appointment.appointment_id)
         await failpoint("booking.procedure.before_commit")
@@ -202,13 +207,27 @@ async def _taken(tx: Tx, job: _Job) -> Appointment | None:
     return appointment
 
 
-async def _plan(job: _Job, tx: Tx, appointment: Appointment) -> StopPlan:
+async def _plan(job: _Job, tx: Tx, appointment: Appointment) -> move_stop.Planned:
     """The stop at the agent's date. Raises LEAD_TIME once that is past, AGENT_NOT_IN_CAMPAIGN."""
     grounds = await move_stop.grounds_of(job.desk, tx, appointment, appointment.agent_id)
     if not grounds.agent_works:
         raise errors.agent_not_in_campaign(appointment.agent_id)
     require_refixable(grounds.now, job.request.refix_at, None)
     return move_stop.new_plan(grounds, appointment, appointment.agent_id, job.request.refix_at)
+
+
+async def _why(job: _Job, tx: Tx, appointment: Appointment, planned: move_stop.Planned) -> Decision:
+    """What the procedure decides upon: itself, the outcome, the mode, and the parameters."""
+    policy = await policies.load(tx, appointment.campaign_id)
+    row = record.rule("procedure", job.procedure.procedure_id, job.procedure)
+    return record.by_policy(
+        record.procedure(job.procedure.procedure_id),
+        policy.parameters,
+        REFIXING,
+        planned.grounds.campaign,
+        rules=(*record.refix_rules(policy, appointment.outcome_state_id), row),
+        slot_source=SlotSource.AGENTS_DATE,
+    )
 
 
 async def _writes(

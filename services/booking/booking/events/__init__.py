@@ -1,30 +1,34 @@
 """Everything that booking publishes, on `giro.evt.<tenant>.booking.v1.<event>`, in order per appointment."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
-from google.protobuf.timestamp_pb2 import Timestamp
+from google.protobuf.message import Message
 
 from booking.domain.annulment import AnnulmentClaim
 from booking.domain.appointment import Appointment, Change, MoveKind, State
 from booking.domain.document import Document
 from booking.domain.package import Level, Package
 from booking.domain.refix import OperatorRecall
+from booking.domain.replay import Happened, Paint
 from booking.domain.waitlist import Entry, Offer
+from booking.events.kept import ToldChange
+from booking.events.kept import instant as _instant
+from booking.events.kept import snapshot as _snapshot
 from giro.booking.v1 import annulment_events_pb2 as annulment_pb
 from giro.booking.v1 import booking_events_pb2 as pb
+from giro.booking.v1 import booking_pb2
 from giro.booking.v1 import document_events_pb2 as document_pb
 from giro.booking.v1 import package_events_pb2 as package_pb
 from giro.booking.v1 import waitlist_events_pb2 as waitlist_pb
 from kit.db.uow import Tx
 
-BOOKED = "appointment_booked"
-CONFIRMED = "appointment_confirmed"
-POSTPONED = "appointment_postponed"
-REASSIGNED = "appointment_reassigned"
-CANCELLED = "appointment_cancelled"
+BOOKED = Happened.BOOKED.value
+CONFIRMED = Happened.CONFIRMED.value
+POSTPONED = Happened.POSTPONED.value
+REASSIGNED = Happened.REASSIGNED.value
+CANCELLED = Happened.CANCELLED.value
 FAILED = "appointment_failed"
-OUTCOME_SET = "appointment_outcome_set"
+OUTCOME_SET = Happened.OUTCOME_SET.value
 NOTED = "appointment_noted"
 ANNULMENT_CLAIMED = "annulment_claimed"
 ANNULMENT_DECIDED = "annulment_decided"
@@ -32,54 +36,63 @@ WAITLIST_OFFERED = "waitlist_offered"
 DOCUMENT_ADDED = "document_added"
 PACKAGE_RENEWED = "package_renewed"
 PACKAGE_RECOVERED = "package_recovered"
-REFIXED = "appointment_refixed"
-SUPERSEDED = "appointment_superseded"
+REFIXED = Happened.REFIXED.value
+SUPERSEDED = Happened.SUPERSEDED.value
 RECALL_CREATED = "recall_created"
 RECALL_RELEASED = "recall_released"
 RECALL_CLOSED = "recall_closed"
 REFIX_EXCEPTION_RAISED = "refix_exception_raised"
 
 
-def booked(tx: Tx, appointment: Appointment) -> None:
+def booked(tx: Tx, appointment: Appointment) -> ToldChange:
     """TO_CONFIRM, with its stop."""
     message = pb.AppointmentBooked(appointment=_snapshot(appointment))
-    tx.emit(BOOKED, appointment.appointment_id, message)
+    return _told(tx, Happened.BOOKED, appointment, message)
 
 
-def confirmed(tx: Tx, appointment: Appointment) -> None:
+def confirmed(tx: Tx, appointment: Appointment) -> ToldChange:
     """Confirmed."""
     message = pb.AppointmentConfirmed(appointment=_snapshot(appointment))
-    tx.emit(CONFIRMED, appointment.appointment_id, message)
+    return _told(tx, Happened.CONFIRMED, appointment, message)
 
 
-def moved(tx: Tx, kind: MoveKind, change: Change) -> None:
+def moved(tx: Tx, kind: MoveKind, change: Change) -> ToldChange:
     """Postponed or reassigned."""
-    if kind is MoveKind.POSTPONE:
-        postponed(tx, change)
-    else:
-        reassigned(tx, change)
+    return postponed(tx, change) if kind is MoveKind.POSTPONE else reassigned(tx, change)
 
 
-def postponed(tx: Tx, change: Change) -> None:
+def postponed(tx: Tx, change: Change) -> ToldChange:
     """To a later start."""
     message = pb.AppointmentPostponed(
         appointment=_snapshot(change.after), previous_start=_instant(change.before.window.start)
     )
-    tx.emit(POSTPONED, change.after.appointment_id, message)
+    return _told(tx, Happened.POSTPONED, change.after, message)
 
 
-def reassigned(tx: Tx, change: Change) -> None:
-    """To another agent."""
+def reassigned(tx: Tx, change: Change) -> ToldChange:
+    """To another agent, perhaps at another start."""
     message = pb.AppointmentReassigned(
-        appointment=_snapshot(change.after), previous_agent_id=change.before.agent_id
+        appointment=_snapshot(change.after),
+        previous_agent_id=change.before.agent_id,
+        previous_start=_instant(change.before.window.start),
     )
-    tx.emit(REASSIGNED, change.after.appointment_id, message)
+    return _told(tx, Happened.REASSIGNED, change.after, message)
 
 
-def cancelled(tx: Tx, appointment: Appointment) -> None:
+def cancelled(tx: Tx, appointment: Appointment) -> ToldChange:
     """Cancelled; geo frees the stop on it."""
     message = pb.AppointmentCancelled(appointment=_snapshot(appointment))
-    tx.emit(CANCELLED, appointment.appointment_id, message)
+    return _told(tx, Happened.CANCELLED, appointment, message)
+
+
+def colour_changed(tx: Tx, appointment: Appointment, paint: Paint) -> ToldChange:
+    """What reminders brought is shown otherwise."""
+    message = pb.AppointmentColourChanged(
+        appointment=_snapshot(appointment),
+        colour=booking_pb2.ReminderColour.Value(f"REMINDER_COLOUR_{paint.colour or 'UNSPECIFIED'}"),
+        start=_instant(paint.start),
+    )
+    return _told(tx, Happened.COLOUR_CHANGED, appointment, message)
 
 
 def failed(tx: Tx, appointment_id: str, campaign_id: str) -> None:
@@ -88,14 +101,14 @@ def failed(tx: Tx, appointment_id: str, campaign_id: str) -> None:
     tx.emit(FAILED, appointment_id, message)
 
 
-def outcome_set(tx: Tx, appointment: Appointment) -> None:
+def outcome_set(tx: Tx, appointment: Appointment) -> ToldChange:
     """What became of the visit."""
     message = pb.AppointmentOutcomeSet(
         appointment=_snapshot(appointment),
         state_id=appointment.outcome_state_id,
         held=appointment.state is State.HELD,
     )
-    tx.emit(OUTCOME_SET, appointment.appointment_id, message)
+    return _told(tx, Happened.OUTCOME_SET, appointment, message)
 
 
 def noted(tx: Tx, appointment: Appointment) -> None:
@@ -199,7 +212,7 @@ def _claim(claim: AnnulmentClaim) -> annulment_pb.AnnulmentSnapshot:
     )
 
 
-def refixed(tx: Tx, change: Change, mode_id: str) -> None:
+def refixed(tx: Tx, change: Change, mode_id: str) -> ToldChange:
     """The same card has a new start."""
     message = pb.AppointmentRefixed(
         appointment=_snapshot(change.after),
@@ -207,15 +220,15 @@ def refixed(tx: Tx, change: Change, mode_id: str) -> None:
         previous_agent_id=change.before.agent_id,
         mode_id=mode_id,
     )
-    tx.emit(REFIXED, change.after.appointment_id, message)
+    return _told(tx, Happened.REFIXED, change.after, message)
 
 
-def superseded(tx: Tx, appointment: Appointment) -> None:
+def superseded(tx: Tx, appointment: Appointment) -> ToldChange:
     """A new card took its place; geo frees the stop on it."""
     message = pb.AppointmentSuperseded(
         appointment=_snapshot(appointment), superseded_by=appointment.superseded_by or ""
     )
-    tx.emit(SUPERSEDED, appointment.appointment_id, message)
+    return _told(tx, Happened.SUPERSEDED, appointment, message)
 
 
 def recall_created(tx: Tx, recall: OperatorRecall) -> None:
@@ -253,20 +266,6 @@ def _recall(tx: Tx, event: str, recall: OperatorRecall) -> None:
     tx.emit(event, recall.appointment_id, message)
 
 
-def _snapshot(appointment: Appointment) -> pb.AppointmentSnapshot:
-    return pb.AppointmentSnapshot(
-        appointment_id=appointment.appointment_id,
-        campaign_id=appointment.campaign_id,
-        contact_id=appointment.contact_id,
-        agent_id=appointment.agent_id,
-        start=_instant(appointment.window.start),
-        end=_instant(appointment.window.end),
-        version=appointment.version,
-        happened_at=_instant(appointment.updated_at),
-    )
-
-
-def _instant(moment: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp
+def _told(tx: Tx, happened: Happened, appointment: Appointment, message: Message) -> ToldChange:
+    event_id = tx.emit(happened.value, appointment.appointment_id, message)
+    return ToldChange(event_id, happened, tx.events[-1].payload, appointment)

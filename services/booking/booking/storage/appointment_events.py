@@ -1,0 +1,148 @@
+"""The events of appointments, kept as they were told: append only, one a version, in the changes' order."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+from psycopg.types.json import Jsonb
+from pydantic import TypeAdapter
+from sqlalchemy import text
+
+from booking.domain.decision import Decision
+from booking.domain.itinerary import Leg
+from kit.db.uow import Tx
+from kit.values.latlng import LatLng
+
+_DECISION: TypeAdapter[Decision] = TypeAdapter(Decision)
+
+_NOTE = text(
+    """
+    INSERT INTO booking.decisions (tenant_id, change_id, decision) VALUES (:tenant, :change, :decision)
+    """
+)
+
+_ADD = text(
+    """
+    INSERT INTO booking.appointment_events
+        (tenant_id, appointment_id, event_id, event, made_version, payload, personal, change_id, decision,
+         legs)
+    VALUES (:tenant, :appointment, :event_id, :event, :version, :payload, :personal, :change, :decision,
+            :legs)
+    """
+)
+
+_OF = text(
+    """
+    SELECT e.appointment_id, e.entry, e.event_id, e.event, e.payload, e.personal, e.legs,
+           coalesce(e.decision, d.decision) AS decision, h.decision AS held
+    FROM booking.appointment_events e
+    LEFT JOIN booking.decisions d ON d.tenant_id = e.tenant_id AND d.change_id = e.change_id
+    LEFT JOIN booking.decisions h
+           ON h.tenant_id = e.tenant_id AND h.change_id = nullif(d.decision ->> 'hold_id', '')
+    WHERE e.tenant_id = :tenant AND e.appointment_id = ANY (CAST(:appointments AS text[]))
+    ORDER BY e.appointment_id, e.entry
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event to keep: the bytes that are sent, what is personal, and how it came to be.
+
+    `made_version` is None where the version stays. The decision is either given, or was noted under
+    `change_id` when the change began. `legs` are those that the ledger promised, before and after.
+    """
+
+    appointment_id: str
+    event_id: str
+    event: str
+    made_version: int | None
+    payload: bytes
+    personal: dict[str, Any]
+    change_id: str = ""
+    decision: Decision | None = None
+    legs: tuple[Leg | None, Leg | None] = (None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEvent:
+    """A kept event. `decision` is None where none was noted; `held` is the one noted with its hold."""
+
+    appointment_id: str
+    event_id: str
+    event: str
+    payload: bytes
+    personal: dict[str, Any]
+    decision: Decision | None
+    held: Decision | None
+    legs: tuple[Leg | None, Leg | None]
+
+
+async def note(tx: Tx, change_id: str, decision: Decision) -> None:
+    """Keeps what a change that begins was decided upon."""
+    await tx.run(_NOTE, {"tenant": tx.tenant, "change": change_id, "decision": _packed(decision)})
+
+
+async def add(tx: Tx, event: Event) -> None:
+    """Keeps an event; its appointment's row is locked by the caller, so that the order is the changes'."""
+    params = {
+        "tenant": tx.tenant,
+        "appointment": event.appointment_id,
+        "event_id": event.event_id,
+        "event": event.event,
+        "version": event.made_version,
+        "payload": event.payload,
+        "personal": Jsonb(event.personal),
+        "change": event.change_id or None,
+        "decision": None if event.decision is None else _packed(event.decision),
+        "legs": None if event.legs == (None, None) else Jsonb([_leg(leg) for leg in event.legs]),
+    }
+    await tx.run(_ADD, params)
+
+
+async def of(tx: Tx, appointment_ids: Sequence[str]) -> Sequence[KeptEvent]:
+    """The kept events of these appointments, in the order in which they happened to each."""
+    params = {"tenant": tx.tenant, "appointments": list(appointment_ids)}
+    return [_kept(row) for row in await tx.run(_OF, params)]
+
+
+def _packed(decision: Decision) -> Jsonb:
+    return Jsonb(_DECISION.dump_python(decision, mode="json", exclude_defaults=True))
+
+
+def _kept(row: Any) -> KeptEvent:
+    legs = row.legs or (None, None)
+    return KeptEvent(
+        appointment_id=row.appointment_id,
+        event_id=row.event_id,
+        event=row.event,
+        payload=bytes(row.payload),
+        personal=row.personal,
+        decision=None if row.decision is None else _DECISION.validate_python(row.decision),
+        held=None if row.held is None else _DECISION.validate_python(row.held),
+        legs=(_read_leg(legs[0]), _read_leg(legs[1])),
+    )
+
+
+def _leg(leg: Leg | None) -> dict[str, Any] | None:
+    if leg is None:
+        return None
+    seconds = {"travel": int(leg.travel.total_seconds()), "buffer": int(leg.buffer.total_seconds())}
+    return {**asdict(leg), **seconds, "from_point": _key(leg.from_point), "to_point": _key(leg.to_point)}
+
+
+def _read_leg(stored: dict[str, Any] | None) -> Leg | None:
+    if stored is None:
+        return None
+    seconds = {name: timedelta(seconds=stored[name]) for name in ("travel", "buffer")}
+    points = {name: _point(stored[name]) for name in ("from_point", "to_point")}
+    return Leg(**{**stored, **seconds, **points})
+
+
+def _key(point: LatLng | None) -> int | None:
+    return None if point is None else point.key
+
+
+def _point(key: int | None) -> LatLng | None:
+    return None if key is None else LatLng.from_key(key)
