@@ -9,8 +9,8 @@ Rows are locked in one order: the series, its appointments by number, their camp
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from booking import events
@@ -19,7 +19,7 @@ from booking.domain.appointment import Appointment, State
 from booking.domain.campaign import zone
 from booking.domain.decision import Decision, SlotSource
 from booking.domain.grounds import Grounds
-from booking.domain.itinerary import StopPlan
+from booking.domain.itinerary import Reservation, StopPlan
 from booking.domain.parameters import LEAD_TIME, REVEAL_AGENT
 from booking.domain.policies import require_allowed
 from booking.domain.refusal import Refusal
@@ -57,6 +57,14 @@ class CreateSeries:
     claim: Claim
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the ledger said: what does not fit, and the stops that it made, by appointment."""
+
+    conflicts: Sequence[Conflict]
+    stops: Mapping[str, Reservation]
+
+
 class _Overtaken(Exception):
     """The reconciler gave an occurrence up before all could be decided."""
 
@@ -74,9 +82,10 @@ async def create_series(desk: Desk, command: CreateSeries) -> Series:
         return begun
     await failpoint("booking.series.after_pending")
     plans = await _plans(desk, begun)
-    conflicts = [*begun.conflicts, *await _reserve_in_time(desk, begun, plans)]
+    asked = await _reserve_in_time(desk, begun, plans)
     await failpoint("booking.series.after_reserve")
-    return await _decide(desk, begun.series_id, sorted(conflicts, key=lambda each: each.number))
+    conflicts = sorted([*begun.conflicts, *asked.conflicts], key=lambda each: each.number)
+    return await _decide(desk, begun.series_id, replace(asked, conflicts=conflicts))
 
 
 async def give_up(desk: Desk, tenant: str, series_id: str) -> bool:
@@ -178,8 +187,8 @@ async def _plans(desk: Desk, begun: Series) -> dict[int, StopPlan]:
     }
 
 
-async def _reserve_in_time(desk: Desk, begun: Series, plans: dict[int, StopPlan]) -> list[Conflict]:
-    """All that does not fit. Raises Unavailable when the ledger did not answer in time for all."""
+async def _reserve_in_time(desk: Desk, begun: Series, plans: dict[int, StopPlan]) -> _Asked:
+    """What the ledger says of all. Raises Unavailable when the ledger did not answer in time for all."""
     try:
         async with asyncio.timeout(desk.series_within.total_seconds()):
             return await _reserve(desk, begun, plans)
@@ -188,27 +197,28 @@ async def _reserve_in_time(desk: Desk, begun: Series, plans: dict[int, StopPlan]
         raise claimed.outcome_unknown(unknown) from None
 
 
-async def _reserve(desk: Desk, begun: Series, plans: dict[int, StopPlan]) -> list[Conflict]:
+async def _reserve(desk: Desk, begun: Series, plans: dict[int, StopPlan]) -> _Asked:
     """Asks for every stop, the ones after a refused one too, so that all conflicts are told."""
-    conflicts = []
+    conflicts, stops = [], {}
     for number, appointment in begun.appointments:
+        ident = appointment.appointment_id
         try:
-            await desk.ledger.reserve(caller().tenant, appointment.appointment_id, plans[number], None)
+            stops[ident] = await desk.ledger.reserve(caller().tenant, ident, plans[number], None)
         except REFUSALS as refusal:
             conflicts.append(Conflict(number, appointment.window.start, Refusal.of(refusal)))
         except Unavailable as unknown:
             raise claimed.outcome_unknown(unknown) from unknown
-    return conflicts
+    return _Asked(conflicts, stops)
 
 
-async def _decide(desk: Desk, series_id: str, conflicts: Sequence[Conflict]) -> Series:
-    if not conflicts:
+async def _decide(desk: Desk, series_id: str, asked: _Asked) -> Series:
+    if not asked.conflicts:
         try:
-            return await _book(desk, series_id)
+            return await _book(desk, series_id, asked.stops)
         except _Overtaken:
             pass
     async with desk.db.uow(caller().tenant) as tx:
-        await _refuse(tx, series_id, conflicts)
+        await _refuse(tx, series_id, asked.conflicts)
         return await series.get(tx, series_id)
 
 
@@ -226,7 +236,7 @@ async def _refuse(tx: Tx, series_id: str, conflicts: Sequence[Conflict]) -> bool
     return True
 
 
-async def _book(desk: Desk, series_id: str) -> Series:
+async def _book(desk: Desk, series_id: str, stops: Mapping[str, Reservation]) -> Series:
     async with desk.db.uow(caller().tenant) as tx:
         found = await series.get(tx, series_id, lock=True)
         if found.state is not SeriesState.PENDING:
@@ -235,7 +245,8 @@ async def _book(desk: Desk, series_id: str) -> Series:
             booked = await bookings.decide_booked(tx, appointment.appointment_id)
             if booked is None:
                 raise _Overtaken
-            await record.keep(tx, events.booked(tx, booked), Begun(booked.appointment_id))
+            begun = Begun(booked.appointment_id, stops[booked.appointment_id])
+            await record.keep(tx, events.booked(tx, booked), begun)
         await series.decide(tx, series_id, SeriesState.CREATED, ())
         await failpoint("booking.series.before_commit")
         return await series.get(tx, series_id)

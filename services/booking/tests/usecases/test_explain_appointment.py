@@ -16,6 +16,7 @@ from booking.transport.explanation_messages import explanation as as_message
 from booking.usecases.book_appointment import BookAppointment, HeldSlot, TokenSlot, book_appointment
 from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
 from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_appointment
+from booking.usecases.create_series import CreateSeries, create_series
 from booking.usecases.explain_appointment import Explanation, explain_appointment
 from booking.usecases.hear_answer import Heard, hear_answer
 from booking.usecases.hold_slot import HoldSlot, hold_slot
@@ -162,6 +163,19 @@ async def test_procedures_and_customers_choose_too(house: House) -> None:
     )
     assert cancelled.decision.parameters[0].name == "decline_cancels"
     assert as_message(await explained(house, card.appointment_id)).changes[2].chosen_by.channel == 4
+
+
+async def test_each_of_a_series_tells_its_series_and_its_drives(house: House) -> None:
+    campaign = await house.campaign()
+    contact = await house.contact(campaign)
+    where = campaign.campaign_id, contact, house.agents[0], soon(48), VISIT
+    made = await create_series(house.desk, CreateSeries(*where, 7, 3, "", claim()))
+    for _, appointment in made.appointments:
+        (booked,) = (await explained(house, appointment.appointment_id)).changes
+        assert booked.decision is not None
+        assert booked.decision.chooser.by == f"series {made.series_id}"
+        assert booked.legs == (LEG, LEG)
+    assert len(made.appointments) == 3
 
 
 async def test_a_move_that_the_reconciler_finished_is_its_beginners(house: House) -> None:
