@@ -365,7 +365,7 @@ class Party:
 async def parties(stack: Stack) -> AsyncIterator[tuple[Party, Party]]:
     """Whoever asks, and whoever owns the ids."""
     channels = {name: grpc.aio.insecure_channel(stack.urls.targets[name]) for name in set(SERVICES.values())}
-    asking, owner = [await _party(stack, channels) for _ in range(2)]
+    asking, owner = [await make_party(stack, channels) for _ in range(2)]
     yield asking, owner
     for party in (asking, owner):
         await party.world.close()
@@ -373,7 +373,8 @@ async def parties(stack: Stack) -> AsyncIterator[tuple[Party, Party]]:
         await channel.close()
 
 
-async def _party(stack: Stack, channels: dict[str, grpc.aio.Channel]) -> Party:
+async def make_party(stack: Stack, channels: dict[str, grpc.aio.Channel]) -> Party:
+    """A tenant with one of everything; `scope_id` is a second campaign of its own."""
     world = await World.make(stack)
     second_campaign = await world.make_campaign(10)
     party = Party(stack, channels, world, {"scope_id": second_campaign, "campaign_id": world.campaign})
