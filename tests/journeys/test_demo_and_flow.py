@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 import pytest_asyncio
 
 from allinone import demo, transcript
-from allinone.demo import days
+from allinone.demo import days, extras
 from allinone.demo.calls import Services
 from allinone.demo.ids import DemoIds
 from allinone.stack import Stack
@@ -69,6 +71,37 @@ async def test_a_load_that_was_cut_off_goes_on_where_it_was(
     assert await _owned(stack, loaded) == before >= loaded.booked
 
 
+async def test_every_part_has_something_to_show(stack: Stack, loaded: DemoIds) -> None:
+    home, administrator = loaded.tenants["voce"], loaded.users["administrator"]
+    campaign_id = home.campaigns["solar"]
+    async with httpx2.AsyncClient(base_url=stack.urls.gateway, timeout=60, trust_env=False) as http:
+        signing = {"email": administrator.email, "password": administrator.password}
+        token = (await http.post("/v1/sessions", json=signing)).json()["accessToken"]
+
+        async def get(path: str) -> Any:
+            return (await http.get(path, headers={"authorization": f"Bearer {token}"})).json()
+
+        zones = (await get("/v1/zones"))["zones"]
+        waits = (await get(f"/v1/campaigns/{campaign_id}/waitlist"))["entries"]
+        claims = (await get("/v1/annulmentClaims"))["claims"]
+        away = (await get(f"/v1/unavailabilities?agentId={home.agents['a11']}"))["unavailabilities"]
+        zoned = await get(f"/v1/agents/{home.agents['a02']}")
+        quota = await get(f"/v1/travelParameters/max_visits_per_day?agentId={home.agents['a09']}")
+        series = await get(f"/v1/agents/{home.agents['a10']}/calendar")
+
+    assert [sorted(each.keys() & {"area", "postcodes", "travelBand"}) for each in zones] == [
+        ["area"],
+        ["postcodes"],
+        ["travelBand"],
+    ]
+    assert len(zoned["zoneIds"]) == 2
+    assert quota["value"] == "4"
+    assert [each["state"] for each in waits] == ["WAITLIST_STATE_WAITING"]
+    assert [each["state"] for each in claims] == ["CLAIM_STATE_OPEN"]
+    assert len(away) == 1
+    assert series["ics"].count("maintenance") == extras.SERIES_TIMES
+
+
 async def test_the_lead_time_holds_again_after_the_load(stack: Stack, loaded: DemoIds) -> None:
     administrator = loaded.users["administrator"]
     async with Services(stack.urls.targets) as services:
@@ -100,6 +133,11 @@ async def test_the_flow_plays_and_plays_again(
             "the phone rang, key 1: the calendar is green, confirmed",
             "a week of reminders in",
             *(f"mode-{number}: from" for number in range(1, 6)),
+            "contract.pdf, application/pdf, version 1: back byte for byte",
+            "the same calendar shows it CANCELLED",
+            "is offered",
+            "a recount of the history says the same",
+            "the address is revoked: 404",
             "404 NOT_FOUND",
             "newest first: cancelled",
             "0 violations",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from allinone.keys import Keys
 from allinone.ports import HOST, NAMES, Ports, variable
@@ -20,11 +21,17 @@ class Installation:
     urls: StackUrls
     roads: str
 
+    @property
+    def documents(self) -> Path:
+        """Where documents lie: each installation's own, for nobody else's sweep."""
+        return self.keys.jwks_file.parents[1] / "documents"
+
 
 def of_process(name: str, outer: Mapping[str, str], made: Installation) -> dict[str, str]:
     """The environment of a service or of `gateway`: the caller's, then the stack's."""
     inherited = {key: value for key, value in outer.items() if key not in FOR_THE_STACK_ONLY}
-    return {**inherited, "PYTHONUNBUFFERED": "1", **_shared(made), **_own(name, made)}
+    defaults = {"GIRO_BOOKING_DOCUMENTS_FOLDER": str(made.documents)} if name == "booking" else {}
+    return {**defaults, **inherited, "PYTHONUNBUFFERED": "1", **_shared(made), **_own(name, made)}
 
 
 def _shared(made: Installation) -> dict[str, str]:

@@ -40,6 +40,7 @@ class Caller:
 
     def __init__(self, gateway_url: str, name: str) -> None:
         self.name = name
+        self.token = ""
         self._http = httpx2.AsyncClient(base_url=gateway_url, timeout=SECONDS, trust_env=False)
         self._console = output.console()
         self._status = 0
@@ -50,6 +51,7 @@ class Caller:
 
     def sign(self, token: str) -> None:
         """Every later call carries the token."""
+        self.token = token
         self._http.headers["authorization"] = f"Bearer {token}"
 
     async def asks(self, path: str, *, told: bool = True) -> Json:

@@ -11,6 +11,7 @@ from allinone.demo.ids import DemoIds, FreeContact, TenantIds
 from allinone.errors import StartFailed
 from allinone.refixing import Refixing
 from allinone.reminding import Reminding
+from allinone.scenes import Scenes
 from allinone.telling import LEAD, Caller, Json, answer, heading, until
 from cli import reading
 from cli.show import day as shown_day
@@ -38,7 +39,7 @@ class _Flow:
     """The flow with what its steps hand on to each other."""
 
     def __init__(self, gateway_url: str, demo: DemoIds) -> None:
-        self._demo = demo
+        self._demo, self._gateway_url = demo, gateway_url
         self._home: TenantIds = demo.tenants["voce"]
         self._callers = {
             key: Caller(gateway_url, spoken)
@@ -47,7 +48,7 @@ class _Flow:
                 ("operator_solar", "operator 2"),
                 ("agent_supervisor", "supervisor"),
                 ("neighbour_administrator", "neighbour"),
-                ("administrator", "administrator"),
+                ("administrator", "admin"),
             )
         }
         self._operator = self._callers["operator"]
@@ -78,6 +79,7 @@ class _Flow:
             self._lead_time,
             self._remind,
             self._refix,
+            self._besides,
             self._changes,
             self._verify,
         )
@@ -230,6 +232,10 @@ class _Flow:
     async def _refix(self) -> None:
         """Fix again: five visits fall through, each is fixed again in another of the five modes."""
         await Refixing(self._callers["administrator"], self._home).play()
+
+    async def _besides(self) -> None:
+        """Beside booking: a document, a calendar feed, somebody who waits for a time, the counters box."""
+        await Scenes(self._callers["administrator"], self._home, self._gateway_url).play()
 
     async def _changes(self) -> None:
         """Recent changes: written by events that went through NATS."""

@@ -10,8 +10,17 @@ from grpc_status import rpc_status
 
 from allinone.errors import StartFailed
 from allinone.keys import SERVICES
-from giro.booking.v1 import booking_pb2_grpc
-from giro.geo.v1 import geo_pb2_grpc
+from giro.booking.v1 import (
+    annulments_pb2_grpc,
+    booking_pb2_grpc,
+    documents_pb2,
+    documents_pb2_grpc,
+    outcomes_pb2_grpc,
+    series_pb2_grpc,
+    unavailability_pb2_grpc,
+    waitlist_pb2_grpc,
+)
+from giro.geo.v1 import geo_pb2_grpc, zones_pb2_grpc
 from giro.identity.v1 import identity_pb2, identity_pb2_grpc
 from giro.reminders.v1 import reminders_pb2_grpc
 
@@ -37,8 +46,19 @@ class Services:
         self._channels = {name: grpc.aio.insecure_channel(targets[name]) for name in SERVICES}
         self.identity = identity_pb2_grpc.IdentityServiceStub(self._channels["identity"])
         self.booking = booking_pb2_grpc.BookingServiceStub(self._channels["booking"])
+        self._besides(self._channels["booking"])
         self.geo = geo_pb2_grpc.GeoServiceStub(self._channels["geo"])
+        self.zones = zones_pb2_grpc.ZoneServiceStub(self._channels["geo"])
         self.reminders = reminders_pb2_grpc.RemindersServiceStub(self._channels["reminders"])
+
+    def _besides(self, booking: grpc.aio.Channel) -> None:
+        """Booking's services beside the first."""
+        self.annulments = annulments_pb2_grpc.AnnulmentsServiceStub(booking)
+        self.documents = documents_pb2_grpc.DocumentsServiceStub(booking)
+        self.outcomes = outcomes_pb2_grpc.OutcomesServiceStub(booking)
+        self.series = series_pb2_grpc.SeriesServiceStub(booking)
+        self.unavailability = unavailability_pb2_grpc.UnavailabilityServiceStub(booking)
+        self.waitlist = waitlist_pb2_grpc.WaitlistServiceStub(booking)
 
     async def __aenter__(self) -> Self:
         return self
@@ -70,6 +90,15 @@ class User:
                     raise Refused(error) from error
             await asyncio.sleep(0.05 * 2**attempt)
         raise AssertionError("unreachable")
+
+    async def uploads(self, header: documents_pb2.UploadDocumentHeader, content: bytes) -> Any:
+        """Keeps a document of at most 512 KiB; the same header again gives the same one. Raises Refused."""
+        head = documents_pb2.UploadDocumentRequest(header=header)
+        # a list is read anew at each attempt
+        return await self.call(
+            self.services.documents.UploadDocument,
+            [head, documents_pb2.UploadDocumentRequest(chunk=content)],
+        )
 
 
 def failed(refused: Refused, what: str) -> StartFailed:

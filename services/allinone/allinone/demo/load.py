@@ -36,6 +36,8 @@ class Loaded:
     agents: dict[str, str]
     campaigns: dict[str, str]
     contacts: dict[str, str]
+    appointments: dict[str, str] = field(default_factory=dict)
+    """Ids by the key of who is visited."""
     booked: int = 0
     refused: Counter[str] = field(default_factory=Counter)
 
@@ -118,6 +120,7 @@ class _Booking:
             self._refuse(refused)
         else:
             self._loaded.booked += 1
+            self._loaded.appointments[visit.contact.key] = made.appointment_id
             self._tell()
 
     def _refuse(self, refused: Refused) -> None:

@@ -11,6 +11,7 @@ from allinone.demo import places, tenants
 from allinone.demo.began import Beginnings
 from allinone.demo.calls import Refused, Services, User, failed
 from allinone.demo.days import DAYS, booked_days
+from allinone.demo.extras import CAMPAIGN, Extras
 from allinone.demo.ids import DemoIds, SignIn, TenantIds
 from allinone.demo.load import Loaded, Say, ids_of, load_tenant, load_visits, now_of
 from allinone.demo.model import DemoTenant, DemoUser, DemoVisit
@@ -126,7 +127,14 @@ async def _load_one(
     first_day = began.astimezone(ZoneInfo(tenant.time_zone)).date()
     visits = [visit for visit in booked_days(SEED, tenant, first_day) if visit.start >= began + SOONEST]
     await load_visits(administrator, SEED, visits, loaded, say)
-    return _Part(tenant, loaded, first_day, visits)
+    part = _Part(tenant, loaded, first_day, visits)
+    if tenant.key == FIRST:
+        say("zones, a series, a waiting list, documents, claims")
+        campaign_id = loaded.campaigns[CAMPAIGN]
+        free = [each.contact_id for each in part.ids.free_contacts if each.campaign_id == campaign_id]
+        extras = Extras(administrator, SEED, tenant, loaded, began, free)
+        loaded.booked += await extras.load(visits)
+    return part
 
 
 async def _sign_in(services: Services, user: DemoUser) -> User:
