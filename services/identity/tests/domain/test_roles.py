@@ -6,6 +6,7 @@ from giro.common.v1 import access_pb2
 from identity.domain.roles import Role, RoleGrant, ScopeKind, as_agent, check_grants, limits
 from identity.domain.tenants import PLATFORM_TENANT_ID
 from kit.errors import GiroError, InvalidInput, NotAllowed
+from kit.rpc import context
 
 TENANT = "ten_" + "a" * 32
 BRANCH = "brn_" + "b" * 32
@@ -23,6 +24,15 @@ def test_the_scope_says_how_far_a_grant_reaches() -> None:
     assert RoleGrant(Role.OPERATOR, CAMPAIGN).scope_kind is ScopeKind.CAMPAIGN
     assert RoleGrant(Role.BRANCH_MANAGER, BRANCH).scope_kind is ScopeKind.BRANCH
     assert RoleGrant(Role.AGENT, AGENT).scope_kind is ScopeKind.AGENT
+
+
+def test_scopes_are_called_in_tokens_what_the_other_services_read() -> None:
+    assert [str(kind) for kind in ScopeKind] == [
+        context.TENANT,
+        context.BRANCH,
+        context.CAMPAIGN,
+        context.AGENT,
+    ]
 
 
 @pytest.mark.parametrize(

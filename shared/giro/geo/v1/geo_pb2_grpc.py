@@ -113,6 +113,7 @@ class GeoServiceServicer:
 
     def CreateAgent(self, request, context):
         """Makes an agent with a calendar.
+        Campaigns share agents: it needs a role in the whole tenant, or in a branch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,6 +121,7 @@ class GeoServiceServicer:
 
     def SetAgentCalendar(self, request, context):
         """Replaces an agent's calendar. Refused with CALENDAR_IN_USE when a day that is booked already would change.
+        Campaigns share agents: it needs a role in the whole tenant, or in a branch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -141,6 +143,7 @@ class GeoServiceServicer:
 
     def AddAbsence(self, request, context):
         """Blocks an agent's time. Refused with CALENDAR_IN_USE when visits are booked inside.
+        Campaigns share agents: it needs a role in the whole tenant, or in a branch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -148,6 +151,7 @@ class GeoServiceServicer:
 
     def RemoveAbsence(self, request, context):
         """Gives an agent's blocked time back.
+        Campaigns share agents: it needs a role in the whole tenant, or in a branch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,17 +34,25 @@ class GeoServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> GeoServiceAsyncStub: ...
     CreateAgent: _grpc.UnaryUnaryMultiCallable[_geo_pb2.CreateAgentRequest, _geo_pb2.Agent]
-    """Makes an agent with a calendar."""
+    """Makes an agent with a calendar.
+    Campaigns share agents: it needs a role in the whole tenant, or in a branch.
+    """
     SetAgentCalendar: _grpc.UnaryUnaryMultiCallable[_geo_pb2.SetAgentCalendarRequest, _geo_pb2.Agent]
-    """Replaces an agent's calendar. Refused with CALENDAR_IN_USE when a day that is booked already would change."""
+    """Replaces an agent's calendar. Refused with CALENDAR_IN_USE when a day that is booked already would change.
+    Campaigns share agents: it needs a role in the whole tenant, or in a branch.
+    """
     GetAgent: _grpc.UnaryUnaryMultiCallable[_geo_pb2.GetAgentRequest, _geo_pb2.Agent]
     """One agent."""
     ListAgents: _grpc.UnaryUnaryMultiCallable[_geo_pb2.ListAgentsRequest, _geo_pb2.ListAgentsResponse]
     """Agents of the tenant, by id."""
     AddAbsence: _grpc.UnaryUnaryMultiCallable[_geo_pb2.AddAbsenceRequest, _geo_pb2.Absence]
-    """Blocks an agent's time. Refused with CALENDAR_IN_USE when visits are booked inside."""
+    """Blocks an agent's time. Refused with CALENDAR_IN_USE when visits are booked inside.
+    Campaigns share agents: it needs a role in the whole tenant, or in a branch.
+    """
     RemoveAbsence: _grpc.UnaryUnaryMultiCallable[_geo_pb2.RemoveAbsenceRequest, _geo_pb2.RemoveAbsenceResponse]
-    """Gives an agent's blocked time back."""
+    """Gives an agent's blocked time back.
+    Campaigns share agents: it needs a role in the whole tenant, or in a branch.
+    """
     GetItinerary: _grpc.UnaryUnaryMultiCallable[_geo_pb2.GetItineraryRequest, _geo_pb2.Itinerary]
     """An agent's stops in order with the legs between them. Roles from which a campaign may hide its agents, as operators
     and partners, are told when the agent is busy, without owners, places and legs (GEO-09).
@@ -70,17 +78,25 @@ class GeoServiceAsyncStub(GeoServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateAgent: _aio.UnaryUnaryMultiCallable[_geo_pb2.CreateAgentRequest, _geo_pb2.Agent]  # type: ignore[assignment]
-    """Makes an agent with a calendar."""
+    """Makes an agent with a calendar.
+    Campaigns share agents: it needs a role in the whole tenant, or in a branch.
+    """
     SetAgentCalendar: _aio.UnaryUnaryMultiCallable[_geo_pb2.SetAgentCalendarRequest, _geo_pb2.Agent]  # type: ignore[assignment]
-    """Replaces an agent's calendar. Refused with CALENDAR_IN_USE when a day that is booked already would change."""
+    """Replaces an agent's calendar. Refused with CALENDAR_IN_USE when a day that is booked already would change.
+    Campaigns share agents: it needs a role in the whole tenant, or in a branch.
+    """
     GetAgent: _aio.UnaryUnaryMultiCallable[_geo_pb2.GetAgentRequest, _geo_pb2.Agent]  # type: ignore[assignment]
     """One agent."""
     ListAgents: _aio.UnaryUnaryMultiCallable[_geo_pb2.ListAgentsRequest, _geo_pb2.ListAgentsResponse]  # type: ignore[assignment]
     """Agents of the tenant, by id."""
     AddAbsence: _aio.UnaryUnaryMultiCallable[_geo_pb2.AddAbsenceRequest, _geo_pb2.Absence]  # type: ignore[assignment]
-    """Blocks an agent's time. Refused with CALENDAR_IN_USE when visits are booked inside."""
+    """Blocks an agent's time. Refused with CALENDAR_IN_USE when visits are booked inside.
+    Campaigns share agents: it needs a role in the whole tenant, or in a branch.
+    """
     RemoveAbsence: _aio.UnaryUnaryMultiCallable[_geo_pb2.RemoveAbsenceRequest, _geo_pb2.RemoveAbsenceResponse]  # type: ignore[assignment]
-    """Gives an agent's blocked time back."""
+    """Gives an agent's blocked time back.
+    Campaigns share agents: it needs a role in the whole tenant, or in a branch.
+    """
     GetItinerary: _aio.UnaryUnaryMultiCallable[_geo_pb2.GetItineraryRequest, _geo_pb2.Itinerary]  # type: ignore[assignment]
     """An agent's stops in order with the legs between them. Roles from which a campaign may hide its agents, as operators
     and partners, are told when the agent is busy, without owners, places and legs (GEO-09).
@@ -109,7 +125,9 @@ class GeoServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _geo_pb2.CreateAgentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_geo_pb2.Agent, _abc.Awaitable[_geo_pb2.Agent]]:
-        """Makes an agent with a calendar."""
+        """Makes an agent with a calendar.
+        Campaigns share agents: it needs a role in the whole tenant, or in a branch.
+        """
 
     @_abc_1.abstractmethod
     def SetAgentCalendar(
@@ -117,7 +135,9 @@ class GeoServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _geo_pb2.SetAgentCalendarRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_geo_pb2.Agent, _abc.Awaitable[_geo_pb2.Agent]]:
-        """Replaces an agent's calendar. Refused with CALENDAR_IN_USE when a day that is booked already would change."""
+        """Replaces an agent's calendar. Refused with CALENDAR_IN_USE when a day that is booked already would change.
+        Campaigns share agents: it needs a role in the whole tenant, or in a branch.
+        """
 
     @_abc_1.abstractmethod
     def GetAgent(
@@ -141,7 +161,9 @@ class GeoServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _geo_pb2.AddAbsenceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_geo_pb2.Absence, _abc.Awaitable[_geo_pb2.Absence]]:
-        """Blocks an agent's time. Refused with CALENDAR_IN_USE when visits are booked inside."""
+        """Blocks an agent's time. Refused with CALENDAR_IN_USE when visits are booked inside.
+        Campaigns share agents: it needs a role in the whole tenant, or in a branch.
+        """
 
     @_abc_1.abstractmethod
     def RemoveAbsence(
@@ -149,7 +171,9 @@ class GeoServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _geo_pb2.RemoveAbsenceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_geo_pb2.RemoveAbsenceResponse, _abc.Awaitable[_geo_pb2.RemoveAbsenceResponse]]:
-        """Gives an agent's blocked time back."""
+        """Gives an agent's blocked time back.
+        Campaigns share agents: it needs a role in the whole tenant, or in a branch.
+        """
 
     @_abc_1.abstractmethod
     def GetItinerary(
