@@ -9,9 +9,14 @@ from allinone.stack import Stack, StackOptions
 from tests.world import World
 
 QUICK_SETTLING = {
-    "booking": {"GIRO_SETTLE_AFTER": "6", "GIRO_SETTLE_EVERY": "0.5", "GIRO_LEDGER_TIMEOUT": "5"}
+    "booking": {
+        "GIRO_SETTLE_AFTER": "6",
+        "GIRO_SETTLE_EVERY": "0.5",
+        "GIRO_LEDGER_TIMEOUT": "5",
+        "GIRO_OFFER_EVERY": "1",
+    }
 }
-"""What a crash left is settled after six seconds instead of fifteen."""
+"""What a crash left is settled after six seconds instead of fifteen; openings are looked at each second."""
 
 
 @pytest_asyncio.fixture(scope="session")

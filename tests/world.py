@@ -27,6 +27,7 @@ from allinone.stack import Stack
 from giro.booking.v1 import booking_pb2 as booking
 from giro.booking.v1.booking_pb2_grpc import BookingServiceStub
 from giro.booking.v1.repairs_pb2_grpc import RepairsServiceStub
+from giro.booking.v1.waitlist_pb2_grpc import WaitlistServiceStub
 from giro.common.v1 import travel_pb2 as travel
 from giro.geo.v1 import geo_pb2 as geo
 from giro.geo.v1.geo_pb2 import Shift, Weekday
@@ -157,6 +158,11 @@ class World:
     def repairs(self) -> Any:
         """booking's repairs of days."""
         return RepairsServiceStub(self.channel)
+
+    @property
+    def waitlist(self) -> Any:
+        """booking's waiting list."""
+        return WaitlistServiceStub(self.channel)
 
     @property
     def geo(self) -> Any:

@@ -4,7 +4,6 @@ import asyncio
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
-from booking import events
 from booking.clients.document_folder import DocumentFolder
 from booking.clients.geo import GeoAgents, GeoLedger
 from booking.clients.geo_rounds import GeoRounds
@@ -19,6 +18,7 @@ from booking.transport.consumers import (
     ANSWERS,
     COUNTING,
     FREED_TIMES,
+    FREEING,
     PACKAGE_LEVELS,
     RECENT_CHANGES,
     FreedTimes,
@@ -45,12 +45,12 @@ from booking.usecases.desk import Desk
 from booking.usecases.document_store import DocumentStore
 from booking.usecases.documents import sweep_documents
 from booking.usecases.grounds_reads import GroundsReads
+from booking.usecases.openings import work_openings
 from booking.usecases.packages import recover_units
 from booking.usecases.refix.list_recalls import release_recalls
 from booking.usecases.refix.run_procedures import run_procedures
 from booking.usecases.replay import Replayed, replay_tenant
 from booking.usecases.settle_changes import settle_changes
-from booking.usecases.waitlist import work_openings
 from giro.booking.v1.annulments_pb2_grpc import add_AnnulmentsServiceServicer_to_server
 from giro.booking.v1.booking_pb2_grpc import add_BookingServiceServicer_to_server
 from giro.booking.v1.calendars_pb2_grpc import add_CalendarsServiceServicer_to_server
@@ -315,7 +315,7 @@ def _package_levels(settings: Settings, db: Database, bus: Bus) -> Consumer:
 
 
 def _freed_times(desk: Desk, bus: Bus) -> Consumer:
-    wanted = [subjects.evt("*", "booking", event) for event in (events.CANCELLED, events.POSTPONED)]
+    wanted = [subjects.evt("*", "booking", event) for event in FREEING]
     return Consumer(bus, FREED_TIMES, subjects.stream("booking"), wanted, FreedTimes(desk), db=desk.db)
 
 

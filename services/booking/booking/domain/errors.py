@@ -185,6 +185,19 @@ def too_many_documents(limit: int) -> RuleViolated:
     return RuleViolated(Reason.TOO_MANY, message, metadata={"limit": limit})
 
 
+def waits_already() -> AlreadyExists:
+    """BK-43: one entry a person waits in a campaign."""
+    message = "the contact is on this campaign's waiting list already"
+    metadata = {"resource": "waitlist entry"}
+    return AlreadyExists(Reason.ALREADY_EXISTS, message, metadata=metadata, field="contact_id")
+
+
+def being_accepted() -> Conflict:
+    """What the entry was offered is being booked at this moment."""
+    message = "the offer is being accepted; try again"
+    return Conflict(Reason.CHANGE_IN_PROGRESS, message)
+
+
 def offer_taken() -> AlreadyExists:
     """Somebody has accepted the offer before."""
     message = "the offer was accepted before"

@@ -3,8 +3,27 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
+from booking.domain import errors
 from kit.values.window import Window
+
+LEASE: Final = timedelta(seconds=30)
+"""How long whoever prepares an offer has it to himself; after that he counts as dead."""
+
+_FIRST_PAUSE: Final = timedelta(minutes=1)
+_LONGEST_PAUSE: Final = timedelta(hours=6)
+
+
+def pause(tries: int) -> timedelta:
+    """How long a person is not tried again for an opening, after so many tries in which no visit fitted in.
+
+    None after no try; then a minute, doubled with each, six hours at most: what was in the way may pass, as
+    a hold does within minutes, and may not.
+    """
+    if tries < 1:
+        return timedelta()
+    return min(_FIRST_PAUSE * (1 << min(tries - 1, 10)), _LONGEST_PAUSE)
 
 
 class WaitlistState(StrEnum):
@@ -17,11 +36,24 @@ class WaitlistState(StrEnum):
 
 
 class OfferState(StrEnum):
-    """What became of an offer; PASSED: declined, expired, or it did not fit."""
+    """What becomes of an offer.
 
+    HOLDING: the ledger is being asked. OFFERED: the person may accept. ACCEPTED: an appointment. PASSED:
+    declined, expired, or left, for good. UNFIT: the visit did not fit in; REFUSED: the ledger or a policy
+    refused whoever accepted. Both may pass, so the person is tried again after a pause.
+    """
+
+    HOLDING = "HOLDING"
     OFFERED = "OFFERED"
     ACCEPTED = "ACCEPTED"
     PASSED = "PASSED"
+    UNFIT = "UNFIT"
+    REFUSED = "REFUSED"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will become of it; its hold may still have to be freed."""
+        return self not in {OfferState.HOLDING, OfferState.OFFERED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +68,13 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A part of an opening that is kept for one entry until it expires; `claim_key` is of who accepts it."""
+    """A part of an opening that is kept for one entry.
+
+    `hold_id` is chosen before the ledger is asked; while `held`, the ledger may still keep it, and the
+    opening is not offered again. `expires_at`: of a HOLDING one the lease, of an OFFERED one the expiry, of
+    one that is tried again the end of the pause. `tries` counts how often the person was tried for this
+    opening. `claim_key` is of the booking that accepts it.
+    """
 
     offer_id: str
     opening_id: str
@@ -45,7 +83,9 @@ class Offer:
     window: Window
     hold_id: str
     expires_at: datetime
-    state: OfferState = OfferState.OFFERED
+    state: OfferState = OfferState.HOLDING
+    tries: int = 1
+    held: bool = True
     claim_key: str | None = None
 
 
@@ -68,3 +108,12 @@ class Entry:
         start = max(window.start, self.not_before or window.start)
         end = min(window.end, self.not_after or window.end)
         return Window(start, end) if start + self.duration <= end else None
+
+
+def require_acceptable(offer: Offer, entry: Entry, now: datetime) -> None:
+    """Raises ALREADY_EXISTS once somebody accepts it, HOLD_EXPIRED from its expiry or end on."""
+    if offer.claim_key is not None and offer.state in {OfferState.OFFERED, OfferState.ACCEPTED}:
+        raise errors.offer_taken()
+    stands = offer.state is OfferState.OFFERED and entry.state is WaitlistState.OFFERED
+    if not stands or now >= offer.expires_at:
+        raise errors.offer_expired()

@@ -9,7 +9,7 @@ from booking.domain.itinerary import Hold
 from booking.domain.refusal import Refusal
 
 _CARD: TypeAdapter[Card | Refusal] = TypeAdapter(Card | Refusal)
-_HOLD: TypeAdapter[Hold] = TypeAdapter(Hold)
+_HOLD: TypeAdapter[Hold | Refusal] = TypeAdapter(Hold | Refusal)
 _CAMPAIGN: TypeAdapter[Campaign] = TypeAdapter(Campaign)
 _ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)
 _IDS: TypeAdapter[list[str]] = TypeAdapter(list[str])
@@ -33,14 +33,17 @@ def card(answer: bytes) -> Card:
     return found
 
 
-def from_hold(hold: Hold) -> bytes:
-    """For `hold`."""
+def from_hold(hold: Hold | Refusal) -> bytes:
+    """For `hold`, which will raise a refusal."""
     return _HOLD.dump_json(hold)
 
 
 def hold(answer: bytes) -> Hold:
-    """The hold of the first answer."""
-    return _HOLD.validate_json(answer)
+    """The hold of the first answer. Raises the refusal that was the answer."""
+    found = _HOLD.validate_json(answer)
+    if isinstance(found, Refusal):
+        raise found.error()
+    return found
 
 
 def from_campaign(campaign: Campaign) -> bytes:

@@ -16,5 +16,6 @@ CONSTRAINTS: Mapping[str, Callable[[], GiroError]] = {
     "offers_one_standing_opening_id": errors.change_in_progress,
     "offers_one_standing_entry_id": errors.change_in_progress,
     "offers_once": errors.change_in_progress,
+    "waitlist_entries_one_a_person": errors.waits_already,
     "parameters_campaign": lambda: errors.not_found("campaign", "campaign_id"),
 }

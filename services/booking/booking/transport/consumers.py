@@ -10,13 +10,14 @@ from booking.domain.recent_change import RecentChange
 from booking.usecases.desk import Desk
 from booking.usecases.feed_recent_changes import feed_recent_changes
 from booking.usecases.hear_answer import Heard, hear_answer
+from booking.usecases.openings import Freed, time_is_free
 from booking.usecases.packages import tell_level
-from booking.usecases.waitlist import Freed, time_is_free
 from giro.booking.v1 import booking_events_pb2 as pb
 from giro.reminders.v1 import reminders_events_pb2 as reminders_pb
 from giro.reminders.v1 import reminders_pb2 as common_pb
 from kit.bus import subjects
 from kit.bus.events import Event
+from kit.db.claims import Claim
 from kit.db.engine import Database
 from kit.values.window import Window
 
@@ -40,6 +41,16 @@ _SHOWN: Final[Mapping[str, tuple[str, Callable[[bytes], Any]]]] = {
 
 COUNTING: Final = (*_SHOWN, events.FAILED)
 """Events after which a package may be fuller, or less full."""
+
+
+FREEING: Final = (
+    events.CANCELLED,
+    events.SUPERSEDED,
+    events.POSTPONED,
+    events.REASSIGNED,
+    events.REFIXED,
+)
+"""Events after which an agent's time may be free; a swap and a repair tell them of each appointment."""
 
 
 class RecentChanges:
@@ -79,7 +90,7 @@ class PackageLevels:
 
 
 class FreedTimes:
-    """Offers the time of what was cancelled, or moved away, to who waits."""
+    """Offers the time of what was cancelled, or moved away in any way, to who waits."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -87,26 +98,13 @@ class FreedTimes:
     async def __call__(self, event: Event) -> None:
         """Looks once for each event. Raises for one that cannot be read: it is parked."""
         subject = subjects.parse(event.subject)
-        name = subject.event if subject else ""
-        if name == events.CANCELLED:
-            found, start = pb.AppointmentCancelled.FromString(event.data).appointment, None
-        elif name == events.POSTPONED:
-            moved = pb.AppointmentPostponed.FromString(event.data)
-            found, start = moved.appointment, moved.previous_start.ToDatetime(tzinfo=UTC)
-        else:
+        if subject is None or subject.event not in FREEING:
             return
-        if not found.appointment_id:
+        told = _SHOWN[subject.event][1](event.data)
+        if not told.appointment.appointment_id:
             raise ValueError("the event names no appointment")
-        begins = found.start.ToDatetime(tzinfo=UTC)
-        length = found.end.ToDatetime(tzinfo=UTC) - begins
-        freed = Freed(
-            campaign_id=found.campaign_id,
-            agent_id=found.agent_id,
-            window=Window(start or begins, (start or begins) + length),
-            appointment_id="" if start else found.appointment_id,
-            claim=event.claim,
-        )
-        await time_is_free(self._desk, event.tenant, freed)
+        stop_stays = subject.event not in {events.CANCELLED, events.SUPERSEDED}
+        await time_is_free(self._desk, event.tenant, _freed(told, event.claim, stop_stays=stop_stays))
 
 
 class ReminderAnswers:
@@ -131,6 +129,23 @@ class ReminderAnswers:
             claim=event.claim,
         )
         await hear_answer(self._desk, event.tenant, heard)
+
+
+def _freed(told: Any, claim: Claim, *, stop_stays: bool) -> Freed:
+    """Where the appointment was before the event, with its agent of then; its length stays."""
+    now, fields = told.appointment, told.DESCRIPTOR.fields_by_name
+    start = now.start.ToDatetime(tzinfo=UTC)
+    length = now.end.ToDatetime(tzinfo=UTC) - start
+    if "previous_start" in fields and told.HasField("previous_start"):
+        start = told.previous_start.ToDatetime(tzinfo=UTC)
+    agent_id = told.previous_agent_id if "previous_agent_id" in fields else ""
+    return Freed(
+        campaign_id=now.campaign_id,
+        agent_id=agent_id or now.agent_id,
+        window=Window(start, start + length),
+        appointment_id="" if stop_stays else now.appointment_id,
+        claim=claim,
+    )
 
 
 def _change(event_id: str, verb: str, snapshot: pb.AppointmentSnapshot) -> RecentChange:

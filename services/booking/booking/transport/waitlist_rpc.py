@@ -6,7 +6,7 @@ from typing import Any
 from booking.domain.waitlist import Entry
 from booking.transport import fields, messages
 from booking.transport.messages import timestamp
-from booking.usecases import waitlist
+from booking.usecases import offers, waitlist
 from booking.usecases.desk import Desk
 from booking.usecases.waitlist import JoinWaitlist
 from giro.booking.v1 import booking_pb2
@@ -44,11 +44,11 @@ class WaitlistServicer(WaitlistServiceServicer):
     async def AcceptOffer(self, request: pb.AcceptOfferRequest, _: Any) -> booking_pb2.Appointment:
         """Books what was offered."""
         claim = fields.claim(request, request.request_id)
-        return messages.card(await waitlist.accept_offer(self._desk, request.offer_id, claim))
+        return messages.card(await offers.accept_offer(self._desk, request.offer_id, claim))
 
     async def DeclineOffer(self, request: pb.DeclineOfferRequest, _: Any) -> pb.DeclineOfferResponse:
         """Declines."""
-        await waitlist.decline_offer(self._desk, request.offer_id)
+        await offers.decline_offer(self._desk, request.offer_id)
         return pb.DeclineOfferResponse()
 
 

@@ -6,6 +6,7 @@ answer is not known, the appointment stays PENDING: repeating the request goes o
 reconciler (`settle_changes`) settles what nobody repeats.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from booking import events
@@ -50,12 +51,17 @@ class ChosenTime:
 
 @dataclass(frozen=True, slots=True)
 class BookAppointment:
-    """What to book: exactly one of a hold's id, a slot token and a chosen time."""
+    """What to book: exactly one of a hold's id, a slot token and a chosen time.
+
+    `condition` refuses, or takes what has to be taken, in the transaction that claims the request and begins
+    the booking: either all of that is done or nothing.
+    """
 
     slot: "HeldSlot | TokenSlot | ChosenTime"
     contact_id: str
     note: str
     claim: Claim
+    condition: Callable[[Tx], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +152,8 @@ async def _begin(desk: Desk, command: BookAppointment, wanted: _Wanted | GiroErr
     async with desk.db.uow(caller().tenant, command.claim) as tx:
         if tx.duplicate:
             return await _earlier(tx, desk, command, wanted)
+        if command.condition is not None:
+            await command.condition(tx)
         if isinstance(wanted, GiroError):
             raise wanted
         reach().require_campaign(wanted.campaign_id)

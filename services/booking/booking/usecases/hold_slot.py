@@ -9,11 +9,12 @@ from booking.domain.grounds import Grounds
 from booking.domain.itinerary import Hold
 from booking.domain.parameters import LEAD_TIME, SLOT_TOKEN_TTL
 from booking.domain.policies import require_allowed
+from booking.domain.refusal import Refusal
 from booking.domain.slot_token import SuggestedSlot
 from booking.storage import answers, campaigns
 from booking.usecases import record
 from booking.usecases.desk import Desk
-from booking.usecases.ports import NewHold
+from booking.usecases.ports import REFUSALS, NewHold
 from booking.usecases.reach import reach
 from booking.usecases.telling import told
 from kit.db.claims import Claim
@@ -33,7 +34,7 @@ class HoldSlot:
 
 
 async def hold_slot(desk: Desk, command: HoldSlot) -> Hold:
-    """The hold; the same again for the same claim.
+    """The hold; the same again for the same claim, also when its time is up or the slot was refused.
 
     Raises SLOT_TOKEN_INVALID, SLOT_TOKEN_EXPIRED, SLOT_TOKEN_STALE, LEAD_TIME, PACKAGE_FULL,
     AGENT_NOT_IN_CAMPAIGN, and the ledger's refusals (SLOT_TAKEN, TRAVEL_IN, …). A hold whose outcome is not
@@ -52,14 +53,22 @@ async def _hold(desk: Desk, command: HoldSlot, slot: SuggestedSlot) -> Hold:
     if isinstance(begun, Hold):
         return begun
     await failpoint("booking.hold.after_pending")
-    held = await desk.ledger.hold(caller().tenant, begun)
+    try:
+        held = await desk.ledger.hold(caller().tenant, begun)
+    except REFUSALS as refusal:
+        await _answer(desk, command, Refusal.of(told(refusal, hidden=slot.hidden)))
+        raise
     await failpoint("booking.hold.after_reserve")
-    async with desk.db.uow(caller().tenant) as tx:
-        shown = veil.hold(held) if slot.hidden else held
-        await tx.answer_claim(command.claim.key, answers.from_hold(shown))
-        await failpoint("booking.hold.before_commit")
+    shown = veil.hold(held) if slot.hidden else held
+    await _answer(desk, command, shown)
     await failpoint("booking.hold.after_commit")
     return shown
+
+
+async def _answer(desk: Desk, command: HoldSlot, answer: Hold | Refusal) -> None:
+    async with desk.db.uow(caller().tenant) as tx:
+        await tx.answer_claim(command.claim.key, answers.from_hold(answer))
+        await failpoint("booking.hold.before_commit")
 
 
 async def _begin(desk: Desk, command: HoldSlot, slot: SuggestedSlot) -> NewHold | Hold:

@@ -32,8 +32,6 @@ async def swap_appointments(desk: Desk, rounds: Rounds, command: SwapAppointment
     STALE_VERSION, WRONG_STATE, CHANGE_IN_PROGRESS, the ledger's refusals, Unavailable.
     """
     first, second = await _both(desk, command)
-    if first.agent_id == second.agent_id:
-        raise errors.invalid("other_appointment_id", "has the same agent: postpone one instead")
     moves = (_move(first, second, command.first[1]), _move(second, first, command.second[1]))
     try:
         return await apply_repair(desk, rounds, ApplyRepair(moves, (), "swapped", command.claim))
@@ -60,6 +58,8 @@ def _move(appointment: Appointment, other: Appointment, version: int) -> WantedM
 
 
 def _in_our_words(error: GiroError) -> GiroError:
+    if any(found.field.endswith(".start") for found in error.violations):  # it would stay where it is
+        return errors.invalid(_FIELDS[1], "has the same agent: postpone one instead")
     violations = [
         FieldViolation(_FIELDS[1] if found.field.startswith("moves[1]") else _FIELDS[0], found.description)
         if found.field.startswith("moves[")

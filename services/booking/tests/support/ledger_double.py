@@ -61,6 +61,7 @@ class LedgerDouble:
     agents: set[str] = field(default_factory=set)
     stops: dict[Key, Reservation] = field(default_factory=dict)
     holds: dict[Key, Hold] = field(default_factory=dict)
+    known_holds: set[Key] = field(default_factory=set)
     moves: dict[Key, Reservation | None] = field(default_factory=dict)
     settled: set[Key] = field(default_factory=set)
     slots: list[tuple[str, datetime]] = field(default_factory=list)
@@ -99,9 +100,9 @@ class LedgerDouble:
         return "Europe/Rome"
 
     async def search(self, tenant: str, query: SlotQuery) -> FoundSlots:
-        """Those of the slots that the test has put there which lie in the windows."""
+        """Those of the slots put there which lie in the windows, and which neither stop nor hold takes."""
         self.queries.append(query)
-        return await self._answered("search", lambda: self._search(query))
+        return await self._answered("search", lambda: self._search(tenant, query))
 
     async def detours(self, tenant: str, query: SlotQuery) -> FoundDetours:
         """The earliest of those slots by agent and window; each adds ten minutes."""
@@ -178,11 +179,12 @@ class LedgerDouble:
     async def _known(self) -> frozenset[str]:
         return frozenset(self.agents)
 
-    async def _search(self, query: SlotQuery) -> FoundSlots:
+    async def _search(self, tenant: str, query: SlotQuery) -> FoundSlots:
         found = []
         for number, (agent, start) in enumerate(self.slots):
             end = start + query.duration
             fits = any(window.contains(Window(start, end)) for window in query.windows)
+            fits = fits and not self._taken(tenant, agent, Window(start, end))
             if fits and start >= query.not_before and agent in query.agent_ids:
                 anatomy = travel_pb2.SlotAnatomy(agent_id=agent)
                 anatomy.start.FromDatetime(start)
@@ -212,6 +214,7 @@ class LedgerDouble:
         self._refuse_settled(key)
         self._refuse_taken(tenant, new.plan, None)
         expires = datetime.now(UTC).replace(microsecond=0) + new.ttl
+        self.known_holds.add(key)
         self.holds[key] = Hold(new.hold_id, new.campaign_id, new.plan, expires, LEG, LEG, new.hidden)
         return self.holds[key]
 
@@ -221,8 +224,11 @@ class LedgerDouble:
         return self.holds[tenant, hold_id]
 
     async def _release_hold(self, tenant: str, hold_id: str) -> None:
-        self.holds.pop((tenant, hold_id), None)
-        self.settled.add((tenant, hold_id))
+        key = (tenant, hold_id)
+        if key not in self.known_holds | self.holds.keys() | self.settled:
+            raise _missing("hold", "hold_id")  # as geo, which never heard of it
+        self.holds.pop(key, None)
+        self.settled.add(key)
 
     async def _reserve(self, key: Key, plan: StopPlan, hold_id: str | None) -> Reservation:
         self._refuse_settled(key)
@@ -271,13 +277,22 @@ class LedgerDouble:
     def _refuse_taken(
         self, tenant: str, plan: StopPlan, hold_id: str | None, besides: Key | None = None
     ) -> None:
+        if self._taken(tenant, plan.agent_id, plan.window, hold_id, besides):
+            raise AlreadyExists(
+                Reason.SLOT_TAKEN, "somebody has that time", metadata={"agent_id": plan.agent_id}
+            )
+
+    def _taken(
+        self,
+        tenant: str,
+        agent_id: str,
+        window: Window,
+        hold_id: str | None = None,
+        besides: Key | None = None,
+    ) -> bool:
         stops = [stop.plan for key, stop in self.stops.items() if key[0] == tenant and key != besides]
         holds = [hold.plan for key, hold in self.holds.items() if key[0] == tenant and key[1] != hold_id]
-        for taken in stops + holds:
-            if taken.agent_id == plan.agent_id and taken.window.overlaps(plan.window):
-                raise AlreadyExists(
-                    Reason.SLOT_TAKEN, "somebody has that time", metadata={"agent_id": plan.agent_id}
-                )
+        return any(plan.agent_id == agent_id and plan.window.overlaps(window) for plan in (*stops, *holds))
 
 
 async def _outcome(work: Awaitable[Any]) -> Any:

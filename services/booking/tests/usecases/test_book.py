@@ -21,6 +21,7 @@ from kit.errors import (
     NotFound,
     Reason,
     RuleViolated,
+    Unavailable,
 )
 from kit.rpc.context import Grant
 from kit.values.ids import new_id
@@ -97,6 +98,45 @@ async def test_a_held_slot_becomes_the_appointment(house: House) -> None:
     with pytest.raises(NotFound):
         await book_appointment(house.desk, BookAppointment(HeldSlot(held.hold_id), contact, "", claim()))
     await house.require_sound()
+
+
+async def test_a_repeated_hold_gets_the_first_answer_also_when_its_time_is_up(house: House) -> None:
+    campaign = await house.campaign()
+    contact = await house.contact(campaign)
+    command = HoldSlot(await a_token(house, campaign, contact), None, claim())
+    held = await hold_slot(house.desk, command)
+    assert await hold_slot(house.desk, command) == held
+    house.ledger.holds.clear()
+    await house.advance(timedelta(days=1))  # hold and token are over
+    assert await hold_slot(house.desk, command) == held
+    assert house.ledger.holds == {}
+
+
+async def test_a_repeated_hold_that_was_refused_is_refused_alike(house: House) -> None:
+    campaign = await house.campaign()
+    contact = await house.contact(campaign)
+    token = await a_token(house, campaign, contact)
+    other, command = await a_hold(house, token), HoldSlot(token, None, claim())
+    for _ in range(2):
+        with pytest.raises(AlreadyExists) as refused:
+            await hold_slot(house.desk, command)
+        assert refused.value.reason is Reason.SLOT_TAKEN
+        await house.ledger.release_hold(house.tenant, other.hold_id)  # by now it is free
+    assert house.ledger.holds == {}
+    await a_hold(house, token)
+
+
+async def test_a_hold_that_nobody_heard_of_is_refused_for_good_once_it_is_over(house: House) -> None:
+    campaign = await house.campaign()
+    contact = await house.contact(campaign)
+    command = HoldSlot(await a_token(house, campaign, contact), None, claim())
+    house.ledger.lose("hold", Lost.ANSWER, RuleViolated(Reason.HOLD_EXPIRED, "the hold has expired"))
+    with pytest.raises(Unavailable):
+        await hold_slot(house.desk, command)
+    for _ in range(2):
+        with pytest.raises(RuleViolated) as refused:
+            await hold_slot(house.desk, command)
+        assert refused.value.reason is Reason.HOLD_EXPIRED
 
 
 async def test_lead_time_is_judged_again_at_commit(house: House) -> None:

@@ -100,6 +100,15 @@ async def test_an_agent_of_another_campaign_is_named(house: House) -> None:
     assert [violation.field for violation in error.violations] == ["appointment_id"]
 
 
+async def test_a_repeat_gets_the_first_answer_whoever_has_them_by_now(house: House) -> None:
+    pair, key = await two(house, 50), claim()
+    made = await swap(house, pair, key)
+    await house.reassign(made[1], house.agents[1])  # now one agent has both
+    assert await swap(house, pair, key) == made
+    same = await refusal(swap(house, pair))
+    assert [violation.field for violation in same.violations] == ["other_appointment_id"]
+
+
 @pytest.mark.parametrize("step", STEPS)
 async def test_death_at_any_step_leaves_both_or_none(house: House, step: str) -> None:
     pair = await two(house)

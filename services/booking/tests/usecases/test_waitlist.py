@@ -1,129 +1,23 @@
 """The waiting list: in order, one offer at a time until it expires, one winner, whatever dies (BK-43)."""
 
 import asyncio
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
-from booking_house import VISIT, House, claim, soon
-from sqlalchemy import text
+from booking_house import VISIT, House, claim
+from waiting_queue import TTL, Queue, refused
 
 from booking.domain.appointment import Card
-from booking.domain.campaign import Campaign
-from booking.domain.waitlist import Entry, Offer, WaitlistState
-from booking.transport.consumers import FreedTimes
-from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
-from booking.usecases.waitlist import (
-    JoinWaitlist,
-    accept_offer,
-    decline_offer,
-    join_waitlist,
-    leave_waitlist,
-    list_waitlist,
-    work_openings,
-)
-from kit import failpoints
-from kit.bus.events import Event
-from kit.db.claims import Claim
-from kit.errors import GiroError, InvalidInput, NotAllowed, NotFound, Reason
+from booking.domain.waitlist import WaitlistState
+from booking.usecases.offers import accept_offer, decline_offer
+from booking.usecases.openings import work_openings
+from booking.usecases.waitlist import leave_waitlist, list_waitlist
+from kit.errors import AlreadyExists, GiroError, InvalidInput, NotAllowed, NotFound, Reason
 from kit.rpc.context import Grant
+from kit.testing.schedule import two_sessions
 from kit.values.ids import new_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-TTL = timedelta(minutes=10)
-
-
-class Died(BaseException):
-    """A process that is gone."""
-
-
-def die_at(name: str) -> None:
-    async def die() -> None:
-        failpoints.disarm(f"booking.{name}")
-        raise Died
-
-    failpoints.arm(f"booking.{name}", die)
-
-
-class Queue:
-    """A campaign with one booked visit, and some who wait for its time."""
-
-    def __init__(self, house: House, campaign: Campaign, card: Card, start: datetime) -> None:
-        self.house, self.campaign, self.card, self.start = house, campaign, card, start
-        self.entries: list[Entry] = []
-
-    @classmethod
-    async def of(cls, house: House, number: int = 3, purchased: int = 20) -> "Queue":
-        campaign = await house.campaign(purchased=purchased)
-        start = soon(72)
-        card = await house.book(campaign, await house.contact(campaign), start)
-        house.ledger.slots = [(house.agents[0], start)]
-        queue = cls(house, campaign, card, start)
-        for _ in range(number):
-            queue.entries.append(await queue.join())
-        return queue
-
-    async def join(self, **bounds: Any) -> Entry:
-        contact = await self.house.contact(self.campaign)
-        given = {"not_before": None, "not_after": None, **bounds}
-        command = JoinWaitlist(self.campaign.campaign_id, contact, VISIT, claim=claim(), **given)
-        return await join_waitlist(self.house.desk, command)
-
-    async def free(self, times: int = 1) -> None:
-        """Cancels the visit; booking hears of it so often."""
-        cancel = CancelAppointment(self.card.appointment.appointment_id, 0, "")
-        await cancel_appointment(self.house.desk, cancel)
-        await self.hear(times)
-
-    async def hear(self, times: int = 1) -> None:
-        async with self.house.desk.db.uow(self.house.tenant) as tx:
-            query = text("SELECT * FROM booking.outbox WHERE tenant_id = :t ORDER BY id")
-            rows = list(await tx.run(query, {"t": self.house.tenant}))
-        for row in rows * times:
-            if row.subject.endswith(("cancelled", "postponed")):
-                event = Event(
-                    row.event_id,
-                    row.tenant_id,
-                    row.subject,
-                    row.entity_id,
-                    bytes(row.payload),
-                    "",
-                    "",
-                    "freed",
-                )
-                await FreedTimes(self.house.desk)(event)
-
-    async def offered(self) -> list[tuple[int, Offer]]:
-        """(position of the entry, its offer) of all that stand."""
-        found = await list_waitlist(self.house.desk, self.campaign.campaign_id)
-        ids = [entry.entry_id for entry in self.entries]
-        return [(ids.index(entry.entry_id), entry.offer) for entry in found if entry.offer is not None]
-
-    async def the_offer(self) -> Offer:
-        ((_, offer),) = await self.offered()
-        return offer
-
-    async def expire(self) -> None:
-        """Time passes over the offer; holds of the double end with it."""
-        self.house.ledger.holds.clear()
-        await self.house.advance(TTL)
-        await work_openings(self.house.desk)
-
-    async def accept(self, offer: Offer, key: Claim | None = None) -> Card:
-        return await accept_offer(self.house.desk, offer.offer_id, key or claim())
-
-    async def state(self, position: int) -> WaitlistState:
-        query = text("SELECT state FROM booking.waitlist_entries WHERE entry_id = :e")
-        async with self.house.desk.db.uow(self.house.tenant) as tx:
-            found = await tx.run(query, {"e": self.entries[position].entry_id})
-            return WaitlistState(found.scalar_one())
-
-
-async def refused(work: Any) -> Reason:
-    with pytest.raises(GiroError) as error:
-        await work
-    return error.value.reason
 
 
 async def test_what_is_cancelled_is_offered_in_order_until_it_expires(house: House) -> None:
@@ -237,41 +131,6 @@ async def test_a_used_up_package_and_the_lead_time_offer_nothing(house: House) -
     assert await near.offered() == []
 
 
-@pytest.mark.parametrize(
-    "point",
-    [
-        "opening.after_commit",
-        "offer.after_hold",
-        "offer.before_commit",
-        "offer.after_claim",
-        "offer.after_book",
-    ],
-)
-async def test_death_at_any_point_leaves_one_winner_or_the_next_one(house: House, point: str) -> None:
-    queue = await Queue.of(house)
-    accepting = point in {"offer.after_claim", "offer.after_book"}
-    if accepting:
-        await queue.free()
-        offer = await queue.the_offer()
-    die_at(point)
-    with pytest.raises(Died):
-        await (queue.accept(offer) if accepting else queue.free())
-    await house.settle()
-    await queue.expire()
-    await queue.hear()
-    await queue.expire()
-    if point == "offer.after_book":
-        assert await queue.state(0) is WaitlistState.BOOKED
-        assert await queue.offered() == []
-    else:
-        offer = await queue.the_offer()
-        await queue.accept(offer)
-    await house.settle()
-    await house.require_sound()
-    rows = await house.all_stored()
-    assert sum(row.state == "TO_CONFIRM" for row in rows.values()) == 1
-
-
 async def test_rounds_at_once_make_one_offer(house: House) -> None:
     queue = await Queue.of(house)
     await queue.free()
@@ -280,6 +139,44 @@ async def test_rounds_at_once_make_one_offer(house: House) -> None:
     await asyncio.gather(*(work_openings(house.desk) for _ in range(6)), return_exceptions=True)
     await work_openings(house.desk)
     assert len(await queue.offered()) == 1
+
+
+async def test_a_person_waits_once_in_a_campaign(house: House) -> None:
+    queue = await Queue.of(house, number=0)
+    contact, key = await house.contact(queue.campaign), claim()
+    entry = await queue.join(contact, claim=key)
+    assert await queue.join(contact, claim=key) == entry
+    with pytest.raises(AlreadyExists) as error:
+        await queue.join(contact, not_before=queue.start)
+    assert error.value.metadata == {"resource": "waitlist entry"}
+    assert [violation.field for violation in error.value.violations] == ["contact_id"]
+    queue.entries = [entry]
+    await queue.free()
+    assert await refused(queue.join(contact)) is Reason.ALREADY_EXISTS  # an offer is no end of it
+    await leave_waitlist(house.desk, entry.entry_id)
+    again = await queue.join(contact)
+    assert (again.state, again.entry_id != entry.entry_id) == (WaitlistState.WAITING, True)
+
+
+async def test_who_took_an_offer_may_wait_for_another_visit(house: House) -> None:
+    queue = await Queue.of(house, number=1)
+    await queue.free()
+    await queue.accept(await queue.the_offer())
+    again = await queue.join(queue.entries[0].contact_id)
+    assert again.state is WaitlistState.WAITING
+
+
+async def test_the_database_keeps_two_who_join_at_once_to_one_entry(house: House) -> None:
+    queue = await Queue.of(house, number=0)
+    contact = await house.contact(queue.campaign)
+    both = await two_sessions(
+        lambda: queue.join(contact), lambda: queue.join(contact), at="booking.waitlist.before_join"
+    )
+    assert both.held
+    assert isinstance(both.first, AlreadyExists)
+    assert both.second.state is WaitlistState.WAITING
+    assert both.first.reason is Reason.ALREADY_EXISTS
+    assert len(await list_waitlist(house.desk, queue.campaign.campaign_id)) == 1
 
 
 async def test_only_within_reach(house: House) -> None:

@@ -216,7 +216,8 @@ class BookingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def HoldSlot(self, request, context):
-        """Keeps a slot while the customer is on the line.
+        """Keeps a slot while the customer is on the line. A repeated `request_id` gets the first answer, the ledger's refusal
+        as well, also once the hold is over: its `expires_at` tells until when it was kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -54,7 +54,9 @@ class BookingServiceStub:
     starts, other agents at the same one, a neighbouring appointment that would have to be postponed.
     """
     HoldSlot: _grpc.UnaryUnaryMultiCallable[_booking_pb2.HoldSlotRequest, _booking_pb2.Hold]
-    """Keeps a slot while the customer is on the line."""
+    """Keeps a slot while the customer is on the line. A repeated `request_id` gets the first answer, the ledger's refusal
+    as well, also once the hold is over: its `expires_at` tells until when it was kept.
+    """
     ReleaseHold: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ReleaseHoldRequest, _booking_pb2.ReleaseHoldResponse]
     """Gives a kept slot back."""
     BookAppointment: _grpc.UnaryUnaryMultiCallable[_booking_pb2.BookAppointmentRequest, _booking_pb2.Appointment]
@@ -106,7 +108,9 @@ class BookingServiceAsyncStub(BookingServiceStub):
     starts, other agents at the same one, a neighbouring appointment that would have to be postponed.
     """
     HoldSlot: _aio.UnaryUnaryMultiCallable[_booking_pb2.HoldSlotRequest, _booking_pb2.Hold]  # type: ignore[assignment]
-    """Keeps a slot while the customer is on the line."""
+    """Keeps a slot while the customer is on the line. A repeated `request_id` gets the first answer, the ledger's refusal
+    as well, also once the hold is over: its `expires_at` tells until when it was kept.
+    """
     ReleaseHold: _aio.UnaryUnaryMultiCallable[_booking_pb2.ReleaseHoldRequest, _booking_pb2.ReleaseHoldResponse]  # type: ignore[assignment]
     """Gives a kept slot back."""
     BookAppointment: _aio.UnaryUnaryMultiCallable[_booking_pb2.BookAppointmentRequest, _booking_pb2.Appointment]  # type: ignore[assignment]
@@ -215,7 +219,9 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _booking_pb2.HoldSlotRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.Hold, _abc.Awaitable[_booking_pb2.Hold]]:
-        """Keeps a slot while the customer is on the line."""
+        """Keeps a slot while the customer is on the line. A repeated `request_id` gets the first answer, the ledger's refusal
+        as well, also once the hold is over: its `expires_at` tells until when it was kept.
+        """
 
     @_abc_1.abstractmethod
     def ReleaseHold(

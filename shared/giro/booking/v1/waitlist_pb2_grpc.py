@@ -68,15 +68,15 @@ class WaitlistServiceServicer:
     """
 
     def JoinWaitlist(self, request, context):
-        """Puts a person on the waiting list. Once an appointment is cancelled or moved away, its time is offered to who waits longest
-        and fits.
+        """Puts a person on the waiting list, once a campaign: ALREADY_EXISTS while the person waits. Whenever an appointment
+        is cancelled, declined, or moved away in any way, its time is offered to who waits longest and fits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def LeaveWaitlist(self, request, context):
-        """Takes a person off the list; an offer that stands goes on to the next.
+        """Takes a person off the list; an offer that stands goes on to the next. CHANGE_IN_PROGRESS while it is being booked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

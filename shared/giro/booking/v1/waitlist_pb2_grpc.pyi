@@ -35,11 +35,11 @@ class WaitlistServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> WaitlistServiceAsyncStub: ...
     JoinWaitlist: _grpc.UnaryUnaryMultiCallable[_waitlist_pb2.JoinWaitlistRequest, _waitlist_pb2.WaitlistEntry]
-    """Puts a person on the waiting list. Once an appointment is cancelled or moved away, its time is offered to who waits longest
-    and fits.
+    """Puts a person on the waiting list, once a campaign: ALREADY_EXISTS while the person waits. Whenever an appointment
+    is cancelled, declined, or moved away in any way, its time is offered to who waits longest and fits.
     """
     LeaveWaitlist: _grpc.UnaryUnaryMultiCallable[_waitlist_pb2.LeaveWaitlistRequest, _waitlist_pb2.WaitlistEntry]
-    """Takes a person off the list; an offer that stands goes on to the next."""
+    """Takes a person off the list; an offer that stands goes on to the next. CHANGE_IN_PROGRESS while it is being booked."""
     ListWaitlist: _grpc.UnaryUnaryMultiCallable[_waitlist_pb2.ListWaitlistRequest, _waitlist_pb2.ListWaitlistResponse]
     """Who waits, in order, with the offer that stands."""
     AcceptOffer: _grpc.UnaryUnaryMultiCallable[_waitlist_pb2.AcceptOfferRequest, _booking_pb2.Appointment]
@@ -53,11 +53,11 @@ class WaitlistServiceAsyncStub(WaitlistServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     JoinWaitlist: _aio.UnaryUnaryMultiCallable[_waitlist_pb2.JoinWaitlistRequest, _waitlist_pb2.WaitlistEntry]  # type: ignore[assignment]
-    """Puts a person on the waiting list. Once an appointment is cancelled or moved away, its time is offered to who waits longest
-    and fits.
+    """Puts a person on the waiting list, once a campaign: ALREADY_EXISTS while the person waits. Whenever an appointment
+    is cancelled, declined, or moved away in any way, its time is offered to who waits longest and fits.
     """
     LeaveWaitlist: _aio.UnaryUnaryMultiCallable[_waitlist_pb2.LeaveWaitlistRequest, _waitlist_pb2.WaitlistEntry]  # type: ignore[assignment]
-    """Takes a person off the list; an offer that stands goes on to the next."""
+    """Takes a person off the list; an offer that stands goes on to the next. CHANGE_IN_PROGRESS while it is being booked."""
     ListWaitlist: _aio.UnaryUnaryMultiCallable[_waitlist_pb2.ListWaitlistRequest, _waitlist_pb2.ListWaitlistResponse]  # type: ignore[assignment]
     """Who waits, in order, with the offer that stands."""
     AcceptOffer: _aio.UnaryUnaryMultiCallable[_waitlist_pb2.AcceptOfferRequest, _booking_pb2.Appointment]  # type: ignore[assignment]
@@ -74,8 +74,8 @@ class WaitlistServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _waitlist_pb2.JoinWaitlistRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_waitlist_pb2.WaitlistEntry, _abc.Awaitable[_waitlist_pb2.WaitlistEntry]]:
-        """Puts a person on the waiting list. Once an appointment is cancelled or moved away, its time is offered to who waits longest
-        and fits.
+        """Puts a person on the waiting list, once a campaign: ALREADY_EXISTS while the person waits. Whenever an appointment
+        is cancelled, declined, or moved away in any way, its time is offered to who waits longest and fits.
         """
 
     @_abc_1.abstractmethod
@@ -84,7 +84,7 @@ class WaitlistServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _waitlist_pb2.LeaveWaitlistRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_waitlist_pb2.WaitlistEntry, _abc.Awaitable[_waitlist_pb2.WaitlistEntry]]:
-        """Takes a person off the list; an offer that stands goes on to the next."""
+        """Takes a person off the list; an offer that stands goes on to the next. CHANGE_IN_PROGRESS while it is being booked."""
 
     @_abc_1.abstractmethod
     def ListWaitlist(

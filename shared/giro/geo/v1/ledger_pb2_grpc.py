@@ -134,7 +134,8 @@ class LedgerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def HoldStop(self, request, context):
-        """Keeps a slot until an expiry, by the database's clock.
+        """Keeps a slot until an expiry, by the database's clock. A repeated `hold_id` gets the first answer while the slot is
+        kept, and HOLD_EXPIRED or SETTLED once it is not: an owner who has to repeat the first answer remembers it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

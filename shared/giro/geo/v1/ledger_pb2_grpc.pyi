@@ -44,7 +44,9 @@ class LedgerServiceStub:
     ExplainStart: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ExplainStartRequest, _ledger_pb2.ExplainStartResponse]
     """Why a start cannot be had, and the smallest changes that would open it (GEO-10, GEO-29)."""
     HoldStop: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.HoldStopRequest, _ledger_pb2.HeldStop]
-    """Keeps a slot until an expiry, by the database's clock."""
+    """Keeps a slot until an expiry, by the database's clock. A repeated `hold_id` gets the first answer while the slot is
+    kept, and HOLD_EXPIRED or SETTLED once it is not: an owner who has to repeat the first answer remembers it.
+    """
     GetHold: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetHoldRequest, _ledger_pb2.HeldStop]
     """One hold that has not expired; NOT_FOUND otherwise."""
     ReleaseHold: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ReleaseHoldRequest, _ledger_pb2.ReleaseHoldResponse]
@@ -80,7 +82,9 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     ExplainStart: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ExplainStartRequest, _ledger_pb2.ExplainStartResponse]  # type: ignore[assignment]
     """Why a start cannot be had, and the smallest changes that would open it (GEO-10, GEO-29)."""
     HoldStop: _aio.UnaryUnaryMultiCallable[_ledger_pb2.HoldStopRequest, _ledger_pb2.HeldStop]  # type: ignore[assignment]
-    """Keeps a slot until an expiry, by the database's clock."""
+    """Keeps a slot until an expiry, by the database's clock. A repeated `hold_id` gets the first answer while the slot is
+    kept, and HOLD_EXPIRED or SETTLED once it is not: an owner who has to repeat the first answer remembers it.
+    """
     GetHold: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetHoldRequest, _ledger_pb2.HeldStop]  # type: ignore[assignment]
     """One hold that has not expired; NOT_FOUND otherwise."""
     ReleaseHold: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ReleaseHoldRequest, _ledger_pb2.ReleaseHoldResponse]  # type: ignore[assignment]
@@ -137,7 +141,9 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.HoldStopRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.HeldStop, _abc.Awaitable[_ledger_pb2.HeldStop]]:
-        """Keeps a slot until an expiry, by the database's clock."""
+        """Keeps a slot until an expiry, by the database's clock. A repeated `hold_id` gets the first answer while the slot is
+        kept, and HOLD_EXPIRED or SETTLED once it is not: an owner who has to repeat the first answer remembers it.
+        """
 
     @_abc_1.abstractmethod
     def GetHold(
