@@ -64,7 +64,7 @@ def _visit(visit: CalendarVisit) -> Event:
 
 def _description(visit: CalendarVisit) -> str:
     lines = (visit.phone, visit.appointment.note, visit.appointment.appointment_id)
-    return _text("\n".join(line for line in lines if line))
+    return "\n".join(_text(line) for line in lines if line)
 
 
 def _text(given: str) -> str:

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from booking_house import House, claim, soon
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from icalendar import Calendar
 from sqlalchemy import text
@@ -152,6 +152,7 @@ odd = st.text(st.characters(exclude_categories=["Cs"]), max_size=120)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example("", "", "the note ends its line as old machines did\r")
 @given(odd, odd, odd)
 async def test_any_text_is_carried_whole(name: str, address: str, note: str) -> None:
     now = soon(0)
