@@ -75,6 +75,8 @@ ADVICE: Mapping[str, str] = {
     "SUPERSEDED": "a new card took its place: giro outcomes history tells which",
     "CONTACT_UNAVAILABLE": "giro unavailability list --contact shows the days that were told",
     "DOCUMENT_REFUSED": "keep a PDF, a JPEG, a PNG or a DOCX of an allowed size",
+    "TOO_LATE": "the deadline has passed; days away that are told late take a supervisor and --override WHY",
+    "AGENT_CONTACTED": "giro claims contacts shows how; another reason may hold",
     "OUTCOMES_DUE": "write what became of the earlier visits first: giro outcomes set",
     "OUTSIDE_ZONE": "giro zones list shows who works where",
     "QUOTA": "choose another day or agent; giro roads get max_visits_per_day --agent shows the rule",

@@ -14,6 +14,9 @@ from cli.settings import Session, Settings
 Json = dict[str, Any]
 SECONDS = 15.0
 PAGE_SIZE = 200
+PAGE_SIZES = {"/v1/zones": 100}
+"""Lists whose pages are smaller: their rows may be large."""
+
 DEFAULT_DEMO_USER = "administrator"
 
 
@@ -55,9 +58,9 @@ class Gateway:
 
     def pages(self, path: str, field: str, limit: int, **query: str | int | bool) -> Iterator[Json]:
         """The rows of a list, at most `limit`, page by page."""
-        token, left = "", limit
+        token, left, most = "", limit, PAGE_SIZES.get(path, PAGE_SIZE)
         while left > 0:
-            page = self.get(path, pageSize=min(left, PAGE_SIZE), pageToken=token, **query)
+            page = self.get(path, pageSize=min(left, most), pageToken=token, **query)
             rows = page.get(field, [])
             yield from rows[:left]
             token, left = page.get("nextPageToken", ""), left - len(rows)

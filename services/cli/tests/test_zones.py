@@ -102,3 +102,8 @@ def test_a_quota_of_one_agent(gateway: StubGateway, giro: Giro) -> None:
     gateway.on("POST", "/v1/travelParameters", shown)
     assert "8" in giro("roads", "set", "max_visits_per_day", "8", "--agent", "Giada").stdout
     assert gateway.body_of("/v1/travelParameters")["agentId"] == "agt_1"
+
+
+def test_pages_of_zones_are_as_small_as_the_gateway_wants_them(gateway: StubGateway, giro: Giro) -> None:
+    assert giro("zones", "list").exit_code == 0
+    assert gateway.query_of("/v1/zones")["pageSize"] == ["100"]

@@ -9,7 +9,7 @@ from cli import reading
 from cli.commands.calling import Limit, Output, calling, noun
 from cli.gateway import Json, request_id
 from cli.lookup import Lookup
-from cli.show.columns import Columns, field, listed, shown, spoken, utc
+from cli.show.columns import Columns, field, listed, shown, spoken, utc, without
 from cli.show.output import Format
 
 app = noun("Annulment claims: why a visit should not count, and what was decided.")
@@ -27,6 +27,7 @@ CLAIM: Columns = {
     "decision": field("decisionNote"),
     "id": field("claimId"),
 }
+LISTED = without(CLAIM, "received (UTC)", "note", "decision")
 CONTACT: Columns = {
     "when (UTC)": utc("contactedAt"),
     "how": spoken("channel", "CONTACT_CHANNEL_"),
@@ -78,7 +79,7 @@ def list_(
             "campaignId": Lookup(gateway).campaign(campaign)["campaignId"] if campaign else "",
             "state": _enum("CLAIM_STATE", state) if state else "",
         }
-        listed(form, gateway.pages("/v1/annulmentClaims", "claims", limit, **query), CLAIM)
+        listed(form, gateway.pages("/v1/annulmentClaims", "claims", limit, **query), LISTED)
 
 
 @app.command()

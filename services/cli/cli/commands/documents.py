@@ -8,7 +8,7 @@ import typer
 from cli.commands.calling import Output, calling, noun, streaming
 from cli.commands.writing import moving, written
 from cli.show import output
-from cli.show.columns import Columns, count, field, listed, shown, utc
+from cli.show.columns import Columns, count, field, listed, shown, utc, without
 from cli.show.output import Format
 
 app = noun("Documents of appointments: up, down, all versions.")
@@ -55,7 +55,7 @@ def list_(
     """
     with calling(form) as gateway:
         found = gateway.get(f"/v1/appointments/{appointment}/documents")["documents"]
-        listed(form, found, DOCUMENT)
+        listed(form, found, without(DOCUMENT, "by", "sha256"))
 
 
 @app.command()

@@ -54,7 +54,7 @@ def show(
             shown(form, gateway.get(path), BOX)
             return
         found = gateway.get(f"{path}:verify")
-        shown(form, found if form is Format.JSON else found["box"], BOX)
+        shown(form, found if form is Format.JSON else gateway.get(path), BOX)
         differing = found["differing"]
         if differing:
             output.note(f"a recount of the history differs in: {', '.join(differing)}")

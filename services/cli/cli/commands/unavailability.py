@@ -11,7 +11,7 @@ from cli.gateway import Json, request_id
 from cli.lookup import Lookup
 from cli.show import appointments as shown_appointments
 from cli.show import output
-from cli.show.columns import Columns, days, field, listed, shown, utc
+from cli.show.columns import Columns, days, field, listed, shown, utc, without
 from cli.show.output import Format
 
 app = noun("Days on which an agent or a contact is away: told in time, overridden, withdrawn.")
@@ -27,6 +27,7 @@ AWAY: Columns = {
     "withdrawn (UTC)": utc("withdrawnAt"),
     "id": field("unavailabilityId"),
 }
+LISTED = without(AWAY, "told by", "overridden by")
 
 
 @app.command("list")
@@ -38,7 +39,7 @@ def list_(agent: Agent = "", contact: Contact = "", form: Output = Format.TABLE)
     """
     with calling(form) as gateway:
         who = _who(Lookup(gateway), agent, contact)
-        listed(form, gateway.get("/v1/unavailabilities", **who)["unavailabilities"], AWAY)
+        listed(form, gateway.get("/v1/unavailabilities", **who)["unavailabilities"], LISTED)
 
 
 @app.command("set")

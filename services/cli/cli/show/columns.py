@@ -46,6 +46,11 @@ def days(row: Json) -> str:
     return str(first) if first == last else f"{first}..{last}"
 
 
+def without(columns: Columns, *heads: str) -> Columns:
+    """Fewer columns, where a list of all of them would cut the ids."""
+    return {head: column for head, column in columns.items() if head not in heads}
+
+
 def listed(form: Format, found: Iterable[Json], columns: Columns, title: str = "") -> None:
     """A row each; with JSON as they came."""
     rows = list(found)
