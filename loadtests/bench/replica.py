@@ -20,7 +20,7 @@ _MEGABYTE = 1024
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """A running geo."""
+    """A running process."""
 
     target: str
     pid: int
@@ -32,8 +32,12 @@ class Replica:
 
     @property
     def most_megabytes(self) -> float:
-        """The most that it ever had."""
+        """The most that it ever had, or had since `count_most_anew`."""
         return _status(self.pid, "VmHWM") / _MEGABYTE
+
+    def count_most_anew(self) -> None:
+        """From now on `most_megabytes` is the most since now."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -59,8 +59,9 @@ _CHANGE_AND_COUNT = text(
 
 _UPCOMING = """
     AND a.state NOT IN ('PENDING', 'FAILED', 'CANCELLED', 'SUPERSEDED') AND a.ends_at > :not_ended_by
-    AND a.starts_at > :not_ended_by - interval '1 day'
-"""  # a visit lasts a day at most, so an index on starts need not look at all that is past
+"""
+
+_LONGEST_VISIT = timedelta(days=1)
 
 _NARROWED = {
     "campaign": "AND a.campaign_id = :campaign",
@@ -209,6 +210,9 @@ async def page(tx: Tx, wanted: Filter, after: tuple[datetime, str], count: int) 
         "zone": {"zone": wanted.zone},
         "reach": {"campaigns": list(wanted.reach.campaigns), "agents": list(wanted.reach.agents)},
     }
+    if wanted.not_ended_by is not None:
+        # one bound, not two: the index would be read from the start of time up to the other
+        after = max(after, (wanted.not_ended_by - _LONGEST_VISIT, ""))
     params = {"tenant": tx.tenant, "after_start": after[0], "after_id": after[1], "rows": count}
     for name in wanted.narrowed:
         params |= values[name]

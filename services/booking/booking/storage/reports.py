@@ -1,7 +1,10 @@
 """What is counted and listed for the customer's portal."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter, namedtuple
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 
@@ -61,6 +64,13 @@ class Part:
     zone: str = ""
 
 
+class Batch(NamedTuple):
+    """Rows as the database gave them, with the names of their columns: quick to write aside."""
+
+    names: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
 async def tallies(tx: Tx, campaign_id: str) -> Sequence[Tally]:
     """How many there are by agent, zone and state."""
     found = await tx.run(_TALLY, {"tenant": tx.tenant, "campaign": campaign_id})
@@ -76,11 +86,32 @@ async def counters(tx: Tx, campaign_id: str) -> tuple[Package, Counted] | None:
     return rows.package(row), Counted(row.bought, by_state)
 
 
-async def stream(tx: Tx, part: Part) -> AsyncIterator[Sequence[ReportRow]]:
+async def stream(tx: Tx, part: Part) -> AsyncIterator[Batch]:
     """The rows in batches, all as they were at the first."""
     params = {"tenant": tx.tenant, "campaign": part.campaign_id, "agent": part.agent_id, "zone": part.zone}
     await tx.run(_DECLARE, params)
-    while batch := [
-        ReportRow(rows.appointment(row), row.contact_name, row.address) for row in await tx.run(_FETCH)
-    ]:
+    while True:
+        found = await tx.run(_FETCH)
+        batch = Batch(tuple(found.keys()), [tuple(row) for row in found])
+        if not batch.rows:
+            return
         yield batch
+
+
+def tallied(batch: Batch) -> Counter[tuple[str, str, State]]:
+    """How many rows of an agent, a zone and a state."""
+    return Counter((row.agent_id, row.zone, State(row.state)) for row in _named(batch))
+
+
+def report_rows(batch: Batch) -> Sequence[ReportRow]:
+    """What the rows say."""
+    return [ReportRow(rows.appointment(row), row.contact_name, row.address) for row in _named(batch)]
+
+
+def _named(batch: Batch) -> Iterator[Any]:
+    return map(_shape(batch.names)._make, batch.rows)
+
+
+@cache
+def _shape(names: tuple[str, ...]) -> Any:
+    return namedtuple("Kept", names)

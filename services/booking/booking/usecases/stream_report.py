@@ -63,7 +63,7 @@ async def stream_report(
             batches, summary = await _take(desk, part, file)
         file.seek(0)
         for _ in range(batches):
-            yield await asyncio.to_thread(pickle.load, file)
+            yield reports.report_rows(await asyncio.to_thread(pickle.load, file))
         yield summary
 
 
@@ -73,12 +73,7 @@ async def _take(desk: Desk, part: Part, file: IO[bytes]) -> tuple[int, Report]:
     async with desk.db.uow(caller().tenant, timeouts=_TAKING) as tx:
         await campaigns.require(tx, part.campaign_id)
         async for batch in reports.stream(tx, part):
-            counts.update(_counted(row) for row in batch)
+            counts.update(reports.tallied(batch))
             await asyncio.to_thread(pickle.dump, batch, file, pickle.HIGHEST_PROTOCOL)
             batches += 1
     return batches, Report.of([Tally(*key, number) for key, number in counts.items()])
-
-
-def _counted(row: ReportRow) -> tuple[str, str, State]:
-    found = row.appointment
-    return found.agent_id, found.zone, found.state
