@@ -19,7 +19,7 @@ from booking.domain.waitlist import LEASE, Entry, Offer, OfferState, Opening, Wa
 from booking.storage import bookings, campaigns, openings, waitlist
 from booking.usecases.desk import Desk
 from booking.usecases.ports import REFUSALS, NewHold, SlotQuery
-from booking.usecases.search_slots import query_of
+from booking.usecases.search_slots import query_of, search_slots
 from kit import telemetry
 from kit.db.claims import Claim
 from kit.db.uow import Tx
@@ -145,9 +145,12 @@ async def _at_its_end(tx: Tx, offer: Offer) -> Offer | None:
 async def end_of_booking(tx: Tx, offer: Offer) -> Offer | None:
     """What became of the booking that took this offer, stored; the offer when its hold has to be freed."""
     booking = await bookings.of_claim(tx, offer.claim_key or "")
-    if booking is None or booking.appointment.state is State.PENDING:
+    state = (
+        State.FAILED if booking is None else booking.appointment.state
+    )  # None: a key of before revision 0017
+    if state is State.PENDING:
         return None  # under way, or the reconciler's
-    if booking.appointment.state is State.FAILED:
+    if state is State.FAILED:
         return await end_offer(tx, offer, OfferState.REFUSED, await tx.now() + pause(offer.tries))
     await openings.save(tx, replace(offer, state=OfferState.ACCEPTED, held=False))
     await waitlist.set_entry(tx, offer.entry_id, WaitlistState.BOOKED)
@@ -229,7 +232,7 @@ async def _hold(desk: Desk, tenant: str, begun: _Begun) -> Window | None:
     if part is None:
         return None
     try:
-        found = await desk.ledger.search(tenant, _query(begun, part))
+        found, _ = await search_slots(desk, tenant, _query(begun, part), grounds)
         if not found.slots:
             return None
         start = datetime.fromtimestamp(found.slots[0].start, UTC)

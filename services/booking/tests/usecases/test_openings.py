@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from booking_house import PLACE, VISIT, House, claim, soon
@@ -14,9 +15,11 @@ from waiting_queue import TTL, Died, Queue, die_at, refused
 from booking.domain.appointment import Card
 from booking.domain.itinerary import StopPlan
 from booking.domain.waitlist import LEASE, WaitlistState
+from booking.storage import openings
 from booking.usecases.offers import decline_offer
 from booking.usecases.openings import work_openings
 from booking.usecases.ports import NewHold
+from booking.usecases.unavailability import SetUnavailability, set_unavailability
 from booking.usecases.waitlist import leave_waitlist
 from kit.errors import GiroError, Reason, RuleViolated
 from kit.testing.schedule import two_sessions
@@ -241,6 +244,38 @@ async def test_a_slot_taken_after_the_search_is_searched_again(house: House) -> 
     await house.advance(MINUTE)
     await work_openings(house.desk)
     assert await queue.drain() == [0, 1, 2]
+
+
+async def away(queue: Queue, agent: str = "", contact: str = "") -> None:
+    """A day is noted as unavailable."""
+    day = queue.start.astimezone(ZoneInfo("Europe/Rome")).date().isoformat()
+    note = SetUnavailability(agent, contact, day, "", "", "a supervisor's override", claim())
+    await set_unavailability(queue.house.desk, note)
+
+
+async def test_who_cannot_be_visited_that_day_is_passed_over(house: House) -> None:
+    queue = await an_open_one(house)
+    await away(queue, contact=queue.entries[0].contact_id)
+    await work_openings(house.desk)
+    assert await queue.drain() == [1, 2]
+
+
+async def test_a_day_on_which_the_agent_is_away_is_offered_to_nobody(house: House) -> None:
+    queue = await an_open_one(house)
+    await away(queue, agent=house.agents[0])
+    await work_openings(house.desk)
+    assert await queue.offered() == []
+    assert not house.ledger.holds
+
+
+async def test_an_offer_whose_booking_never_began_is_passed_on(house: House) -> None:
+    """Before revision 0017 the key was put on the offer first."""
+    queue = await Queue.of(house)
+    await queue.free()
+    async with house.desk.db.uow(house.tenant) as tx:
+        await openings.save(tx, replace(await queue.the_offer(), claim_key="req:of-before"))
+    await work_openings(house.desk)
+    assert await queue.drain() == [1, 2]
 
 
 ACCEPTING = (
