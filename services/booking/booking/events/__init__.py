@@ -76,7 +76,7 @@ def reassigned(tx: Tx, change: Change) -> ToldChange:
         previous_agent_id=change.before.agent_id,
         previous_start=_instant(change.before.window.start),
     )
-    return _told(tx, Happened.REASSIGNED, change.after, message)
+    return _told(tx, Happened.REASSIGNED, change.after, message, change.before)
 
 
 def cancelled(tx: Tx, appointment: Appointment) -> ToldChange:
@@ -220,7 +220,7 @@ def refixed(tx: Tx, change: Change, mode_id: str) -> ToldChange:
         previous_agent_id=change.before.agent_id,
         mode_id=mode_id,
     )
-    return _told(tx, Happened.REFIXED, change.after, message)
+    return _told(tx, Happened.REFIXED, change.after, message, change.before)
 
 
 def superseded(tx: Tx, appointment: Appointment) -> ToldChange:
@@ -266,6 +266,12 @@ def _recall(tx: Tx, event: str, recall: OperatorRecall) -> None:
     tx.emit(event, recall.appointment_id, message)
 
 
-def _told(tx: Tx, happened: Happened, appointment: Appointment, message: Message) -> ToldChange:
+def _told(
+    tx: Tx,
+    happened: Happened,
+    appointment: Appointment,
+    message: Message,
+    before: Appointment | None = None,
+) -> ToldChange:
     event_id = tx.emit(happened.value, appointment.appointment_id, message)
-    return ToldChange(event_id, happened, tx.events[-1].payload, appointment)
+    return ToldChange(event_id, happened, tx.events[-1].payload, appointment, before)

@@ -38,12 +38,20 @@ _COLOUR: Final = "REMINDER_COLOUR_"
 
 @dataclass(frozen=True, slots=True)
 class ToldChange:
-    """An event that was told in this transaction, with the bytes that are sent; `after` is the card."""
+    """An event that was told in this transaction, with the bytes that are sent; `after` is the card, `before`
+    what it was, where the change moved it."""
 
     event_id: str
     happened: Happened
     payload: bytes
     after: Appointment
+    before: Appointment | None = None
+
+    @property
+    def left(self) -> Appointment | None:
+        """The card as it was while it was another agent's, when this change took it from there."""
+        moved_away = self.before is not None and self.before.agent_id != self.after.agent_id
+        return self.before if moved_away else None
 
     @property
     def made_version(self) -> int | None:

@@ -13,6 +13,7 @@ from booking.domain.decision import Decision
 from booking.domain.itinerary import Leg
 from kit.db.uow import Tx
 from kit.values.latlng import LatLng
+from kit.values.window import Window
 
 _DECISION: TypeAdapter[Decision] = TypeAdapter(Decision)
 
@@ -26,9 +27,9 @@ _ADD = text(
     """
     INSERT INTO booking.appointment_events
         (tenant_id, appointment_id, event_id, event, made_version, payload, personal, change_id, decision,
-         legs)
+         legs, left_agent_id, left_starts_at, left_ends_at)
     VALUES (:tenant, :appointment, :event_id, :event, :version, :payload, :personal, :change, :decision,
-            :legs)
+            :legs, :left_agent, :left_start, :left_end)
     """
 )
 
@@ -51,7 +52,8 @@ class Event:
     """An event to keep: the bytes that are sent, what is personal, and how it came to be.
 
     `made_version` is None where the version stays. The decision is either given, or was noted under
-    `change_id` when the change began. `legs` are those that the ledger promised, before and after.
+    `change_id` when the change began. `legs` are those that the ledger promised, before and after; `left` is
+    whom the card was taken from, and when the visit was.
     """
 
     appointment_id: str
@@ -63,6 +65,7 @@ class Event:
     change_id: str = ""
     decision: Decision | None = None
     legs: tuple[Leg | None, Leg | None] = (None, None)
+    left: tuple[str, Window] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,11 @@ async def note(tx: Tx, change_id: str, decision: Decision) -> None:
 
 async def add(tx: Tx, event: Event) -> None:
     """Keeps an event; its appointment's row is locked by the caller, so that the order is the changes'."""
+    left_agent, left = event.left or (None, None)
     params = {
+        "left_agent": left_agent,
+        "left_start": left and left.start,
+        "left_end": left and left.end,
         "tenant": tx.tenant,
         "appointment": event.appointment_id,
         "event_id": event.event_id,

@@ -1,25 +1,43 @@
 """Agents' calendars: their visits, and the addresses that they are read under."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import text
 
 from booking.domain.agent_calendar import MOST_VISITS, CalendarVisit, Feed
+from booking.domain.appointment import Appointment, State
 from booking.storage import rows
 from booking.storage.appointments import COLUMNS
 from kit.db.uow import Tx
 from kit.values.window import Window
 
-_VISITS = text(
-    f"""
+_WITH_NAMES = f"""
     SELECT {COLUMNS}, k.display_name AS contact_name, k.address, k.phone, c.display_name AS campaign_name
     FROM booking.appointments a
     JOIN booking.contacts k ON k.tenant_id = a.tenant_id AND k.contact_id = a.contact_id
     JOIN booking.campaigns c ON c.tenant_id = a.tenant_id AND c.campaign_id = a.campaign_id
+"""  # noqa: S608 - constants
+
+_VISITS = text(
+    f"""
+    {_WITH_NAMES}
     WHERE a.tenant_id = :tenant AND a.agent_id = :agent AND a.state NOT IN ('PENDING', 'FAILED')
       AND a.starts_at >= :first AND a.starts_at < :last
     ORDER BY a.starts_at, a.appointment_id LIMIT {MOST_VISITS + 1}
+    """
+)
+
+_LEFT = text(
+    f"""
+    SELECT shown.*, gone.left_starts_at, gone.left_ends_at FROM ({_WITH_NAMES}) shown
+    JOIN (SELECT DISTINCT ON (e.appointment_id) e.appointment_id, e.left_starts_at, e.left_ends_at
+          FROM booking.appointment_events e
+          WHERE e.tenant_id = :tenant AND e.left_agent_id = :agent
+          ORDER BY e.appointment_id, e.entry DESC) gone ON gone.appointment_id = shown.appointment_id
+    WHERE shown.agent_id <> :agent AND gone.left_starts_at >= :first AND gone.left_starts_at < :last
+    ORDER BY gone.left_starts_at, shown.appointment_id LIMIT {MOST_VISITS + 1}
     """  # noqa: S608 - constants
 )
 
@@ -49,12 +67,26 @@ _OF_AGENT = text(
 
 
 async def visits(tx: Tx, agent_id: str, window: Window) -> Sequence[CalendarVisit]:
-    """The agent's visits that start in the window, whatever became of them; one more than is shown."""
+    """The agent's visits that start in the window, whatever became of them; one more than is shown.
+
+    A card that another agent has now is there too: cancelled, when it was this one's last.
+    """
     params = {"tenant": tx.tenant, "agent": agent_id, "first": window.start, "last": window.end}
-    return [
-        CalendarVisit(rows.appointment(row), row.contact_name, row.address, row.phone, row.campaign_name)
-        for row in await tx.run(_VISITS, params)
-    ]
+    found = [_visit(row, rows.appointment(row)) for row in await tx.run(_VISITS, params)]
+    left = [_gone(row, agent_id) for row in await tx.run(_LEFT, params)]
+    by_start = sorted([*found, *left], key=lambda each: each.appointment.window.start)
+    return by_start[: MOST_VISITS + 1]
+
+
+def _visit(row: Any, appointment: Appointment) -> CalendarVisit:
+    return CalendarVisit(appointment, row.contact_name, row.address, row.phone, row.campaign_name)
+
+
+def _gone(row: Any, agent_id: str) -> CalendarVisit:
+    """The visit as the agent that it was taken from is shown it: how to reach the contact is told no more."""
+    window = Window(row.left_starts_at, row.left_ends_at)
+    card = replace(rows.appointment(row), agent_id=agent_id, window=window, state=State.CANCELLED)
+    return CalendarVisit(card, row.contact_name, "", "", row.campaign_name)
 
 
 async def put(tx: Tx, feed: Feed) -> None:

@@ -54,6 +54,7 @@ async def keep(tx: Tx, told: ToldChange, how: Decision | Begun) -> None:
         personal=personal(told.after),
         change_id=how.change_id if isinstance(how, Begun) else "",
         decision=how if isinstance(how, Decision) else None,
+        left=None if told.left is None else (told.left.agent_id, told.left.window),
         legs=(None, None) if stop is None else (stop.leg_before, stop.leg_after),
     )
     await appointment_events.add(tx, event)

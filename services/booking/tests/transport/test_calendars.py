@@ -83,6 +83,32 @@ def events(ics: bytes) -> dict[str, Any]:
     return {str(event["UID"]): event for event in Calendar.from_ical(ics).walk("VEVENT")}
 
 
+async def test_what_another_agent_has_now_is_cancelled_for_the_one_before(house: House) -> None:
+    card = await house.booked()
+    ident, start = card.appointment.appointment_id, card.appointment.window.start
+    uid = f"{ident}@giro"
+
+    async def seen(agent: int) -> tuple[int, str, Any] | None:
+        event = (await read(house, agent)).get(uid)
+        return event and (int(event["SEQUENCE"]), str(event["STATUS"]), event.decoded("DTSTART"))
+
+    assert await seen(0) == (0, "TENTATIVE", start)
+    await house.reassign(card, house.agents[1])
+    assert await seen(0) == (1, "CANCELLED", start)
+    assert "LOCATION" not in (await read(house))[uid]
+    assert await seen(1) == (1, "TENTATIVE", start)
+    later = start + timedelta(hours=3)
+    await house.postpone(card, later)
+    assert await seen(0) == (2, "CANCELLED", start), "where it was while it was this agent's"
+    await house.reassign(card, house.agents[2])
+    assert await seen(1) == (3, "CANCELLED", later)
+    await house.reassign(card, house.agents[0])
+    assert await seen(0) == (4, "TENTATIVE", later), "it came back"
+    assert (await seen(1), await seen(2)) == ((4, "CANCELLED", later), (4, "CANCELLED", later))
+    assert await seen(3) is None
+    await house.require_sound()
+
+
 async def test_a_visit_keeps_its_uid_and_its_sequence_grows(house: House) -> None:
     card = await house.booked()
     appointment_id = card.appointment.appointment_id

@@ -58,7 +58,7 @@ class CalendarsServiceServicer:
 
     def GetAgentCalendar(self, request, context):
         """An agent's appointments as an iCalendar file. A visit keeps its UID, its SEQUENCE grows with each change, and what was
-        cancelled is shown as cancelled.
+        cancelled, or given to another agent, is shown as cancelled.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

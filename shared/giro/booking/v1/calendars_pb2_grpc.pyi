@@ -35,7 +35,7 @@ class CalendarsServiceStub:
     def __new__(cls, channel: _aio.Channel) -> CalendarsServiceAsyncStub: ...
     GetAgentCalendar: _grpc.UnaryUnaryMultiCallable[_calendars_pb2.GetAgentCalendarRequest, _calendars_pb2.AgentCalendar]
     """An agent's appointments as an iCalendar file. A visit keeps its UID, its SEQUENCE grows with each change, and what was
-    cancelled is shown as cancelled.
+    cancelled, or given to another agent, is shown as cancelled.
     """
     RotateCalendarFeed: _grpc.UnaryUnaryMultiCallable[_calendars_pb2.RotateCalendarFeedRequest, _calendars_pb2.CalendarFeed]
     """Makes the address under which calendar programs subscribe to an agent's appointments. The address before is gone from then
@@ -51,7 +51,7 @@ class CalendarsServiceAsyncStub(CalendarsServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetAgentCalendar: _aio.UnaryUnaryMultiCallable[_calendars_pb2.GetAgentCalendarRequest, _calendars_pb2.AgentCalendar]  # type: ignore[assignment]
     """An agent's appointments as an iCalendar file. A visit keeps its UID, its SEQUENCE grows with each change, and what was
-    cancelled is shown as cancelled.
+    cancelled, or given to another agent, is shown as cancelled.
     """
     RotateCalendarFeed: _aio.UnaryUnaryMultiCallable[_calendars_pb2.RotateCalendarFeedRequest, _calendars_pb2.CalendarFeed]  # type: ignore[assignment]
     """Makes the address under which calendar programs subscribe to an agent's appointments. The address before is gone from then
@@ -70,7 +70,7 @@ class CalendarsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_calendars_pb2.AgentCalendar, _abc.Awaitable[_calendars_pb2.AgentCalendar]]:
         """An agent's appointments as an iCalendar file. A visit keeps its UID, its SEQUENCE grows with each change, and what was
-        cancelled is shown as cancelled.
+        cancelled, or given to another agent, is shown as cancelled.
         """
 
     @_abc_1.abstractmethod
