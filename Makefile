@@ -45,11 +45,12 @@ lock: setup ## resolve the packages anew and write requirements.txt (hashes, no 
 openapi: setup ## write the gateway's OpenAPI page from the contracts
 	@$(PY) -m gateway openapi
 
-bench: setup ## measure suggestions, bookings, slot search by size and roads, 100,000 reminders, the portal
+bench: setup ## measure suggestions, bookings, slot search by size and roads, 100,000 reminders, the portal, procedures
 	@$(PY) -m loadtests.bench $(ARGS)
 	@$(PY) -m loadtests.bench.slots
 	@$(PY) -m loadtests.bench.reminders
 	@$(PY) -m loadtests.bench.portal
+	@$(PY) -m loadtests.bench.procedures
 
 soak: setup ## many operators at once, then verify the promise (ARGS="--minutes 10"); then LIVES=2000 lives of appointments
 	@$(PY) -m loadtests.soak $(ARGS)

@@ -32,6 +32,14 @@ _GET = text(_GET_TEXT)
 
 _LOCK = text(f"{_GET_TEXT} FOR NO KEY UPDATE")
 
+_LOCK_FREE = text(
+    f"""
+    SELECT {COLUMNS} FROM booking.appointments a
+    WHERE a.tenant_id = :tenant AND a.appointment_id = ANY (CAST(:ids AS text[]))
+    ORDER BY a.appointment_id FOR NO KEY UPDATE SKIP LOCKED
+    """  # noqa: S608 - constants
+)
+
 _CHANGE_TEXT = """
     UPDATE booking.appointments
     SET agent_id = :agent, starts_at = :starts_at, ends_at = :ends_at, state = :state, version = :version,
@@ -175,6 +183,12 @@ async def lock(tx: Tx, appointment_id: str) -> Appointment:
     An appointment's row is always locked before its campaign's, so that two changes never deadlock.
     """
     return _found((await tx.run(_LOCK, {"tenant": tx.tenant, "id": appointment_id})).one_or_none())
+
+
+async def lock_free(tx: Tx, appointment_ids: Sequence[str]) -> Mapping[str, Appointment]:
+    """By id those of them that nobody else has locked, locked until the end of the transaction."""
+    found = await tx.run(_LOCK_FREE, {"tenant": tx.tenant, "ids": list(appointment_ids)})
+    return {row.appointment_id: rows.appointment(row) for row in found}
 
 
 async def save(tx: Tx, change: Change) -> bool:

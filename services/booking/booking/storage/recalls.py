@@ -21,8 +21,11 @@ _COLUMNS = """
 _ADD = text(
     f"""
     INSERT INTO booking.recalls (tenant_id, {_COLUMNS})
-    VALUES (:tenant, :id, :appointment, :campaign, :contact, :operator, :private, :due_at, :release_at,
-            :version, true)
+    SELECT :tenant, item.*, true
+    FROM unnest(CAST(:id AS text[]), CAST(:appointment AS text[]), CAST(:campaign AS text[]),
+                CAST(:contact AS text[]), CAST(:operator AS text[]), CAST(:private AS boolean[]),
+                CAST(:due_at AS timestamptz[]), CAST(:release_at AS timestamptz[]),
+                CAST(:version AS bigint[])) AS item
     """  # noqa: S608 - constants
 )
 
@@ -98,19 +101,19 @@ class Eyes:
     campaign_id: str = ""
 
 
-async def add(tx: Tx, recall: OperatorRecall) -> None:
-    """Stores an open recall; the appointment has no other, or the database refuses it."""
+async def add(tx: Tx, opened: Sequence[OperatorRecall]) -> None:
+    """Stores open recalls; their appointments have no others, or the database refuses them."""
     params = {
         "tenant": tx.tenant,
-        "id": recall.recall_id,
-        "appointment": recall.appointment_id,
-        "campaign": recall.campaign_id,
-        "contact": recall.contact_id,
-        "operator": recall.operator_id,
-        "private": recall.private,
-        "due_at": recall.due_at,
-        "release_at": recall.release_at,
-        "version": recall.version,
+        "id": [recall.recall_id for recall in opened],
+        "appointment": [recall.appointment_id for recall in opened],
+        "campaign": [recall.campaign_id for recall in opened],
+        "contact": [recall.contact_id for recall in opened],
+        "operator": [recall.operator_id for recall in opened],
+        "private": [recall.private for recall in opened],
+        "due_at": [recall.due_at for recall in opened],
+        "release_at": [recall.release_at for recall in opened],
+        "version": [recall.version for recall in opened],
     }
     await tx.run(_ADD, params)
 

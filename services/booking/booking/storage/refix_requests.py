@@ -49,6 +49,15 @@ _TAKE = text(
     """
 )
 
+_TAKE_ALL = text(
+    """
+    SELECT r.refix_id FROM booking.refix_requests r
+    JOIN unnest(CAST(:ids AS text[]), CAST(:attempts AS integer[])) AS asked (refix_id, attempt)
+        ON asked.refix_id = r.refix_id AND asked.attempt = r.attempt
+    WHERE r.tenant_id = :tenant AND r.state = 'WAITING' ORDER BY r.refix_id FOR UPDATE OF r SKIP LOCKED
+    """
+)
+
 _START = text(
     """
     UPDATE booking.refix_requests SET state = 'RUNNING', change_id = :change, attempt = attempt + 1
@@ -57,6 +66,13 @@ _START = text(
 )
 
 _END = text("UPDATE booking.refix_requests SET state = :state WHERE tenant_id = :tenant AND refix_id = :id")
+
+_END_ALL = text(
+    """
+    UPDATE booking.refix_requests SET state = :state
+    WHERE tenant_id = :tenant AND refix_id = ANY (CAST(:ids AS text[]))
+    """
+)
 
 _END_OF_CHANGE = text(
     """
@@ -111,6 +127,17 @@ async def take(tx: Tx, request: RefixRequest) -> bool:
     return (await tx.run(_TAKE, params)).first() is not None
 
 
+async def take_all(tx: Tx, requests: Sequence[RefixRequest]) -> Sequence[RefixRequest]:
+    """Locks those of many waiting requests of which `take` would say True."""
+    params = {
+        "tenant": tx.tenant,
+        "ids": [request.refix_id for request in requests],
+        "attempts": [request.attempt for request in requests],
+    }
+    taken = {row.refix_id for row in await tx.run(_TAKE_ALL, params)}
+    return [request for request in requests if request.refix_id in taken]
+
+
 async def start(tx: Tx, request: RefixRequest, change_id: str) -> None:
     """A locked request is worked by the move or the new card of this id."""
     await tx.run(_START, {"tenant": tx.tenant, "id": request.refix_id, "change": change_id})
@@ -119,6 +146,12 @@ async def start(tx: Tx, request: RefixRequest, change_id: str) -> None:
 async def end(tx: Tx, refix_id: str, state: str) -> None:
     """DONE, EXCEPTION or OBSOLETE."""
     await tx.run(_END, {"tenant": tx.tenant, "id": refix_id, "state": state})
+
+
+async def end_all(tx: Tx, refix_ids: Sequence[str], state: str) -> None:
+    """The same for many."""
+    if refix_ids:
+        await tx.run(_END_ALL, {"tenant": tx.tenant, "ids": list(refix_ids), "state": state})
 
 
 async def end_of_change(tx: Tx, change_id: str) -> None:

@@ -12,6 +12,7 @@ from booking.usecases import claimed, record
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
 from booking.usecases.refix import aftermath
+from booking.usecases.refix.aftermath import Owed
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.failpoints import failpoint
@@ -98,4 +99,4 @@ async def _refix(tx: Tx, appointment: Appointment, state: OutcomeState) -> None:
         if delay is None:
             delay = (await outcomes.list_states(tx))[state.list_state].default_delay
         due_at, private = appointment.updated_at + delay, state.recall is Recall.PRIVATE
-        await aftermath.open_recall(tx, appointment, due_at, private=private)
+        await aftermath.open_recalls(tx, [Owed(appointment, due_at, private)])

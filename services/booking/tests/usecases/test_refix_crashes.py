@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 from booking_house import House, claim, soon
 from ledger_double import Lost
+from sqlalchemy import text
 
 from booking.domain import errors
 from booking.domain.appointment import Card, State
 from booking.domain.outcomes import Recall, Result
+from booking.domain.refix import OperatorRecall
 from booking.domain.refix_modes import Work
 from booking.domain.refusal import Refusal
-from booking.storage import appointments
+from booking.storage import appointments, recalls
 from booking.usecases.book_appointment import fail
 from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
 from booking.usecases.settle_changes import settle_changes
@@ -167,6 +169,38 @@ async def test_forty_requests_are_shared_by_two_workers(house: House) -> None:
     await asyncio.gather(house.run(), house.run())
     recalls = await house.recalls()
     assert len({recall.appointment_id for recall in recalls}) == len(recalls) == 40
+
+
+async def three(house: House) -> list[str]:
+    """Three appointments whose agents have named a date for a recall."""
+    first = await asked(house, Work.RECALL)
+    others = [await house.booked(soon(100 + number)) for number in range(2)]
+    for card in others:
+        await house.set_outcome(card, "ko-date", refix_at=AT)
+    return [card.appointment.appointment_id for card in (first, *others)]
+
+
+async def test_an_appointment_that_somebody_changes_keeps_no_other_waiting(house: House) -> None:
+    busy, *others = await three(house)
+    async with house.desk.db.uow(house.tenant) as tx:
+        await appointments.lock(tx, busy)
+        await asyncio.wait_for(house.run(), 1.5)  # less than a lock is waited for
+        assert {recall.appointment_id for recall in await house.recalls()} == set(others)
+    await house.run()
+    assert {recall.appointment_id for recall in await house.recalls()} == {busy, *others}
+
+
+async def test_a_request_with_a_defect_keeps_no_other_waiting(house: House) -> None:
+    odd, *others = await three(house)
+    async with house.desk.db.uow(house.tenant) as tx:
+        recall = OperatorRecall("rcl_odd", odd, "cmp", "cnt", "usr", False, AT, None, version=1)
+        await recalls.add(tx, [recall])  # that no appointment with a request has
+    await house.run()
+    assert {recall.appointment_id for recall in await house.recalls()} == {odd, *others}
+    async with house.desk.db.uow(house.tenant) as tx:
+        query = text("SELECT appointment_id, state FROM booking.refix_requests WHERE tenant_id = :t")
+        found = {row.appointment_id: row.state for row in await tx.run(query, {"t": house.tenant})}
+    assert found == {odd: "WAITING", **dict.fromkeys(others, "DONE")}
 
 
 async def ready(house: House, on_new: bool) -> Card:

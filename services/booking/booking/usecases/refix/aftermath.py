@@ -1,6 +1,7 @@
 """What follows a change of an appointment in the same transaction: recalls, exceptions, requests, history."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from booking import events
@@ -23,26 +24,46 @@ async def close(tx: Tx, appointment_id: str) -> None:
     await refix_exceptions.resolve(tx, appointment_id)
 
 
-async def open_recall(tx: Tx, appointment: Appointment, due_at: datetime, *, private: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Owed:
     """A call that the owner of the card, or anyone of the campaign, owes the customer (R-078)."""
-    release_at = None
-    if private:
-        counts = await parameters.effective(tx, appointment.campaign_id)
-        minutes = counts[PRIVATE_RELEASE_MINUTES]
-        release_at = due_at + timedelta(minutes=minutes) if minutes else None
-    recall = OperatorRecall(
+
+    appointment: Appointment
+    due_at: datetime
+    private: bool
+
+
+async def open_recalls(tx: Tx, owed: Sequence[Owed]) -> None:
+    """Makes the recalls and tells them; none of the appointments has an open one."""
+    if not owed:
+        return
+    campaigns = {each.appointment.campaign_id for each in owed if each.private}
+    released = {each: await _released_after(tx, each) for each in sorted(campaigns)}
+    opened = [_recall(each, released.get(each.appointment.campaign_id)) for each in owed]
+    await recalls.add(tx, opened)
+    for recall in opened:
+        events.recall_created(tx, recall)
+
+
+async def _released_after(tx: Tx, campaign_id: str) -> timedelta | None:
+    """How long an overdue private recall stays its operator's; None: always."""
+    minutes = (await parameters.effective(tx, campaign_id))[PRIVATE_RELEASE_MINUTES]
+    return timedelta(minutes=minutes) if minutes else None
+
+
+def _recall(owed: Owed, released_after: timedelta | None) -> OperatorRecall:
+    appointment, is_released = owed.appointment, owed.private and released_after is not None
+    return OperatorRecall(
         recall_id=new_id("rcl"),
         appointment_id=appointment.appointment_id,
         campaign_id=appointment.campaign_id,
         contact_id=appointment.contact_id,
         operator_id=appointment.operator_id,
-        private=private,
-        due_at=due_at,
-        release_at=release_at,
+        private=owed.private,
+        due_at=owed.due_at,
+        release_at=owed.due_at + (released_after or timedelta()) if is_released else None,
         version=appointment.version,
     )
-    await recalls.add(tx, recall)
-    events.recall_created(tx, recall)
 
 
 async def refixed(tx: Tx, change: Change, refix: Refix, change_id: str) -> ToldChange:

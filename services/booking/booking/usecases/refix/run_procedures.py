@@ -1,12 +1,13 @@
 """Scheduled procedures: what agents asked for with their outcomes is done once a version of an appointment.
 
-A procedure is due by its row. Its requests are claimed one by one with SKIP LOCKED, so that several workers
-share them; a request is bound to its move or new card in the transaction that begins it, and ends in the one
-that decides it. What a crash leaves is settled by the reconciler: done, or waiting again.
+A procedure is due by its row. Its requests are claimed with SKIP LOCKED, so that several workers share them:
+many at once for recalls, which end in the transaction that makes them, and one by one for what geo has to be
+asked about. Such a request is bound to its move or new card in the transaction that begins it, and ends in
+the one that decides it. What a crash leaves is settled by the reconciler: done, or waiting again.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,18 +17,18 @@ from booking.domain import errors
 from booking.domain.appointment import LIVE, Appointment, Move, MoveKind
 from booking.domain.decision import Decision, SlotSource
 from booking.domain.itinerary import StopPlan
-from booking.domain.outcomes import Recall
 from booking.domain.policies import require_refixable
 from booking.domain.refix_modes import Procedure, Work
 from booking.domain.refix_parameters import REFIXING, SHOW_LINK
 from booking.domain.refix_writes import Refix
-from booking.storage import appointments, moves, outcomes, policies, refix_requests
+from booking.storage import appointments, moves, policies, refix_requests
 from booking.storage.bookings import Booking
 from booking.storage.refix_requests import RefixRequest
 from booking.usecases import move_stop, record
 from booking.usecases.desk import Desk
-from booking.usecases.refix import aftermath, new_card
+from booking.usecases.refix import new_card
 from booking.usecases.refix.exceptions import Failure, raise_exception
+from booking.usecases.refix.make_recalls import make_recalls
 from booking.usecases.refix.new_card import Successor
 from kit import telemetry
 from kit.db.claims import Claim
@@ -76,7 +77,10 @@ async def run_procedure(desk: Desk, tenant: str, procedure_id: str) -> int:
             found = await refix_requests.waiting(tx, procedure.outcome_state_ids, last, _BATCH)
         if not found:
             break
-        await _work_all([_Job(desk, tenant, procedure, request, _claim(request)) for request in found])
+        if procedure.kind is Work.RECALL:
+            _count(procedure, await make_recalls(desk, tenant, found))
+        else:
+            await _work_all([_Job(desk, tenant, procedure, request, _claim(request)) for request in found])
         worked, last = worked + len(found), found[-1].refix_id
     async with desk.db.uow(tenant) as tx:
         await policies.ran(tx, procedure_id)
@@ -101,25 +105,15 @@ async def _work_all(jobs: Sequence[_Job]) -> None:
 async def _counted(job: _Job) -> None:
     try:
         outcome = await _WORK[job.procedure.kind](job)
-    except (GiroError, RuntimeError) as error:
+    except Exception as error:
         outcome = "error"
         _log.warning("refix_waits", id=job.request.refix_id, error=str(error))
-    worked_total.labels(kind=job.procedure.kind.value, outcome=outcome).inc()
+    _count(job.procedure, {outcome: 1})
 
 
-async def _make_recall(job: _Job) -> str:
-    """R-069: the recall is due on the agent's date, whatever the outcome state says (R-074)."""
-    async with job.desk.db.uow(job.tenant) as tx:
-        appointment = await _taken(tx, job)
-        if appointment is None:
-            return "skipped"
-        state = await outcomes.state(tx, appointment.outcome_state_id)
-        private = state.recall is Recall.PRIVATE
-        await aftermath.open_recall(tx, appointment, job.request.refix_at, private=private)
-        await refix_requests.end(tx, job.request.refix_id, "DONE")
-        await failpoint("booking.procedure.before_commit")
-    await failpoint("booking.procedure.after_commit")
-    return "recalled"
+def _count(procedure: Procedure, outcomes: Mapping[str, int]) -> None:
+    for outcome, number in outcomes.items():
+        worked_total.labels(kind=procedure.kind.value, outcome=outcome).inc(number)
 
 
 async def _move(job: _Job) -> str:
@@ -253,4 +247,4 @@ async def _excepted(job: _Job, refusal: GiroError, change_id: str = "") -> str:
     return "exception"
 
 
-_WORK: Final = {Work.RECALL: _make_recall, Work.MOVE: _move, Work.NEW_CARD: _make_card}
+_WORK: Final = {Work.MOVE: _move, Work.NEW_CARD: _make_card}

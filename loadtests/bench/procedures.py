@@ -1,0 +1,246 @@
+"""`python -m loadtests.bench.procedures`: how fast scheduled procedures work what is due, by kind.
+
+Recalls on the agents' dates (mode 5) touch booking alone; moves (mode 3) and new cards (mode 4) ask geo for
+each. Data: one tenant, one campaign, 16 agents around the clock; every appointment has an outcome whose agent
+named a date 60 days later. Timed is from the procedure being switched on to the last request being done, with
+the service's own worker; every appointment has to have had exactly one effect. The yardstick is a client that
+commits one row after the other to the same database: what it does a second is one commit each.
+"""
+
+import argparse
+import asyncio
+import os
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from allinone.stack import Stack, StackOptions
+from loadtests.bench.reminders import Database
+from tests.eventually import eventually
+from tests.world import World
+
+AGENTS: Final = 16
+A_DAY: Final = 12
+"""Visits of an agent on a day, one an hour."""
+LATER: Final = "60 days"
+PATIENCE: Final = 1800.0
+_COMMITS: Final = 300
+
+_POLICY: Final = """
+    INSERT INTO booking.outcome_states (tenant_id, state_id, display_name, result, list_state, recall,
+                                        mandatory, visible, refix, note_required)
+    VALUES (%(tenant)s, 'refixed', 'Refixed', 'OPEN', '', 'NONE', '{}', '{}', false, false),
+           (%(tenant)s, 'RECALL', 'Recall', 'KO', 'W', 'PUBLIC', '{}', '{}', true, false),
+           (%(tenant)s, 'MOVE', 'Move', 'KO', '', 'NONE', '{}', '{}', true, false),
+           (%(tenant)s, 'NEW_CARD', 'New card', 'KO', '', 'NONE', '{}', '{}', true, false)
+"""
+
+_PROCEDURES: Final = """
+    INSERT INTO booking.procedures (tenant_id, procedure_id, kind, display_name, description,
+                                    interval_seconds, state_id, outcome_state_ids, active, next_run_at)
+    SELECT %(tenant)s, id, kind, id, '', 1, CASE WHEN kind <> 'RECALL' THEN 'refixed' END, ARRAY[kind], false,
+           now()
+    FROM (VALUES ('recall-refixed', 'RECALL'), ('move-refixed', 'MOVE'), ('new-card-refixed', 'NEW_CARD'))
+         AS made (id, kind)
+"""
+
+_APPOINTMENTS: Final = """
+    INSERT INTO booking.appointments (tenant_id, appointment_id, campaign_id, contact_id, agent_id, starts_at,
+                                      ends_at, place, state, operator_id, note, created_at, updated_at,
+                                      claim_key, settled)
+    SELECT %(tenant)s, 'apt_bench_' || %(round)s || '_' || n, %(campaign)s, %(contact)s, %(agent)s, start,
+           start + interval '30 minutes', 0, 'TO_CONFIRM', 'usr_1', '', now(), now(),
+           'bench:' || %(round)s || ':' || n, true
+    FROM generate_series(1, %(many)s) n,
+         LATERAL (SELECT date_trunc('second', now()) + interval '7 days' + n * interval '1 hour' AS start) at
+"""
+"""Recalls need no stop, so these have none."""
+
+_ASKED: Final = f"""
+    WITH said AS (
+        UPDATE booking.appointments
+        SET outcome_state_id = %(kind)s, refix_at = starts_at + interval '{LATER}', version = version + 1
+        WHERE tenant_id = %(tenant)s AND state = 'TO_CONFIRM' AND outcome_state_id IS NULL
+        RETURNING appointment_id, version, refix_at
+    )
+    INSERT INTO booking.refix_requests
+        (tenant_id, refix_id, appointment_id, version, outcome_state_id, refix_at)
+    SELECT %(tenant)s, 'rfx_' || appointment_id, appointment_id, version, %(kind)s, refix_at FROM said
+"""
+
+_SWITCH: Final = """
+    UPDATE booking.procedures SET active = %(on)s, next_run_at = now()
+    WHERE tenant_id = %(tenant)s AND kind = %(kind)s
+"""
+
+_LEFT: Final = """
+    SELECT count(*) FROM booking.refix_requests
+    WHERE tenant_id = %(tenant)s AND state IN ('WAITING', 'RUNNING')
+"""
+
+_STATES: Final = """
+    SELECT state, count(*) FROM booking.refix_requests
+    WHERE tenant_id = %(tenant)s AND outcome_state_id = %(kind)s GROUP BY 1 ORDER BY 1
+"""
+
+_EFFECTS: Final = {
+    "RECALL": "SELECT count(*), count(DISTINCT appointment_id) FROM booking.recalls"
+    " WHERE tenant_id = %(tenant)s",
+    "MOVE": "SELECT count(*), count(DISTINCT appointment_id) FROM booking.moves"
+    " WHERE tenant_id = %(tenant)s AND state = 'APPLIED'",
+    "NEW_CARD": "SELECT count(*), count(DISTINCT supersedes) FROM booking.appointments"
+    " WHERE tenant_id = %(tenant)s AND supersedes IS NOT NULL AND state <> 'FAILED'",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One kind: items in each round, items a second and CPUs of PostgreSQL in each."""
+
+    kind: str
+    items: int
+    per_second: list[float]
+    cpus: list[float]
+    effects: str
+
+
+async def run(sizes: dict[str, int], rounds: int, out: Console) -> tuple[float, list[Row]]:
+    """Commits a second of the yardstick, and a row for each kind."""
+    with tempfile.TemporaryDirectory(prefix="giro-bench-") as folder:
+        os.chmod(folder, 0o755)
+        out.print("starting the services")
+        async with Stack(StackOptions.for_tests(Path(folder) / "state", durable=True)) as stack:
+            database = Database(stack.urls.admin_database)
+            commits = _yardstick(database)
+            rows = []
+            for kind, items in sizes.items():
+                if items:
+                    out.print(f"measuring: {rounds} x {items:,} {kind}")
+                    rows.append(await _measure(stack, database, (kind, items), rounds))
+        return commits, rows
+
+
+def _yardstick(database: Database) -> float:
+    database.run("CREATE TABLE public.bench_commits (n integer)")
+    began = time.monotonic()
+    for number in range(_COMMITS):
+        database.run("INSERT INTO public.bench_commits VALUES (%(n)s)", n=number)
+    return _COMMITS / (time.monotonic() - began)
+
+
+async def _measure(stack: Stack, database: Database, size: tuple[str, int], rounds: int) -> Row:
+    kind, items = size
+    world = await World.make(stack, agents=AGENTS, purchased=1_000_000, contacts=AGENTS)
+    database.run(_POLICY, tenant=world.tenant)
+    database.run(_PROCEDURES, tenant=world.tenant)
+    speeds, cpus = [], []
+    for number in range(rounds):
+        await _ask(world, database, (kind, items), number)
+        before, began = database.load(), time.monotonic()
+        await _worked(database, world.tenant, kind)
+        took = time.monotonic() - began
+        speeds.append(items / took)
+        cpus.append((database.load().cpu - before.cpu) / took)
+    await world.close()
+    return Row(kind, items, speeds, cpus, _effects(database, world.tenant, (kind, items * rounds)))
+
+
+async def _ask(world: World, database: Database, size: tuple[str, int], number: int) -> None:
+    """Books what the round is about, and says of each that its agent wants it 60 days later."""
+    kind, items = size
+    tenant = world.tenant
+    if kind == "RECALL":
+        whose = {"campaign": world.campaign, "contact": world.contacts[0], "agent": world.agents[0]}
+        database.run(_APPOINTMENTS, tenant=tenant, round=number, many=items, **whose)
+    else:
+        await _book(world, items, number)
+    database.run(_ASKED, tenant=tenant, kind=kind)
+    database.run("ANALYZE booking.appointments, booking.refix_requests")
+
+
+async def _book(world: World, items: int, number: int) -> None:
+    """Real bookings, since geo has to have their stops; each round on days of its own."""
+    slots = asyncio.Semaphore(16)
+    days = -(-items // (AGENTS * A_DAY))
+
+    async def one(at: int) -> None:
+        agent, rest = at % AGENTS, at // AGENTS
+        day, hour = 4 + number * days + rest // A_DAY, 6 + rest % A_DAY
+        async with slots:
+            await world.book(world.day(day, hour), agent=agent, contact=agent)
+
+    await asyncio.gather(*map(one, range(items)))
+
+
+async def _worked(database: Database, tenant: str, kind: str) -> None:
+    """Switches the procedure on, waits until nothing is left, and switches it off."""
+    database.run(_SWITCH, tenant=tenant, kind=kind, on=True)
+    look = partial(_left, database, tenant)
+    await eventually(look, lambda left: not left, within=PATIENCE)
+    database.run(_SWITCH, tenant=tenant, kind=kind, on=False)
+
+
+async def _left(database: Database, tenant: str) -> int:
+    return int(database.run(_LEFT, tenant=tenant)[0][0])
+
+
+def _effects(database: Database, tenant: str, size: tuple[str, int]) -> str:
+    kind, items = size
+    made, distinct = database.run(_EFFECTS[kind], tenant=tenant)[0]
+    states = ", ".join(f"{many} {state}" for state, many in database.run(_STATES, tenant=tenant, kind=kind))
+    verdict = "each once" if made == distinct == items else f"NOT EACH ONCE: {made} of {distinct}"
+    return f"{states}; {verdict}"
+
+
+def table(commits: float, rows: list[Row]) -> Table:
+    """The report for a terminal."""
+    load = os.getloadavg()
+    title = f"procedures; yardstick {commits:.0f} single commits a second; load {load[0]:.1f} {load[1]:.1f}"
+    shown = Table(title=title)
+    for heading in (
+        "kind",
+        "items",
+        "a second",
+        "of yardstick",
+        "10,000 take s",
+        "PostgreSQL CPUs",
+        "effects",
+    ):
+        shown.add_column(heading, justify="left" if heading in {"kind", "effects"} else "right")
+    for row in rows:
+        speed = median(row.per_second)
+        shown.add_row(
+            row.kind,
+            f"{row.items:,}",
+            f"{speed:.0f}",
+            f"{speed / commits:.2f}",
+            f"{10_000 / speed:.0f}",
+            f"{median(row.cpus):.2f}",
+            row.effects,
+        )
+    return shown
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--recalls", type=int, default=10_000, help="items of each round; 0 leaves it out")
+    parser.add_argument("--moves", type=int, default=1_000)
+    parser.add_argument("--new-cards", type=int, default=1_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    chosen = parser.parse_args()
+    sizes = {"RECALL": chosen.recalls, "MOVE": chosen.moves, "NEW_CARD": chosen.new_cards}
+    out = Console(width=160)
+    out.print(table(*uvloop.run(run(sizes, chosen.rounds, out))))
+
+
+if __name__ == "__main__":
+    main()
