@@ -1,5 +1,6 @@
 """An S3 server of the tests' own: moto, in a process of its own."""
 
+import os
 import subprocess
 import sys
 import time
@@ -9,6 +10,20 @@ import boto3
 
 from booking.clients.document_bucket import Bucket
 from kit.testing.ports import HOST, free_port, listening
+
+_SERVE = """
+import os, sys, threading, time
+
+def end_with(parent):
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(0)
+
+threading.Thread(target=end_with, args=[int(sys.argv.pop(1))], daemon=True).start()
+from moto.server import main
+main(sys.argv[1:])
+"""
+"""Ends with the tests, also with tests that are killed."""
 
 KEY = "tests"
 REGION = "us-east-1"
@@ -28,7 +43,8 @@ class S3Server:
 
     def start(self) -> None:
         """Starts it and waits until it answers."""
-        command = [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(self.port)]
+        whose = [str(os.getpid()), "-H", HOST, "-p", str(self.port)]
+        command = [sys.executable, "-c", _SERVE, *whose]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
         while not listening(self.port):
