@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -39,12 +40,13 @@ _LOCK = text(f"{_GET_TEXT} FOR NO KEY UPDATE")
 _APPOINTMENTS_TEXT = f"""
     SELECT {COLUMNS}, i.number FROM booking.series_appointments i
     JOIN booking.appointments a ON a.tenant_id = i.tenant_id AND a.appointment_id = i.appointment_id
-    WHERE i.tenant_id = :tenant AND i.series_id = :series ORDER BY i.number
+    WHERE i.tenant_id = :tenant AND i.series_id = :series ORDER BY a.appointment_id
 """  # noqa: S608 - constants
 
 _APPOINTMENTS = text(_APPOINTMENTS_TEXT)
 
 _LOCK_APPOINTMENTS = text(f"{_APPOINTMENTS_TEXT} FOR NO KEY UPDATE OF a")
+"""By id, as everywhere (ADR 0030)."""
 
 _DECIDE = text(
     """
@@ -83,7 +85,7 @@ async def get(tx: Tx, series_id: str, *, lock: bool = False) -> Series:
         campaign_id=row.campaign_id,
         state=SeriesState(row.state),
         conflicts=[_conflict(each) for each in row.conflicts],
-        appointments=[(each.number, rows.appointment(each)) for each in found],
+        appointments=sorted(((each.number, rows.appointment(each)) for each in found), key=itemgetter(0)),
     )
 
 

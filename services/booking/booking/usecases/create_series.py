@@ -5,7 +5,7 @@ each stop, and one transaction decides all of them: booked when every stop was h
 PENDING is nobody's appointment yet, so no part of a series is ever seen. All stops together have a limit of
 time; what nobody finishes within it is undone whole by the reconciler.
 
-Rows are locked in one order: the series, its appointments by number, their campaign.
+Rows are locked in one order (ADR 0030): the series, its appointments by id, their campaign.
 """
 
 import asyncio
