@@ -2,7 +2,7 @@
 
 import pytest
 
-from geo.domain.calendar import WeeklyShift, calendar
+from geo.domain.calendar import WeeklyBreak, WeeklyShift, calendar
 from geo.domain.owner import Ending
 from geo.storage import owners
 from geo.usecases.add_absence import AddAbsence, add_absence
@@ -82,6 +82,46 @@ async def test_a_break_that_no_longer_fits_stays_away(world: World) -> None:
     absence = await block(world, agent, 11, 12.1)
     await reserve(world, agent, 12.5, 13.5)
     await remove_absence(world.ledger, TENANT, absence)
+    assert ("BREAK", 12.0, 13.0) not in await shown(world, agent)
+    await world.sound()
+
+
+@pytest.mark.parametrize(
+    ("blocked", "booked", "back"),
+    [
+        ((7, 12.1), (12.5, 13.5), {"DAY_START", "DAY_END"}),  # where the break would be is booked
+        ((11, 20), (10, 10.5), {"DAY_START", "BREAK", "DAY_END"}),
+        ((7, 8.1), (8.15, 9), {"BREAK", "DAY_END"}),  # too early for who comes from the base
+        ((17.2, 20), (16.5, 17.2), {"DAY_START", "BREAK", "DAY_END"}),
+        ((17.8, 20), (17.2, 17.8), {"DAY_START", "BREAK"}),  # too late for who goes to it
+    ],
+)
+async def test_each_part_of_the_day_that_fits_comes_back(
+    world: World, blocked: tuple[float, float], booked: tuple[float, float], back: set[str]
+) -> None:
+    agent = await world.agent()
+    absence = await block(world, agent, *blocked)
+    await reserve(world, agent, *booked)
+    await remove_absence(world.ledger, TENANT, absence)
+    kinds = {kind for kind, _, _ in await shown(world, agent)}
+    assert kinds - {"APPOINTMENT"} == back
+    await world.sound()
+
+
+async def test_the_rest_of_a_day_comes_back_when_one_of_two_breaks_fits_no_more(world: World) -> None:
+    shifts = [WeeklyShift(day, 8 * 60, 18 * 60, HOME, HOME) for day in range(1, 8)]
+    breaks = [WeeklyBreak(day, *hours) for day in range(1, 8) for hours in ((600, 615), (720, 780))]
+    agent = await world.agent(calendar("UTC", shifts, breaks))
+    absence = await block(world, agent, 9, 12.1)
+    await reserve(world, agent, 12.5, 13.5)
+    assert [kind for kind, _, _ in await shown(world, agent)] == [
+        "DAY_START",
+        "ABSENCE",
+        "APPOINTMENT",
+        "DAY_END",
+    ]
+    await remove_absence(world.ledger, TENANT, absence)
+    assert ("BREAK", 10.0, 10.25) in await shown(world, agent)
     assert ("BREAK", 12.0, 13.0) not in await shown(world, agent)
     await world.sound()
 

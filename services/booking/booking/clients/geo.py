@@ -108,10 +108,20 @@ class GeoLedger:
         )
         return reservation_of(await self._call(self._stub.ReserveStop, request, tenant))
 
-    async def move(self, tenant: str, move_id: str, appointment_id: str, plan: StopPlan) -> Reservation:
+    async def move(
+        self,
+        tenant: str,
+        move_id: str,
+        appointment_id: str,
+        plan: StopPlan,
+        certificate: Certificate | None = None,
+    ) -> Reservation:
         """Swaps an appointment's stop."""
         request = ledger_pb2.MoveStopRequest(
-            move_id=move_id, appointment_id=appointment_id, plan=plan_message(plan)
+            move_id=move_id,
+            appointment_id=appointment_id,
+            plan=plan_message(plan),
+            slot=None if certificate is None else _suggested(certificate),
         )
         return reservation_of(await self._call(self._stub.MoveStop, request, tenant))
 

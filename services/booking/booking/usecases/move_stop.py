@@ -12,7 +12,7 @@ from booking import events
 from booking.domain.appointment import Appointment, Card, Move, MoveKind, moved
 from booking.domain.decision import Decision, SlotSource
 from booking.domain.grounds import Grounds
-from booking.domain.itinerary import Reservation, StopPlan
+from booking.domain.itinerary import Certificate, Reservation, StopPlan
 from booking.domain.parameters import LEAD_TIME, POSTPONE_RESPECTS_LEAD_TIME
 from booking.domain.refusal import Refusal
 from booking.storage import answers, appointments, campaigns, moves, refix_requests
@@ -35,10 +35,11 @@ ASKED: Final = (LEAD_TIME, POSTPONE_RESPECTS_LEAD_TIME)
 
 @dataclass(frozen=True, slots=True)
 class PendingMove:
-    """A move under way and the stop that it needs."""
+    """A move under way and the stop that it needs; what it rests on, where that was suggested."""
 
     move: Move
     plan: StopPlan
+    certificate: Certificate | None = None
 
 
 async def begin(
@@ -129,7 +130,9 @@ async def swap(desk: Desk, tenant: str, pending: PendingMove) -> Reservation | G
     """
     move = pending.move
     try:
-        return await desk.ledger.move(tenant, move.move_id, move.appointment_id, pending.plan)
+        return await desk.ledger.move(
+            tenant, move.move_id, move.appointment_id, pending.plan, pending.certificate
+        )
     except REFUSALS as refusal:
         made = await desk.ledger.settle_move(tenant, move.move_id)
         return refusal if made is None else made

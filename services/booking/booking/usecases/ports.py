@@ -208,8 +208,15 @@ class Ledger(Protocol):
         """Makes an appointment's stop: from a hold's id, from a suggestion, or afresh (None)."""
         ...
 
-    async def move(self, tenant: str, move_id: str, appointment_id: str, plan: StopPlan) -> Reservation:
-        """Swaps an appointment's stop under the move's id."""
+    async def move(
+        self,
+        tenant: str,
+        move_id: str,
+        appointment_id: str,
+        plan: StopPlan,
+        certificate: Certificate | None = None,
+    ) -> Reservation:
+        """Swaps an appointment's stop under the move's id; for a suggestion with what that rests on."""
         ...
 
     async def settle_stop(self, tenant: str, appointment_id: str) -> None:

@@ -135,8 +135,16 @@ class LedgerDouble:
         hold_id = source if isinstance(source, str) else None
         return await self._answered("reserve", lambda: self._reserve(key, plan, hold_id))
 
-    async def move(self, tenant: str, move_id: str, appointment_id: str, plan: StopPlan) -> Reservation:
+    async def move(
+        self,
+        tenant: str,
+        move_id: str,
+        appointment_id: str,
+        plan: StopPlan,
+        certificate: Certificate | None = None,
+    ) -> Reservation:
         """Swaps a stop."""
+        self.sources.append(certificate)
         return await self._answered(
             "move", lambda: self._move((tenant, move_id), (tenant, appointment_id), plan)
         )

@@ -10,9 +10,11 @@ from ledger_double import Lost, certificate_of
 
 from booking.domain.appointment import Card
 from booking.domain.itinerary import Certificate
+from booking.domain.outcomes import Recall, Result
 from booking.domain.slot_token import SuggestedSlot
 from booking.transport import messages
 from booking.usecases.book_appointment import BookAppointment, TokenSlot, book_appointment
+from booking.usecases.refix.refix_appointment import Choices, RefixAppointment, refix_appointment
 from kit.errors import AlreadyExists, Conflict, GiroError, InvalidInput, Reason, Unavailable
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -129,6 +131,33 @@ async def test_a_repeated_request_brings_the_certificate_again(house: House, los
     await book_appointment(house.desk, command)
     until = datetime.fromtimestamp(issued, UTC) + timedelta(minutes=30)
     assert house.ledger.sources == [Certificate(certificate_of(agent, start), until)] * 2
+    await house.require_sound()
+
+
+@pytest.mark.parametrize("lost", [Lost.REQUEST, Lost.ANSWER])
+@pytest.mark.parametrize("card", ["SI", "NO"], ids=["new card", "same card"])
+async def test_a_new_fix_by_a_suggested_slot_brings_its_certificate_each_time(
+    house: House, card: str, lost: Lost
+) -> None:
+    await house.parameters(CC0036=card, CC0037=card, CC0037A="NO", CC036DB="refixed")
+    await house.outcome_state("refixed", result=Result.OPEN, recall=Recall.NONE)
+    old = (await house.booked(soon(40))).appointment
+    issued, start = int(datetime.now(UTC).timestamp()), soon(60)
+    times = int(start.timestamp()), int((start + VISIT).timestamp())
+    rests = certificate_of(old.agent_id, start)
+    slot = SuggestedSlot(old.campaign_id, old.agent_id, *times, PLACE.key, issued, rests)
+    token = house.desk.slot_tokens.write(house.tenant, slot)
+    command = RefixAppointment(old.appointment_id, token, Choices(state_id="refixed"), 0, claim())
+    house.ledger.sources.clear()
+    house.ledger.lose("reserve" if card == "SI" else "move", lost)
+    with pytest.raises(Unavailable):
+        await refix_appointment(house.desk, command)
+    fixed = await refix_appointment(house.desk, command)
+    assert fixed.appointment.window.start == start
+    assert (fixed.appointment.appointment_id != old.appointment_id) is (card == "SI")
+    until = datetime.fromtimestamp(issued, UTC) + timedelta(minutes=30)
+    assert house.ledger.sources == [Certificate(rests, until)] * 2
+    await house.settle()
     await house.require_sound()
 
 

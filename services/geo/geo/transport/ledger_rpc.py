@@ -109,7 +109,9 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         return pb.ListReservationsResponse(reservations=page, next_page_token=more)
 
 
-def certified(request: pb.HoldStopRequest | pb.ReserveStopRequest) -> Certified | None:
+def certified(
+    request: pb.HoldStopRequest | pb.ReserveStopRequest | pb.MoveStopRequest,
+) -> Certified | None:
     """What a suggested slot rests on. Raises InvalidInput for bytes that this service did not make."""
     if not request.HasField("slot"):
         return None
@@ -122,4 +124,4 @@ def certified(request: pb.HoldStopRequest | pb.ReserveStopRequest) -> Certified 
 
 def _move(request: pb.MoveStopRequest) -> MoveStop:
     plan = messages.plan(request.plan)
-    return MoveStop(request.move_id, request.appointment_id, plan, request.promised_anew)
+    return MoveStop(request.move_id, request.appointment_id, plan, request.promised_anew, certified(request))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from geo.domain import errors
+from geo.domain.certificate import Certified
 from geo.domain.chain import Splice, around
 from geo.domain.errors import StartAgain
 from geo.domain.owner import Move, Owner, OwnerKind
@@ -26,13 +27,15 @@ class MoveStop:
     """Give up the appointment's stop for this plan's.
 
     An arrival window that was promised before stays, and the new start has to lie in it, unless the plan has
-    one of its own or the customer agreed to the new start (`promised_anew`).
+    one of its own or the customer agreed to the new start (`promised_anew`). `certified`: only if the slot is
+    still what it was when it was suggested, with the present stop on its agenda (GEO-28).
     """
 
     move_id: str
     appointment_id: str
     plan: Plan
     promised_anew: bool = False
+    certified: Certified | None = None
 
     @property
     def document(self) -> dict[str, Any]:
@@ -50,8 +53,9 @@ class MoveStop:
 async def move_stop(ledger: Ledger, tenant: str, command: MoveStop) -> Reserved:
     """The stop after the move, or the first answer when the move was made before.
 
-    Infeasible: nothing moves, and what refuses a visit is raised (see `hold_stop`). Raises SETTLED for a move
-    or an appointment that was settled, NotFound for an appointment never heard of, REQUEST_ID_REUSED.
+    Infeasible: nothing moves, and what refuses a visit is raised (see `hold_stop`); SLOT_TOKEN_STALE and
+    SLOT_TOKEN_EXPIRED for a suggestion that counts no more. Raises SETTLED for a move or an appointment that
+    was settled, NotFound for an appointment never heard of, REQUEST_ID_REUSED.
     """
 
     async def find(tx: Tx) -> Collection[str]:
@@ -90,19 +94,27 @@ async def _swap(desk: Desk, command: MoveStop, owner: Owner) -> Draft[Reserved]:
     plan = command.keeping(owner.plan)
     agent = desk.agent(plan.agent_id, "plan.agent_id")
     stop = visits.visit_stop(StopKind.APPOINTMENT, command.appointment_id, plan, agent)
+    certified = command.certified
     if owner.agent_id == plan.agent_id:
-        splices = await _on_one_agent(desk, plan, stop)
+        splices = await _on_one_agent(desk, plan, stop, certified)
     else:
         source, removal = await take_out(desk, owner)
         shift = await admitted(desk, agent, plan)
-        splices = {source: removal, plan.agent_id: await visits.put_in(desk, stop, shift, plan.agent_id)}
+        coming = await visits.put_in_as_certified(desk, stop, shift, plan.agent_id, certified)
+        splices = {source: removal, plan.agent_id: coming}
     return _draft(desk, (command, plan), stop, splices)
 
 
-async def _on_one_agent(desk: Desk, plan: Plan, stop: Stop) -> dict[str, Splice]:
-    """Removal and insertion in one splice over all that lies between, since they may be neighbours."""
+async def _on_one_agent(desk: Desk, plan: Plan, stop: Stop, certified: Certified | None) -> dict[str, Splice]:
+    """Removal and insertion in one splice over all that lies between, since they may be neighbours.
+
+    What was suggested was found beside the present stop, so the certificate is held against the agenda that
+    has it.
+    """
     agent_id, appointment = plan.agent_id, stop.owner_id or ""
     shift = await admitted(desk, desk.agent(agent_id), plan, {appointment})
+    if certified is not None:
+        await visits.put_in_as_certified(desk, stop, shift, agent_id, certified)
     old = await _present(desk, appointment, agent_id)
     span = visits.span_of(shift) | Span(old.linked.stop.starts_at, old.linked.stop.ends_at)
     segment = await desk.segment(agent_id, span.lo, span.hi)

@@ -110,7 +110,12 @@ def _repeated(earlier: Sequence[Move | None], command: MoveStops) -> list[Reserv
 
 
 def _check(command: MoveStops) -> None:
-    """Raises InvalidInput for an appointment or a move that is named twice."""
+    """Raises InvalidInput for an appointment or a move that is named twice, and for a suggested start, which
+    rests on an agenda where nothing else changes."""
+    for position, move in enumerate(command.moves):
+        if move.certified is not None:
+            text = "is not taken where several stops change at once"
+            raise InvalidInput(Reason.INVALID_FIELD, text, field=f"moves[{position}].slot")
     for field_, names in (
         ("appointment_id", list(command.appointments)),
         ("move_id", [move.move_id for move in command.moves]),

@@ -1,5 +1,6 @@
 """Giving an agent's blocked time back."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from geo.domain import errors
@@ -20,7 +21,8 @@ from kit.values.window import Window
 async def remove_absence(ledger: Ledger, tenant: str, absence_id: str) -> None:
     """Frees it; one that was removed before is no error. Raises NotFound for an id never heard of.
 
-    Where its shifts have visits, the parts of the day frame that it displaced come back if they fit.
+    Where its shifts have visits, each part of the day frame that it displaced comes back if it fits: bases
+    before breaks (R-088), since a break that has no room is a matter of minutes and a base one of the road.
     """
 
     async def decide(desk: Desk) -> Draft[None]:
@@ -48,9 +50,22 @@ async def _unblock(desk: Desk, agent: Agent, absence: Stop) -> Splice:
     span = shifts_span(agent, window)
     segment = await desk.segment(agent.agent_id, span.lo, span.hi)
     leaving = {absence.stop_id} | {stop.stop_id for stop in segment.expired(desk.now)}
-    back = _displaced(agent, window, segment, leaving)
+    return _with_what_fits(desk, segment, leaving, _displaced(agent, window, segment, leaving))
+
+
+def _with_what_fits(desk: Desk, segment: Segment, leaving: set[str], back: Sequence[Stop]) -> Splice:
+    """Without what leaves, and with each of these stops that fits beside those that came before it."""
     restored = splice(segment, desk.book, remove=leaving, insert=back)
-    return splice(segment, desk.book, remove=leaving) if restored.refusals else restored
+    if not restored.refusals:
+        return restored
+    kept: list[Stop] = []
+    found = splice(segment, desk.book, remove=leaving)
+    for part in sorted(back, key=lambda stop: (stop.kind is StopKind.BREAK, stop.starts_at)):
+        tried = splice(segment, desk.book, remove=leaving, insert=[*kept, part])
+        if not tried.refusals:
+            kept.append(part)
+            found = tried
+    return found
 
 
 def _displaced(agent: Agent, window: Window, segment: Segment, leaving: set[str]) -> list[Stop]:

@@ -736,6 +736,7 @@ class MoveStopRequest(_message.Message):
     APPOINTMENT_ID_FIELD_NUMBER: _builtins.int
     PLAN_FIELD_NUMBER: _builtins.int
     PROMISED_ANEW_FIELD_NUMBER: _builtins.int
+    SLOT_FIELD_NUMBER: _builtins.int
     move_id: _builtins.str
     """The move's id, `mov_…`, of the owner's making. Required."""
     appointment_id: _builtins.str
@@ -746,6 +747,12 @@ class MoveStopRequest(_message.Message):
     def plan(self) -> Global___StopPlan:
         """Where it goes. Required. An arrival window that was promised before stays unless the plan has one of its own."""
 
+    @_builtins.property
+    def slot(self) -> Global___SuggestedStart:
+        """The suggestion that the plan comes from, found while the appointment's present stop was there; absent: whatever fits
+        now is taken. Not in MoveStops, where several stops change at once.
+        """
+
     def __init__(
         self,
         *,
@@ -753,10 +760,11 @@ class MoveStopRequest(_message.Message):
         appointment_id: _builtins.str = ...,
         plan: Global___StopPlan | None = ...,
         promised_anew: _builtins.bool = ...,
+        slot: Global___SuggestedStart | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "slot", b"slot"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment_id", b"appointment_id", "move_id", b"move_id", "plan", b"plan", "promised_anew", b"promised_anew"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment_id", b"appointment_id", "move_id", b"move_id", "plan", b"plan", "promised_anew", b"promised_anew", "slot", b"slot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from booking.domain import errors
 from booking.domain.appointment import Appointment, Card, State
 from booking.domain.decision import Decision
-from booking.domain.itinerary import Reservation, StopPlan
+from booking.domain.itinerary import Certificate, Reservation, StopPlan
 from booking.domain.refix_writes import Refix
 from booking.domain.refusal import Refusal
 from booking.storage import answers, appointments, bookings, successors
@@ -31,13 +31,17 @@ from kit.values.ids import new_id
 @dataclass(frozen=True, slots=True)
 class Successor:
     """What the new card is to be: the stop it needs, whether its link to the old one is shown, and what it is
-    decided upon."""
+    decided upon.
+
+    `certificate` is what the stop rests on, where it was suggested.
+    """
 
     plan: StopPlan
     refix: Refix
     linked: bool
     now: datetime
     decision: Decision
+    certificate: Certificate | None = None
 
 
 async def begin(tx: Tx, old: Appointment, wanted: Successor, claim_key: str) -> Booking:
@@ -60,7 +64,7 @@ async def begin(tx: Tx, old: Appointment, wanted: Successor, claim_key: str) -> 
         supersedes=old.appointment_id,
         linked=wanted.linked,
     )
-    booking = Booking(appointment, plan, None, claim_key)
+    booking = Booking(appointment, plan, None, claim_key, wanted.certificate)
     await failpoint("booking.new_card.before_pending")
     if not await successors.begin(tx, booking, refix):
         raise errors.change_in_progress()
@@ -86,7 +90,9 @@ async def carry_out(desk: Desk, booking: Booking, claim: Claim) -> Card:
 async def reserve(desk: Desk, tenant: str, booking: Booking) -> Reservation | GiroError:
     """The stop, or the refusal. Raises Unavailable when it is not known whether geo has made it."""
     try:
-        return await desk.ledger.reserve(tenant, booking.appointment.appointment_id, booking.plan, None)
+        return await desk.ledger.reserve(
+            tenant, booking.appointment.appointment_id, booking.plan, booking.certificate
+        )
     except REFUSALS as refusal:
         return refusal
 

@@ -1,6 +1,6 @@
 """Fixes an appointment again for an operator, by the same rules from every screen (R-030, R-039, R-046)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from booking.domain import decision as decisions
@@ -8,7 +8,7 @@ from booking.domain import errors, refix, veil
 from booking.domain.appointment import Appointment, Card, Move, MoveKind, require_movable
 from booking.domain.decision import Shown, SlotSource
 from booking.domain.grounds import Grounds
-from booking.domain.itinerary import StopPlan
+from booking.domain.itinerary import Certificate, StopPlan
 from booking.domain.policies import require_refixable
 from booking.domain.refix import Decision, Form, Screen
 from booking.domain.refix_modes import Policy
@@ -100,7 +100,7 @@ async def _refixed(desk: Desk, command: RefixAppointment) -> Card:
 async def _begin(desk: Desk, command: RefixAppointment) -> PendingMove | Booking | Card:
     async with desk.db.uow(caller().tenant, command.claim) as tx:
         if tx.duplicate:
-            return await _earlier(desk, tx, command.claim)
+            return await _earlier(desk, tx, command)
         appointment = await appointments.lock(tx, command.appointment_id)
         reach().require_campaign(appointment.campaign_id)
         await failpoint("booking.refix.before_decide")
@@ -111,25 +111,42 @@ async def _begin(desk: Desk, command: RefixAppointment) -> PendingMove | Booking
         chosen = command.choices
         decision = refix.decide(offered, chosen.new_card, chosen.state_id, policy.states)
         planned, shown = await _plan(desk, tx, appointment, command.slot)
+        certificate = _certificate(desk, planned.grounds, command.slot)
         why = _why(policy, appointment, planned, (chosen, shown))
         writes = _writes(policy, appointment, (offered, decision), chosen)
         if decision.new_card:
             linked = bool(policy.parameters[SHOW_LINK])
-            wanted = Successor(planned.plan, writes, linked, planned.grounds.now, why)
+            now = planned.grounds.now
+            wanted = Successor(planned.plan, writes, linked, now, why, certificate)
             booking = await new_card.begin(tx, appointment, wanted, command.claim.key)
             tx.refer(booking.appointment.appointment_id)
             return booking
         pending = await _begin_move(tx, appointment, planned.plan, writes, command.claim)
         await record.note(tx, pending.move.move_id, why)
-        return pending
+        return replace(pending, certificate=certificate)
 
 
-async def _earlier(desk: Desk, tx: Tx, claim: Claim) -> PendingMove | Booking | Card:
+async def _earlier(desk: Desk, tx: Tx, command: RefixAppointment) -> PendingMove | Booking | Card:
     if tx.first_answer is not None:
         return answers.card(tx.first_answer)
+    begun: PendingMove | Booking | Card
     if tx.claim_ref and tx.claim_ref.startswith("apt_"):
-        return await new_card.begun_by(tx, claim)
-    return await move_stop.earlier(desk, tx)
+        begun = await new_card.begun_by(tx, command.claim)
+    else:
+        begun = await move_stop.earlier(desk, tx)
+    if isinstance(begun, Card):
+        return begun
+    appointment = await appointments.get(tx, command.appointment_id)
+    grounds = await move_stop.grounds_of(desk, tx, appointment, begun.plan.agent_id)
+    return replace(begun, certificate=_certificate(desk, grounds, command.slot))
+
+
+def _certificate(desk: Desk, grounds: Grounds, slot: "str | Time") -> Certificate | None:
+    """What a suggested start rests on; it comes with the request each time."""
+    if isinstance(slot, Time):
+        return None
+    suggested = desk.slot_tokens.read(caller().tenant, slot)
+    return suggested.certified(grounds.parameters.slot_token_ttl)
 
 
 async def _begin_move(
