@@ -1,11 +1,15 @@
 """Zones over gRPC, and what they make of bad input."""
 
+import asyncio
 import math
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from geo.transport import zone_rpc
+from geo.usecases import read_zones
 from giro.common.v1 import travel_pb2
 from giro.geo.v1 import zones_pb2 as pb
 from giro.geo.v1 import zones_pb2_grpc
@@ -47,16 +51,88 @@ async def test_a_zone_with_a_hole_is_told_as_it_came(wire: Wire) -> None:  # noq
         assert (made.zone_id in found.zone_ids) is inside
 
 
-async def test_as_many_corners_as_may_be_are_taken_and_one_more_is_not(wire: Wire) -> None:  # noqa: F811
-    def ring(corners: int) -> list[tuple[float, float]]:
-        turns = [2 * math.pi * n / corners for n in range(corners)]
-        points = [(45 + math.sin(turn), 7 + math.cos(turn)) for turn in turns]
-        return [*points, points[0]]
+def circle(corners: int, lat: float = 45, lng: float = 7) -> list[tuple[float, float]]:
+    turns = [2 * math.pi * n / corners for n in range(corners)]
+    points = [(lat + math.sin(turn), lng + math.cos(turn)) for turn in turns]
+    return [*points, points[0]]
 
-    made = await upsert(wire, area=pb.Area(polygons=[polygon(ring(9_999))]))
+
+async def test_a_page_ends_where_it_becomes_large(wire: Wire) -> None:  # noqa: F811
+    """Twenty-five full zones are five megabytes; gRPC takes four."""
+    full = pb.Area(polygons=[polygon(circle(9_999))])
+    before = {zone.zone_id for zone in await everything(wire, 100)}
+    made = [(await upsert(wire, area=full)).zone_id for _ in range(5)]
+    many = pb.Postcodes(codes=[f"LV{number}" for number in range(10_000)])
+    made += [(await upsert(wire, postcodes=many)).zone_id for _ in range(2)]
+    small = [(await upsert(wire, area=pb.Area(polygons=[polygon(SQUARE)]))).zone_id for _ in range(3)]
+    pages: list[list[str]] = []
+    found = await everything(wire, 100, pages)
+    assert [zone.zone_id for zone in found] == sorted({*before, *made, *small})
+    assert max(len(set(page) & set(made)) for page in pages) == 3
+    assert len(pages) >= 3
+    assert await everything(wire, 1) == found
+
+
+async def everything(wire: Wire, size: int, pages: list[list[str]] | None = None) -> list[pb.Zone]:  # noqa: F811
+    """All zones, page by page; the ids of each page go into `pages`."""
+    found: list[pb.Zone] = []
+    token = ""
+    while True:
+        page = await call(wire, "ListZones", pb.ListZonesRequest(page_size=size, page_token=token))
+        assert page.ByteSize() < 1_100_000
+        found += page.zones
+        if pages is not None:
+            pages.append([zone.zone_id for zone in page.zones])
+        token = page.next_page_token
+        if not token:
+            return found
+
+
+async def test_as_many_zones_as_there_are_hold_a_point(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    """They are judged some at a time; more than an answer takes are left out, and it says so."""
+    monkeypatch.setattr(read_zones, "_JUDGED_WEIGHT", 12)
+    holding = [(await upsert(wire, area=pb.Area(polygons=[polygon(SQUARE)]))).zone_id for _ in range(4)]
+    holding.append((await upsert(wire, postcodes=pb.Postcodes(codes=["77 1b"]))).zone_id)
+    beside = [(lat + 50, lng) for lat, lng in SQUARE]
+    await upsert(wire, area=pb.Area(polygons=[polygon(beside)]))
+    request = pb.PointInZoneRequest(point=travel_pb2.Point(latitude=0.03, longitude=0.03), postcode="771B")
+    found = await call(wire, "PointInZone", request)
+    assert set(holding) <= set(found.zone_ids)
+    assert list(found.zone_ids) == sorted(found.zone_ids)
+    assert not found.truncated
+    monkeypatch.setattr(zone_rpc, "_MOST_HOLDING", 4)
+    fewer = await call(wire, "PointInZone", request)
+    assert (list(fewer.zone_ids), fewer.truncated) == (list(found.zone_ids)[:4], True)
+
+
+@pytest.mark.parametrize("work", ["_zone", "_zone_out"])
+async def test_other_calls_are_answered_while_a_zone_is_read_or_told(
+    wire: Wire,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+    work: str,
+) -> None:
+    """The work on its corners ends when another call was answered: on the event loop it never would."""
+    answered, done = threading.Event(), getattr(zone_rpc, work)
+
+    def waits(given: Any) -> Any:
+        assert answered.wait(10), "nobody else was answered meanwhile"
+        return done(given)
+
+    monkeypatch.setattr(zone_rpc, work, waits)
+    area = pb.Area(polygons=[polygon(SQUARE)])
+    making = asyncio.create_task(upsert(wire, area=area))
+    point = travel_pb2.Point(latitude=80, longitude=80)
+    await call(wire, "PointInZone", pb.PointInZoneRequest(point=point))
+    assert not making.done()
+    answered.set()
+    assert (await making).area == area
+
+
+async def test_as_many_corners_as_may_be_are_taken_and_one_more_is_not(wire: Wire) -> None:  # noqa: F811
+    made = await upsert(wire, area=pb.Area(polygons=[polygon(circle(9_999))]))
     assert len(made.area.polygons[0].rings[0].points) == 10_000
     with pytest.raises(InvalidInput) as refused:
-        await upsert(wire, area=pb.Area(polygons=[polygon(ring(10_000))]))
+        await upsert(wire, area=pb.Area(polygons=[polygon(circle(10_000))]))
     assert refused.value.violations[0].field == "area.polygons"
 
 

@@ -14,14 +14,12 @@ import numpy.typing as npt
 
 from geo.domain.places import Ints
 from kit.errors import InvalidInput, Reason
-from kit.values.latlng import LatLng
 
 MOST_VERTICES: Final = 10_000
 """Corners of one area, all rings together."""
 
 _FEWEST: Final = 4
 _HALF_TURN: Final = 180_000_000
-_MILLION: Final = 1e6
 _LAT_SHIFT: Final = 90_000_000
 _LOW: Final = 0xFFFF_FFFF
 
@@ -83,7 +81,7 @@ def _on_edge(edges: Ints, point: Corner, side: Ints) -> bool:
     return bool(np.any(within_x & within_y))
 
 
-def polygons_of(given: Sequence[Sequence[Sequence[LatLng]]], field: str) -> Polygons:
+def polygons_of(given: Sequence[Sequence[Sequence[Corner]]], field: str) -> Polygons:
     """Polygons that were checked: of each the outer ring, then the holes.
 
     Raises InvalidInput naming what is wrong: nothing at all, a ring that is not closed or has no three
@@ -98,14 +96,14 @@ def polygons_of(given: Sequence[Sequence[Sequence[LatLng]]], field: str) -> Poly
     return tuple(_polygon(rings, f"{field}[{index}]") for index, rings in enumerate(given))
 
 
-def _polygon(rings: Sequence[Sequence[LatLng]], field: str) -> Polygon:
+def _polygon(rings: Sequence[Sequence[Corner]], field: str) -> Polygon:
     if not rings:
         raise _invalid(f"{field}.rings", "must hold at least the outer ring")
     return tuple(_ring(points, f"{field}.rings[{index}]") for index, points in enumerate(rings))
 
 
-def _ring(points: Sequence[LatLng], field: str) -> Ring:
-    ring = tuple((round(point.lng * _MILLION), round(point.lat * _MILLION)) for point in points)
+def _ring(points: Sequence[Corner], field: str) -> Ring:
+    ring = tuple(points)
     if len(ring) < _FEWEST:
         raise _invalid(f"{field}.points", "must hold at least three corners and the first one again")
     if ring[0] != ring[-1]:

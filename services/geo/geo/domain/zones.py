@@ -59,6 +59,16 @@ INSIDE: Final = Standing(inside=True)
 OUTSIDE: Final = Standing(inside=False)
 
 
+def fitting(weights: Sequence[int], most: int) -> int:
+    """How many of these, from the first on, weigh at most so much together; one at least, if there is one."""
+    total = 0
+    for count, weight in enumerate(weights):
+        total += weight
+        if total > most and count:
+            return count
+    return len(weights)
+
+
 def plain_postcode(text: str) -> str:
     """A postcode as it is compared: upper case, without spaces."""
     return "".join(text.split()).upper()

@@ -1,9 +1,11 @@
 """Zones: written as told, read as told, and the grounds that judge places, kept in memory by revision."""
 
+from asyncio import to_thread
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
+import numpy as np
 import shapely
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
@@ -15,21 +17,27 @@ from geo.storage.zone_tables import zones
 from kit.db.uow import Tx
 from kit.errors import InvalidInput, Reason
 from kit.values.ids import new_id
+from kit.values.latlng import LatLng
 
 _MOST_CORNERS: Final = 2_000_000
 _MILLION: Final = 1e6
 
 _REVISIONS: Final = """
     SELECT zone_id, revision FROM geo.zones WHERE tenant_id = %(tenant)s AND zone_id = ANY(%(ids)s)"""
-_IDS: Final = "SELECT zone_id FROM geo.zones WHERE tenant_id = %(tenant)s"
+_WEIGHT: Final = "coalesce(ST_NPoints(area), 0) + coalesce(cardinality(postcodes), 0) + 4 AS weight"
+_SIZES: Final = (
+    f"SELECT zone_id, {_WEIGHT} FROM geo.zones"  # noqa: S608 - put together from constants
+    " WHERE tenant_id = %(tenant)s AND zone_id > %(after)s ORDER BY zone_id LIMIT %(rows)s"
+)
+_SIZES_NEAR: Final = (
+    f"SELECT zone_id, {_WEIGHT} FROM geo.zones"  # noqa: S608 - put together from constants
+    " WHERE tenant_id = %(tenant)s AND (%(postcode)s = ANY (postcodes)"
+    " OR area && ST_SetSRID(ST_MakePoint(%(lng)s, %(lat)s), 4326)) ORDER BY zone_id"
+)
 _COLUMNS: Final = "zone_id, name, revision, ST_AsBinary(area) AS area, postcodes, band_seconds"
 _READ: Final = (
     f"SELECT {_COLUMNS} FROM geo.zones"  # noqa: S608 - put together from constants
     " WHERE tenant_id = %(tenant)s AND zone_id = ANY(%(ids)s)"
-)
-_PAGE: Final = (
-    f"SELECT {_COLUMNS} FROM geo.zones"  # noqa: S608 - put together from constants
-    " WHERE tenant_id = %(tenant)s AND zone_id > %(after)s ORDER BY zone_id LIMIT %(rows)s"
 )
 _LOCK: Final = """
     SELECT zone_id FROM geo.zones WHERE tenant_id = %(tenant)s AND zone_id = ANY(%(ids)s)
@@ -91,18 +99,21 @@ async def grounds(tx: Tx, zone_ids: Collection[str]) -> dict[str, Ground]:
 
 async def read(tx: Tx, zone_ids: Collection[str]) -> dict[str, Zone]:
     """Those of these ids that there are, as told."""
-    return {row.zone_id: _zone(row) for row in await fetch(tx, _READ, _named(tx, zone_ids))}
+    rows = await fetch(tx, _READ, _named(tx, zone_ids))
+    return await to_thread(lambda: {row.zone_id: _zone(row) for row in rows})
 
 
-async def ids(tx: Tx) -> list[str]:
-    """Ids of all zones of the tenant."""
-    return [row.zone_id for row in await fetch(tx, _IDS, {"tenant": tx.tenant})]
-
-
-async def page(tx: Tx, after: str, rows: int) -> Sequence[Zone]:
-    """At most `rows` zones whose id is greater than `after`, by id."""
+async def sizes(tx: Tx, after: str, rows: int) -> dict[str, int]:
+    """Ids of at most `rows` zones greater than `after`, in order, with their corners or postcodes."""
     params = {"tenant": tx.tenant, "after": after, "rows": rows}
-    return [_zone(row) for row in await fetch(tx, _PAGE, params)]
+    return {row.zone_id: row.weight for row in await fetch(tx, _SIZES, params)}
+
+
+async def sizes_near(tx: Tx, place: int, postcode: str) -> dict[str, int]:
+    """The same of all zones that may hold a place: by its postcode, or since it lies in the area's box."""
+    point = LatLng.from_key(place)
+    params = {"tenant": tx.tenant, "postcode": postcode, "lat": point.lat, "lng": point.lng}
+    return {row.zone_id: row.weight for row in await fetch(tx, _SIZES_NEAR, params)}
 
 
 async def lock(tx: Tx, zone_ids: Collection[str]) -> set[str]:
@@ -113,13 +124,14 @@ async def lock(tx: Tx, zone_ids: Collection[str]) -> set[str]:
 async def put(tx: Tx, zone: Zone) -> None:
     """Makes or replaces it. Raises InvalidInput naming the polygon whose rings cross, AlreadyExists for the
     name of another zone."""
-    await _check(tx, zone.polygons)
+    texts = await to_thread(lambda: [_rings(polygon) for polygon in zone.polygons])
+    await _check(tx, texts)
     values = {
         "tenant_id": tx.tenant,
         "zone_id": zone.zone_id,
         "name": zone.name,
         "revision": new_id("rev"),
-        "area": f"SRID=4326;MULTIPOLYGON({','.join(map(_rings, zone.polygons))})" if zone.polygons else None,
+        "area": f"SRID=4326;MULTIPOLYGON({','.join(texts)})" if texts else None,
         "postcodes": list(zone.postcodes) or None,
         "band_seconds": zone.band,
     }
@@ -131,12 +143,12 @@ async def remove(tx: Tx, zone_id: str) -> None:
     await tx.run(delete(zones).where(zones.c.tenant_id == tx.tenant, zones.c.zone_id == zone_id))
 
 
-async def _check(tx: Tx, polygons: Polygons) -> None:
+async def _check(tx: Tx, polygons: Sequence[str]) -> None:
     """Raises InvalidInput naming the polygon at fault, or all of them where two overlap."""
     if not polygons:
         return
-    whole = f"MULTIPOLYGON({','.join(map(_rings, polygons))})"
-    texts = [*(f"POLYGON{_rings(polygon)}" for polygon in polygons), whole]
+    whole = f"MULTIPOLYGON({','.join(polygons)})"
+    texts = [*(f"POLYGON{rings}" for rings in polygons), whole]
     fault = await fetch_one(tx, _FAULT, {"texts": texts})
     if fault is None:
         return
@@ -179,7 +191,8 @@ def _polygons(binary: bytes) -> Polygons:
 
 def _read_rings(polygon: Any) -> Iterator[Ring]:
     for ring in (polygon.exterior, *polygon.interiors):
-        yield tuple((round(x * _MILLION), round(y * _MILLION)) for x, y in ring.coords)
+        corners = np.rint(shapely.get_coordinates(ring) * _MILLION).astype(np.int64)
+        yield tuple(zip(corners[:, 0].tolist(), corners[:, 1].tolist(), strict=True))
 
 
 def _size(ground: Ground) -> int:

@@ -1,11 +1,16 @@
-"""The gRPC face of zones: message to command, domain to message."""
+"""The gRPC face of zones: message to command, domain to message.
 
+A zone may have ten thousand corners: messages are read and made beside the event loop.
+"""
+
+from asyncio import to_thread
 from collections.abc import Sequence
 from typing import Final
 
 import grpc
+import numpy as np
 
-from geo.domain.areas import Polygons, polygons_of
+from geo.domain.areas import Corner, Polygons, polygons_of
 from geo.domain.zones import Zone, plain_postcode
 from geo.transport import messages
 from geo.transport.reach import require_whole
@@ -19,11 +24,12 @@ from giro.geo.v1 import zones_pb2 as pb
 from giro.geo.v1 import zones_pb2_grpc
 from kit.db.claims import Claim
 from kit.rpc.context import caller
-from kit.values.latlng import LatLng
 
 Context = grpc.aio.ServicerContext[object, object]
 
 _PAGE: Final = 20
+_MOST_HOLDING: Final = 10_000
+_POLE: Final = 90.0
 _MILLION: Final = 1e6
 
 
@@ -37,19 +43,20 @@ class ZoneServicer(zones_pb2_grpc.ZoneServiceServicer):
         """Makes or replaces a zone."""
         require_whole()
         claim = Claim(f"upsert_zone:{request.request_id}", request.SerializeToString(deterministic=True))
-        return _zone_out(await upsert_zone(self._ledger, caller().tenant, _zone(request), claim))
+        zone = await to_thread(_zone, request)
+        return await to_thread(_zone_out, await upsert_zone(self._ledger, caller().tenant, zone, claim))
 
     async def GetZone(self, request: pb.GetZoneRequest, context: Context) -> pb.Zone:
         """One zone."""
-        return _zone_out(await get_zone(self._ledger, caller().tenant, request.zone_id))
+        return await to_thread(_zone_out, await get_zone(self._ledger, caller().tenant, request.zone_id))
 
     async def ListZones(self, request: pb.ListZonesRequest, context: Context) -> pb.ListZonesResponse:
         """A page of zones."""
         size = request.page_size or _PAGE
         after = messages.page_after(request.page_token)
-        found = await list_zones(self._ledger, caller().tenant, after, size + 1)
-        more = messages.page_token(found[size - 1].zone_id) if len(found) > size else ""
-        return pb.ListZonesResponse(zones=[_zone_out(one) for one in found[:size]], next_page_token=more)
+        found, more = await list_zones(self._ledger, caller().tenant, after, size)
+        token = messages.page_token(found[-1].zone_id) if more else ""
+        return await to_thread(_page_out, found, token)
 
     async def DeleteZone(self, request: pb.DeleteZoneRequest, context: Context) -> pb.DeleteZoneResponse:
         """Takes a zone away."""
@@ -67,7 +74,7 @@ class ZoneServicer(zones_pb2_grpc.ZoneServiceServicer):
         """The zones that hold a point."""
         place = messages.place(request.point, "point")
         found = await zones_at(self._ledger, caller().tenant, place, plain_postcode(request.postcode))
-        return pb.PointInZoneResponse(zone_ids=found)
+        return pb.PointInZoneResponse(zone_ids=found[:_MOST_HOLDING], truncated=len(found) > _MOST_HOLDING)
 
 
 def _zone(request: pb.UpsertZoneRequest) -> Zone:
@@ -92,11 +99,16 @@ def _polygons(area: pb.Area) -> Polygons:
     return polygons_of(given, "area.polygons")
 
 
-def _ring(ring: pb.Ring, field: str) -> list[LatLng]:
-    return [
-        LatLng.from_key(messages.place(point, f"{field}.points[{at}]"))
-        for at, point in enumerate(ring.points)
-    ]
+def _ring(ring: pb.Ring, field: str) -> list[Corner]:
+    """Corners in whole millionths, all at once: there may be ten thousand."""
+    count = len(ring.points)
+    lat = np.fromiter((point.latitude for point in ring.points), np.float64, count)
+    lng = np.fromiter((point.longitude for point in ring.points), np.float64, count)
+    on_earth = (np.abs(lat) <= _POLE) & (np.abs(lng) <= 2 * _POLE)  # false for what is no number
+    for at in np.nonzero(~on_earth)[0]:
+        messages.place(ring.points[at], f"{field}.points[{at}]")  # tells what is wrong
+    corners = np.rint(lng * _MILLION).astype(np.int64), np.rint(lat * _MILLION).astype(np.int64)
+    return list(zip(corners[0].tolist(), corners[1].tolist(), strict=True))
 
 
 def _postcodes(given: pb.Postcodes) -> tuple[str, ...]:
@@ -105,6 +117,10 @@ def _postcodes(given: pb.Postcodes) -> tuple[str, ...]:
         if not code:
             raise messages.invalid(f"postcodes.codes[{index}]", "must not be blank")
     return tuple(sorted(set(codes)))
+
+
+def _page_out(found: Sequence[Zone], token: str) -> pb.ListZonesResponse:
+    return pb.ListZonesResponse(zones=map(_zone_out, found), next_page_token=token)
 
 
 def _zone_out(zone: Zone) -> pb.Zone:

@@ -6,7 +6,7 @@ from math import cos, pi, sin
 import pytest
 import shapely
 
-from geo.domain.areas import MOST_VERTICES, Area, polygons_of
+from geo.domain.areas import MOST_VERTICES, Area, Corner, polygons_of
 from kit.errors import InvalidInput
 from kit.values.latlng import LatLng
 
@@ -79,8 +79,8 @@ def test_a_diagonal_is_exact() -> None:
     assert area.covers(key(1_499_999, 500_000))
 
 
-def ring(*corners: tuple[float, float]) -> list[LatLng]:
-    return [LatLng(lat, lng) for lng, lat in corners]
+def ring(*corners: tuple[int, int]) -> list[Corner]:
+    return [(lng * 1_000_000, lat * 1_000_000) for lng, lat in corners]
 
 
 SQUARE = ring((0, 0), (1, 0), (1, 1), (0, 1), (0, 0))
@@ -103,7 +103,7 @@ SQUARE = ring((0, 0), (1, 0), (1, 1), (0, 1), (0, 0))
         ([[SQUARE * 2001]], "area.polygons", "10005 corners"),
     ],
 )
-def test_what_is_no_area_is_named(polygons: list[list[list[LatLng]]], field: str, why: str) -> None:
+def test_what_is_no_area_is_named(polygons: list[list[list[Corner]]], field: str, why: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         polygons_of(polygons, "area.polygons")
     (violation,) = refused.value.violations
@@ -113,6 +113,6 @@ def test_what_is_no_area_is_named(polygons: list[list[list[LatLng]]], field: str
 
 def test_as_many_corners_as_may_be() -> None:
     many = star((0, 0), 1_000_000, MOST_VERTICES - 1, 7)
-    (polygon,) = polygons_of([[[LatLng(y / 1e6, x / 1e6) for x, y in many]]], "area.polygons")
+    (polygon,) = polygons_of([[many]], "area.polygons")
     assert len(polygon[0]) == MOST_VERTICES
     assert polygon[0] == tuple(many)

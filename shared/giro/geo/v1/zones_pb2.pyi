@@ -269,7 +269,7 @@ class ListZonesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Rows a page, at most 100; 0 means 20. Zones may be large."""
+    """Rows a page, at most 100; 0 means 20. Zones may be large: a page ends earlier at 40,000 corners and postcodes."""
     page_token: _builtins.str
     """Token of the page before; empty for the first."""
     def __init__(
@@ -444,18 +444,22 @@ class PointInZoneResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ZONE_IDS_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    truncated: _builtins.bool
+    """True when there are more and the rest is left out."""
     @_builtins.property
     def zone_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ids, in order."""
+        """Ids, in order; at most 10,000."""
 
     def __init__(
         self,
         *,
         zone_ids: _abc.Iterable[_builtins.str] | None = ...,
+        truncated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["zone_ids", b"zone_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["truncated", b"truncated", "zone_ids", b"zone_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
