@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from booking.domain.itinerary import Certificate, Hold, Leg, Reservation, StopPlan
+from booking.domain.itinerary import AS_PROMISED, Certificate, Hold, Leg, MoveTerms, Reservation, StopPlan
 from booking.usecases.ports import (
     Explanation,
     FoundChange,
@@ -114,14 +114,15 @@ class GeoLedger:
         move_id: str,
         appointment_id: str,
         plan: StopPlan,
-        certificate: Certificate | None = None,
+        terms: MoveTerms = AS_PROMISED,
     ) -> Reservation:
         """Swaps an appointment's stop."""
         request = ledger_pb2.MoveStopRequest(
             move_id=move_id,
             appointment_id=appointment_id,
             plan=plan_message(plan),
-            slot=None if certificate is None else _suggested(certificate),
+            slot=None if terms.certificate is None else _suggested(terms.certificate),
+            promised_anew=terms.promised_anew,
         )
         return reservation_of(await self._call(self._stub.MoveStop, request, tenant))
 
@@ -222,6 +223,7 @@ def _search_request(query: SlotQuery) -> ledger_pb2.SearchSlotsRequest:
         starts=query.starts,
         near=[_timestamp(near) for near in query.near],
         after=None if query.after is None else _position(query.after),
+        postcode=query.postcode,
     )
 
 
@@ -255,6 +257,8 @@ def plan_message(plan: StopPlan) -> ledger_pb2.StopPlan:
         point=_point_message(plan.point),
         buffer=_duration(plan.buffer),
         skills=plan.skills,
+        postcode=plan.postcode,
+        arrival=None if plan.arrival is None else window_message(plan.arrival),
     )
 
 
@@ -265,7 +269,15 @@ def _plan(message: ledger_pb2.StopPlan) -> StopPlan:
         point=_point(message.point),
         buffer=_span(message.buffer),
         skills=tuple(message.skills),
+        postcode=message.postcode,
+        arrival=_arrival(message),
     )
+
+
+def _arrival(message: ledger_pb2.StopPlan) -> Window | None:
+    if not message.HasField("arrival"):
+        return None
+    return Window(_moment(message.arrival.start), _moment(message.arrival.end))
 
 
 def _hold(message: ledger_pb2.HeldStop) -> Hold:

@@ -42,7 +42,10 @@ class GeoRounds:
         """Swaps and frees, or nothing."""
         asked = [
             ledger_pb2.MoveStopRequest(
-                move_id=move.move_id, appointment_id=move.appointment_id, plan=plan_message(move.plan)
+                move_id=move.move_id,
+                appointment_id=move.appointment_id,
+                plan=plan_message(move.plan),
+                promised_anew=move.promised_anew,
             )
             for move in moves
         ]

@@ -65,7 +65,8 @@ class Appointment:
     until then nothing else may change. `characteristics` are texts by id, `refix_at` is the date that the
     agent named with the present outcome (R-061). `linked` tells whether the link between this card and the
     one that it supersedes is shown (R-052).
-    `zone` is the sub-folder that it is filed in (R-004).
+    `zone` is the sub-folder that it is filed in (R-004), `postcode` the place's, as it was booked (empty:
+    unknown). `arrival` is the window in which the arrival was promised, None for the exact start (BK-39).
     """
 
     appointment_id: str
@@ -90,6 +91,8 @@ class Appointment:
     superseded_by: str | None = None
     linked: bool = False
     zone: str = ""
+    postcode: str = ""
+    arrival: Window | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +193,11 @@ def with_outcome(appointment: Appointment, version: int, outcome: Outcome, now: 
     return replace(changed, after=after)
 
 
-def moved(appointment: Appointment, move: Move, now: datetime) -> Change:
+def moved(appointment: Appointment, move: Move, now: datetime, promised: Window | None = None) -> Change:
     """What follows once geo has swapped the stop.
+
+    `promised` is the window that counts for the arrival from now on: the one of before, unless it was
+    promised anew (BK-39).
 
     A visit that was postponed or fixed again has to be confirmed anew (R-018). A re-fix writes its state, or
     none, and its owner; the agent's date has served its purpose (R-042, R-050, R-062).
@@ -205,6 +211,7 @@ def moved(appointment: Appointment, move: Move, now: datetime) -> Change:
         move_id=None,
         # what reminders brought was about the start that they reminded of
         colour=appointment.colour if move.window.start == appointment.window.start else None,
+        arrival=promised,
     )
     if move.refix is not None:
         at_new_place = replace(

@@ -21,3 +21,4 @@ class Contact:
     email: str = ""
     language: str = ""
     zone: str = ""
+    postcode: str = ""

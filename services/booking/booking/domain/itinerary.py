@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from kit.values.latlng import LatLng
 from kit.values.window import Window
@@ -23,13 +24,19 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class StopPlan:
-    """The time and place to take on an agent's agenda."""
+    """The time and place to take on an agent's agenda.
+
+    `postcode` is the place's, empty when unknown. `arrival` is the window in which the arrival is promised;
+    None for a move keeps what was promised, and otherwise stands for the exact start (BK-39).
+    """
 
     agent_id: str
     window: Window
     point: LatLng
     buffer: timedelta = timedelta()
     skills: tuple[str, ...] = ()
+    postcode: str = ""
+    arrival: Window | None = None
 
     def is_at(self, other: "StopPlan") -> bool:
         """Whether both are the same agent's, at the same time and place."""
@@ -42,6 +49,22 @@ class Certificate:
 
     packed: bytes
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MoveTerms:
+    """On which terms a stop is swapped.
+
+    `certificate` is what the new start rests on, where it was suggested. A promised arrival window stays, and
+    the new start has to be in it, unless the customer agreed to what the plan says (`promised_anew`).
+    """
+
+    certificate: Certificate | None = None
+    promised_anew: bool = False
+
+
+AS_PROMISED: Final = MoveTerms()
+"""Whatever fits now, within what was promised."""
 
 
 @dataclass(frozen=True, slots=True)

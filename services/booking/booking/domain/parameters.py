@@ -66,6 +66,14 @@ GRADE_OK_UP_TO = _span(
     Bounds(timedelta(0), timedelta(hours=24)),
 )
 
+ARRIVAL_WINDOW = _span(
+    "arrival_window",
+    timedelta(0),
+    "How long after the fixed start a visit may still begin, as the customer is promised; 0s: the exact start"
+    " (BK-39). Postponements and plans of the day keep to it.",
+    "R-189",
+    Bounds(timedelta(0), timedelta(hours=12)),
+)
 POSTPONE_UP_TO = _span(
     "postpone_up_to",
     timedelta(hours=2),
@@ -194,6 +202,7 @@ _ALL: tuple[Parameter[Any], ...] = (
     SLOT_GRANULARITY,
     GRADE_IDEAL_UP_TO,
     GRADE_OK_UP_TO,
+    ARRIVAL_WINDOW,
     POSTPONE_UP_TO,
     REVEAL_AGENT,
     DECLINE_CANCELS,

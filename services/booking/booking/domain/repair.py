@@ -8,6 +8,7 @@ from typing import Final
 from booking.domain import errors
 from booking.domain.appointment import Appointment, Change, Move, cancel, moved
 from kit.values.ids import is_id
+from kit.values.window import Window
 
 GIVING_UP: Final = "gup"
 """Prefix of the ids under which appointments are given up."""
@@ -65,13 +66,19 @@ def require_distinct(moved_ids: Sequence[str], cancelled_ids: Sequence[str]) -> 
             seen.add(appointment_id)
 
 
-def decided(repair: Repair, appointments: Mapping[str, Appointment], now: datetime) -> list[Change]:
-    """What follows once the ledger has made the repair, in its order."""
+def decided(
+    repair: Repair,
+    appointments: Mapping[str, Appointment],
+    promised: Mapping[str, Window | None],
+    now: datetime,
+) -> list[Change]:
+    """What follows once the ledger has made the repair, in its order; `promised` are the arrival windows that
+    count from now on, by appointment."""
     found = []
     for step in repair.steps:
         before = appointments[step.appointment_id]
         if isinstance(step, Move):
-            found.append(moved(before, step, now))
+            found.append(moved(before, step, now, promised[step.appointment_id]))
         else:
             found.append(_given_up(before, repair.note, now))
     return found

@@ -13,8 +13,8 @@ from booking.domain.seal import Sealer
 from kit.values.latlng import LatLng
 from kit.values.window import Window
 
-_FORMAT = 4
-_HEAD = struct.Struct(">B?qqqQBBH")
+_FORMAT = 5
+_HEAD = struct.Struct(">B?qqqQBBBH")
 
 
 class SuggestedSlot(NamedTuple):
@@ -24,6 +24,7 @@ class SuggestedSlot(NamedTuple):
     `certificate` is the ledger's, handed back to it: what the start rests on (GEO-28). `hidden`: whoever
     holds or books it shall not learn the agent (GEO-09). `offered` is the page it was shown on, as
     `offered.Offered` packs it; empty where there is none.
+    `postcode` is the place's, empty when unknown.
     """
 
     campaign_id: str
@@ -35,6 +36,7 @@ class SuggestedSlot(NamedTuple):
     certificate: bytes = b""
     hidden: bool = False
     offered: bytes = b""
+    postcode: str = ""
 
     @property
     def window(self) -> Window:
@@ -74,11 +76,11 @@ class SlotTokens:
 
     def write(self, tenant: str, slot: SuggestedSlot) -> str:
         """The token of a slot. Ids have at most 64 characters."""
-        campaign, agent = slot.campaign_id.encode(), slot.agent_id.encode()
+        texts = [text.encode() for text in (slot.campaign_id, slot.agent_id, slot.postcode)]
         times = slot.issued_at, slot.start, slot.end, slot.place
-        lengths = len(campaign), len(agent), len(slot.offered)
+        lengths = *map(len, texts), len(slot.offered)
         head = _HEAD.pack(_FORMAT, slot.hidden, *times, *lengths)
-        return self._sealer.seal(tenant, head + campaign + agent + slot.offered + slot.certificate)
+        return self._sealer.seal(tenant, b"".join([head, *texts, slot.offered, slot.certificate]))
 
     def read(self, tenant: str, token: str) -> SuggestedSlot:
         """The slot of a token. Raises SLOT_TOKEN_INVALID for one that is forged, foreign or malformed."""
@@ -86,9 +88,10 @@ class SlotTokens:
         if payload is None or payload[:1] != bytes([_FORMAT]):
             raise errors.slot_token_invalid()
         _, hidden, issued_at, start, end, place, *lengths = _HEAD.unpack_from(payload)
-        campaign, agent, offered, certificate = _cut(payload[_HEAD.size :], lengths)
+        campaign, agent, postcode, offered, certificate = _cut(payload[_HEAD.size :], lengths)
         named = campaign.decode(), agent.decode()
-        return SuggestedSlot(*named, start, end, place, issued_at, certificate, hidden, offered)
+        code = postcode.decode()
+        return SuggestedSlot(*named, start, end, place, issued_at, certificate, hidden, offered, code)
 
 
 def _cut(rest: bytes, lengths: Sequence[int]) -> list[bytes]:

@@ -17,6 +17,7 @@ from booking.domain.appointment import Appointment, Colour, State
 from booking.domain.replay import Broken, Happened, Kept, Paint
 from giro.booking.v1 import booking_events_pb2 as pb
 from giro.booking.v1 import booking_pb2
+from giro.common.v1 import travel_pb2
 from kit.values.latlng import LatLng
 from kit.values.window import Window
 
@@ -79,6 +80,7 @@ def snapshot(appointment: Appointment) -> pb.AppointmentSnapshot:
         superseded_by=appointment.superseded_by or "",
         linked=appointment.linked,
         zone=appointment.zone,
+        arrival=None if appointment.arrival is None else _window(appointment.arrival),
     )
 
 
@@ -89,6 +91,7 @@ def personal(appointment: Appointment) -> dict[str, Any]:
         "note": appointment.note,
         "cancel_note": appointment.cancel_note,
         "characteristics": dict(appointment.characteristics),
+        "postcode": appointment.postcode,
     }
 
 
@@ -146,7 +149,17 @@ def _appointment(told: pb.AppointmentSnapshot, apart: Mapping[str, Any]) -> Appo
         superseded_by=told.superseded_by or None,
         linked=told.linked,
         zone=told.zone,
+        postcode=apart.get("postcode", ""),  # events of before have none
+        arrival=_promised(told.arrival) if told.HasField("arrival") else None,
     )
+
+
+def _window(window: Window) -> travel_pb2.TimeWindow:
+    return travel_pb2.TimeWindow(start=instant(window.start), end=instant(window.end))
+
+
+def _promised(told: travel_pb2.TimeWindow) -> Window:
+    return Window(_moment(told.start), _moment(told.end))
 
 
 def _moment(stamp: Timestamp) -> datetime:

@@ -20,7 +20,8 @@ COLUMNS = """
     a.appointment_id, a.campaign_id, a.contact_id, a.agent_id, a.starts_at, a.ends_at, a.place, a.state,
     a.version, a.operator_id, a.note, a.created_at, a.updated_at, a.move_id, a.cancel_note,
     CASE WHEN a.coloured_start = a.starts_at THEN a.colour END AS colour, a.outcome_state_id,
-    a.characteristics, a.refix_at, a.supersedes, a.superseded_by, a.linked, a.zone
+    a.characteristics, a.refix_at, a.supersedes, a.superseded_by, a.linked, a.zone,
+    a.postcode, a.arrives_from, a.arrives_until
 """
 
 _GET_TEXT = f"""
@@ -45,7 +46,8 @@ _CHANGE_TEXT = """
     SET agent_id = :agent, starts_at = :starts_at, ends_at = :ends_at, state = :state, version = :version,
         updated_at = :now, move_id = :move, cancel_note = :cancel_note, decided_at = clock_timestamp(),
         operator_id = :operator, outcome_state_id = :outcome_state, characteristics = :characteristics,
-        refix_at = :refix_at, superseded_by = :superseded_by, linked = :linked
+        refix_at = :refix_at, superseded_by = :superseded_by, linked = :linked,
+        arrives_from = :arrives_from, arrives_until = :arrives_until
     WHERE tenant_id = :tenant AND appointment_id = :id AND version = :seen_version AND state = :seen_state
       AND move_id IS NOT DISTINCT FROM :seen_move
     RETURNING tenant_id, campaign_id
@@ -282,4 +284,14 @@ def _change_params(tx: Tx, change: Change) -> Mapping[str, Any]:
         "refix_at": after.refix_at,
         "superseded_by": after.superseded_by,
         "linked": after.linked,
+        **arrives(after),
+    }
+
+
+def arrives(appointment: Appointment) -> Mapping[str, Any]:
+    """What was promised of the arrival, as parameters of a statement."""
+    promised = appointment.arrival
+    return {
+        "arrives_from": None if promised is None else promised.start,
+        "arrives_until": None if promised is None else promised.end,
     }

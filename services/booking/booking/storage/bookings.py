@@ -13,7 +13,7 @@ from booking.domain.itinerary import Certificate, StopPlan
 from booking.domain.package import GIVE_BACK, TAKE
 from booking.domain.refusal import Refusal
 from booking.storage import rows
-from booking.storage.appointments import COLUMNS
+from booking.storage.appointments import COLUMNS, arrives
 from kit.db.uow import Tx
 
 OF_SERIES: Final = "series:"
@@ -47,9 +47,10 @@ _BEGIN = text(
     )
     INSERT INTO booking.appointments
         (tenant_id, campaign_id, appointment_id, contact_id, agent_id, starts_at, ends_at, place, state,
-         operator_id, note, created_at, updated_at, hold_id, claim_key, zone)
+         operator_id, note, created_at, updated_at, hold_id, claim_key, postcode, arrives_from, arrives_until,
+         zone)
     SELECT unit.tenant_id, unit.campaign_id, :id, :contact, :agent, :starts_at, :ends_at, :place, 'PENDING',
-           :operator, :note, :now, :now, :hold, :claim_key,
+           :operator, :note, :now, :now, :hold, :claim_key, :postcode, :arrives_from, :arrives_until,
            coalesce((SELECT k.zone FROM booking.contacts k
                      WHERE k.tenant_id = unit.tenant_id AND k.contact_id = :contact), '')
     FROM unit RETURNING appointment_id
@@ -144,6 +145,8 @@ async def begin(tx: Tx, booking: Booking) -> bool:
         "now": appointment.created_at,
         "hold": booking.hold_id,
         "claim_key": booking.claim_key,
+        "postcode": appointment.postcode,
+        **arrives(appointment),
     }
     return (await tx.run(_BEGIN, params)).first() is not None
 
@@ -177,5 +180,13 @@ async def of_claim(tx: Tx, claim_key: str) -> Booking | None:
         return None
     appointment = rows.appointment(row)
     buffer = timedelta(seconds=row.buffer_seconds)
-    plan = StopPlan(appointment.agent_id, appointment.window, appointment.point, buffer, tuple(row.skills))
+    plan = StopPlan(
+        appointment.agent_id,
+        appointment.window,
+        appointment.point,
+        buffer,
+        tuple(row.skills),
+        appointment.postcode,
+        appointment.arrival,
+    )
     return Booking(appointment, plan, row.hold_id, claim_key)

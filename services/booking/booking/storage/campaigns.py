@@ -87,7 +87,8 @@ _TO_SUGGEST = {
     sandbox: text(
         f"""
         SELECT {_COLUMNS}, {_AGENTS}, {parameters.OF_CAMPAIGN} AS parameters, {now} AS now,
-               (SELECT json_object_agg(k.contact_id, k.place) FROM booking.contacts k
+               (SELECT json_object_agg(k.contact_id, json_build_array(k.place, k.postcode))
+                FROM booking.contacts k
                 WHERE k.tenant_id = c.tenant_id AND k.campaign_id = c.campaign_id
                   AND k.contact_id = ANY (CAST(:contacts AS text[]))) AS places,
                {_AWAY_OF_ALL} AS agents_away, {_AWAY_OF_CONTACTS} AS contacts_away
@@ -105,7 +106,7 @@ _TO_BOOK = {
                EXISTS (SELECT FROM booking.campaign_agents a
                        WHERE a.tenant_id = c.tenant_id AND a.campaign_id = c.campaign_id
                          AND a.agent_id = :agent) AS agent_works,
-               (SELECT k.place FROM booking.contacts k
+               (SELECT json_build_array(k.place, k.postcode) FROM booking.contacts k
                 WHERE k.tenant_id = c.tenant_id AND k.campaign_id = c.campaign_id
                   AND k.contact_id = :contact) AS place,
                {_AWAY_OF_AGENT} AS agents_away, {_AWAY_OF_CONTACT} AS contacts_away
@@ -122,13 +123,14 @@ class Read:
     """Grounds for all who ask about one campaign, with places and absences by contact."""
 
     grounds: Grounds
-    places: Mapping[str, LatLng]
+    places: Mapping[str, tuple[LatLng, str]]
     contacts_away: Mapping[str, Sequence[Window]]
 
     def of(self, contact_id: str) -> Grounds:
         """The grounds of one who asks about this contact, or about none."""
         absences = replace(self.grounds.absences, of_contact=self.contacts_away.get(contact_id, ()))
-        return replace(self.grounds, contact_point=self.places.get(contact_id), absences=absences)
+        point, postcode = self.places.get(contact_id, (None, ""))
+        return replace(self.grounds, contact_point=point, contact_postcode=postcode, absences=absences)
 
 
 async def insert(tx: Tx, campaign: Campaign) -> None:
@@ -191,7 +193,7 @@ async def grounds_to_suggest(
     row = (await tx.run(_TO_SUGGEST[sandbox], params)).one_or_none()
     if row is None:
         return None
-    places = {contact: LatLng.from_key(place) for contact, place in (row.places or {}).items()}
+    places = {contact: _place(*found) for contact, found in (row.places or {}).items()}
     absences = rows.absences(row.agents_away, ())
     grounds = Grounds(rows.campaign(row), rows.parameters(row.parameters), row.now, absences=absences)
     return Read(grounds, places, rows.contacts_away(row.contacts_away))
@@ -209,11 +211,17 @@ async def grounds_to_book(
     row = (await tx.run(_TO_BOOK[sandbox], params)).one_or_none()
     if row is None:
         return None
+    point, postcode = (None, "") if row.place is None else _place(*row.place)
     return Grounds(
         campaign=rows.campaign(row),
         parameters=rows.parameters(row.parameters),
         now=row.now,
-        contact_point=None if row.place is None else LatLng.from_key(row.place),
+        contact_point=point,
+        contact_postcode=postcode,
         agent_works=row.agent_works,
         absences=rows.absences(row.agents_away, rows.contacts_away(row.contacts_away).get(contact_id, ())),
     )
+
+
+def _place(key: int, postcode: str) -> tuple[LatLng, str]:
+    return LatLng.from_key(key), postcode

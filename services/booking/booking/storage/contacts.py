@@ -12,15 +12,16 @@ from kit.db.uow import Tx
 _INSERT = text(
     """
     INSERT INTO booking.contacts (tenant_id, campaign_id, contact_id, display_name, phone, address, place,
-                                  email, language, zone)
+                                  email, language, zone, postcode)
     SELECT :tenant, :campaign, new.*
     FROM unnest(CAST(:ids AS text[]), CAST(:names AS text[]), CAST(:phones AS text[]),
                 CAST(:addresses AS text[]), CAST(:places AS bigint[]),
-                CAST(:emails AS text[]), CAST(:languages AS text[]), CAST(:zones AS text[])) AS new
+                CAST(:emails AS text[]), CAST(:languages AS text[]), CAST(:zones AS text[]),
+                CAST(:postcodes AS text[])) AS new
     """
 )
 
-_COLUMNS = "contact_id, campaign_id, display_name, phone, address, place, email, language, zone"
+_COLUMNS = "contact_id, campaign_id, display_name, phone, address, place, email, language, zone, postcode"
 
 _GET = text(
     f"SELECT {_COLUMNS} FROM booking.contacts"  # noqa: S608 - constants
@@ -49,6 +50,7 @@ async def insert(tx: Tx, campaign_id: str, contacts: Sequence[Contact]) -> None:
         "emails": [contact.email for contact in contacts],
         "languages": [contact.language for contact in contacts],
         "zones": [contact.zone for contact in contacts],
+        "postcodes": [contact.postcode for contact in contacts],
     }
     await tx.run(_INSERT, params)
 

@@ -59,6 +59,7 @@ def contact(row: Any) -> Contact:
         email=row.email,
         language=row.language,
         zone=row.zone,
+        postcode=row.postcode,
     )
 
 
@@ -87,6 +88,8 @@ def appointment(row: Any) -> Appointment:
         superseded_by=row.superseded_by,
         linked=row.linked,
         zone=row.zone,
+        postcode=row.postcode,
+        arrival=None if row.arrives_from is None else Window(row.arrives_from, row.arrives_until),
     )
 
 

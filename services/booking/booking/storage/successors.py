@@ -13,7 +13,7 @@ from sqlalchemy import text
 from booking.domain.appointment import Appointment
 from booking.domain.refix_writes import Refix
 from booking.storage import rows
-from booking.storage.appointments import COLUMNS
+from booking.storage.appointments import COLUMNS, arrives
 from booking.storage.bookings import Booking
 from kit.db.uow import Tx
 
@@ -29,10 +29,10 @@ _BEGIN = text(
     INSERT INTO booking.appointments
         (tenant_id, campaign_id, appointment_id, contact_id, agent_id, starts_at, ends_at, place, state,
          operator_id, note, created_at, updated_at, claim_key, zone, outcome_state_id, supersedes, linked,
-         refix)
+         refix, postcode, arrives_from, arrives_until)
     SELECT tenant_id, campaign_id, :id, contact_id, :agent, :starts_at, :ends_at, :place, 'PENDING',
            :operator, :note, :now, :now, :claim_key, zone, nullif(:state, ''), appointment_id, :linked,
-           :refix
+           :refix, :postcode, :arrives_from, :arrives_until
     FROM old RETURNING appointment_id
     """
 )
@@ -86,6 +86,8 @@ async def begin(tx: Tx, booking: Booking, refix: Refix) -> bool:
         "state": appointment.outcome_state_id,
         "linked": appointment.linked,
         "refix": Jsonb(asdict(refix)),
+        "postcode": appointment.postcode,
+        **arrives(appointment),
     }
     return (await tx.run(_BEGIN, params)).first() is not None
 

@@ -43,6 +43,7 @@ def import_contacts(request: pb.ImportContactsRequest) -> ImportContacts:
             email=contact.email,
             language=contact.language,
             zone=contact.zone,
+            postcode=contact.postcode,
         )
         for contact in request.contacts
     ]

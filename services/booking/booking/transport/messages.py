@@ -18,6 +18,7 @@ from booking.usecases.suggest_slots import Suggestions
 from giro.booking.v1 import booking_pb2 as pb
 from giro.common.v1 import travel_pb2
 from kit.values.latlng import LatLng
+from kit.values.window import Window
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -50,6 +51,7 @@ def contact(found: Contact) -> pb.Contact:
         email=found.email,
         language=found.language,
         zone=found.zone,
+        postcode=found.postcode,
     )
 
 
@@ -87,6 +89,7 @@ def appointment(found: Appointment) -> pb.Appointment:
         supersedes=(found.supersedes or "") if found.linked else "",
         superseded_by=(found.superseded_by or "") if found.linked else "",
         zone=found.zone,
+        arrival=_window(found.arrival),
     )
 
 
@@ -99,6 +102,7 @@ def hold(found: itinerary.Hold) -> pb.Hold:
         start=timestamp(found.plan.window.start),
         end=timestamp(found.plan.window.end),
         expires_at=timestamp(found.expires_at),
+        arrival=_window(found.plan.arrival),
     )
     if found.leg_before is not None:
         message.leg_before.CopyFrom(leg(found.leg_before))
@@ -234,6 +238,12 @@ def leg(found: itinerary.Leg) -> travel_pb2.Leg:
         from_point=None if found.from_point is None else _point(found.from_point),
         to_point=None if found.to_point is None else _point(found.to_point),
     )
+
+
+def _window(window: Window | None) -> travel_pb2.TimeWindow | None:
+    if window is None:
+        return None
+    return travel_pb2.TimeWindow(start=timestamp(window.start), end=timestamp(window.end))
 
 
 def _point(point: LatLng) -> travel_pb2.Point:

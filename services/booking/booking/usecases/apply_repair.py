@@ -164,8 +164,11 @@ async def _plans(desk: Desk, tx: Tx, repair: Repair, found: Mapping[str, Appoint
 
 def _plan(grounds: Grounds, move: Move, appointment: Appointment) -> StopMove:
     start = move.window.start
-    plan = move_stop.plan_of(grounds, appointment, move.agent_id, start)
-    return StopMove(move.move_id, move.appointment_id, plan)
+    promised = appointment.arrival
+    # whoever is to be visited outside of what was promised has been called first (GEO-31)
+    anew = promised is not None and not promised.start <= start <= promised.end
+    plan = move_stop.plan_of(grounds, appointment, move.agent_id, start, anew=anew)
+    return StopMove(move.move_id, move.appointment_id, plan, anew)
 
 
 async def _carry_out(desk: Desk, rounds: Rounds, pending: _Pending, claim: Claim) -> list[Card]:
@@ -224,7 +227,8 @@ async def _decide(tx: Tx, repair: Repair, stops: Mapping[str, Reservation]) -> l
     claim_key = await repairs.apply(tx, repair.repair_id)
     if claim_key is None:
         return []
-    changes = decided(repair, found, await tx.now())
+    promised = {appointment_id: stop.plan.arrival for appointment_id, stop in stops.items()}
+    changes = decided(repair, found, promised, await tx.now())
     for change in sorted(changes, key=_campaign_first):
         if not await appointments.save(tx, change):
             raise RuntimeError(f"{change.before.appointment_id} changed while {repair.repair_id} was pending")

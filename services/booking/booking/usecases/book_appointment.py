@@ -14,7 +14,7 @@ from booking.domain import errors, veil
 from booking.domain.appointment import Appointment, Card, State
 from booking.domain.decision import Decision, SlotSource
 from booking.domain.grounds import Grounds
-from booking.domain.itinerary import Certificate
+from booking.domain.itinerary import Certificate, StopPlan
 from booking.domain.parameters import LEAD_TIME, REVEAL_AGENT, SLOT_TOKEN_TTL
 from booking.domain.policies import require_allowed
 from booking.domain.refusal import Refusal
@@ -90,6 +90,7 @@ class _Wanted:
     suggested: SuggestedSlot | None = None
     campaign_field: str = "campaign_id"
     hidden: bool = False
+    held: StopPlan | None = None
 
     @property
     def chosen(self) -> bool:
@@ -145,7 +146,15 @@ async def _find(desk: Desk, slot: HeldSlot | TokenSlot | ChosenTime) -> _Wanted:
         )
     held = await desk.ledger.get_hold(tenant, slot.hold_id)
     plan = held.plan
-    return _Wanted(held.campaign_id, plan.agent_id, plan.window, plan.point, held.hold_id, hidden=held.hidden)
+    return _Wanted(
+        held.campaign_id,
+        plan.agent_id,
+        plan.window,
+        plan.point,
+        held.hold_id,
+        hidden=held.hidden,
+        held=plan,
+    )
 
 
 async def _begin(desk: Desk, command: BookAppointment, wanted: _Wanted | GiroError) -> Booking | Card:
@@ -189,6 +198,9 @@ def _decide(command: BookAppointment, wanted: _Wanted, grounds: Grounds) -> Book
         grounds.require_contact_at(wanted.point)
     point = grounds.required_contact_point()
     require_allowed(now, wanted.window.start, grounds.terms)
+    plan = grounds.plan(wanted.agent_id, wanted.window, point)
+    if wanted.held is not None:  # what was kept is what is booked
+        plan = replace(plan, postcode=wanted.held.postcode, arrival=wanted.held.arrival)
     appointment = Appointment(
         appointment_id=new_id("apt"),
         campaign_id=wanted.campaign_id,
@@ -202,8 +214,9 @@ def _decide(command: BookAppointment, wanted: _Wanted, grounds: Grounds) -> Book
         note=command.note,
         created_at=now,
         updated_at=now,
+        postcode=plan.postcode,
+        arrival=plan.arrival,
     )
-    plan = grounds.plan(wanted.agent_id, wanted.window, point)
     return Booking(
         appointment, plan, wanted.hold_id, command.claim.key, wanted.certified(grounds), wanted.hidden
     )

@@ -155,6 +155,8 @@ def _appointment(command: CreateSeries, grounds: Grounds, start: datetime) -> Ap
         note=command.note,
         created_at=grounds.now,
         updated_at=grounds.now,
+        postcode=grounds.contact_postcode,
+        arrival=grounds.promised(start),
     )
 
 
@@ -182,7 +184,15 @@ async def _plans(desk: Desk, begun: Series) -> dict[int, StopPlan]:
     async with desk.db.uow(caller().tenant) as tx:
         campaign = await campaigns.get_counters(tx, begun.campaign_id)
     return {
-        number: StopPlan(each.agent_id, each.window, each.point, campaign.buffer, campaign.skills)
+        number: StopPlan(
+            each.agent_id,
+            each.window,
+            each.point,
+            campaign.buffer,
+            campaign.skills,
+            each.postcode,
+            each.arrival,
+        )
         for number, each in begun.appointments
     }
 

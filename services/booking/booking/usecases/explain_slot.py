@@ -74,10 +74,10 @@ def _question(query: ExplainSlot, grounds: Grounds, own: Sequence[StartGround]) 
     earliest = earliest_start(grounds.now, counts.lead_time)
     around = Window(max(earliest, start - _AROUND), max(earliest, start) + _AROUND)
     others = [] if start < earliest else _others(grounds, query)
+    point = query.point or grounds.required_contact_point()
+    plan = replace(grounds, agent_works=True).plan(query.agent_id, query.window, point)
     return StartQuestion(
-        plan=replace(grounds, agent_works=True).plan(
-            query.agent_id, query.window, query.point or grounds.required_contact_point()
-        ),
+        plan=replace(plan, arrival=None),  # another start would come with a promise of its own
         windows=grounds.absences.left_for(query.agent_id, [around]),
         agent_ids=others,
         as_of=grounds.now.replace(microsecond=0),

@@ -106,7 +106,7 @@ def _decide(command: HoldSlot, slot: SuggestedSlot, grounds: Grounds, hold_id: s
         hold_id=hold_id,
         campaign_id=slot.campaign_id,
         caller_id=caller().subject,
-        plan=grounds.plan(slot.agent_id, slot.window, slot.point),
+        plan=grounds.plan(slot.agent_id, slot.window, slot.point, slot.postcode),
         ttl=command.ttl or grounds.parameters.hold_ttl,
         hidden=slot.hidden,
         certificate=slot.certified(grounds.parameters.slot_token_ttl),

@@ -12,7 +12,7 @@ from booking import events
 from booking.domain.appointment import Appointment, Card, Move, MoveKind, moved
 from booking.domain.decision import Decision, SlotSource
 from booking.domain.grounds import Grounds
-from booking.domain.itinerary import Certificate, Reservation, StopPlan
+from booking.domain.itinerary import Certificate, MoveTerms, Reservation, StopPlan
 from booking.domain.parameters import LEAD_TIME, POSTPONE_RESPECTS_LEAD_TIME
 from booking.domain.refusal import Refusal
 from booking.storage import answers, appointments, campaigns, moves, refix_requests
@@ -77,7 +77,8 @@ async def earlier(desk: Desk, tx: Tx) -> PendingMove | Card:
         raise claimed.in_flight()
     appointment = await appointments.get(tx, move.appointment_id)
     grounds = await grounds_of(desk, tx, appointment, move.agent_id)
-    return PendingMove(move, plan_of(grounds, appointment, move.agent_id, move.window.start))
+    anew = move.kind is MoveKind.REFIX
+    return PendingMove(move, plan_of(grounds, appointment, move.agent_id, move.window.start, anew=anew))
 
 
 async def grounds_of(desk: Desk, tx: Tx, appointment: Appointment, agent_id: str) -> Grounds:
@@ -90,16 +91,25 @@ async def grounds_of(desk: Desk, tx: Tx, appointment: Appointment, agent_id: str
     return found
 
 
-def plan_of(grounds: Grounds, appointment: Appointment, agent_id: str, start: datetime) -> StopPlan:
-    """The stop of an appointment's visit with this agent from this start on; its length stays."""
+def plan_of(
+    grounds: Grounds, appointment: Appointment, agent_id: str, start: datetime, *, anew: bool = False
+) -> StopPlan:
+    """The stop of an appointment's visit with this agent from this start on; its length stays.
+
+    What was promised of the arrival stays as well, unless the visit is fixed `anew` (BK-39).
+    """
     window = Window(start, start + appointment.window.duration)
     campaign = grounds.campaign
-    return StopPlan(agent_id, window, appointment.point, campaign.buffer, campaign.skills)
+    promised, where = grounds.promised(start) if anew else None, appointment.point
+    buffer, skills = campaign.buffer, campaign.skills
+    return StopPlan(agent_id, window, where, buffer, skills, appointment.postcode, promised)
 
 
-def new_plan(grounds: Grounds, appointment: Appointment, agent_id: str, start: datetime) -> Planned:
+def new_plan(
+    grounds: Grounds, appointment: Appointment, agent_id: str, start: datetime, *, anew: bool = False
+) -> Planned:
     """The same for a move that begins. Raises ABSENT, CONTACT_UNAVAILABLE."""
-    plan = plan_of(grounds, appointment, agent_id, start)
+    plan = plan_of(grounds, appointment, agent_id, start, anew=anew)
     grounds.absences.require_none(agent_id, plan.window)
     return Planned(plan, grounds)
 
@@ -130,9 +140,8 @@ async def swap(desk: Desk, tenant: str, pending: PendingMove) -> Reservation | G
     """
     move = pending.move
     try:
-        return await desk.ledger.move(
-            tenant, move.move_id, move.appointment_id, pending.plan, pending.certificate
-        )
+        terms = MoveTerms(pending.certificate, promised_anew=move.kind is MoveKind.REFIX)
+        return await desk.ledger.move(tenant, move.move_id, move.appointment_id, pending.plan, terms)
     except REFUSALS as refusal:
         made = await desk.ledger.settle_move(tenant, move.move_id)
         return refusal if made is None else made
@@ -145,7 +154,7 @@ async def follow(desk: Desk, tenant: str, move: Move, stop: Reservation) -> Card
         claim_key = await moves.apply(tx, move.move_id)
         if claim_key is None:
             return None
-        change = moved(appointment, move, await tx.now())
+        change = moved(appointment, move, await tx.now(), stop.plan.arrival)
         if not await appointments.save(tx, change):
             raise RuntimeError(f"{move.appointment_id} changed while {move.move_id} was pending")
         card = Card(change.after, stop.leg_before, stop.leg_after)

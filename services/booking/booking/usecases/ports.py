@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
-from booking.domain.itinerary import Certificate, Hold, Reservation, StopPlan
+from booking.domain.itinerary import AS_PROMISED, Certificate, Hold, MoveTerms, Reservation, StopPlan
 from kit.errors import AlreadyExists, InvalidInput, NotFound, RuleViolated
 from kit.values.latlng import LatLng
 from kit.values.window import Window
@@ -38,6 +38,7 @@ class SlotQuery:
     starts: Sequence[Any] = ()
     near: Sequence[datetime] = ()
     after: "SlotPosition | None" = None
+    postcode: str = ""
 
 
 class SlotPosition(NamedTuple):
@@ -214,9 +215,9 @@ class Ledger(Protocol):
         move_id: str,
         appointment_id: str,
         plan: StopPlan,
-        certificate: Certificate | None = None,
+        terms: MoveTerms = AS_PROMISED,
     ) -> Reservation:
-        """Swaps an appointment's stop under the move's id; for a suggestion with what that rests on."""
+        """Swaps an appointment's stop under the move's id."""
         ...
 
     async def settle_stop(self, tenant: str, appointment_id: str) -> None:

@@ -10,11 +10,12 @@ from kit.values.window import Window
 
 
 class StopMove(NamedTuple):
-    """A stop to swap under the move's id."""
+    """A stop to swap under the move's id; `promised_anew`: the contact agreed to another arrival window."""
 
     move_id: str
     appointment_id: str
     plan: StopPlan
+    promised_anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ def query_of(
         granularity=counts[SLOT_GRANULARITY],
         ideal_up_to=counts[GRADE_IDEAL_UP_TO],
         ok_up_to=counts[GRADE_OK_UP_TO],
+        postcode=grounds.contact_postcode,
     )
 
 

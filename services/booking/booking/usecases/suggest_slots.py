@@ -112,17 +112,8 @@ def slot_token(
     """The token of a start that the search found, and was shown on this page of starts."""
     end, issued_at = found.start + int(search.duration.total_seconds()), int(search.as_of.timestamp())
     where = search.point.key
-    slot = SuggestedSlot(
-        search.campaign_id,
-        found.agent_id,
-        found.start,
-        end,
-        where,
-        issued_at,
-        found.certificate,
-        hidden,
-        page,
-    )
+    rests = found.certificate, hidden, page, search.postcode
+    slot = SuggestedSlot(search.campaign_id, found.agent_id, found.start, end, where, issued_at, *rests)
     return desk.slot_tokens.write(caller().tenant, slot)
 
 

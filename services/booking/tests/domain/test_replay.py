@@ -112,6 +112,7 @@ OTHER: dict[str, object] = {
     "characteristics": {"roof": "flat"},
     "refix_at": START,
     "linked": True,
+    "arrival": Window(START, START + timedelta(hours=2)),
 }
 
 

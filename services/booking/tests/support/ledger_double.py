@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from booking.domain.itinerary import Certificate, Hold, Leg, Reservation, StopPlan
+from booking.domain.itinerary import AS_PROMISED, Certificate, Hold, Leg, MoveTerms, Reservation, StopPlan
 from booking.usecases.ports import (
     Explanation,
     FoundDetour,
@@ -141,12 +141,13 @@ class LedgerDouble:
         move_id: str,
         appointment_id: str,
         plan: StopPlan,
-        certificate: Certificate | None = None,
+        terms: MoveTerms = AS_PROMISED,
     ) -> Reservation:
         """Swaps a stop."""
-        self.sources.append(certificate)
+        self.sources.append(terms.certificate)
         return await self._answered(
-            "move", lambda: self._move((tenant, move_id), (tenant, appointment_id), plan)
+            "move",
+            lambda: self._move((tenant, move_id), (tenant, appointment_id), plan, anew=terms.promised_anew),
         )
 
     async def settle_stop(self, tenant: str, appointment_id: str) -> None:
@@ -250,7 +251,7 @@ class LedgerDouble:
         self.stops[key] = Reservation(key[1], plan, LEG, LEG)
         return self.stops[key]
 
-    async def _move(self, move: Key, appointment: Key, plan: StopPlan) -> Reservation:
+    async def _move(self, move: Key, appointment: Key, plan: StopPlan, *, anew: bool) -> Reservation:
         if move in self.moves:
             made = self.moves[move]
             if made is None:
@@ -260,6 +261,11 @@ class LedgerDouble:
         if appointment not in self.stops:
             raise _missing("reservation", "appointment_id")
         self._refuse_taken(move[0], plan, None, besides=appointment)
+        before = self.stops[appointment].plan.arrival
+        if not anew and plan.arrival is None and before is not None:
+            if not before.start <= plan.window.start <= before.end:
+                raise RuleViolated(Reason.OUTSIDE_WINDOWS, "outside the arrival window that was promised")
+            plan = replace(plan, arrival=before)
         self.stops[appointment] = self.moves[move] = replace(self.stops[appointment], plan=plan)
         return self.stops[appointment]
 

@@ -82,7 +82,7 @@ def _flexible(scene: Scene, command: OptimizeDay, as_it_is: Wanted, windows: Seq
     assert as_it_is.booked is not None
     number, stop = as_it_is.booked
     frozen = max(scene.now, command.frozen_until or scene.now)
-    spans = clipped(windows, frozen)
+    spans = as_promised(stop, clipped(windows, frozen))
     if stop.starts_at < frozen or command.relax is Relax.NONE or not spans:
         return as_it_is
     able = scene.able(*needs(scene, as_it_is.reference, stop))
@@ -107,6 +107,16 @@ def _options(
 
 def _same_agent(scene: Scene, one: int, other: int) -> bool:
     return scene.views[one].agenda.agent_id == scene.views[other].agenda.agent_id
+
+
+def as_promised(stop: Stop, spans: tuple[Span, ...]) -> tuple[Span, ...]:
+    """What is left of the spans for a visit that starts within its promised arrival window (BK-39)."""
+    if stop.arrival is None:
+        return spans
+    first = int(stop.arrival.start.timestamp())
+    last = int((stop.arrival.end + (stop.ends_at - stop.starts_at)).timestamp())
+    kept = [(max(start, first), min(end, last)) for start, end in spans]
+    return tuple((start, end) for start, end in kept if start < end)
 
 
 def clipped(windows: Sequence[Window], since: datetime) -> tuple[Span, ...]:

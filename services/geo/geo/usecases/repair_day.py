@@ -200,7 +200,7 @@ def _options(
 ) -> tuple[Option, ...]:
     """As promised by the same agent, by another; then later and later that day by the same, by another."""
     number, stop = booked
-    promised = command.promised.get(reference) or (Window(stop.starts_at, stop.ends_at),)
+    promised = command.promised.get(reference) or (_promise(stop),)
     patience = timedelta(seconds=command.tolerance)
     spans = clipped((*promised[:-1], Window(promised[-1].start, promised[-1].end + patience)), scene.now)
     eligible = command.eligible.get(reference)
@@ -216,6 +216,13 @@ def _options(
         for duties, cost in (((number,), 0), (others, OTHER_AGENT))
     ]
     return (Option(spans, (number,)), Option(spans, others, OTHER_AGENT), *calls)
+
+
+def _promise(stop: Stop) -> Window:
+    """What a visit lies in that keeps its promise: the arrival window, or else the exact start (BK-39)."""
+    if stop.arrival is None:
+        return Window(stop.starts_at, stop.ends_at)
+    return Window(stop.arrival.start, stop.arrival.end + (stop.ends_at - stop.starts_at))
 
 
 def _later(scene: Scene, stop: Stop, duties: Sequence[int]) -> list[tuple[Span, int]]:

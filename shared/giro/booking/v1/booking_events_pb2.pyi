@@ -4,6 +4,7 @@ isort:skip_file
 What booking publishes on `giro.evt.<tenant>.booking.v1.<event>`, in order for one appointment."""
 
 from giro.booking.v1 import booking_pb2 as _booking_pb2
+from giro.common.v1 import travel_pb2 as _travel_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -45,6 +46,7 @@ class AppointmentSnapshot(_message.Message):
     SUPERSEDED_BY_FIELD_NUMBER: _builtins.int
     LINKED_FIELD_NUMBER: _builtins.int
     ZONE_FIELD_NUMBER: _builtins.int
+    ARRIVAL_FIELD_NUMBER: _builtins.int
     appointment_id: _builtins.str
     """Id, `apt_…`."""
     campaign_id: _builtins.str
@@ -89,6 +91,10 @@ class AppointmentSnapshot(_message.Message):
     def refix_at(self) -> _timestamp_pb2.Timestamp:
         """The date that the agent named with the present outcome; absent without one (R-061)."""
 
+    @_builtins.property
+    def arrival(self) -> _travel_pb2.TimeWindow:
+        """Window in which the arrival was promised, both ends included; absent where the exact start was (BK-39)."""
+
     def __init__(
         self,
         *,
@@ -109,10 +115,11 @@ class AppointmentSnapshot(_message.Message):
         superseded_by: _builtins.str = ...,
         linked: _builtins.bool = ...,
         zone: _builtins.str = ...,
+        arrival: _travel_pb2.TimeWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "end", b"end", "happened_at", b"happened_at", "refix_at", b"refix_at", "start", b"start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "created_at", b"created_at", "end", b"end", "happened_at", b"happened_at", "refix_at", b"refix_at", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "appointment_id", b"appointment_id", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "created_at", b"created_at", "end", b"end", "happened_at", b"happened_at", "linked", b"linked", "operator_id", b"operator_id", "outcome_state_id", b"outcome_state_id", "refix_at", b"refix_at", "start", b"start", "state", b"state", "superseded_by", b"superseded_by", "supersedes", b"supersedes", "version", b"version", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "appointment_id", b"appointment_id", "arrival", b"arrival", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "created_at", b"created_at", "end", b"end", "happened_at", b"happened_at", "linked", b"linked", "operator_id", b"operator_id", "outcome_state_id", b"outcome_state_id", "refix_at", b"refix_at", "start", b"start", "state", b"state", "superseded_by", b"superseded_by", "supersedes", b"supersedes", "version", b"version", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -349,6 +349,7 @@ class Contact(_message.Message):
     EMAIL_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     ZONE_FIELD_NUMBER: _builtins.int
+    POSTCODE_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """Id, `cnt_…`; empty when it is being imported."""
     display_name: _builtins.str
@@ -365,6 +366,8 @@ class Contact(_message.Message):
     """Language for reminders (BCP 47), as in "lv"; empty: the campaign's."""
     zone: _builtins.str
     """Name of the zone whose sub-folder the visits are filed in (R-004); may be empty."""
+    postcode: _builtins.str
+    """Postcode of the place, for agents whose zone is a set of postcodes; empty when unknown: outside of all of those."""
     @_builtins.property
     def point(self) -> _travel_pb2.Point:
         """Where the visit is. Required."""
@@ -381,10 +384,11 @@ class Contact(_message.Message):
         email: _builtins.str = ...,
         language: _builtins.str = ...,
         zone: _builtins.str = ...,
+        postcode: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["point", b"point"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "display_name", b"display_name", "email", b"email", "language", b"language", "phone", b"phone", "point", b"point", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "display_name", b"display_name", "email", b"email", "language", b"language", "phone", b"phone", "point", b"point", "postcode", b"postcode", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -979,6 +983,7 @@ class Hold(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     LEG_BEFORE_FIELD_NUMBER: _builtins.int
     LEG_AFTER_FIELD_NUMBER: _builtins.int
+    ARRIVAL_FIELD_NUMBER: _builtins.int
     hold_id: _builtins.str
     """Id, `hld_…`."""
     campaign_id: _builtins.str
@@ -1005,6 +1010,10 @@ class Hold(_message.Message):
     def leg_after(self) -> _travel_pb2.Leg:
         """The drive from the visit; absent when nothing comes after."""
 
+    @_builtins.property
+    def arrival(self) -> _travel_pb2.TimeWindow:
+        """Window in which the arrival is promised; absent where the exact start is (BK-39)."""
+
     def __init__(
         self,
         *,
@@ -1016,10 +1025,11 @@ class Hold(_message.Message):
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         leg_before: _travel_pb2.Leg | None = ...,
         leg_after: _travel_pb2.Leg | None = ...,
+        arrival: _travel_pb2.TimeWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "expires_at", b"expires_at", "leg_after", b"leg_after", "leg_before", b"leg_before", "start", b"start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "end", b"end", "expires_at", b"expires_at", "leg_after", b"leg_after", "leg_before", b"leg_before", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "campaign_id", b"campaign_id", "end", b"end", "expires_at", b"expires_at", "hold_id", b"hold_id", "leg_after", b"leg_after", "leg_before", b"leg_before", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "arrival", b"arrival", "campaign_id", b"campaign_id", "end", b"end", "expires_at", b"expires_at", "hold_id", b"hold_id", "leg_after", b"leg_after", "leg_before", b"leg_before", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1176,6 +1186,7 @@ class Appointment(_message.Message):
     SUPERSEDES_FIELD_NUMBER: _builtins.int
     SUPERSEDED_BY_FIELD_NUMBER: _builtins.int
     ZONE_FIELD_NUMBER: _builtins.int
+    ARRIVAL_FIELD_NUMBER: _builtins.int
     appointment_id: _builtins.str
     """Id, `apt_…`."""
     campaign_id: _builtins.str
@@ -1234,6 +1245,12 @@ class Appointment(_message.Message):
     def leg_after(self) -> _travel_pb2.Leg:
         """The drive from it; absent when nothing comes after, in lists, and once cancelled."""
 
+    @_builtins.property
+    def arrival(self) -> _travel_pb2.TimeWindow:
+        """Window in which the arrival was promised, both ends included; absent where the exact start was (BK-39). The start stays
+        in it, whoever re-plans the day, until the visit is fixed again.
+        """
+
     def __init__(
         self,
         *,
@@ -1259,10 +1276,11 @@ class Appointment(_message.Message):
         supersedes: _builtins.str = ...,
         superseded_by: _builtins.str = ...,
         zone: _builtins.str = ...,
+        arrival: _travel_pb2.TimeWindow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "end", b"end", "leg_after", b"leg_after", "leg_before", b"leg_before", "point", b"point", "start", b"start", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "created_at", b"created_at", "end", b"end", "leg_after", b"leg_after", "leg_before", b"leg_before", "point", b"point", "start", b"start", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "appointment_id", b"appointment_id", "campaign_id", b"campaign_id", "card_colour", b"card_colour", "contact_id", b"contact_id", "created_at", b"created_at", "end", b"end", "leg_after", b"leg_after", "leg_before", b"leg_before", "locked", b"locked", "note", b"note", "operator_id", b"operator_id", "outcome_state_id", b"outcome_state_id", "point", b"point", "reminder_colour", b"reminder_colour", "start", b"start", "state", b"state", "superseded_by", b"superseded_by", "supersedes", b"supersedes", "updated_at", b"updated_at", "version", b"version", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "appointment_id", b"appointment_id", "arrival", b"arrival", "campaign_id", b"campaign_id", "card_colour", b"card_colour", "contact_id", b"contact_id", "created_at", b"created_at", "end", b"end", "leg_after", b"leg_after", "leg_before", b"leg_before", "locked", b"locked", "note", b"note", "operator_id", b"operator_id", "outcome_state_id", b"outcome_state_id", "point", b"point", "reminder_colour", b"reminder_colour", "start", b"start", "state", b"state", "superseded_by", b"superseded_by", "supersedes", b"supersedes", "updated_at", b"updated_at", "version", b"version", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -63,6 +63,8 @@ async def begin(tx: Tx, old: Appointment, wanted: Successor, claim_key: str) -> 
         outcome_state_id=refix.state_id,
         supersedes=old.appointment_id,
         linked=wanted.linked,
+        postcode=plan.postcode,
+        arrival=plan.arrival,
     )
     booking = Booking(appointment, plan, None, claim_key, wanted.certificate)
     await failpoint("booking.new_card.before_pending")

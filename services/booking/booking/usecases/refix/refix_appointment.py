@@ -234,4 +234,4 @@ def _checked(grounds: Grounds, appointment: Appointment, agent_id: str, start: d
     if not grounds.agent_works:
         raise errors.agent_not_in_campaign(agent_id, "time.agent_id")
     require_refixable(grounds.now, start, grounds.parameters.lead_time_of_postponement)
-    return move_stop.new_plan(grounds, appointment, agent_id, start)
+    return move_stop.new_plan(grounds, appointment, agent_id, start, anew=True)

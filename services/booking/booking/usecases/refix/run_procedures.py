@@ -207,7 +207,7 @@ async def _plan(job: _Job, tx: Tx, appointment: Appointment) -> move_stop.Planne
     if not grounds.agent_works:
         raise errors.agent_not_in_campaign(appointment.agent_id)
     require_refixable(grounds.now, job.request.refix_at, None)
-    return move_stop.new_plan(grounds, appointment, appointment.agent_id, job.request.refix_at)
+    return move_stop.new_plan(grounds, appointment, appointment.agent_id, job.request.refix_at, anew=True)
 
 
 async def _why(job: _Job, tx: Tx, appointment: Appointment, planned: move_stop.Planned) -> Decision:
