@@ -64,6 +64,10 @@ async def page(
     tx: Tx, due: Sequence[tuple[str, Window]], after: tuple[datetime, str], count: int
 ) -> Sequence[Appointment]:
     """Those to confirm of these campaigns in their windows, by (start, id) after one."""
+    if not due:
+        return []
+    # no earlier than any window, or the index would be read from the start of time up to the first
+    after = max(after, (min(window.start for _, window in due), ""))
     params = {
         "tenant": tx.tenant,
         "campaigns": [campaign for campaign, _ in due],
