@@ -1,11 +1,12 @@
 """What an operator may choose when an appointment is fixed again: the truth table of R-049 to R-058."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from booking.domain import errors
+from booking.domain.outcomes import OutcomeState, Result
 from booking.domain.parameters import Parameters
 from booking.domain.refix_modes import CardRule, Mode, Work
 from booking.domain.refix_parameters import (
@@ -56,22 +57,28 @@ class Decision:
     state_id: str
 
 
-def form(mode: Mode | None, parameters: Parameters, states: Collection[str]) -> Form:
-    """The form for an appointment whose outcome is in this mode; without any mode, by the parameters."""
+def form(mode: Mode | None, parameters: Parameters, states: Mapping[str, OutcomeState]) -> Form:
+    """The form for an appointment whose outcome is in this mode; without any mode, by the parameters.
+
+    A preset that says that the visit was held counts as none: only its agent says so afterwards (R-018).
+    """
     card = CardRule.BY_PARAMETERS if mode is None else mode.card
     new_card, flag = _card(card, parameters)
     mode_id = mode.mode_id if mode else ""
     if mode is not None and mode.procedure in {Work.MOVE, Work.NEW_CARD}:  # parameters have no effect (R-065)
         free = Selector("", enabled=True)
         return Form(mode_id, new_card, flag, free, free)
-    return Form(mode_id, new_card, flag, _same(parameters), _new(parameters, states))
+    held = {state.state_id for state in states.values() if state.result is Result.HELD}
+    return Form(mode_id, new_card, flag, _same(parameters, held), _new(parameters, states.keys() - held))
 
 
-def decide(offered: Form, new_card: bool | None, state_id: str, states: Collection[str]) -> Decision:
+def decide(
+    offered: Form, new_card: bool | None, state_id: str, states: Mapping[str, OutcomeState]
+) -> Decision:
     """What somebody chose: `new_card` None and `state_id` empty leave it as it was offered.
 
     Raises PRESET naming `new_card` or `state_id` for a choice that is not theirs, NotFound naming `state_id`,
-    InvalidInput naming it when one has to be chosen.
+    InvalidInput naming it when one has to be chosen, or the chosen one says that the visit was held.
     """
     if new_card is not None and offered.flag is None and new_card != offered.new_card:
         raise errors.preset("new_card", str(offered.new_card).lower())
@@ -82,6 +89,8 @@ def decide(offered: Form, new_card: bool | None, state_id: str, states: Collecti
     chosen = state_id or selector.state_id
     if chosen and chosen not in states:
         raise errors.not_found("outcome state", "state_id")
+    if chosen and states[chosen].result is Result.HELD:
+        raise errors.invalid("state_id", "a visit that is still to come was not held")
     if selector.required and not chosen:
         raise errors.invalid("state_id", "a state has to be chosen")
     return Decision(on_new, chosen)
@@ -98,9 +107,9 @@ def _card(rule: CardRule, parameters: Parameters) -> tuple[bool, bool | None]:
     return flag, flag
 
 
-def _same(parameters: Parameters) -> Selector:
+def _same(parameters: Parameters, held: Collection[str]) -> Selector:
     preset = str(parameters[SAME_CARD_STATE])
-    if preset == FREE:
+    if preset == FREE or preset in held:
         return Selector("", enabled=True, required=True)
     return Selector(preset, enabled=False)
 

@@ -10,13 +10,15 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from booking.domain.outcomes import OutcomeState, Recall
+from booking.domain.outcomes import OutcomeState, Recall, Result
 from booking.domain.parameters import Parameters
 from booking.domain.refix_parameters import (
     ALLOW_NEW_CARD,
+    DEFAULT_STATE,
     FREE,
     NEW_CARD_ALWAYS,
     NEW_CARD_FLAG,
+    NEW_CARD_STATE,
     SAME_CARD_STATE,
 )
 
@@ -214,7 +216,8 @@ def _of_parameters(policy: Policy) -> Sequence[Contradiction]:
     if state_id not in {FREE, *policy.states}:
         message = f"{SAME_CARD_STATE.name} names {state_id!r}, which is no outcome state"
         found.append(Contradiction("UNKNOWN_STATE", SAME_CARD_STATE.name, message, "R-051"))
-    return found
+    presets = [(each.name, str(counts[each])) for each in (SAME_CARD_STATE, NEW_CARD_STATE, DEFAULT_STATE)]
+    return [*found, *_held(policy, presets)]
 
 
 def _of_procedures(policy: Policy) -> Sequence[Contradiction]:
@@ -227,7 +230,19 @@ def _of_procedures(policy: Policy) -> Sequence[Contradiction]:
         if procedure.kind is Work.RECALL and procedure.state_id:
             message = f"{procedure.procedure_id} makes recalls and writes no state"
             found.append(Contradiction("STATE_NOT_WRITTEN", procedure.procedure_id, message, "R-071"))
-    return found
+    written = [(each.procedure_id, each.state_id) for each in policy.procedures.values()]
+    return [*found, *_held(policy, written)]
+
+
+def _held(policy: Policy, written: Sequence[tuple[str, str]]) -> Sequence[Contradiction]:
+    """Of (who writes it, state) those that say that a visit which is fixed again was held."""
+    return [
+        Contradiction(
+            "HELD_PRESET", subject, f"{subject} writes {state_id!r}: held is the agent's word", "R-018"
+        )
+        for subject, state_id in written
+        if state_id in policy.states and policy.states[state_id].result is Result.HELD
+    ]
 
 
 def _of_states(policy: Policy) -> Sequence[Contradiction]:

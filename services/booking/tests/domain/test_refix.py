@@ -28,7 +28,8 @@ KO1 = OutcomeState("ko1", "KO", Result.KO, "W", Recall.PUBLIC)
 KO3 = OutcomeState("ko3", "KO, date", Result.KO, refix=True)
 KO5 = OutcomeState("ko5", "KO, call", Result.KO, "W", Recall.PRIVATE, refix=True)
 DONE = OutcomeState("done", "Done", Result.HELD)
-STATES = {state.state_id: state for state in (KO1, KO3, KO5, DONE)}
+AGAIN = OutcomeState("again", "Fixed again", Result.OPEN)
+STATES = {state.state_id: state for state in (KO1, KO3, KO5, DONE, AGAIN)}
 MODES = {mode.mode_id: mode for mode in BUILT_IN}
 EVERY_MINUTE = timedelta(minutes=1)
 
@@ -42,7 +43,7 @@ def values(scope: Scope = Scope.TENANT, **by_code: str) -> Parameters:
 
 
 def procedure(kind: Work, *state_ids: str, **traits: Any) -> Procedure:
-    given = {"state_id": "done" if kind is not Work.RECALL else "", "active": True, **traits}
+    given = {"state_id": "again" if kind is not Work.RECALL else "", "active": True, **traits}
     return Procedure(f"p-{kind.lower()}", kind, "p", "", EVERY_MINUTE, outcome_state_ids=state_ids, **given)
 
 
@@ -57,16 +58,16 @@ FREE_NEW = Selector("", enabled=True)
 # CC0036, B, D, CC0037, CC0037A -> new card, flag (None: hidden), the same card's selector
 TABLE = [
     ("NO", "0", "0", "NO", "NO", False, None, FREE_SAME),
-    ("NO", "done", "0", "NO", "NO", False, None, Selector("done", enabled=False)),
-    ("NO", "done", "done", "NO", "NO", False, None, Selector("done", enabled=False)),
+    ("NO", "again", "0", "NO", "NO", False, None, Selector("again", enabled=False)),
+    ("NO", "again", "again", "NO", "NO", False, None, Selector("again", enabled=False)),
     ("NO", "0", "nobodys", "NO", "NO", False, None, FREE_SAME),
     ("SI", "0", "0", "SI", "NO", True, None, FREE_SAME),
-    ("SI", "0", "done", "SI", "NO", True, None, FREE_SAME),
-    ("SI", "done", "nobodys", "SI", "NO", True, None, Selector("done", enabled=False)),
+    ("SI", "0", "again", "SI", "NO", True, None, FREE_SAME),
+    ("SI", "again", "nobodys", "SI", "NO", True, None, Selector("again", enabled=False)),
     ("SI", "0", "0", "NO", "NO", False, False, FREE_SAME),
     ("SI", "0", "0", "NO", "SI", True, True, FREE_SAME),
-    ("SI", "done", "done", "NO", "NO", False, False, Selector("done", enabled=False)),
-    ("SI", "done", "done", "NO", "SI", True, True, Selector("done", enabled=False)),
+    ("SI", "again", "again", "NO", "NO", False, False, Selector("again", enabled=False)),
+    ("SI", "again", "again", "NO", "SI", True, True, Selector("again", enabled=False)),
     ("SI", "0", "nobodys", "NO", "SI", True, True, FREE_SAME),
 ]
 
@@ -80,8 +81,8 @@ def test_the_truth_table(row: tuple[Any, ...], default: str, mode: str | None) -
     counts.values["default_appointment_state"] = {Scope.USER: f'"{default}"'}  # type: ignore[index]
     offered = form(MODES[mode] if mode else None, counts, STATES)
     assert (offered.new_card, offered.flag, offered.same) == (new_card, shown, same)
-    if new_id == "done":  # an id that exists is shown and cannot be changed
-        assert offered.new == Selector("done", enabled=False)
+    if new_id == "again":  # an id that exists is shown and cannot be changed
+        assert offered.new == Selector("again", enabled=False)
     else:  # an unknown id and 0 alike propose the user's default, if that is a state
         assert offered.new == Selector("ko1" if default == "ko1" else "", enabled=True)
 
@@ -90,7 +91,7 @@ def test_the_truth_table(row: tuple[Any, ...], default: str, mode: str | None) -
 def test_parameters_have_no_effect_on_modes_3_and_4(mode: str) -> None:
     forms = set()
     for allow, same_id, new_id, always, flag in product(
-        ("NO", "SI"), ("0", "done"), ("0", "done", "x"), ("NO", "SI"), ("NO", "SI")
+        ("NO", "SI"), ("0", "again"), ("0", "again", "x"), ("NO", "SI"), ("NO", "SI")
     ):
         counts = values(CC0036=allow, CC0036B=same_id, CC0036D=new_id, CC0037=always, CC0037A=flag)
         forms.add(form(MODES[mode], counts, STATES))
@@ -155,11 +156,11 @@ def test_the_card_is_chosen_only_where_the_flag_is_shown(
     offered_new: bool, flag: bool | None, chosen: bool, reason: Reason | None
 ) -> None:
     offered = refix.Form(
-        "", offered_new, flag, Selector("done", enabled=False), Selector("ko1", enabled=True)
+        "", offered_new, flag, Selector("again", enabled=False), Selector("ko1", enabled=True)
     )
     if reason is None:
         decision = decide(offered, chosen, "", STATES)
-        assert (decision.new_card, decision.state_id) == (chosen, "ko1" if chosen else "done")
+        assert (decision.new_card, decision.state_id) == (chosen, "ko1" if chosen else "again")
         return
     with pytest.raises(GiroError) as refused:
         decide(offered, chosen, "", STATES)
@@ -167,17 +168,30 @@ def test_the_card_is_chosen_only_where_the_flag_is_shown(
 
 
 def test_states_that_may_be_chosen() -> None:
-    offered = refix.Form("", False, None, Selector("done", enabled=False), FREE_NEW)
-    assert decide(offered, None, "done", STATES).state_id == "done"
+    offered = refix.Form("", False, None, Selector("again", enabled=False), FREE_NEW)
+    assert decide(offered, None, "again", STATES).state_id == "again"
     with pytest.raises(GiroError) as refused:
         decide(offered, None, "ko1", STATES)
-    assert (refused.value.reason, refused.value.metadata) == (Reason.PRESET, {"expected": "done"})
+    assert (refused.value.reason, refused.value.metadata) == (Reason.PRESET, {"expected": "again"})
     free = refix.Form("", False, None, FREE_SAME, FREE_NEW)
     with pytest.raises(GiroError) as refused:
         decide(free, None, "", STATES)
     assert refused.value.violations[0].field == "state_id"
     with pytest.raises(NotFound):
         decide(free, None, "nobodys", STATES)
+
+
+@pytest.mark.parametrize("always", ["NO", "SI"])
+def test_no_card_that_is_fixed_again_begins_as_held(always: str) -> None:
+    counts = values(
+        CC0036=always, CC0037=always, CC0036B="done", CC0036D="done", default_appointment_state="done"
+    )
+    offered = form(None, counts, STATES)
+    assert (offered.same, offered.new) == (FREE_SAME, FREE_NEW)
+    with pytest.raises(GiroError) as refused:
+        decide(offered, None, "done", STATES)
+    assert (refused.value.reason, refused.value.violations[0].field) == (Reason.INVALID_FIELD, "state_id")
+    assert decide(offered, None, "again", STATES).state_id == "again"
 
 
 def test_ownership_moves_only_with_cc0036a() -> None:
@@ -233,10 +247,19 @@ def test_the_nearest_scope_wins_down_to_the_user() -> None:
         (policy(procedure(Work.MOVE, "ko3"), procedure(Work.NEW_CARD, "ko3")), "PROCEDURES_COMPETE", "ko3"),
         (policy(procedure(Work.MOVE, "ko3", "x")), "UNKNOWN_STATE", "p-move"),
         (policy(procedure(Work.MOVE, "ko3", state_id="x")), "UNKNOWN_STATE", "p-move"),
-        (policy(procedure(Work.RECALL, "ko5", state_id="done")), "STATE_NOT_WRITTEN", "p-recall"),
+        (policy(procedure(Work.RECALL, "ko5", state_id="again")), "STATE_NOT_WRITTEN", "p-recall"),
         (policy(parameters=values(CC0036B="x")), "UNKNOWN_STATE", "refix_same_card_state"),
         (policy(parameters=values(CC0037="SI")), "NEW_CARD_NOT_ALLOWED", "refix_always_new_card"),
         (policy(parameters=values(CC0037A="SI")), "NEW_CARD_NOT_ALLOWED", "refix_new_card_flag"),
+        (policy(procedure(Work.MOVE, "ko3", state_id="done")), "HELD_PRESET", "p-move"),
+        (policy(procedure(Work.NEW_CARD, "ko3", state_id="done")), "HELD_PRESET", "p-new_card"),
+        (policy(parameters=values(CC0036B="done")), "HELD_PRESET", "refix_same_card_state"),
+        (policy(parameters=values(CC0036D="done")), "HELD_PRESET", "refix_new_card_state"),
+        (
+            policy(parameters=values(default_appointment_state="done")),
+            "HELD_PRESET",
+            "default_appointment_state",
+        ),
         (
             policy(parameters=values(CC0036="SI", CC0037="SI", CC0037A="SI")),
             "FLAG_WITHOUT_CHOICE",

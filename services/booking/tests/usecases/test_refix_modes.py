@@ -542,3 +542,25 @@ async def test_the_database_refuses_broken_links_and_second_recalls(house: House
     with pytest.raises(Exception, match=r"appointments_|recalls_"):
         async with house.desk.db.uow(house.tenant) as tx:
             await tx.run(text(statement))
+
+
+async def test_what_says_that_a_visit_was_held_is_the_agents_alone(house: House) -> None:
+    await house.outcome_state("done", result=Result.HELD, recall=Recall.NONE)
+    await house.outcome_state("refixed", result=Result.OPEN, recall=Recall.NONE)
+    await house.outcome_state()
+    for code in ("CC0036B", "CC0036D", "default_appointment_state"):
+        with pytest.raises(GiroError) as refused:
+            await house.parameters(**{code: "done"})
+        assert refused.value.reason is Reason.POLICY_CONTRADICTION
+    await house.parameters(CC0036="SI", CC0037="SI", CC0036D="refixed")
+    with pytest.raises(GiroError) as refused:
+        await house.outcome_state("refixed", result=Result.HELD, recall=Recall.NONE)
+    assert refused.value.reason is Reason.POLICY_CONTRADICTION
+    await house.parameters(CC0036D="0")
+    card = await house.booked()
+    await house.set_outcome(card)
+    with pytest.raises(GiroError) as refused:
+        await house.refix(card, soon(72), choices={"state_id": "done"})
+    assert [violation.field for violation in refused.value.violations] == ["state_id"]
+    made = await house.refix(card, soon(72))
+    assert (made.appointment.state, made.appointment.outcome_state_id) == (State.TO_CONFIRM, "")
