@@ -74,6 +74,8 @@ class Reason(StrEnum):
     OUTSIDE_ZONE = "OUTSIDE_ZONE"
     QUOTA = "QUOTA"
     ZONE_IN_USE = "ZONE_IN_USE"
+    NO_ROADS_FOR_MODE = "NO_ROADS_FOR_MODE"
+    TRAVEL_MODE_IN_USE = "TRAVEL_MODE_IN_USE"
 
 
 @dataclass(frozen=True, slots=True)

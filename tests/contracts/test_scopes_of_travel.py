@@ -42,6 +42,9 @@ OF_THE_TENANT: dict[str, Callable[[World], Message]] = {
     "GeoService/SetAgentCalendar": lambda world: geo_pb2.SetAgentCalendarRequest(
         agent_id=world.agents[0], calendar=_CALENDAR
     ),
+    "GeoService/SetAgentTravelMode": lambda world: geo_pb2.SetAgentTravelModeRequest(
+        agent_id=world.agents[0], travel_mode=travel_pb2.TRAVEL_MODE_CAR
+    ),
     "GeoService/AddAbsence": _absence,
     "GeoService/RemoveAbsence": lambda world: geo_pb2.RemoveAbsenceRequest(absence_id=new_id("abs")),
     "TravelProfileService/SetTravelProfile": lambda _: travel_profile_pb2.SetTravelProfileRequest(

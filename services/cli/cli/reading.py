@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,20 @@ from cli.errors import BadArgument
 from kit.values.latlng import LatLng
 
 Json = dict[str, Any]
+
+
+class Mode(StrEnum):
+    """How an agent travels."""
+
+    CAR = "car"
+    BICYCLE = "bicycle"
+    FOOT = "foot"
+
+    @property
+    def wire(self) -> str:
+        """As the API has it."""
+        return f"TRAVEL_MODE_{self.name}"
+
 
 _PART = re.compile(r"(\d+)\s*(d|h|m|s)", re.ASCII)
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}

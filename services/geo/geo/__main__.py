@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from geo import app
+from geo.domain.modes import TravelMode
 from geo.settings import GeoSettings
 from geo.solver.benchmark import command
 from geo.travel.build import NAME, build
-from geo.travel.modes import TravelMode
+from geo.travel.factory import VARIABLES
 from kit import runtime
 from kit.db import migrate
 from kit.errors import GiroError
@@ -55,7 +56,7 @@ def build_roads(extract: Path, into: Path | None, mode: TravelMode) -> None:
     folder = into or extract.with_name(f"{extract.name.partition('.')[0]}-{name}")
     stamp = build(extract, folder, _tell, mode)
     served = f"osrm+http://HOST:5000?top_speed_kmh={stamp.top_speed_kmh:g}&mode={mode}"
-    _tell(f"GIRO_ROADS={folder / NAME}    (or {served}, with osrm-routed on {folder / NAME})")
+    _tell(f"{VARIABLES[mode]}={folder / NAME}    (or {served}, with osrm-routed on {folder / NAME})")
 
 
 def _tell(line: str) -> None:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from geo.clients.geocoders import make_geocoder
+from geo.domain.modes import TravelMode
 from geo.settings import GeoSettings
 from geo.solver.pool import PoolOptions, WorkerPool
 from geo.storage.agenda_feed import AgendaFeed
@@ -20,8 +21,9 @@ from geo.transport.profile_rpc import ProfileServicer
 from geo.transport.search_rpc import SearchRpc
 from geo.transport.travel_calls import TravelDesk
 from geo.transport.zone_rpc import ZoneServicer
-from geo.travel.factory import make_engine
+from geo.travel.factory import make_engines
 from geo.travel.tenant import TenantTravel
+from geo.usecases.by_mode import ByMode
 from geo.usecases.check_promises import TravelData
 from geo.usecases.expire_holds import expire_holds
 from geo.usecases.ledger import Ledger
@@ -83,10 +85,13 @@ class GeoApp(RelayApp):
         """Raises SettingsError, naming the variables, for what it cannot start with."""
         settings.require("jwks_file", "service_key")
         super().__init__(settings)
-        self.engine = make_engine(settings.roads, snap_limit_m=settings.snap_limit_m)
+        self.engines = make_engines(_roads(settings), snap_limit_m=settings.snap_limit_m)
         self.geocoder = make_geocoder(settings.geocoder)
         agendas, matrices = Agendas(self.db), Matrices(self.db)
-        travel = TenantTravel(self.engine, matrices, partial(estimates_allowed, self.db))
+        may_estimate = partial(estimates_allowed, self.db)
+        travel = ByMode(
+            {mode: TenantTravel(engine, matrices, may_estimate) for mode, engine in self.engines.items()}
+        )
         self.ledger = Ledger(self.db, travel, agendas.mark_dirty)
         self.feed = AgendaFeed(self.db, settings.database_url, agendas, matrices)
         self.data = TravelData(self.db, travel)
@@ -119,7 +124,8 @@ class GeoApp(RelayApp):
         await self.server.stop()
         await self.solver.stop()
         await super().stop()
-        await self.engine.close()
+        for engine in self.engines.values():
+            await engine.close()
         await self.geocoder.close()
 
     def _recurring(self) -> Iterator[tuple[str, float, Work]]:
@@ -133,6 +139,11 @@ class GeoApp(RelayApp):
         return Consumer(
             self.bus, consumers.DURABLE, consumers.STREAM, consumers.SUBJECTS, handler, db=self.db
         )
+
+
+def _roads(settings: GeoSettings) -> dict[TravelMode, str]:
+    named = settings.roads, settings.roads_bicycle, settings.roads_foot
+    return dict(zip((TravelMode.CAR, TravelMode.BICYCLE, TravelMode.FOOT), named, strict=True))
 
 
 def _every(seconds: float, work: Work) -> Callable[[], Awaitable[None]]:

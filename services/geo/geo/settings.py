@@ -13,9 +13,14 @@ class GeoSettings(ServiceSettings):
     service: ClassVar[str] = "geo"
 
     roads: str = ""
-    """The engine of travel times: a prepared graph's path without suffixes (OSRM in process),
+    """The engine of cars' travel times: a prepared graph's path without suffixes (OSRM in process),
     osrm+http://HOST:PORT, valhalla+http://HOST:PORT, matrix:FILE.csv; empty: the flagged straight-line
     estimate. Options of servers are in `geo.travel.factory`."""
+    roads_bicycle: str = ""
+    """The same for agents who go by bicycle; empty: nobody does, or by the estimate where cars have no roads
+    either. `estimate` takes the flagged straight-line estimate."""
+    roads_foot: str = ""
+    """The same for agents on foot."""
     geocoder: str = ""
     """Who finds the places of addresses: table:FILE.csv, nominatim+http://HOST, photon+http://HOST; empty:
     the towns of a packaged gazetteer."""

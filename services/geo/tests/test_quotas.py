@@ -1,5 +1,6 @@
 """Quotas, buffers, arrival windows: in slot search and where a visit is committed (BK-39 to BK-41)."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -135,6 +136,34 @@ async def test_the_last_unit_of_a_day_goes_to_one_of_two_writers(house: House) -
         assert isinstance(seen.first, str)
         assert isinstance(seen.second, RuleViolated)
         assert seen.second.reason is Reason.QUOTA
+
+
+async def test_a_limit_of_the_tenant_that_a_booking_waited_for_counts_for_it(house: House) -> None:
+    """It is committed while the booking waits for the agent's lock, in the statement that takes it."""
+    agent = await house.world.agent(week(base=None, lunch=False))
+    await reserve(house, plan(agent, 9, 10, NORTH))
+    async with await psycopg.AsyncConnection.connect(house.world.urls.admin) as other:
+        await other.execute("SELECT FROM geo.agents WHERE agent_id = %s FOR NO KEY UPDATE", (agent,))
+        await other.execute("INSERT INTO geo.parameters VALUES (%s, %s, '1')", (TENANT, MAX))
+        booking = asyncio.ensure_future(reserve(house, plan(agent, 12, 13, NORTH)))
+        async with asyncio.timeout(60):
+            await _waits_for_a_lock(house)
+        await other.commit()
+    try:
+        assert (await refusal(booking)).reason is Reason.QUOTA
+    finally:
+        await set_parameter(house.ledger, TENANT, MAX, "")
+
+
+async def _waits_for_a_lock(house: House) -> None:
+    """Until a session of the service waits for somebody's lock."""
+    waiting = (
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        " AND query LIKE '%UPDATE geo.agents%'"
+    )
+    async with await psycopg.AsyncConnection.connect(house.world.urls.admin, autocommit=True) as looking:
+        while await (await looking.execute(waiting)).fetchone() is None:
+            await asyncio.sleep(0.01)
 
 
 # --- days of the agent's zone

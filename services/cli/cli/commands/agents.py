@@ -11,7 +11,7 @@ from cli.commands.calling import Limit, Output, calling, noun
 from cli.errors import Refused
 from cli.gateway import Gateway, Json
 from cli.lookup import Lookup
-from cli.reading import rfc3339
+from cli.reading import Mode, rfc3339
 from cli.show import day as shown
 from cli.show import output, words
 from cli.show.output import Format
@@ -52,6 +52,26 @@ def list_(limit: Limit = 50, form: Output = Format.TABLE) -> None:
             for each in found
         ]
         output.table("", ("agent", "skills", "shifts", ">buffer", "base", "id"), rows)
+
+
+@one.command()
+def mode(
+    agent: Annotated[str, typer.Argument(help="id, name or part of it")],
+    by: Annotated[Mode, typer.Argument(metavar="MODE", help="car, bicycle or foot")],
+    form: Output = Format.TABLE,
+) -> None:
+    """Changes how an agent travels. What is booked stays; refused while some of it would not fit.
+
+    \b
+    giro agent mode Giada bicycle
+    """
+    with calling(form) as gateway:
+        agent_id = Lookup(gateway).agent_id(agent)
+        changed = gateway.post(f"/v1/agents/{agent_id}:setTravelMode", {"travelMode": by.wire})
+        if form is Format.JSON:
+            output.as_json(changed)
+        else:
+            output.say(f"{changed['displayName']} travels {'on' if by is Mode.FOOT else 'by'} {by}.")
 
 
 @one.command()

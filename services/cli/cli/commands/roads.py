@@ -15,6 +15,7 @@ from cli.commands.hours import hours
 from cli.errors import NO
 from cli.gateway import Json
 from cli.lookup import Lookup
+from cli.reading import Mode
 from cli.show import output, words
 from cli.show.output import Format
 
@@ -59,15 +60,17 @@ def build(
 @app.command()
 def compare(
     places: Annotated[int, typer.Option("--places", help="of the tenant's own places", min=2, max=150)] = 40,
+    mode: Annotated[Mode, typer.Option("--mode", help="whose drives")] = Mode.CAR,
     form: Output = Format.TABLE,
 ) -> None:
     """How far the straight-line estimate is from the roads, on the tenant's own places.
 
     \b
     giro roads compare --places 80
+    giro roads compare --mode bicycle
     """
     with calling(form) as gateway:
-        answer = gateway.get("/v1/travel:compare", places=str(places))
+        answer = gateway.get("/v1/travel:compare", places=str(places), travelMode=mode.wire)
         if form is Format.JSON:
             output.as_json(answer)
         else:

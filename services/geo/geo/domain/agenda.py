@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from geo.domain.calendar import Calendar
+from geo.domain.modes import TravelMode
 from geo.domain.quotas import Quota
 from geo.domain.stop import LinkedStop
 from geo.domain.zones import Ground
@@ -27,3 +28,4 @@ class Agenda:
     since: datetime
     zones: tuple[Ground, ...] = ()
     quota: Quota | None = None
+    mode: TravelMode = TravelMode.CAR

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from geo.domain.calendar import Calendar
+from geo.domain.modes import TravelMode
 from geo.domain.quotas import Quota
 
 
@@ -10,7 +11,7 @@ from geo.domain.quotas import Quota
 class Agent:
     """An agent. `buffer` (seconds) is kept on top of every drive to a visit; `agenda_version` counts the
     writes of the agenda, and the changes of what limits it: zones and quota. Without `zone_ids` the agent
-    works everywhere."""
+    works everywhere. All drives are by `mode`."""
 
     agent_id: str
     display_name: str
@@ -20,3 +21,4 @@ class Agent:
     agenda_version: int = 0
     zone_ids: tuple[str, ...] = ()
     quota: Quota | None = None
+    mode: TravelMode = TravelMode.CAR

@@ -103,6 +103,13 @@ def splice(
     return _Weaver(segment, book, coming).weave(kept)
 
 
+def measured_anew(segment: Segment, book: LegBook, *, remove: Collection[str] = ()) -> Splice:
+    """All stops where and when they are, without those with these ids, every drive to them by this book: for
+    an agent who travels in another way from now on. Raises MissingLegs with all pairs it lacks."""
+    kept = [linked for linked in segment.stops if linked.stop.stop_id not in remove]
+    return _Weaver(segment, book, (), anew=True).weave(kept)
+
+
 def around(chain: Sequence[LinkedStop], stop_id: str) -> tuple[Drive | None, Drive | None]:
     """The drives to and from one stop of a chain; None where nothing comes before or after."""
     for index, linked in enumerate(chain):
@@ -174,8 +181,10 @@ class _Run:
 class _Weaver:
     """Makes the new chain from left to right, a group at a time: placeless stops and the placed one after."""
 
-    def __init__(self, segment: Segment, book: LegBook, coming: Sequence[Stop]) -> None:
-        self._segment, self._book, self._coming = segment, book, coming
+    def __init__(
+        self, segment: Segment, book: LegBook, coming: Sequence[Stop], *, anew: bool = False
+    ) -> None:
+        self._segment, self._book, self._coming, self._anew = segment, book, coming, anew
         self._old = ([segment.before] if segment.before else []) + list(segment.stops)
         self._position = {linked.stop.stop_id: index for index, linked in enumerate(self._old)}
 
@@ -190,7 +199,7 @@ class _Weaver:
         run.extend(self._best(self._last(run), group))
         unsure = bool(run.refusals and run.wanted and self._coming)
         if run.missing or unsure:  # what comes is not refused before the shorter ways were looked up
-            raise MissingLegs(run.missing | run.wanted)
+            raise MissingLegs(run.missing | run.wanted, self._book.mode)
         return self._splice(run, {linked.stop.stop_id for linked in kept})
 
     def _last(self, run: _Run) -> _Node | None:
@@ -202,6 +211,8 @@ class _Weaver:
     def _best(self, last: _Node | None, group: Sequence[Stop]) -> _Run:
         """Placeless stops move to the stop before; where a removal leaves no time for that, they stay."""
         moved = self._run(last, group, stay=False)
+        if self._anew:
+            return moved
         if moved.missing and not self._coming:  # a drive that is not known for another departure
             moved.refusals.append(Refusal(Reason.TRAVEL_OUT, group[0], group[-1]))
         elif not moved.refusals or moved.missing:
@@ -223,7 +234,7 @@ class _Weaver:
         if old is not None and self._untouched(last, old):
             return _Node(stop, old.leg, last.stop if last else None, old, position)
         at = replace(stop, place=self._place(last, stop, old, stay=stay))
-        here = position if old is not None and at.place == stop.place else None
+        here = position if old is not None and at.place == stop.place and not self._anew else None
         leg = self._leg(run, last, at, here)
         if last is not None and leg is not None:
             self._check(run, last.stop, at, leg)
@@ -232,7 +243,10 @@ class _Weaver:
         return _Node(at, leg, last.stop if last else None, old, here)
 
     def _untouched(self, last: _Node | None, old: LinkedStop) -> bool:
-        """Whether the stop before is the same one, at the same place, as when the link was made."""
+        """Whether the stop before is the same one, at the same place, as when the link was made, and the
+        drive still counts."""
+        if self._anew:
+            return False
         if last is None or old.leg is None:
             return last is None and old.leg is None
         return last.stop.stop_id == old.previous_id and last.stop.place == old.leg.from_place

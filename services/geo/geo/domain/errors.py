@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Final
 
 from geo.domain.chain import Refusal
+from geo.domain.modes import TravelMode
 from geo.domain.owner import Ending, Owner
 from kit.errors import AlreadyExists, Conflict, GiroError, InvalidInput, NotFound, Reason, RuleViolated
 
@@ -123,6 +124,23 @@ def zone_in_use(agent_ids: Iterable[str]) -> GiroError:
     """Agents work in the zone; the metadata names as many as an answer can carry."""
     ids = ",".join(agent_ids)
     return RuleViolated(Reason.ZONE_IN_USE, f"agents work there: {ids}", metadata={"agent_ids": ids})
+
+
+def no_roads(mode: TravelMode) -> GiroError:
+    """Nobody could tell the drives of this mode."""
+    message = f"this deployment has no roads for {mode}"
+    return RuleViolated(
+        Reason.NO_ROADS_FOR_MODE, message, metadata={"travel_mode": mode.value}, field="travel_mode"
+    )
+
+
+def travel_mode_in_use(change: tuple[str, TravelMode], owner_ids: Iterable[str], short: int) -> RuleViolated:
+    """What is promised could not be kept by this mode; `owner_ids` are those of the stops around."""
+    agent_id, mode = change
+    ids = ",".join(list(dict.fromkeys(owner_ids))[:MOST_NAMED])
+    metadata = {"agent_id": agent_id, "travel_mode": mode.value, "stop_ids": ids, "short_seconds": short}
+    message = f"by {mode} these could not all be reached in time: {ids}"
+    return RuleViolated(Reason.TRAVEL_MODE_IN_USE, message, metadata=metadata)
 
 
 def contention() -> GiroError:

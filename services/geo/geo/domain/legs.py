@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Final
 
+from geo.domain.modes import TravelMode
 from geo.domain.stop import NOWHERE, Leg, TravelSource
 
 Pair = tuple[int, int]
@@ -14,16 +15,16 @@ NO_TRAVEL: Final = "none"
 
 
 class MissingLegs(Exception):
-    """The book does not know these pairs; no decision without them."""
+    """The book of a mode does not know these pairs; no decision without them."""
 
-    def __init__(self, pairs: Set[Pair]) -> None:
+    def __init__(self, pairs: Set[Pair], mode: TravelMode) -> None:
         super().__init__(f"{len(pairs)} legs are missing")
-        self.pairs = frozenset(pairs)
+        self.pairs, self.mode = frozenset(pairs), mode
 
 
 @dataclass(frozen=True, slots=True)
 class LegBook:
-    """What a travel engine answered, all of one version. None: no way leads there.
+    """What a travel engine answered, all of one version and mode. None: no way leads there.
 
     `every` works any leg out at once, for engines that need nothing but arithmetic and what is in memory.
     """
@@ -31,6 +32,7 @@ class LegBook:
     version: str = ""
     legs: Mapping[Pair, Leg | None] = field(default_factory=dict)
     every: Callable[[Pair], Leg | None] | None = None
+    mode: TravelMode = TravelMode.CAR
 
     def knows(self, pair: Pair) -> bool:
         """Whether the leg of this pair can be told."""
@@ -43,13 +45,13 @@ class LegBook:
         try:
             return self.legs[pair]
         except KeyError:
-            raise MissingLegs({pair}) from None
+            raise MissingLegs({pair}, self.mode) from None
 
     def extended(self, other: "LegBook") -> "LegBook":
         """Both books together; legs of an older version are dropped, never mixed."""
         if other.version != self.version:
             return other
-        return LegBook(self.version, {**self.legs, **other.legs})
+        return LegBook(self.version, {**self.legs, **other.legs}, mode=self.mode)
 
 
 def free_leg(from_place: int, to_place: int) -> Leg | None:

@@ -75,7 +75,7 @@ def out_of_zone(agenda: Agenda, present: Sequence[Stop], visit: Coming, book: Le
     asked = {(place, visit.place) for place in around if free_leg(place, visit.place) is None}
     missing = {pair for pair in asked if not book.knows(pair)}
     if missing:
-        raise MissingLegs(missing)
+        raise MissingLegs(missing, book.mode)
 
     def drive(place: int) -> int | None:
         leg = free_leg(place, visit.place) or book.leg((place, visit.place))

@@ -54,7 +54,8 @@ class Visit:
 @dataclass(frozen=True, slots=True)
 class Duty:
     """A shift: from `opens` to `closes`, the agent being free at `origin` from `ready` on and having to reach
-    `target` by `deadline`. `blocks` are breaks and absences in order. `travel_limit`: seconds."""
+    `target` by `deadline`. `blocks` are breaks and absences in order. `travel_limit`: seconds. `table`: the
+    one of `Problem.drives` that its drives are in, by how the agent travels."""
 
     agent_id: str
     opens: int
@@ -68,21 +69,26 @@ class Duty:
     travel_limit: int | None = None
     rooms: tuple[tuple[int, int, int], ...] = ()
     """Days with the visits that may begin on each: from, to, how many."""
+    table: int = 0
+
+
+Table = tuple[tuple[int, ...], ...]
+"""Seconds of every drive from a place (row) to another (column); NO_WAY: none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Visits, duties, and the seconds of every drive between two places (NO_WAY: none)."""
+    """Visits, duties, and the drives of each way to travel that the duties have."""
 
     visits: tuple[Visit, ...]
     duties: tuple[Duty, ...]
-    drives: tuple[tuple[int, ...], ...]
+    drives: tuple[Table, ...]
 
-    def drive(self, from_place: int, to_place: int) -> int:
+    def drive(self, from_place: int, to_place: int, table: int = 0) -> int:
         """Seconds; NO_WAY where no road leads there."""
         if ANYWHERE in (from_place, to_place):
             return 0
-        return self.drives[from_place][to_place]
+        return self.drives[table][from_place][to_place]
 
 
 Stop = tuple[int, int]
@@ -155,7 +161,7 @@ def _next(
     problem: Problem, duty: Duty, state: _State, wanted: tuple[Visit, Option, int]
 ) -> tuple[int, _State] | Short:
     visit, option, wish = wanted
-    drive = problem.drive(state.place, visit.place)
+    drive = problem.drive(state.place, visit.place, duty.table)
     if drive == NO_WAY:
         return Short(Reason.UNREACHABLE, 0)
     drive_in = drive + max(duty.buffer, visit.buffer)
@@ -199,7 +205,7 @@ def _homeward(problem: Problem, duty: Duty, state: _State, starts: tuple[int, ..
     """Getting to the target, after the blocks that are left."""
     if not starts or duty.target == ANYWHERE:
         return Times(starts, state.travel)
-    drive = problem.drive(state.place, duty.target)
+    drive = problem.drive(state.place, duty.target, duty.table)
     if drive == NO_WAY:
         return Short(Reason.UNREACHABLE, len(starts))
     free = max([state.free, *(end for begin, end in duty.blocks if begin < duty.deadline)])

@@ -5,7 +5,7 @@ data in use would tell longer. Where drives take another time at each hour it dr
 on the wall, a quarter of an hour at a time.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -15,10 +15,14 @@ from zoneinfo import ZoneInfo
 
 from geo.domain.legs import Pair, free_leg
 from geo.domain.matrix import is_mixed
+from geo.domain.modes import TravelMode
 from geo.domain.profile import Profile
 
 LegKey = tuple[int, int, str, bool, int, int]
 """From place, to place, version, via, seconds, those at free flow: what a promised leg is known by."""
+
+Trip = tuple[TravelMode, Pair]
+"""A drive between two places by one mode."""
 
 _QUARTER: Final = 900
 """Seconds; every zone's hours begin on a quarter of an hour."""
@@ -39,6 +43,8 @@ class StoredStop:
     prev_ends_at: datetime | None
     prev_place: int | None
     leg: LegKey | None
+    mode: TravelMode = TravelMode.CAR
+    """How the agent travels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +74,10 @@ def consecutive(stops: Iterable[StoredStop]) -> list[tuple[StoredStop, StoredSto
     return [(a, b) for a, b in pairwise(ordered) if a.agent_id == b.agent_id]
 
 
-def unrecorded(stops: Sequence[StoredStop]) -> set[Pair]:
+def unrecorded(stops: Sequence[StoredStop]) -> set[Trip]:
     """Drives between neighbours for which the later stop names no leg: only an engine can tell those."""
     return {
-        (a.place, b.place)
+        (b.mode, (a.place, b.place))
         for a, b in consecutive(stops)
         if free_leg(a.place, b.place) is None and (b.leg is None or b.leg[:2] != (a.place, b.place))
     }
@@ -83,17 +89,32 @@ def to_remeasure(stops: Iterable[StoredStop], version: str, since: datetime) -> 
     return {leg for leg in legs if leg[2:4] == (version, False) and free_leg(*leg[:2]) is None}
 
 
+def by_other_modes(
+    stops: Iterable[StoredStop], versions: Mapping[TravelMode, str], since: datetime
+) -> set[tuple[str, str]]:
+    """Stops from `since` on, by agent and id, to which a drive is promised by the data in use of another mode
+    than the agent's."""
+    others = {mode: set(versions.values()) - {versions.get(mode)} for mode in TravelMode}
+    return {
+        (stop.agent_id, stop.stop_id)
+        for stop in stops
+        if stop.leg is not None and stop.starts_at >= since and stop.leg[2] in others[stop.mode]
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What stops are held against.
 
-    `known` are the legs that are recorded as they were told; `engine` tells seconds for the pairs of
-    `unrecorded`, None for no way; `profiles` are those of the legs' versions that have one.
+    `known` are the legs that are recorded as they were told; `engine` tells seconds for the drives of
+    `unrecorded`, None for no way; `profiles` are those of the legs' versions that have one; `astray` are the
+    stops of `by_other_modes`.
     """
 
     known: Mapping[LegKey, object]
-    engine: Mapping[Pair, int | None]
+    engine: Mapping[Trip, int | None]
     profiles: Mapping[str, Profile]
+    astray: Set[tuple[str, str]] = frozenset()
 
 
 def verify(stops: Sequence[StoredStop], evidence: Evidence) -> Report:
@@ -121,12 +142,19 @@ def _pair(earlier: StoredStop, later: StoredStop, evidence: Evidence) -> list[Vi
     link = (later.prev_id, later.prev_ends_at, later.prev_place)
     if link != (earlier.stop_id, earlier.ends_at, earlier.place):
         found.append(broken("CHAIN"))
-    if later.leg is None or later.leg not in evidence.known or not _as_told(later.leg, evidence):
+    if not _is_leg(later, evidence):
         found.append(broken("LEG"))
     drive = _drive(earlier, later, evidence)
     if gap >= 0 and (drive is None or drive + later.buffer > gap):
         found.append(broken("TRAVEL", 0 if drive is None else drive + later.buffer - gap))
     return found
+
+
+def _is_leg(later: StoredStop, evidence: Evidence) -> bool:
+    """Whether the drive to a stop is one that was recorded, as it was told, and by the agent's own mode."""
+    if later.leg is None or later.leg not in evidence.known or not _as_told(later.leg, evidence):
+        return False
+    return (later.agent_id, later.stop_id) not in evidence.astray
 
 
 def _as_told(leg: LegKey, evidence: Evidence) -> bool:
@@ -140,7 +168,7 @@ def _drive(earlier: StoredStop, later: StoredStop, evidence: Evidence) -> int | 
     if free_leg(earlier.place, later.place) is not None:
         return 0
     if later.leg is None or later.leg[:2] != (earlier.place, later.place):
-        return evidence.engine.get((earlier.place, later.place))
+        return evidence.engine.get((later.mode, (earlier.place, later.place)))
     profile = evidence.profiles.get(later.leg[2])
     if profile is None:
         return later.leg[4]

@@ -186,6 +186,7 @@ def _agenda(
         since=since,
         zones=tuple(grounds[zone_id] for zone_id in agent.zone_ids),
         quota=agent.quota,
+        mode=agent.mode,
     )
 
 

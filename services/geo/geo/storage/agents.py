@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, insert, update
 from geo.domain.agent import Agent
 from geo.domain.calendar import Calendar
 from geo.domain.errors import contention
+from geo.domain.modes import TravelMode
 from geo.storage.documents import calendar_document, calendar_of, quota_of_texts
 from geo.storage.sql import fetch, fetch_one
 from geo.storage.tables import agents
@@ -17,22 +18,26 @@ from kit.errors import Unavailable
 
 _COLUMNS: Final = (
     "agent_id, display_name, skills, buffer_seconds, time_zone, calendar::text, agenda_version, zone_ids,"
-    " limits::text, (SELECT json_object_agg(p.name, p.value) FROM geo.parameters p"
-    " WHERE p.tenant_id = %(tenant)s AND p.name IN ('max_visits_per_day', 'stop_booking_at_percent'))::text"
-    " AS tenant_limits"
+    " limits::text, travel_mode, "
 )
-"""What the tenant limits is as the statement began to see it: a change that a lock waited for counts next."""
+_TENANT_LIMITS: Final = (
+    "(SELECT json_object_agg(p.name, p.value) FROM geo.parameters p WHERE p.tenant_id = %(tenant)s"
+    " AND p.name IN ('max_visits_per_day', 'stop_booking_at_percent'))::text AS tenant_limits"
+)
 
 _READ: Final = (
-    f"SELECT {_COLUMNS} FROM geo.agents"  # noqa: S608 - put together from constants
+    f"SELECT {_COLUMNS} {_TENANT_LIMITS} FROM geo.agents"  # noqa: S608 - put together from constants
     " WHERE tenant_id = %(tenant)s AND agent_id = ANY(%(ids)s)"
 )
 _LOCK: Final = (
     "UPDATE geo.agents SET agenda_version = agenda_version + 1"  # noqa: S608 - put together from constants
     f" WHERE tenant_id = %(tenant)s AND agent_id = %(agent)s RETURNING {_COLUMNS}"
+    " geo.limits_of_tenant(%(tenant)s) AS tenant_limits"
 )
+"""What the tenant limits is read by a volatile function, which sees what was committed when it is called: the
+statement itself sees what was there before it waited for the lock."""
 _PAGE: Final = (
-    f"SELECT {_COLUMNS} FROM geo.agents"  # noqa: S608 - put together from constants
+    f"SELECT {_COLUMNS} {_TENANT_LIMITS} FROM geo.agents"  # noqa: S608 - put together from constants
     " WHERE tenant_id = %(tenant)s AND agent_id > %(after)s ORDER BY agent_id LIMIT %(rows)s"
 )
 _INSERT: Final = insert(agents)
@@ -40,6 +45,12 @@ _SET_CALENDAR: Final = (
     update(agents)
     .where(agents.c.tenant_id == bindparam("tenant"), agents.c.agent_id == bindparam("agent"))
     .values(time_zone=bindparam("zone"), calendar=bindparam("weekly"))
+)
+
+_SET_MODE: Final = (
+    update(agents)
+    .where(agents.c.tenant_id == bindparam("tenant"), agents.c.agent_id == bindparam("agent"))
+    .values(travel_mode=bindparam("mode"))
 )
 
 
@@ -90,8 +101,14 @@ async def create(tx: Tx, agent: Agent) -> None:
             "buffer_seconds": agent.buffer,
             "time_zone": agent.calendar.time_zone,
             "calendar": calendar_document(agent.calendar),
+            "travel_mode": agent.mode,
         },
     )
+
+
+async def set_mode(tx: Tx, agent_id: str, mode: TravelMode) -> None:
+    """Another way to travel; the agent is locked."""
+    await tx.run(_SET_MODE, {"tenant": tx.tenant, "agent": agent_id, "mode": mode})
 
 
 async def set_calendar(tx: Tx, agent_id: str, calendar: Calendar) -> None:
@@ -117,4 +134,5 @@ def _agent(row: Any) -> Agent:
         agenda_version=row.agenda_version,
         zone_ids=tuple(row.zone_ids),
         quota=quota_of_texts(row.tenant_limits, row.limits),
+        mode=TravelMode(row.travel_mode),
     )

@@ -1,13 +1,14 @@
 """Promised pairs of stops, and those that present travel data would no longer allow (R-089)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import ARRAY, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import insert
 
+from geo.domain.modes import TravelMode
 from geo.domain.promise import InfeasiblePair, Promise
 from geo.domain.stop import Leg, LinkedStop, TravelSource
 from geo.storage.sql import fetch, fetch_one
@@ -29,8 +30,13 @@ _JOINED: Final = """
 """
 
 _AGENTS: Final = """
-    SELECT agent_id FROM geo.agents WHERE tenant_id = %(tenant)s AND agent_id > %(after)s
+    SELECT agent_id FROM geo.agents
+    WHERE tenant_id = %(tenant)s AND agent_id > %(after)s AND travel_mode = %(mode)s
     ORDER BY agent_id LIMIT %(rows)s
+"""
+
+_MODES: Final = """
+    SELECT DISTINCT travel_mode FROM geo.agents WHERE tenant_id = %(tenant)s ORDER BY travel_mode
 """
 
 _LOCK_AGENTS: Final = """
@@ -45,20 +51,24 @@ _PROMISES: Final = f"""
 """  # noqa: S608 - put together from constants
 
 _PAGE: Final = f"""
-    SELECT {_PAIR}, r.seconds AS present_seconds, r.metres AS present_metres, r.source AS present_source,
+    SELECT {_PAIR}, r.travel_version AS present_version,
+           r.seconds AS present_seconds, r.metres AS present_metres, r.source AS present_source,
            r.short_seconds
     FROM geo.at_risk r
     JOIN geo.stops s ON s.tenant_id = r.tenant_id AND s.agent_id = r.agent_id AND s.stop_id = r.later_stop_id
         AND s.prev_id = r.earlier_stop_id
     {_JOINED}
-    WHERE r.tenant_id = %(tenant)s AND r.travel_version = %(version)s AND s.starts_at > %(now)s
+    JOIN geo.agents a ON a.tenant_id = s.tenant_id AND a.agent_id = s.agent_id
+    JOIN unnest(%(modes)s::text[], %(versions)s::text[]) AS v (mode, version)
+        ON v.mode = a.travel_mode AND v.version = r.travel_version
+    WHERE r.tenant_id = %(tenant)s AND s.starts_at > %(now)s
       AND (s.agent_id, s.starts_at) > (%(agent)s, %(at)s)
     ORDER BY s.agent_id, s.starts_at LIMIT %(rows)s
 """  # noqa: S608 - put together from constants
 
 _COUNT: Final = text(
-    "SELECT count(*) FROM geo.at_risk WHERE tenant_id = :tenant AND travel_version = :version"
-).bindparams(bindparam("tenant"), bindparam("version"))
+    "SELECT count(*) FROM geo.at_risk WHERE tenant_id = :tenant AND travel_version = ANY(:versions)"
+).bindparams(bindparam("tenant"), bindparam("versions", type_=ARRAY(Text)))
 
 _CHECKED: Final = """
     SELECT EXISTS (SELECT FROM geo.checked_versions WHERE tenant_id = %(tenant)s
@@ -83,9 +93,15 @@ async def lock_all_agents(tx: Tx) -> None:
     await fetch(tx, _LOCK_AGENTS, {"tenant": tx.tenant})
 
 
-async def agents_after(tx: Tx, after: str, rows: int) -> list[str]:
-    """Ids of the next agents, in order."""
-    found = await fetch(tx, _AGENTS, {"tenant": tx.tenant, "after": after, "rows": rows})
+async def modes(tx: Tx) -> list[TravelMode]:
+    """How the tenant's agents travel."""
+    return [TravelMode(row.travel_mode) for row in await fetch(tx, _MODES, {"tenant": tx.tenant})]
+
+
+async def agents_after(tx: Tx, mode: TravelMode, after: str, rows: int) -> list[str]:
+    """Ids of the next agents who travel so, in order."""
+    params = {"tenant": tx.tenant, "mode": mode, "after": after, "rows": rows}
+    found = await fetch(tx, _AGENTS, params)
     return [row.agent_id for row in found]
 
 
@@ -123,21 +139,23 @@ async def mark_checked(tx: Tx, travel_version: str) -> None:
     await tx.run(_MARK, {"tenant_id": tx.tenant, "travel_version": travel_version})
 
 
-async def count(tx: Tx, travel_version: str) -> int:
-    """How many pairs this version put at risk."""
-    found: int = (await tx.run(_COUNT, {"tenant": tx.tenant, "version": travel_version})).scalar_one()
+async def count(tx: Tx, versions: Collection[str]) -> int:
+    """How many pairs these versions put at risk."""
+    found: int = (await tx.run(_COUNT, {"tenant": tx.tenant, "versions": sorted(versions)})).scalar_one()
     return found
 
 
 async def page(
-    tx: Tx, travel_version: str, now: datetime, after: PageStart, rows: int
+    tx: Tx, versions: Mapping[TravelMode, str], now: datetime, after: PageStart, rows: int
 ) -> list[InfeasiblePair]:
-    """Pairs at risk that are still on the agenda and still to come, by agent and time."""
-    params = {"tenant": tx.tenant, "version": travel_version, "now": now, "rows": rows}
+    """Pairs that the versions of their agents' modes put at risk, still on the agenda and still to come, by
+    agent and time."""
+    params: dict[str, Any] = {"tenant": tx.tenant, "now": now, "rows": rows}
+    params |= {"modes": list(versions), "versions": list(versions.values())}
     params |= {"agent": after.agent_id, "at": after.starts_at}
     found = await fetch(tx, _PAGE, params)
     promised = zip(found, await _promises(tx, found), strict=True)
-    return [_infeasible(row, promise, travel_version) for row, promise in promised]
+    return [_infeasible(row, promise) for row, promise in promised]
 
 
 async def _promises(tx: Tx, rows: Sequence[Any]) -> list[Promise]:
@@ -159,9 +177,9 @@ def _promise(row: Any, linked: LinkedStop) -> Promise:
     )
 
 
-def _infeasible(row: Any, promise: Promise, travel_version: str) -> InfeasiblePair:
+def _infeasible(row: Any, promise: Promise) -> InfeasiblePair:
     present = None
     if row.present_seconds is not None:
         figures = row.present_seconds, row.present_metres, TravelSource(row.present_source)
-        present = Leg(row.prev_place, row.place, *figures, travel_version)
+        present = Leg(row.prev_place, row.place, *figures, row.present_version)
     return InfeasiblePair(promise, present, row.short_seconds)

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import delete, insert, text
@@ -9,6 +10,7 @@ from sqlalchemy import delete, insert, text
 from geo.domain.drives import UNREACHABLE
 from geo.domain.legs import Pair
 from geo.domain.matrix import Entry, Matrix, travel_version
+from geo.domain.modes import TravelMode
 from geo.domain.profile import Profile
 from geo.storage import profiles
 from geo.storage.sql import fetch, fetch_one
@@ -22,7 +24,7 @@ _CURRENT: Final = "SELECT max(version) AS version FROM geo.matrix_versions WHERE
 
 # One statement, so that a version never comes with the entries of another.
 _LOAD: Final = """
-    SELECT v.version, v.profile::text AS profile, e.from_place, e.to_place, e.seconds, e.metres
+    SELECT v.version, v.profile::text AS profile, e.travel_mode, e.from_place, e.to_place, e.seconds, e.metres
     FROM geo.matrix_versions v
     LEFT JOIN geo.matrix_entries e ON e.tenant_id = v.tenant_id AND e.version = v.version
     WHERE v.tenant_id = %(tenant)s
@@ -42,6 +44,25 @@ _IN_FORCE: Final = """
 _NOTIFY: Final = text("SELECT pg_notify(:channel, :payload)")
 
 
+@dataclass(frozen=True, slots=True)
+class OfTenant:
+    """A tenant's own travel data: one version of the entries of each mode, and of the profile of the week,
+    which is about cars alone."""
+
+    version: int = 0
+    entries: Mapping[TravelMode, Mapping[Pair, Entry]] = field(default_factory=dict)
+    profile: Profile | None = None
+
+    def by_mode(self) -> dict[TravelMode, Matrix]:
+        """The matrix of each mode."""
+        return {
+            mode: Matrix(
+                self.version, self.entries.get(mode, {}), self.profile if mode is TravelMode.CAR else None
+            )
+            for mode in TravelMode
+        }
+
+
 async def current_version(tx: Tx) -> int:
     """Version of the matrix in force, 0 without one: what a commit compares its legs with."""
     row = await fetch_one(tx, _CURRENT, {"tenant": tx.tenant})
@@ -54,42 +75,48 @@ async def has_profile(tx: Tx, version: int) -> bool:
     return bool(row and row.timed)
 
 
-async def version_of_drives(tx: Tx, engine: str) -> str:
-    """The version that drives by this engine carry with what is in force."""
+async def version_of_drives(tx: Tx, engine: str, mode: TravelMode) -> str:
+    """The version that drives of a mode by this engine carry with what is in force."""
     row = await fetch_one(tx, _IN_FORCE, {"tenant": tx.tenant})
-    return engine if row is None else travel_version(engine, row.version, timed=row.timed)
+    if row is None:
+        return engine
+    return travel_version(engine, row.version, timed=row.timed and mode is TravelMode.CAR)
 
 
-async def put_in_force(tx: Tx, entries: Mapping[Pair, Entry], profile: Profile | None, channel: str) -> int:
+async def put_in_force(tx: Tx, what: OfTenant, channel: str) -> int:
     """A new version with these entries and this profile, and none of the old ones; gives its number.
 
     The caller holds the locks of all of the tenant's agents.
     """
     version = await current_version(tx) + 1
     await tx.run(delete(matrix_entries).where(matrix_entries.c.tenant_id == tx.tenant))
-    week = None if profile is None else profiles.document(profile)
-    values = {"tenant_id": tx.tenant, "version": version, "entries": len(entries), "profile": week}
+    week = None if what.profile is None else profiles.document(what.profile)
+    rows = [
+        _row((tx.tenant, version, mode), item)
+        for mode, entries in what.entries.items()
+        for item in entries.items()
+    ]
+    values = {"tenant_id": tx.tenant, "version": version, "entries": len(rows), "profile": week}
     await tx.run(insert(matrix_versions), values)
-    if entries:
-        await tx.run(
-            insert(matrix_entries).values([_row(tx.tenant, version, item) for item in entries.items()])
-        )
+    if rows:
+        await tx.run(insert(matrix_entries).values(rows))
     await tx.run(_NOTIFY, {"channel": channel, "payload": f"{tx.tenant}:*:{version}"})
     return version
 
 
-async def load(tx: Tx) -> Matrix:
-    """The matrix in force."""
+async def load(tx: Tx) -> "OfTenant":
+    """What is in force."""
     rows = await fetch(tx, _LOAD, {"tenant": tx.tenant})
     if not rows:
-        return Matrix()
-    entries = {
-        (row.from_place, row.to_place): (UNREACHABLE if row.seconds is None else row.seconds, row.metres)
-        for row in rows
-        if row.from_place is not None
-    }
+        return OfTenant()
+    entries: dict[TravelMode, dict[Pair, Entry]] = {}
+    for row in rows:
+        if row.from_place is not None:
+            seconds = UNREACHABLE if row.seconds is None else row.seconds
+            of_mode = entries.setdefault(TravelMode(row.travel_mode), {})
+            of_mode[row.from_place, row.to_place] = seconds, row.metres
     profile = None if rows[0].profile is None else profiles.from_text(rows[0].profile)
-    return Matrix(rows[0].version, entries, profile)
+    return OfTenant(rows[0].version, entries, profile)
 
 
 class Matrices:
@@ -97,28 +124,28 @@ class Matrices:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._held: OrderedDict[str, Matrix] = OrderedDict()
+        self._held: OrderedDict[str, dict[TravelMode, Matrix]] = OrderedDict()
         self._forgotten = 0
 
-    async def at_hand(self, tenant: str) -> Matrix:
-        """The matrix as it was read last; a change elsewhere shows once `forget` was told of it."""
+    async def at_hand(self, tenant: str, mode: TravelMode) -> Matrix:
+        """The matrix of a mode as it was read last; a change elsewhere shows once `forget` was told of it."""
         held = self._held.get(tenant)
         if held is None:
             forgotten = self._forgotten
             async with self._db.uow(tenant) as tx:
-                held = await load(tx)
+                held = (await load(tx)).by_mode()
             self._hold(tenant, held, forgotten)
-        return held
+        return held[mode]
 
-    async def up_to_date(self, tenant: str) -> Matrix:
-        """The matrix in force at this moment."""
+    async def up_to_date(self, tenant: str, mode: TravelMode) -> Matrix:
+        """The matrix of a mode in force at this moment."""
         forgotten = self._forgotten
         async with self._db.uow(tenant) as tx:
             held = self._held.get(tenant)
-            if held is None or held.version != await current_version(tx):
-                held = await load(tx)
+            if held is None or held[mode].version != await current_version(tx):
+                held = (await load(tx)).by_mode()
                 self._hold(tenant, held, forgotten)
-        return held
+        return held[mode]
 
     def forget(self, tenant: str) -> None:
         """The tenant's matrix may have changed."""
@@ -130,8 +157,8 @@ class Matrices:
         self._forgotten += 1
         self._held.clear()
 
-    def _hold(self, tenant: str, matrix: Matrix, forgotten: int) -> None:
-        """Keeps a matrix, unless one was forgotten since it began to be read: it may be the old one."""
+    def _hold(self, tenant: str, matrix: dict[TravelMode, Matrix], forgotten: int) -> None:
+        """Keeps a tenant's, unless one was forgotten since it began to be read: it may be the old one."""
         if forgotten != self._forgotten:
             return
         self._held[tenant] = matrix
@@ -140,11 +167,13 @@ class Matrices:
             self._held.popitem(last=False)
 
 
-def _row(tenant: str, version: int, item: tuple[Pair, Entry]) -> dict[str, Any]:
+def _row(of: tuple[str, int, TravelMode], item: tuple[Pair, Entry]) -> dict[str, Any]:
+    tenant, version, mode = of
     (from_place, to_place), (seconds, metres) = item
     return {
         "tenant_id": tenant,
         "version": version,
+        "travel_mode": mode,
         "from_place": from_place,
         "to_place": to_place,
         "seconds": None if seconds == UNREACHABLE else seconds,

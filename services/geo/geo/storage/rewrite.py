@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 - statements put together from constants
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -15,6 +15,7 @@ from geo.domain.chain import Link, Splice
 from geo.domain.errors import StaleLegs, StartAgain
 from geo.domain.legs import LegBook
 from geo.domain.matrix import matrix_of
+from geo.domain.modes import TravelMode
 from geo.domain.owner import Ending, Move, Owner
 from geo.domain.plan import Plan
 from geo.domain.stop import Leg, Stop
@@ -43,7 +44,7 @@ class Changes:
     """All that one use case writes: nothing of it, or everything.
 
     `contexts` are the holds' contexts by stop id; `replanned` are owners whose agent and plan change;
-    `calendars` are the new ones by agent.
+    `calendars` and `modes` are the new ones by agent.
     """
 
     splices: Mapping[str, Splice] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class Changes:
     moved: Sequence[Move] = ()
     contexts: Mapping[str, str] = field(default_factory=dict)
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    modes: Mapping[str, TravelMode] = field(default_factory=dict)
     tell: Sequence[Callable[[Tx], object]] = ()
     """Events, emitted with the same commit."""
 
@@ -137,8 +139,8 @@ def _statement(parts: tuple[str, ...]) -> str:
     return " ".join(f"WITH {written} SELECT {counts}{matrix}".split())
 
 
-async def write(tx: Tx, changes: Changes, versions: Mapping[str, int], book: LegBook) -> None:
-    """Writes it all; `versions` are the agenda versions of the locked agents, `book` has the legs used.
+async def write(tx: Tx, changes: Changes, versions: Mapping[str, int], books: Collection[LegBook]) -> None:
+    """Writes it all; `versions` are the agenda versions of the locked agents, `books` have the legs used.
 
     Raises StartAgain when another transaction took or settled one of the ids meanwhile, and StaleLegs when
     another matrix is in force than the legs are of (R-089): an import waits for the agents' locks.
@@ -148,7 +150,7 @@ async def write(tx: Tx, changes: Changes, versions: Mapping[str, int], book: Leg
     documents = {name: Jsonb(part) for name, part in rows.items() if part}
     (counts,) = await fetch(tx, _statement(tuple(documents)), {"tenant": tx.tenant, **documents})
     written = counts._asdict()
-    if book.version and matrix_of(book.version) != (written["matrix"] or 0):
+    if any(book.version and matrix_of(book.version) != (written["matrix"] or 0) for book in books):
         raise StaleLegs
     for name in ("taken", "ended", "replanned", "moved"):
         if written.get(name, 0) != len(rows[name]):
@@ -158,6 +160,8 @@ async def write(tx: Tx, changes: Changes, versions: Mapping[str, int], book: Leg
             raise Conflict(Reason.LEDGER_REFUSED, "the ledger refused this change; nothing was written")
     for agent_id, calendar in changes.calendars.items():
         await agents.set_calendar(tx, agent_id, calendar)
+    for agent_id, mode in changes.modes.items():
+        await agents.set_mode(tx, agent_id, mode)
     for tell in changes.tell:
         tell(tx)
 

@@ -44,8 +44,10 @@ agents: Final = Table(
     Column("agenda_version", BigInteger, nullable=False, server_default=text("0")),
     Column("zone_ids", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("limits", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("travel_mode", Text, nullable=False, server_default=text("'car'")),
     PrimaryKeyConstraint("tenant_id", "agent_id", name="agents_pkey"),
     CheckConstraint("buffer_seconds >= 0", name="agents_buffer"),
+    CheckConstraint("travel_mode IN ('car', 'bicycle', 'foot')", name="agents_travel_mode"),
     schema="geo",
 )
 """`agenda_version` counts the writes of the agenda; its row is the lock that serialises them.

@@ -11,6 +11,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -26,28 +27,32 @@ matrix_versions: Final = Table(
     PrimaryKeyConstraint("tenant_id", "version", name="matrix_versions_pkey"),
     schema="geo",
 )
-"""The highest version is in force. `profile` are the speeds of the week, if there are any. Rows stay, since
-legs name them."""
+"""The highest version is in force. `profile` are the cars' speeds of the week, if there are any. Rows stay,
+since legs name them."""
 
 matrix_entries: Final = Table(
     "matrix_entries",
     metadata,
     Column("tenant_id", Text, nullable=False),
     Column("version", Integer, nullable=False),
+    Column("travel_mode", Text, nullable=False, server_default=text("'car'")),
     Column("from_place", BigInteger, nullable=False),
     Column("to_place", BigInteger, nullable=False),
     Column("seconds", Integer),
     Column("metres", Integer, nullable=False),
-    PrimaryKeyConstraint("tenant_id", "version", "from_place", "to_place", name="matrix_entries_pkey"),
+    PrimaryKeyConstraint(
+        "tenant_id", "version", "travel_mode", "from_place", "to_place", name="matrix_entries_pkey"
+    ),
     ForeignKeyConstraint(
         ["tenant_id", "version"],
         ["geo.matrix_versions.tenant_id", "geo.matrix_versions.version"],
         name="matrix_entries_version",
     ),
     CheckConstraint("seconds >= 0 AND metres >= 0", name="matrix_entries_amounts"),
+    CheckConstraint("travel_mode IN ('car', 'bicycle', 'foot')", name="matrix_entries_travel_mode"),
     schema="geo",
 )
-"""Entries of the version in force; older ones are deleted. No seconds: no way."""
+"""Entries of the version in force, of each way to travel; older ones are deleted. No seconds: no way."""
 
 checked_versions: Final = Table(
     "checked_versions",

@@ -6,14 +6,17 @@ from typing import Any, Final
 
 from sqlalchemy import ARRAY, BigInteger, Row, bindparam, text
 
+from geo.domain.modes import TravelMode
 from geo.domain.verification import LegKey, StoredStop
 from kit.db.uow import Tx
 
 _STOPS: Final = text(
     """
-    SELECT agent_id, stop_id, coalesce(owner_id, stop_id) AS owner_id, starts_at, ends_at, place,
-        buffer_seconds, prev_id, prev_ends_at, prev_place, leg_seconds, leg_free_seconds, leg_version, leg_via
-    FROM geo.stops WHERE tenant_id = :tenant AND (:agent = '' OR agent_id = :agent)
+    SELECT s.agent_id, s.stop_id, coalesce(s.owner_id, s.stop_id) AS owner_id, s.starts_at, s.ends_at,
+        s.place, s.buffer_seconds, s.prev_id, s.prev_ends_at, s.prev_place, s.leg_seconds, s.leg_free_seconds,
+        s.leg_version, s.leg_via, a.travel_mode
+    FROM geo.stops s JOIN geo.agents a ON a.tenant_id = s.tenant_id AND a.agent_id = s.agent_id
+    WHERE s.tenant_id = :tenant AND (:agent = '' OR s.agent_id = :agent)
     """
 )
 # separate from the stops on purpose: whether a stop's leg is among them is the question
@@ -57,6 +60,7 @@ def _stop(row: Row[Any]) -> StoredStop:
         prev_ends_at=None if row.prev_ends_at is None else _utc(row.prev_ends_at),
         prev_place=row.prev_place,
         leg=leg,
+        mode=TravelMode(row.travel_mode),
     )
 
 

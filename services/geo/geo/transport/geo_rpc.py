@@ -16,6 +16,7 @@ from geo.usecases.get_agent import get_agent, get_itinerary, list_agents
 from geo.usecases.ledger import Ledger
 from geo.usecases.remove_absence import remove_absence
 from geo.usecases.set_calendar import set_calendar
+from geo.usecases.set_travel_mode import set_travel_mode
 from geo.usecases.verify_invariants import verify_invariants
 from giro.geo.v1 import geo_pb2 as pb
 from kit.db.claims import Claim
@@ -44,6 +45,7 @@ class GeoServicer(TravelCalls):
             skills=tuple(request.skills),
             buffer=int(messages.span(request.buffer, "buffer").total_seconds()),
             calendar=messages.calendar_in(request.calendar),
+            mode=messages.mode(request.travel_mode),
         )
         claim = Claim(f"create_agent:{request.request_id}", request.SerializeToString(deterministic=True))
         return messages.agent(await create_agent(self._ledger, caller().tenant, made, claim))
@@ -54,6 +56,12 @@ class GeoServicer(TravelCalls):
         weekly = messages.calendar_in(request.calendar)
         changed = await set_calendar(self._ledger, caller().tenant, request.agent_id, weekly)
         return messages.agent(changed)
+
+    async def SetAgentTravelMode(self, request: pb.SetAgentTravelModeRequest, context: Context) -> pb.Agent:
+        """Changes how an agent travels."""
+        require_whole()
+        mode = messages.mode(request.travel_mode)
+        return messages.agent(await set_travel_mode(self._ledger, caller().tenant, request.agent_id, mode))
 
     async def GetAgent(self, request: pb.GetAgentRequest, context: Context) -> pb.Agent:
         """One agent."""

@@ -15,6 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from geo.domain.agent import Agent
 from geo.domain.calendar import Calendar, WeeklyBreak, WeeklyShift, calendar, minutes, wall
+from geo.domain.modes import TravelMode
 from geo.domain.plan import Absence, Drive, Held, Plan, Reserved
 from geo.domain.stop import NOWHERE, Leg, LinkedStop
 from geo.domain.zones import plain_postcode
@@ -98,6 +99,17 @@ def _arrival(message: travel_pb2.TimeWindow, start: datetime) -> Window:
     if not promised.start <= start <= promised.end:
         raise invalid("plan.arrival", "must hold the start of plan.window")
     return promised
+
+
+def mode(value: travel_pb2.TravelMode.ValueType) -> TravelMode:
+    """A way to travel; a car where nothing is said."""
+    name = travel_pb2.TravelMode.Name(value).removeprefix("TRAVEL_MODE_")
+    return TravelMode(name.lower()) if value else TravelMode.CAR
+
+
+def mode_out(of: TravelMode) -> travel_pb2.TravelMode.ValueType:
+    """A way to travel."""
+    return travel_pb2.TravelMode.Value(f"TRAVEL_MODE_{of.name}")
 
 
 def calendar_in(message: geo_pb2.Calendar) -> Calendar:
@@ -215,6 +227,7 @@ def agent(one: Agent) -> geo_pb2.Agent:
         buffer=seconds(one.buffer),
         calendar=_calendar_out(one.calendar),
         zone_ids=one.zone_ids,
+        travel_mode=mode_out(one.mode),
     )
 
 

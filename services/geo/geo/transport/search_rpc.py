@@ -12,6 +12,7 @@ from geo.domain.drives import UNREACHABLE
 from geo.domain.grades import Grade, Thresholds
 from geo.domain.legs import Pair
 from geo.domain.matrix import Entry
+from geo.domain.modes import TravelMode
 from geo.domain.places import degrees
 from geo.domain.promise import InfeasiblePair
 from geo.domain.refusals import Refused
@@ -81,7 +82,10 @@ class SearchRpc:
         """Replaces the tenant's matrix."""
         claim = Claim(f"import_matrix:{request.request_id}", request.SerializeToString(deterministic=True))
         week = profiles.profile_of(request.profile) if request.HasField("profile") else None
-        what = TravelImport(_entries(request), week)
+        mode = messages.mode(request.travel_mode)
+        if week is not None and mode is not TravelMode.CAR:
+            raise messages.invalid("profile", "is of cars: it cannot come with the drives of another mode")
+        what = TravelImport(_entries(request), week, mode=mode)
         done = await import_travel(self._data, caller().tenant, what, claim)
         return geo_pb2.ImportMatrixResponse(version=done.version, now_infeasible=done.now_infeasible)
 

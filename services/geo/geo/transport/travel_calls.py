@@ -44,7 +44,8 @@ class TravelCalls(geo_pb2_grpc.GeoServiceServicer):
     ) -> pb.CompareTravelResponse:
         """The estimate against the roads."""
         places = request.places or _PLACES
-        return _comparison(await compare_travel(self._desk.data, caller().tenant, places))
+        mode = messages.mode(request.travel_mode)
+        return _comparison(await compare_travel(self._desk.data, caller().tenant, mode, places))
 
     async def Geocode(self, request: pb.GeocodeRequest, context: Context) -> pb.GeocodeResponse:
         """The place of an address."""

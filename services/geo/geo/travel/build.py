@@ -17,11 +17,12 @@ from typing import Final
 
 import numpy as np
 
+from geo.domain.modes import TravelMode
 from geo.domain.places import Ints
 from geo.travel import failures
 from geo.travel.calibration import bound_kmh
 from geo.travel.graph_files import GraphStamp, file_digest, graph_file, graph_hash, stamp_of, write_stamp
-from geo.travel.modes import PROFILES, TravelMode
+from geo.travel.modes import PROFILES
 from geo.travel.osrm_graph import OsrmGraph
 from kit.errors import InvalidInput, Reason
 
@@ -54,7 +55,7 @@ def build(extract: Path, folder: Path, tell: Tell, mode: TravelMode = TravelMode
     with tempfile.TemporaryDirectory(prefix=".building-", dir=folder.parent) as work:
         base = _graph(extract, Path(work) / "graph", (version, profile), tell)
         with _step(tell, "finding the top speed"):
-            top = bound_kmh(OsrmGraph(base, None).computed, _sample(base))
+            top = bound_kmh(OsrmGraph(base, None).computed, _sample(base), mode)
         stamp = GraphStamp(version, source, rules, engine, graph_hash(base), top, mode)
         write_stamp(base, stamp)
         shutil.rmtree(folder, ignore_errors=True)

@@ -10,11 +10,13 @@ from typing import Final
 
 import numpy as np
 
+from geo.domain.modes import TravelMode
 from geo.domain.places import Ints, Places, great_circle_m
+from geo.travel.estimate import PACES
 from geo.travel.roads import Table
 
-SLOWEST_KMH: Final = 31.0
-"""Below it the bound would exceed the straight-line estimate of 120 s a kilometre."""
+SLOWEST_KMH: Final = {mode: 3600 / pace.s_per_km + 1 for mode, pace in PACES.items()}
+"""Below it the bound would exceed the straight-line estimate of the mode."""
 
 MARGIN: Final = 1.1
 _LEAST_S: Final = 60.0
@@ -26,9 +28,9 @@ _TILE: Final = 60
 Compute = Callable[[Sequence[int], Sequence[int]], Table]
 
 
-def bound_kmh(compute: Compute, places: Ints) -> float:
-    """A tenth above the fastest drive between these places, in whole km/h."""
-    return max(SLOWEST_KMH, float(ceil(MARGIN * fastest_kmh(compute, places))))
+def bound_kmh(compute: Compute, places: Ints, mode: TravelMode = TravelMode.CAR) -> float:
+    """A tenth above the fastest drive of a mode between these places, in whole km/h."""
+    return float(ceil(max(SLOWEST_KMH[mode], MARGIN * fastest_kmh(compute, places))))
 
 
 def fastest_kmh(compute: Compute, places: Ints) -> float:

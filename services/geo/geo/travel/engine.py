@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from geo.domain.modes import TravelMode
 from geo.domain.places import Ints, Places
 from geo.domain.stop import TravelSource
-from geo.travel.modes import TravelMode
 
 
 class Engine(Protocol):
@@ -72,7 +72,7 @@ class Settled:
     """What engines share that live in this process: one version, nothing to close."""
 
     version: str
-    mode: TravelMode = TravelMode.CAR
+    mode: TravelMode
 
     async def current(self) -> str:
         """The version, which never changes."""

@@ -11,6 +11,7 @@ import numpy as np
 from geo.domain.drives import UNREACHABLE
 from geo.domain.legs import Pair
 from geo.domain.matrix import Entry
+from geo.domain.modes import TravelMode
 from geo.domain.places import Bools, Ints, Places
 from geo.domain.stop import TravelSource
 from geo.travel.engine import Settled
@@ -28,10 +29,12 @@ class FixedMatrix(Settled):
     source: Final = TravelSource.MATRIX
     symmetric: Final = False
 
-    def __init__(self, entries: Mapping[Pair, Entry]) -> None:
+    def __init__(self, entries: Mapping[Pair, Entry], mode: TravelMode = TravelMode.CAR) -> None:
+        self.mode = mode
         self._entries = dict(entries)
         listed = sorted((a, b, seconds, metres) for (a, b), (seconds, metres) in entries.items())
-        self.version = f"fixed-{hashlib.sha256(repr(listed).encode()).hexdigest()[:12]}"
+        of_mode = "" if mode is TravelMode.CAR else f"-{mode}"
+        self.version = f"fixed-{hashlib.sha256(repr(listed).encode()).hexdigest()[:12]}{of_mode}"
         columns = np.array(listed, dtype=np.int64).reshape(-1, 4).T
         self._places = np.unique(columns[:2])
         # in order, since the list is

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from geo.travel.modes import TravelMode
+from geo.domain.modes import TravelMode
 from kit.settings import SettingsError
 
 SUFFIXES: Final = (

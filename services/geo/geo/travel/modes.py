@@ -1,16 +1,8 @@
 """How people travel on a road network: what differs between a car, a bicycle and one's own feet."""
 
-from enum import StrEnum
 from typing import Final
 
-
-class TravelMode(StrEnum):
-    """A way to travel; the value is in the versions of its drives."""
-
-    CAR = "car"
-    BICYCLE = "bicycle"
-    FOOT = "foot"
-
+from geo.domain.modes import TravelMode
 
 ACCESS_M_S: Final = {TravelMode.CAR: 5.0, TravelMode.BICYCLE: 3.0, TravelMode.FOOT: 1.25}
 """Speed between a place and the road it was put on: a farm track by car, a yard on foot."""

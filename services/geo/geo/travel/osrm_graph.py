@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from geo.domain.modes import TravelMode
 from geo.travel import failures
 from geo.travel.graph_files import GraphStamp, graph_hash, stamp_of
-from geo.travel.modes import TravelMode
 from geo.travel.osrm_answers import ANCHORS, lng_lat, table_of
 from geo.travel.roads import RoadLimits, Roads, Table
 from kit.settings import SettingsError

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from geo.travel.modes import TravelMode
+from geo.domain.modes import TravelMode
 from geo.travel.osrm_answers import ANCHORS, lng_lat, table_of
 from geo.travel.roads import Table, credible
 from kit.web.json_server import Answer, JsonServer, Nonsense, Question

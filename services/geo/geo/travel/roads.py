@@ -16,10 +16,11 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 
 from geo.domain.drives import UNREACHABLE, standing
+from geo.domain.modes import TravelMode
 from geo.domain.places import Floats, Ints, Places, great_circle_m
 from geo.domain.stop import TravelSource
 from geo.travel import failures
-from geo.travel.modes import ACCESS_M_S, TravelMode
+from geo.travel.modes import ACCESS_M_S
 from kit.web.json_server import Nonsense
 
 TOP_SPEED_KMH: Final = 200.0

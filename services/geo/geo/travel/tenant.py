@@ -9,17 +9,17 @@ import numpy as np
 from geo.domain.drives import UNREACHABLE, Drives, source_code, standing
 from geo.domain.legs import LegBook, Pair, free_leg
 from geo.domain.matrix import Matrix
+from geo.domain.modes import TravelMode
 from geo.domain.places import Ints, Places
 from geo.domain.stop import Leg, TravelSource
 from geo.storage.matrices import Matrices
 from geo.travel.engine import Engine
 from geo.travel.estimate import Estimate
 from geo.travel.failures import unavailable
-from geo.travel.modes import TravelMode
 from kit.errors import Unavailable
 
 _MATRIX: Final = source_code(TravelSource.MATRIX)
-_ESTIMATE: Final = Estimate()
+_ESTIMATES: Final = {mode: Estimate(mode) for mode in TravelMode}
 _ATTEMPTS: Final = 3
 
 T = TypeVar("T")
@@ -35,8 +35,8 @@ async def _never(_tenant: str) -> bool:
 class TenantTravel:
     """`usecases.ports.TravelTimes`, up to date with the database; and `DriveTables`, by what is at hand.
 
-    When the engine cannot answer, a tenant that allows it (`may_estimate`) gets the estimate, flagged as such
-    in source and version; every other tenant gets the refusal.
+    All of one mode, the engine's. When the engine cannot answer, a tenant that allows it (`may_estimate`)
+    gets the estimate of the same mode, flagged in source and version; every other gets the refusal.
     """
 
     def __init__(self, engine: Engine, matrices: Matrices, may_estimate: MayEstimate = _never) -> None:
@@ -54,24 +54,28 @@ class TenantTravel:
 
     async def version(self, tenant: str) -> str:
         """Engine, data and profile, and the tenant's matrix in force at this moment."""
-        matrix = await self._matrices.up_to_date(tenant)
+        matrix = await self._matrices.up_to_date(tenant, self.engine.mode)
         return await self._answered(tenant, partial(_version_now, matrix))
 
     async def legs(self, tenant: str, pairs: Collection[Pair]) -> LegBook:
         """All of these pairs by the data in force at this moment."""
-        matrix = await self._matrices.up_to_date(tenant)
+        matrix = await self._matrices.up_to_date(tenant, self.engine.mode)
         return await self._answered(tenant, partial(_book, matrix, pairs))
 
     async def present_legs(self, tenant: str, pairs: Collection[Pair]) -> LegBook:
         """As `legs`, by the engine itself: never the estimate in its place."""
-        return await _book(await self._matrices.up_to_date(tenant), pairs, self.engine)
+        return await _book(await self._matrices.up_to_date(tenant, self.engine.mode), pairs, self.engine)
 
     async def at_once(self, tenant: str, *, fresh: bool) -> LegBook | None:
         """A book of every pair, where the engine needs no I/O; None where it does."""
         drive = self.engine.drive
         if drive is None:
             return None
-        matrix = await (self._matrices.up_to_date(tenant) if fresh else self._matrices.at_hand(tenant))
+        matrix = await (
+            self._matrices.up_to_date(tenant, self.engine.mode)
+            if fresh
+            else self._matrices.at_hand(tenant, self.engine.mode)
+        )
         version, source = matrix.travel_version(self.engine.version), self.engine.source
         profile = matrix.profile
 
@@ -84,33 +88,34 @@ class TenantTravel:
             origin = source if own is None else TravelSource.MATRIX
             return Leg(*pair, seconds, metres, origin, version, free_seconds=free, profile=profile)
 
-        return LegBook(version, every=lambda pair: free_leg(*pair) or every(pair))
+        return LegBook(version, every=lambda pair: free_leg(*pair) or every(pair), mode=self.engine.mode)
 
     def straight_lines(self, pairs: Sequence[Pair]) -> tuple[list[int], list[int]]:
         """Seconds of each pair by the estimate: its safe bound, and its best guess."""
         ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
         froms, tos = Places.of(ends[:, 0]), Places.of(ends[:, 1])
-        return _ESTIMATE.bound(froms, tos).tolist(), _ESTIMATE.guess(froms, tos).tolist()
+        estimate = _ESTIMATES[self.engine.mode]
+        return estimate.bound(froms, tos).tolist(), estimate.guess(froms, tos).tolist()
 
     async def version_at_hand(self, tenant: str) -> str:
         """Version of the data at hand."""
-        matrix = await self._matrices.at_hand(tenant)
+        matrix = await self._matrices.at_hand(tenant, self.engine.mode)
         return await self._answered(tenant, partial(_version_now, matrix))
 
     async def legs_at_hand(self, tenant: str, pairs: Collection[Pair]) -> LegBook:
         """All of these pairs by the data at hand."""
-        matrix = await self._matrices.at_hand(tenant)
+        matrix = await self._matrices.at_hand(tenant, self.engine.mode)
         return await self._answered(tenant, partial(_book, matrix, pairs))
 
     async def around(self, tenant: str, place: int, ends: tuple[Places, Places]) -> tuple[Drives, Drives]:
         """The drives from each of some places to one place, and from there to each of others, by the data at
         hand."""
-        matrix = await self._matrices.at_hand(tenant)
+        matrix = await self._matrices.at_hand(tenant, self.engine.mode)
         return await self._answered(tenant, partial(_around, matrix, (place, *ends)))
 
     async def floor_around(self, tenant: str, place: int, places: Places) -> tuple[Ints, Ints]:
         """Seconds that the drives of `around` never go below, whichever engine answers that."""
-        matrix, here = await self._matrices.at_hand(tenant), Places.single(place)
+        matrix, here = await self._matrices.at_hand(tenant, self.engine.mode), Places.single(place)
         there = self.engine.floor(places, here)
         back = there.copy() if self.engine.symmetric else self.engine.floor(here, places)
         still = np.flatnonzero(standing(places, here))
@@ -124,10 +129,9 @@ class TenantTravel:
         try:
             return await ask(self.engine)
         except Unavailable:
-            # the estimate is of cars
-            if self.engine.mode is not TravelMode.CAR or not await self._may_estimate(tenant):
+            if not await self._may_estimate(tenant):
                 raise
-        return await ask(_ESTIMATE)
+        return await ask(_ESTIMATES[self.engine.mode])
 
 
 async def _version_now(matrix: Matrix, engine: Engine) -> str:
@@ -140,7 +144,7 @@ async def _book(matrix: Matrix, pairs: Collection[Pair], engine: Engine) -> LegB
     ends = np.array(asked, dtype=np.int64).reshape(-1, 2)
     froms, tos = Places.of(ends[:, 0]), Places.of(ends[:, 1])
     drives = _drives(engine, matrix, (froms, tos), await engine.measure(froms, tos))
-    return LegBook(drives.version, dict(zip(asked, drives.legs(), strict=True)))
+    return LegBook(drives.version, dict(zip(asked, drives.legs(), strict=True)), mode=engine.mode)
 
 
 async def _around(matrix: Matrix, where: tuple[int, Places, Places], engine: Engine) -> tuple[Drives, Drives]:

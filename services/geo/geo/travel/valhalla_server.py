@@ -12,9 +12,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from geo.domain.modes import TravelMode
 from geo.domain.places import Floats, Places, degrees, great_circle_m
 from geo.travel.answers import LARGEST, grid
-from geo.travel.modes import COSTINGS, TravelMode
+from geo.travel.modes import COSTINGS
 from geo.travel.roads import Table, credible
 from kit.values.latlng import LatLng
 from kit.web.json_server import Answer, JsonServer, Nonsense, Question

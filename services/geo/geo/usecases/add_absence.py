@@ -56,7 +56,7 @@ async def add_absence(ledger: Ledger, tenant: str, command: AddAbsence) -> Absen
             return Draft(_repeated(earlier, absence))
         found = await _block(desk, desk.agent(command.agent_id), absence)
         changes = visits.changes(desk, {command.agent_id: found})
-        return Draft(absence, replace(changes, taken=(_owner(absence),)), found.wanted)
+        return Draft(absence, replace(changes, taken=(_owner(absence),)))
 
     return await write(ledger, tenant, "add_absence", [command.agent_id], decide)
 
@@ -84,7 +84,8 @@ async def _block(desk: Desk, agent: Agent, absence: Absence) -> Splice:
     )
     span = shifts_span(agent, absence.window)
     segment = await desk.segment(agent.agent_id, span.lo, span.hi)
-    found = splice(segment, desk.book, remove=_leaving(desk, segment, blocked), insert=[stop])
+    book = desk.book(agent.agent_id)
+    found = splice(segment, book, remove=_leaving(desk, segment, blocked), insert=[stop])
     if found.refusals:
         raise _refused(agent.agent_id, absence.absence_id, found.refusals)
     return found

@@ -58,12 +58,13 @@ async def _check_band(
     visits = await stops.visits_between(desk.tx, plan.agent_id, shift.window, desk.now)
     around = anchors(shift, visits, leaving)
     pairs = {(place, plan.place) for place in around if free_leg(place, plan.place) is None}
-    missing = {pair for pair in pairs if not desk.book.knows(pair)}
+    book = desk.book(plan.agent_id)
+    missing = {pair for pair in pairs if not book.knows(pair)}
     if missing:
-        raise MissingLegs(missing)
+        raise MissingLegs(missing, book.mode)
 
     def drive(place: int) -> int | None:
-        leg = free_leg(place, plan.place) or desk.book.leg((place, plan.place))
+        leg = free_leg(place, plan.place) or book.leg((place, plan.place))
         return None if leg is None else leg.free
 
     if not in_band(band, around, drive):

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 
 from geo.domain.comparison import Compared, Ratio, ratio, worst
+from geo.domain.modes import TravelMode
 from geo.domain.stop import TravelSource
 from geo.storage import tenant_places
 from geo.usecases.check_promises import TravelData
@@ -27,19 +28,20 @@ class Comparison:
     worst: tuple[Compared, ...]
 
 
-async def compare_travel(data: TravelData, tenant: str, places: int) -> Comparison:
-    """Every drive between at most so many of the tenant's places, there and back.
+async def compare_travel(data: TravelData, tenant: str, mode: TravelMode, places: int) -> Comparison:
+    """Every drive by a mode between at most so many of the tenant's places, there and back.
 
     Raises RuleViolated (TRAVEL_UNAVAILABLE) without roads to compare with, and Unavailable.
     """
     async with data.db.uow(tenant) as tx:
         sample = await tenant_places.sample(tx, places)
     pairs = [(a, b) for a in sample for b in sample if a != b]
-    book = await data.travel.present_legs(tenant, pairs)
+    travel = data.travel.of(mode)
+    book = await travel.present_legs(tenant, pairs)
     legs = [leg for pair in pairs if (leg := book.leg(pair)) is not None]
     if any(leg.source is TravelSource.ESTIMATE for leg in legs):
         raise RuleViolated(Reason.TRAVEL_UNAVAILABLE, "there are no roads to compare with (GIRO_ROADS)")
-    bounds, guesses = data.travel.straight_lines([(leg.from_place, leg.to_place) for leg in legs])
+    bounds, guesses = travel.straight_lines([(leg.from_place, leg.to_place) for leg in legs])
     drives = [
         Compared((leg.from_place, leg.to_place), leg.seconds, bound, guess)
         for leg, bound, guess in zip(legs, bounds, guesses, strict=True)

@@ -123,7 +123,7 @@ async def _grounds(desk: Desk, plan: Plan) -> tuple[Ground, ...]:
         return (_ground(refused),)
     span = visits.span_of(shift)
     segment = await desk.segment(plan.agent_id, span.lo, span.hi)
-    found = visits.weave_in(desk, segment, _visit(desk, plan), shift)
+    found = visits.weave_in(desk, (agent.agent_id, segment), _visit(desk, plan), shift)
     return tuple(dict.fromkeys(Ground(one.reason, one.short_seconds) for one in found.refusals))
 
 
@@ -161,7 +161,7 @@ async def _moves(desk: Desk, asked: ExplainStart) -> tuple[Change, ...]:
         if opened is not None:
             found[neighbour.stop.stop_id] = opened
     if missing:
-        raise MissingLegs(missing)
+        raise MissingLegs(missing, agent.mode)
     return tuple(sorted(found.values(), key=lambda change: (change.seconds, change.start)))
 
 
@@ -193,7 +193,7 @@ async def _opens(
         return None
     after = Segment(segment.before, moved.chain)
     shift = await admitted(desk, desk.agent(plan.agent_id), plan)
-    if visits.weave_in(desk, after, _visit(desk, plan), shift).refusals:
+    if visits.weave_in(desk, (plan.agent_id, after), _visit(desk, plan), shift).refusals:
         return None
     return Change(
         ChangeKind.POSTPONE, window.start, seconds, plan.agent_id, appointment_id=stop.owner_id or ""
@@ -210,7 +210,7 @@ async def _moved(desk: Desk, there: Plan, segment: Segment, stop: Stop) -> Splic
     if shift_of(agent.calendar, Window(stop.starts_at, stop.ends_at)) != shift:
         return None
     again = replace(stop, stop_id="moved", starts_at=there.window.start, ends_at=there.window.end)
-    return visits.weave_in(desk, segment, again, shift, {stop.stop_id})
+    return visits.weave_in(desk, (agent.agent_id, segment), again, shift, {stop.stop_id})
 
 
 # --- other starts and agents

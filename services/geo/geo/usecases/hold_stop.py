@@ -93,5 +93,4 @@ async def _take(desk: Desk, command: HoldStop) -> Draft[Held]:
             contexts={stop.stop_id: command.context},
             tell=(*changes.tell, partial(events.hold_placed, held=held)),
         ),
-        found.wanted,
     )

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from geo.domain.legs import Pair
 from geo.domain.matrix import Entry, travel_version
+from geo.domain.modes import TravelMode
 from geo.domain.profile import Profile
 from geo.storage import at_risk, matrices
+from geo.storage.matrices import OfTenant
 from geo.storage.rewrite import CHANNEL
 from geo.usecases.check_promises import TravelData, check_promises
 from kit.db.claims import Claim
@@ -23,12 +25,13 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class TravelImport:
-    """What to put in force: None leaves the matrix, or the profile of the week, as it is. No entries remove
-    the matrix; `without_profile` removes the profile."""
+    """What to put in force: None leaves the matrix of the mode, or the profile of the week, as it is. No
+    entries remove the matrix; `without_profile` removes the profile. Other modes keep what they have."""
 
     entries: Mapping[Pair, Entry] | None = None
     profile: Profile | None = None
     without_profile: bool = False
+    mode: TravelMode = TravelMode.CAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,11 @@ class InForce:
 async def import_travel(data: TravelData, tenant: str, what: TravelImport, claim: Claim) -> Imported:
     """Replaces the tenant's own travel data. The same claim again imports nothing anew.
 
-    Raises Unavailable (TRAVEL_UNAVAILABLE) when the pairs cannot be checked; the matrix is in force then, and
-    the same call again, or `list_now_infeasible`, checks them.
+    Raises Unavailable (TRAVEL_UNAVAILABLE) when there are no roads for the mode, and when the pairs cannot be
+    checked; in the latter case the matrix is in force, and the same call again, or `list_now_infeasible`,
+    checks them.
     """
+    data.travel.of(what.mode)
     async with data.db.uow(tenant, claim) as tx:
         if tx.duplicate and tx.claim_ref is not None:
             number = int(tx.claim_ref)
@@ -55,23 +60,28 @@ async def import_travel(data: TravelData, tenant: str, what: TravelImport, claim
             number = await _put_in_force(tx, what)
             tx.refer(str(number))
         timed = await matrices.has_profile(tx, number)
-    version = travel_version(await data.travel.engine_version(), number, timed=timed)
-    await check_promises(data, tenant, version)
+        modes = {what.mode, *await at_risk.modes(tx)}
+    versions = {}
+    for mode in sorted(modes):
+        engine = await data.travel.of(mode).engine_version()
+        versions[mode] = travel_version(engine, number, timed=timed and mode is TravelMode.CAR)
+        await check_promises(data, tenant, mode, versions[mode])
     async with data.db.uow(tenant) as tx:
-        return Imported(version, await at_risk.count(tx, version))
+        return Imported(versions[what.mode], await at_risk.count(tx, versions.values()))
 
 
 async def get_travel(data: TravelData, tenant: str) -> InForce:
-    """What is in force. Raises Unavailable (TRAVEL_UNAVAILABLE) when the engine cannot tell its version."""
-    engine = await data.travel.engine_version()
+    """What is in force for cars. Raises Unavailable (TRAVEL_UNAVAILABLE) when the engine cannot tell its
+    version."""
+    engine = await data.travel.of(TravelMode.CAR).engine_version()
     async with data.db.uow(tenant) as tx:
-        matrix = await matrices.load(tx)
-        version = matrix.travel_version(engine)
-        return InForce(matrix.profile, version, await at_risk.count(tx, version))
+        version = await matrices.version_of_drives(tx, engine, TravelMode.CAR)
+        own = await matrices.load(tx)
+        return InForce(own.profile, version, await at_risk.count(tx, [version]))
 
 
 async def _put_in_force(tx: Tx, what: TravelImport) -> int:
     present = await matrices.load(tx)
-    entries = present.entries if what.entries is None else what.entries
+    entries = present.entries if what.entries is None else {**present.entries, what.mode: what.entries}
     kept = None if what.without_profile else present.profile
-    return await matrices.put_in_force(tx, entries, what.profile or kept, CHANNEL)
+    return await matrices.put_in_force(tx, OfTenant(0, entries, what.profile or kept), CHANNEL)

@@ -3,8 +3,8 @@
 Look, fetch the legs, lock, look again, write. The look without a lock tells which legs it takes, and may
 refuse at once: what it saw was committed. The second look, after the agents' locks, decides; when it needs a
 leg that nobody fetched, or an id has changed hands, nothing is written and it all starts again. Engines are
-asked between the transactions, never inside one. Where the engine needs no I/O every leg is known beforehand,
-and the first look is left out.
+asked between the transactions, never inside one. Where no engine needs I/O every leg is known beforehand,
+and the first look is left out. Each agent's drives are by the agent's own mode, as it is under the lock.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -18,8 +18,10 @@ from geo.domain.agent import Agent
 from geo.domain.chain import Segment
 from geo.domain.errors import StaleLegs, StartAgain
 from geo.domain.legs import LegBook, MissingLegs, Pair
+from geo.domain.modes import TravelMode
 from geo.storage import agents, rewrite, stops
 from geo.storage.rewrite import Changes
+from geo.usecases.by_mode import ByMode
 from geo.usecases.ports import TravelTimes
 from geo.usecases.turns import Turns
 from kit.db.engine import Database
@@ -41,7 +43,7 @@ class Ledger:
     """What the use cases work with."""
 
     db: Database
-    travel: TravelTimes
+    travel: ByMode[TravelTimes]
     changed: Callable[[str, str], None] = _nobody_asks
     """Called with tenant and agent right after a commit that changed the agenda, in this process."""
     turns: Turns = field(default_factory=Turns)
@@ -49,11 +51,14 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Draft(Generic[T]):
-    """A decision: the answer, what to write for it (None: nothing), and legs that would better it."""
+    """A decision: the answer, and what to write for it (None: nothing)."""
 
     answer: T
     changes: Changes | None = None
-    wanted: frozenset[Pair] = frozenset()
+
+
+Books = Mapping[TravelMode, LegBook]
+"""The legs at hand, of each mode those that were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class Desk:
     tx: Tx
     asked: frozenset[str]
     agents: Mapping[str, Agent]
-    book: LegBook
+    books: Books
     now: datetime
 
     def agent(self, agent_id: str, field: str = "agent_id") -> Agent:
@@ -75,6 +80,10 @@ class Desk:
         except KeyError:
             raise errors.not_found("agent", agent_id, field) from None
 
+    def book(self, agent_id: str) -> LegBook:
+        """The legs of the agent's mode. Raises as `agent`."""
+        return book_of(self.books, self.agent(agent_id).mode)
+
     async def segment(self, agent_id: str, lo: datetime, hi: datetime) -> Segment:
         """The stops that start in `[lo, hi)` with what bounds them."""
         return await stops.segment(self.tx, agent_id, lo, hi, self.now)
@@ -82,6 +91,12 @@ class Desk:
 
 Find = Callable[[Tx], Awaitable[Collection[str]]] | Collection[str]
 """Ids of the agents whose agendas a use case is about, or how to find them."""
+
+
+def book_of(books: Books, mode: TravelMode) -> LegBook:
+    """The legs of a mode, none where none were asked for."""
+    return books.get(mode) or LegBook(mode=mode)
+
 
 AskLegs = Callable[[Collection[Pair]], Awaitable[LegBook]]
 """A question for the legs of these pairs."""
@@ -97,20 +112,21 @@ async def write(ledger: Ledger, tenant: str, name: str, find: Find, decide: Deci
     answers; Conflict (CONTENTION) when others keep changing the same agenda.
     """
     work = _Work(ledger, tenant, name, find, decide)
-    book, stale = LegBook(), False
+    books: Books = {}
+    stale = False
     for _ in range(ATTEMPTS):
         try:
-            every = await ledger.travel.at_once(tenant, fresh=stale)
-            if every is not None:
-                return await _at_once(work, every)
-            asked, looked, book = await _look(work, book)
+            every = await _every(ledger, tenant, fresh=stale)
+            if all(mode in every for mode, _ in ledger.travel):
+                return await _at_once(work, {**books, **every})
+            asked, looked, books = await _look(work, {**books, **every})
             if looked is not None and looked.changes is None:
                 return looked.answer
-            return await _lock_and_write(work, asked, book)
+            return await _lock_and_write(work, asked, books)
         except MissingLegs as missing:
-            book = await fuller(book, missing.pairs, partial(ledger.travel.legs, tenant))
+            books = await _with(ledger, tenant, books, missing)
         except StaleLegs:
-            book, stale = LegBook(), True
+            books, stale = {}, True
         except StartAgain:
             continue
     raise errors.contention()
@@ -122,10 +138,10 @@ async def look(ledger: Ledger, tenant: str, find: Find, decide: Decide[T]) -> T:
     Raises as `write` does; Conflict (CONTENTION) when ids or legs keep changing hands meanwhile.
     """
     work = _Work(ledger, tenant, "look", find, decide)
-    book = await ledger.travel.at_once(tenant, fresh=False) or LegBook()
+    books: Books = await _every(ledger, tenant, fresh=False)
     for _ in range(2 * ATTEMPTS):
         try:
-            _, looked, book = await _look(work, book)
+            _, looked, books = await _look(work, books)
         except StartAgain:
             continue
         if looked is not None:
@@ -133,13 +149,28 @@ async def look(ledger: Ledger, tenant: str, find: Find, decide: Decide[T]) -> T:
     raise errors.contention()
 
 
-async def _at_once(work: "_Work[T]", every: LegBook) -> T:
+async def _every(ledger: Ledger, tenant: str, *, fresh: bool) -> dict[TravelMode, LegBook]:
+    """The books of those modes whose engines need no I/O."""
+    found = {mode: await travel.at_once(tenant, fresh=fresh) for mode, travel in ledger.travel}
+    return {mode: book for mode, book in found.items() if book is not None}
+
+
+async def _with(ledger: Ledger, tenant: str, books: Books, missing: MissingLegs) -> Books:
+    """The books with the legs that were missing."""
+    mode = missing.mode
+    ask = partial(ledger.travel.of(mode).legs, tenant)
+    return {**books, mode: await fuller(book_of(books, mode), missing.pairs, ask)}
+
+
+async def _at_once(work: "_Work[T]", every: Books) -> T:
     """Decides on legs that are known at hand. Raises StaleLegs for a refusal by others than those in force: a
     write compares them itself, and a refusal writes nothing."""
     try:
         return await _lock_and_write(work, await _found(work), every)
     except RuleViolated:
-        if await work.ledger.travel.version(work.tenant) != every.version:
+        # engines at hand never change, and the matrix has one version for all modes
+        mode, travel = next(iter(work.ledger.travel))
+        if await travel.version(work.tenant) != every[mode].version:
             raise StaleLegs from None
         raise
 
@@ -172,48 +203,53 @@ async def fuller(book: LegBook, pairs: Collection[Pair], ask: AskLegs) -> LegBoo
     return book.extended(found)
 
 
-async def _look(work: _Work[T], book: LegBook) -> tuple[frozenset[str], Draft[T] | None, LegBook]:
-    """The decision as it would be without a lock, if the legs at hand suffice, and the book with its legs."""
+async def _look(work: _Work[T], books: Books) -> tuple[frozenset[str], Draft[T] | None, Books]:
+    """The decision as it would be without a lock, if the legs at hand suffice, and the books with its
+    legs."""
     looked: Draft[T] | None = None
+    lacking: MissingLegs | None = None
     async with work.ledger.db.uow(work.tenant) as tx:
         asked = frozenset(await work.find(tx) if callable(work.find) else work.find)
-        desk = Desk(tx, asked, await agents.read(tx, asked), book, await tx.now())
+        desk = Desk(tx, asked, await agents.read(tx, asked), books, await tx.now())
         try:
             looked = await work.decide(desk)
-            needed: frozenset[Pair] = frozenset()
         except MissingLegs as missing:
-            needed = missing.pairs
-    if needed:
-        book = await fuller(book, needed, partial(work.ledger.travel.legs, work.tenant))
-    elif looked is not None:
-        book = await _bettered(work.ledger, work.tenant, book, looked.wanted)
-    return asked, looked, book
+            lacking = missing
+    if lacking is not None:
+        books = await _with(work.ledger, work.tenant, books, lacking)
+    elif looked is not None and looked.changes is not None:
+        for agent_id, found in looked.changes.splices.items():
+            books = await _bettered(work, books, desk.agent(agent_id).mode, found.wanted)
+    return asked, looked, books
 
 
-async def _bettered(ledger: Ledger, tenant: str, book: LegBook, wanted: frozenset[Pair]) -> LegBook:
-    """The book with legs that are welcome and not needed; without them when no engine answers, or one of
+async def _bettered(work: _Work[T], books: Books, mode: TravelMode, wanted: frozenset[Pair]) -> Books:
+    """The books with legs that are welcome and not needed; without them when no engine answers, or one of
     another version, for which the legs that are needed would have to be asked for anew."""
+    book = book_of(books, mode)
     unknown = {pair for pair in wanted if not book.knows(pair)}
     if not unknown:
-        return book
+        return books
     try:
-        found = await ledger.travel.legs(tenant, unknown)
+        found = await work.ledger.travel.of(mode).legs(work.tenant, unknown)
     except Unavailable:
-        return book
-    return book if book.legs and found.version != book.version else book.extended(found)
+        return books
+    if book.legs and found.version != book.version:
+        return books
+    return {**books, mode: book.extended(found)}
 
 
-async def _lock_and_write(work: _Work[T], asked: frozenset[str], book: LegBook) -> T:
+async def _lock_and_write(work: _Work[T], asked: frozenset[str], books: Books) -> T:
     ledger, tenant, name = work.ledger, work.tenant, work.name
     async with ledger.turns.of(tenant, asked), ledger.db.uow(tenant) as tx:
         await failpoint(f"geo.{name}.before_lock")
         locked = await agents.lock(tx, asked)
         await failpoint(f"geo.{name}.after_lock")
-        draft = await work.decide(Desk(tx, asked, locked, book, await tx.now()))
+        draft = await work.decide(Desk(tx, asked, locked, books, await tx.now()))
         await failpoint(f"geo.{name}.after_read")
         if draft.changes is not None:
             versions = {agent_id: agent.agenda_version for agent_id, agent in locked.items()}
-            await rewrite.write(tx, draft.changes, versions, book)
+            await rewrite.write(tx, draft.changes, versions, books.values())
             for agent_id in locked:
                 tx.on_commit(partial(ledger.changed, tenant, agent_id))
         await failpoint(f"geo.{name}.before_commit")

@@ -1,9 +1,9 @@
 """The pairs of stops that present travel data would no longer allow (R-089)."""
 
 from geo.domain.promise import InfeasiblePair
-from geo.storage import at_risk, matrices
+from geo.storage import at_risk
 from geo.storage.at_risk import PageStart
-from geo.usecases.check_promises import TravelData, check_promises
+from geo.usecases.check_promises import TravelData, check_promises, versions_in_force
 
 
 async def list_now_infeasible(
@@ -13,9 +13,8 @@ async def list_now_infeasible(
 
     Raises Unavailable (TRAVEL_UNAVAILABLE) when the data in force was not checked yet and cannot be now.
     """
-    engine = await data.travel.engine_version()
+    versions = await versions_in_force(data, tenant)
+    for mode, version in versions.items():
+        await check_promises(data, tenant, mode, version)
     async with data.db.uow(tenant) as tx:
-        version = await matrices.version_of_drives(tx, engine)
-    await check_promises(data, tenant, version)
-    async with data.db.uow(tenant) as tx:
-        return await at_risk.page(tx, version, await tx.now(), after, rows)
+        return await at_risk.page(tx, versions, await tx.now(), after, rows)

@@ -119,7 +119,9 @@ async def _on_one_agent(desk: Desk, plan: Plan, stop: Stop, certified: Certified
     span = visits.span_of(shift) | Span(old.linked.stop.starts_at, old.linked.stop.ends_at)
     segment = await desk.segment(agent_id, span.lo, span.hi)
     leaving = {old.linked.stop.stop_id}
-    return {agent_id: visits.feasible(agent_id, visits.weave_in(desk, segment, stop, shift, leaving))}
+    return {
+        agent_id: visits.feasible(agent_id, visits.weave_in(desk, (agent_id, segment), stop, shift, leaving))
+    }
 
 
 async def _present(desk: Desk, appointment: str, agent_id: str) -> Taken:
@@ -144,6 +146,5 @@ def _draft(
         answer=answer,
     )
     changes = visits.changes(desk, splices)
-    wanted = frozenset[tuple[int, int]]().union(*(one.wanted for one in splices.values()))
     replanned = {command.appointment_id: plan}
-    return Draft(reserved, replace(changes, moved=(move,), replanned=replanned), wanted)
+    return Draft(reserved, replace(changes, moved=(move,), replanned=replanned))

@@ -180,7 +180,7 @@ async def _woven(desk: Desk, agent_id: str, change: _Agent) -> Splice:
         for part in frame_to_add(shift, _near(shift, present))
     }
     insert = [*(stop for stop, _ in change.coming), *frames.values()]
-    return visits.feasible(agent_id, splice(segment, desk.book, remove=gone, insert=insert))
+    return visits.feasible(agent_id, splice(segment, desk.book(agent_id), remove=gone, insert=insert))
 
 
 def _near(shift: ConcreteShift, present: Sequence[Stop]) -> list[Stop]:
@@ -211,10 +211,9 @@ def _draft(
         )
         for move, answer in zip(command.moves, answers, strict=True)
     )
-    wanted = frozenset[tuple[int, int]]().union(*(one.wanted for one in splices.values()))
     replanned = {move.appointment_id: coming[move.move_id][1] for move in command.moves}
     changes = replace(_freed(desk, splices, settled), moved=moved, replanned=replanned)
-    return Draft(answers, changes, wanted)
+    return Draft(answers, changes)
 
 
 def _freed(desk: Desk, splices: Mapping[str, Splice], settled: Mapping[str, str]) -> Changes:

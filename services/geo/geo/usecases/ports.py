@@ -8,7 +8,7 @@ from geo.domain.legs import LegBook, Pair
 
 
 class TravelTimes(Protocol):
-    """Driving times between places; never asked while a transaction is open."""
+    """Travel times of one mode between places; never asked while a transaction is open."""
 
     async def version(self, tenant: str) -> str:
         """Engine, profile and data version that answers this tenant now; part of every leg (R-089)."""
@@ -31,7 +31,7 @@ class TravelTimes(Protocol):
 
 
 class PresentTravel(Protocol):
-    """What promises are held against: the engine in use, never an estimate in its place."""
+    """What promises of one mode are held against: the engine in use, never an estimate in its place."""
 
     async def engine_version(self) -> str:
         """Engine, data and profile, without any tenant's matrix. Raises Unavailable."""

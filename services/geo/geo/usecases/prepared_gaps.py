@@ -15,9 +15,11 @@ from geo.domain.agenda import Agenda
 from geo.domain.calendar import Calendar, ConcreteShift, shifts_between
 from geo.domain.gaps import FOREVER, NEVER, Gaps
 from geo.domain.legs import LegBook, Pair
+from geo.domain.modes import TravelMode
 from geo.domain.places import Ints, Places
 from geo.domain.quotas import Span
 from geo.domain.shift_gaps import Known, LiveStops
+from geo.usecases.by_mode import ByMode
 from geo.usecases.search_ports import DriveTables
 
 _PERIOD: Final = 28 * 24 * 3600
@@ -26,6 +28,9 @@ _DURATIONS: Final = 3
 _SHELVES: Final = 64
 _TURN_SECONDS: Final = 0.01
 _MOST_LEGS: Final = 200_000
+
+_Key = tuple[str, TravelMode, int]
+"""Tenant, mode, and the instant up to which gaps are prepared."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +100,8 @@ class Prepared:
 
 @dataclass(slots=True)
 class _Shelf:
-    """What is prepared for a tenant, up to the instant `until`, with one version of the travel data."""
+    """What is prepared for a tenant's agents of one mode, up to the instant `until`, with one version of the
+    travel data."""
 
     version: str
     until: int
@@ -139,14 +145,19 @@ class _Shelf:
 class PreparedGaps:
     """Keeps the gaps that were searched last, at most about `most_rows` of them."""
 
-    def __init__(self, travel: DriveTables, *, most_rows: int = 1_000_000) -> None:
+    def __init__(self, travel: ByMode[DriveTables], *, most_rows: int = 1_000_000) -> None:
         self._travel = travel
         self._most_rows = most_rows
-        self._shelves: OrderedDict[tuple[str, int], _Shelf] = OrderedDict()
+        self._shelves: OrderedDict[_Key, _Shelf] = OrderedDict()
 
-    async def of(self, tenant: str, agendas: Sequence[Agenda], as_of: int, until: int) -> Prepared:
-        """The gaps of these agendas for the shifts that begin before `until`, at the instant `as_of`."""
-        shelf = self._shelf(tenant, await self._travel.version_at_hand(tenant), until)
+    async def of(
+        self, tenant: str, who: tuple[TravelMode, Sequence[Agenda]], as_of: int, until: int
+    ) -> Prepared:
+        """The gaps of these agendas, all of one mode, for the shifts that begin before `until`, at the
+        instant `as_of`."""
+        mode, agendas = who
+        version = await self._travel.of(mode).version_at_hand(tenant)
+        shelf = self._shelf((tenant, mode), version, until)
         found = shelf.held(agendas, as_of)
         if found is None:
             parts, kept = await self._parts(tenant, shelf, agendas, as_of)
@@ -171,12 +182,12 @@ class PreparedGaps:
             parts.append(made)
         return parts, kept
 
-    def _shelf(self, tenant: str, version: str, until: int) -> _Shelf:
+    def _shelf(self, of: tuple[str, TravelMode], version: str, until: int) -> _Shelf:
         # whole periods, so that the next day's search finds the same gaps still good
-        key = tenant, (until // _PERIOD + 1) * _PERIOD
+        key = *of, (until // _PERIOD + 1) * _PERIOD
         shelf = self._shelves.get(key)
         if shelf is None or shelf.version != version or len(shelf.book.legs) > _MOST_LEGS:
-            shelf = self._shelves[key] = _Shelf(version, key[1], LegBook(version))
+            shelf = self._shelves[key] = _Shelf(version, key[2], LegBook(version, mode=key[1]))
         self._shelves.move_to_end(key)
         return shelf
 
@@ -191,6 +202,7 @@ class PreparedGaps:
         self, tenant: str, shelf: _Shelf, agenda: Agenda, as_of: int
     ) -> tuple[AgentGaps, LegBook]:
         """The agent's gaps, and the book of one version that they were made with."""
+        travel = self._travel.of(agenda.mode)
         shifts, book, asked = self._shifts(shelf, agenda), shelf.book, set[Pair]()
         while True:
             known = Known(book)
@@ -201,9 +213,9 @@ class PreparedGaps:
                 kept = replace(live, items=())
                 return _limited(AgentGaps(agenda, shifts, kept, made)), book
             asked |= known.missing
-            found = await self._travel.legs_at_hand(tenant, known.missing)
+            found = await travel.legs_at_hand(tenant, known.missing)
             if found.version != book.version and asked != known.missing:
-                found = await self._travel.legs_at_hand(tenant, asked)
+                found = await travel.legs_at_hand(tenant, asked)
             book = book.extended(found)
 
     def _shifts(self, shelf: _Shelf, agenda: Agenda) -> tuple[ConcreteShift, ...]:

@@ -42,7 +42,7 @@ async def expire_hold(ledger: Ledger, tenant: str, hold_id: str) -> bool:
         if expires_at is None or expires_at > desk.now:
             return Draft(answer=False)
         freed = await _free(desk, hold)
-        return Draft(True, freed.changes, freed.wanted)  # noqa: FBT003 - the answer
+        return Draft(True, freed.changes)  # noqa: FBT003 - the answer
 
     return await write(ledger, tenant, "expire_hold", agent_of(hold_id), decide)
 
@@ -52,6 +52,6 @@ async def _free(desk: Desk, hold: Owner) -> Draft[None]:
     changes = freed(desk, hold, (agent_id, found), Ending.RELEASED)
     expired = visits.changes(desk, {agent_id: found}).ended
     if hold.owner_id in expired:
-        return Draft(None, replace(changes, ended=expired), found.wanted)
+        return Draft(None, replace(changes, ended=expired))
     tell = (*changes.tell, visits.hold_ended(hold.owner_id, agent_id, Ending.RELEASED))
-    return Draft(None, replace(changes, tell=tell), found.wanted)
+    return Draft(None, replace(changes, tell=tell))

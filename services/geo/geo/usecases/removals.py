@@ -39,7 +39,7 @@ async def take_out(desk: Desk, owner: Owner) -> tuple[str, Splice]:
     stop = taken.linked.stop
     span = Span(stop.starts_at, stop.ends_at)
     segment = await desk.segment(agent_id, span.lo, span.hi)
-    return agent_id, splice(segment, desk.book, remove={stop.stop_id})
+    return agent_id, splice(segment, desk.book(agent_id), remove={stop.stop_id})
 
 
 def freed(desk: Desk, owner: Owner, splices: tuple[str, Splice], how: Ending) -> Changes:

@@ -8,6 +8,7 @@ from geo.domain.agent import Agent
 from geo.domain.calendar import day_frame, shifts_between
 from geo.domain.chain import Segment, Splice, splice
 from geo.domain.errors import StartAgain
+from geo.domain.legs import LegBook
 from geo.domain.owner import Ending, Owner, OwnerKind
 from geo.domain.stop import VISITS, Stop, StopKind
 from geo.storage import owners, stops
@@ -42,7 +43,7 @@ async def _free(desk: Desk, owner: Owner) -> Draft[None]:
     found = await _unblock(desk, agent, taken.linked.stop)
     changes = visits.changes(desk, {agent.agent_id: found})
     ended = {**changes.ended, owner.owner_id: Ending.RELEASED}
-    return Draft(None, replace(changes, ended=ended), found.wanted)
+    return Draft(None, replace(changes, ended=ended))
 
 
 async def _unblock(desk: Desk, agent: Agent, absence: Stop) -> Splice:
@@ -50,18 +51,19 @@ async def _unblock(desk: Desk, agent: Agent, absence: Stop) -> Splice:
     span = shifts_span(agent, window)
     segment = await desk.segment(agent.agent_id, span.lo, span.hi)
     leaving = {absence.stop_id} | {stop.stop_id for stop in segment.expired(desk.now)}
-    return _with_what_fits(desk, segment, leaving, _displaced(agent, window, segment, leaving))
+    book = desk.book(agent.agent_id)
+    return _with_what_fits(book, segment, leaving, _displaced(agent, window, segment, leaving))
 
 
-def _with_what_fits(desk: Desk, segment: Segment, leaving: set[str], back: Sequence[Stop]) -> Splice:
+def _with_what_fits(book: LegBook, segment: Segment, leaving: set[str], back: Sequence[Stop]) -> Splice:
     """Without what leaves, and with each of these stops that fits beside those that came before it."""
-    restored = splice(segment, desk.book, remove=leaving, insert=back)
+    restored = splice(segment, book, remove=leaving, insert=back)
     if not restored.refusals:
         return restored
     kept: list[Stop] = []
-    found = splice(segment, desk.book, remove=leaving)
+    found = splice(segment, book, remove=leaving)
     for part in sorted(back, key=lambda stop: (stop.kind is StopKind.BREAK, stop.starts_at)):
-        tried = splice(segment, desk.book, remove=leaving, insert=[*kept, part])
+        tried = splice(segment, book, remove=leaving, insert=[*kept, part])
         if not tried.refusals:
             kept.append(part)
             found = tried

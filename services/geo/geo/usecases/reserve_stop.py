@@ -73,7 +73,7 @@ async def _afresh(desk: Desk, command: ReserveStop) -> Draft[Reserved]:
     found = await visits.put_in_as_certified(desk, stop, shift, plan.agent_id, command.certified)
     reserved = Reserved(command.appointment_id, plan, *around(found.chain, stop.stop_id))
     changes = visits.changes(desk, {plan.agent_id: found})
-    return Draft(reserved, replace(changes, taken=(_owner(command, reserved),)), found.wanted)
+    return Draft(reserved, replace(changes, taken=(_owner(command, reserved),)))
 
 
 async def _from_hold(desk: Desk, command: ReserveStop, hold: Owner | None) -> Draft[Reserved]:

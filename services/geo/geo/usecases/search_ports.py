@@ -9,7 +9,7 @@ from geo.domain.places import Ints, Places
 
 
 class DriveTables(Protocol):
-    """Travel times by the data at hand, which may be behind by the age of the last notification.
+    """Travel times of one mode by the data at hand, which may be behind by the age of the last notification.
 
     A commit asks `TravelTimes` instead, which is up to date. All raise Unavailable (TRAVEL_UNAVAILABLE) when
     the engine does not answer.

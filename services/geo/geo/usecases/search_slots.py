@@ -1,6 +1,7 @@
 """Finds the starts that an agent can really keep, over agents and days (GEO-05, GEO-07, GEO-10).
 
-No database is asked while agendas are clean, and no solver ever (GEO-20).
+No database is asked while agendas are clean, and no solver ever (GEO-20). The agents of each travel mode are
+searched by themselves, with one question to the engine of their mode; the answers are put in one order.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,12 +21,15 @@ from geo.domain.detours import Detour, detours
 from geo.domain.gaps import NEVER, Gaps
 from geo.domain.grades import Grade, Thresholds
 from geo.domain.idle_days import idle_days
+from geo.domain.matrix import version_of_all
+from geo.domain.modes import TravelMode
 from geo.domain.outlook import Bounds, Outlook, outlook
 from geo.domain.places import Ints
 from geo.domain.refusals import Refused
 from geo.domain.slot_search import Candidates, Looked, Question, Round, Slot
 from geo.domain.starts import Choices, Offers, Position, StartChoice
 from geo.storage.agendas import Agendas
+from geo.usecases.by_mode import ByMode
 from geo.usecases.prepared_gaps import AgentGaps, Prepared, PreparedGaps
 from geo.usecases.search_ports import DriveTables
 from geo.usecases.zoned_search import Closed, closed_shifts, sort_out
@@ -38,6 +42,7 @@ MOST_AGENT_DAYS: Final = 300_000
 """Agents times days up to the last instant asked for: what is prepared for a day takes about a kilobyte."""
 
 _DAY: Final = 24 * 3600
+_ORDER_OF_REFUSED: Final = attrgetter("agent_id", "start", "end")
 
 _AT_FIRST: Final = 64
 """Gaps to look at first: enough, most of the time, for a page of slots."""
@@ -98,15 +103,18 @@ class FoundDetours:
 class SlotSearch:
     """Slot search over the agendas in memory."""
 
-    def __init__(self, agendas: Agendas, travel: DriveTables) -> None:
+    def __init__(self, agendas: Agendas, travel: ByMode[DriveTables]) -> None:
         self._agendas = agendas
         self._travel = travel
         self._prepared = PreparedGaps(travel)
 
     async def search(self, tenant: str, asked: SearchSlots) -> Found:
         """The best slots. Raises InvalidInput, NotFound for an unknown agent, and Unavailable."""
-        task = await self._task(tenant, asked)
-        if not asked.explain:
+        parts = [await self._found(task) for task in await self._tasks(tenant, asked)]
+        return parts[0] if len(parts) == 1 else _together(parts, asked.limit)
+
+    async def _found(self, task: "_Task") -> Found:
+        if not task.asked.explain:
             looked, best = await self._cheapest_first(task)
             return _found(task, looked, best, [])
         looked = await self._judged(task, _Look.at(task, _in_windows(task)))
@@ -114,31 +122,41 @@ class SlotSearch:
 
     async def detours(self, tenant: str, asked: SearchSlots) -> FoundDetours:
         """The best slot of each agent in each window, which are in order and apart. Raises as `search`."""
-        task = await self._task(tenant, asked)
-        hopeful = await self._outlook(task)
-        looked = await self._judged(task, _Look.at(task, hopeful.positions))
-        found = detours(looked, task.question, task.prepared.agent_ids)
-        limits = asked.thresholds
-        graded = [(detour, limits.grade(detour.added_travel) if limits else None) for detour in found]
-        return FoundDetours(tuple(graded), looked.travel.inward.version)
+        found, versions, limits = list[Detour](), set[str](), asked.thresholds
+        for task in await self._tasks(tenant, asked):
+            hopeful = await self._outlook(task)
+            looked = await self._judged(task, _Look.at(task, hopeful.positions))
+            found += detours(looked, task.question, task.prepared.agent_ids)
+            versions.add(looked.travel.inward.version)
+        graded = [(one, limits.grade(one.added_travel) if limits else None) for one in sorted(found)]
+        return FoundDetours(tuple(graded), version_of_all(versions))
 
-    async def _task(self, tenant: str, asked: SearchSlots) -> "_Task":
-        """What to look at."""
+    async def _tasks(self, tenant: str, asked: SearchSlots) -> list["_Task"]:
+        """What to look at, for the agents of each mode."""
         question, agent_ids = _question(asked), tuple(dict.fromkeys(asked.agent_ids))
         _require_bearable(question, len(agent_ids), asked.as_of)
         agendas = await self._agendas.of(tenant, agent_ids, asked.as_of)
+        return [await self._task(tenant, asked, question, (mode, some)) for mode, some in _by_mode(agendas)]
+
+    async def _task(
+        self,
+        tenant: str,
+        asked: SearchSlots,
+        question: Question,
+        who: tuple[TravelMode, Sequence[Agenda]],
+    ) -> "_Task":
+        mode, agendas = who
+        travel = self._travel.of(mode)
         found = sort_out(agendas, asked.skills, asked.place, asked.postcode)
         as_of, until = int(asked.as_of.timestamp()), max(end for _, end in question.windows)
-        prepared = await self._prepared.of(tenant, found.able, as_of, until)
+        prepared = await self._prepared.of(tenant, (mode, found.able), as_of, until)
         closed: Closed = {}
         if found.bands:
             span = min(start for start, _ in question.windows), until
-            prepared, closed = await closed_shifts(
-                self._travel, tenant, prepared, found.bands, (asked.place, span)
-            )
+            prepared, closed = await closed_shifts(travel, tenant, prepared, found.bands, (asked.place, span))
         if not asked.explain:
             prepared = prepared.roomy(question.duration)
-        return _Task(tenant, asked, question, prepared, found.unable, closed)
+        return _Task(tenant, travel, asked, question, prepared, found.unable, closed)
 
     async def _cheapest_first(self, task: "_Task") -> tuple[Looked, Offers]:
         """Looks at the gaps that may be among the best; gives the best starts in them, in order.
@@ -160,7 +178,7 @@ class SlotSearch:
 
     async def _outlook(self, task: "_Task") -> Outlook:
         prepared = task.prepared
-        least = await self._travel.floor_around(task.tenant, task.question.place, prepared.places)
+        least = await task.travel.floor_around(task.tenant, task.question.place, prepared.places)
         bounds = Bounds(*least, prepared.origin_at, prepared.target_at, task.buffers())
         return outlook(prepared.gaps, task.question, bounds)
 
@@ -176,12 +194,15 @@ class SlotSearch:
         prepared = task.prepared
         origins = prepared.places.take(prepared.origin_at.take(positions))
         targets = prepared.places.take(prepared.target_at.take(positions))
-        return Round.of(*await self._travel.around(task.tenant, task.question.place, (origins, targets)))
+        return Round.of(*await task.travel.around(task.tenant, task.question.place, (origins, targets)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
+    """The question for some agents of one mode."""
+
     tenant: str
+    travel: DriveTables
     asked: SearchSlots
     question: Question
     prepared: Prepared
@@ -267,6 +288,32 @@ def _found(task: _Task, looked: Looked, best: Offers, refused: Sequence[Refused]
     )
 
 
+def _by_mode(agendas: Sequence[Agenda]) -> list[tuple[TravelMode, Sequence[Agenda]]]:
+    """The agents of each mode, in their order; nobody is somebody with a car."""
+    modes = {agenda.mode for agenda in agendas} or {TravelMode.CAR}
+    if len(modes) == 1:
+        return [(modes.pop(), agendas)]
+    return [(mode, [agenda for agenda in agendas if agenda.mode is mode]) for mode in sorted(modes)]
+
+
+def _together(parts: Sequence[Found], limit: int) -> Found:
+    """What was found for the agents of each mode as one answer, in the documented order."""
+    slots = [pair for part in parts for pair in zip(part.slots, part.certificates, strict=True)]
+    slots.sort(key=lambda pair: _place_in_order(pair[0][0]))
+    refused = sorted(chain.from_iterable(part.refused for part in parts), key=_ORDER_OF_REFUSED)
+    return Found(
+        slots=tuple(slot for slot, _ in slots[:limit]),
+        certificates=tuple(certificate for _, certificate in slots[:limit]),
+        refused=tuple(refused[:MOST_REFUSALS]),
+        refused_truncated=len(refused) > MOST_REFUSALS or any(part.refused_truncated for part in parts),
+        travel_version=version_of_all({part.travel_version for part in parts}),
+    )
+
+
+def _place_in_order(slot: Slot) -> tuple[int, int, str]:
+    return slot.added_travel, slot.start, slot.agent_id
+
+
 def _best(task: _Task, looked: Looked) -> Offers:
     """The best starts, in the documented order."""
     question, ids = task.question, task.prepared.agent_ids
@@ -290,7 +337,7 @@ def _refusals(task: _Task, looked: Looked) -> list[Refused]:
     days = [_idle(task, part) for part in task.prepared.agents]
     whole = min(start for start, _ in question.windows), max(end for _, end in question.windows)
     unable = [Refused(agenda.agent_id, *whole, reason) for agenda, reason in task.unable]
-    return sorted(chain(of_gaps, *days, unable), key=attrgetter("agent_id", "start", "end"))
+    return sorted(chain(of_gaps, *days, unable), key=_ORDER_OF_REFUSED)
 
 
 def _idle(task: _Task, part: AgentGaps) -> Iterator[Refused]:

@@ -80,13 +80,13 @@ def _replace(
     stays = {stop.stop_id for stop in rest if _is_there(stop, idle.get(stop.stop_id))}
     leaving = (idle.keys() - stays) | {stop.stop_id for stop in segment.expired(desk.now)}
     coming = [_anew(stop, leaving) for stop in rest if stop.stop_id not in stays]
-    found = splice(segment, desk.book, remove=leaving, insert=coming)
+    found = splice(segment, desk.book(agent.agent_id), remove=leaving, insert=coming)
     if found.refusals:
         done = [stop for refusal in found.refusals for stop in (refusal.earlier, refusal.later)]
         raise errors.calendar_in_use(stop.owner_id for stop in done if stop.owner_id)
     changes = visits.changes(desk, {agent.agent_id: found})
     changed = replace(agent, calendar=calendar)
-    return Draft(changed, replace(changes, calendars={agent.agent_id: calendar}), found.wanted)
+    return Draft(changed, replace(changes, calendars={agent.agent_id: calendar}))
 
 
 def _rest_of_frame(

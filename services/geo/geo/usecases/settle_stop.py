@@ -39,4 +39,4 @@ async def _free(desk: Desk, owner: Owner) -> Draft[bool]:
     agent_id, found = await take_out(desk, owner)
     changes = freed(desk, owner, (agent_id, found), Ending.RELEASED)
     tell = partial(events.stop_released, appointment_id=owner.owner_id, agent_id=agent_id)
-    return Draft(True, replace(changes, tell=(*changes.tell, tell)), found.wanted)  # noqa: FBT003 - the answer
+    return Draft(True, replace(changes, tell=(*changes.tell, tell)))  # noqa: FBT003 - the answer

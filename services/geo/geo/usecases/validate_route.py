@@ -103,7 +103,7 @@ async def validate_route(ledger: Ledger, tenant: str, command: ValidateRoute) ->
     if any(ground.band is not None for ground in agenda.zones):
         pairs |= {pair for day in days for pair in day.around}
     asked = {pair for pair in pairs if free_leg(*pair) is None}
-    travel = ledger.travel
+    travel = ledger.travel.of(agenda.mode)
     book = await travel.legs(tenant, asked) if asked else LegBook(await travel.version(tenant))
     absences = [link.stop for link in live(agenda, now) if link.stop.kind is StopKind.ABSENCE]
     away = [Window(stop.starts_at, stop.ends_at) for stop in absences]

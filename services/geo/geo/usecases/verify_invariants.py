@@ -2,7 +2,17 @@
 
 from geo.domain import errors
 from geo.domain.legs import LegBook
-from geo.domain.verification import Evidence, LegKey, Report, to_remeasure, unrecorded, verify
+from geo.domain.modes import TravelMode
+from geo.domain.verification import (
+    Evidence,
+    LegKey,
+    Report,
+    Trip,
+    by_other_modes,
+    to_remeasure,
+    unrecorded,
+    verify,
+)
 from geo.storage import agents, profiles
 from geo.storage.verification import stored_legs, stored_stops
 from geo.usecases.ledger import Ledger
@@ -26,22 +36,49 @@ async def verify_invariants(ledger: Ledger, tenant: str, agent_id: str = "") -> 
         legs = await stored_legs(tx, stops)
         weeks = await profiles.of_versions(tx, {leg[2] for leg in legs})
         now = await tx.now()
-    invented = await _invented(ledger, tenant, to_remeasure(stops, await ledger.travel.version(tenant), now))
-    unknown = unrecorded(stops)
-    engine = {}
-    if unknown:
-        book = await ledger.travel.legs(tenant, unknown)
-        engine = {pair: leg.seconds if (leg := book.leg(pair)) else None for pair in unknown}
+    versions = await _versions(ledger, tenant)
+    invented = set[LegKey]()
+    for mode, version in versions.items():
+        invented |= await _invented(ledger, (tenant, mode), to_remeasure(stops, version, now))
     known = {leg: None for leg in legs if leg not in invented}
-    return verify(stops, Evidence(known, engine, weeks))
+    evidence = Evidence(
+        known,
+        await _by_engine(ledger, tenant, unrecorded(stops)),
+        weeks,
+        by_other_modes(stops, versions, now),
+    )
+    return verify(stops, evidence)
 
 
-async def _invented(ledger: Ledger, tenant: str, legs: set[LegKey]) -> set[LegKey]:
-    """Those that the data in use tell longer; none, and a word in the log, while no engine answers."""
+async def _versions(ledger: Ledger, tenant: str) -> dict[TravelMode, str]:
+    """The versions of the data in use, of the modes whose engines answer."""
+    found = {}
+    for mode, travel in ledger.travel:
+        try:
+            found[mode] = await travel.version(tenant)
+        except Unavailable as unanswered:
+            _log.warning("drives not measured again", travel_mode=mode.value, error=str(unanswered))
+    return found
+
+
+async def _by_engine(ledger: Ledger, tenant: str, trips: set[Trip]) -> dict[Trip, int | None]:
+    """Seconds of these drives, None where there is no way."""
+    found: dict[Trip, int | None] = {}
+    for mode in sorted({mode for mode, _ in trips}):
+        pairs = {pair for of_mode, pair in trips if of_mode is mode}
+        book = await ledger.travel.of(mode).legs(tenant, pairs)
+        found |= {(mode, pair): leg.seconds if (leg := book.leg(pair)) else None for pair in pairs}
+    return found
+
+
+async def _invented(ledger: Ledger, of: tuple[str, TravelMode], legs: set[LegKey]) -> set[LegKey]:
+    """Those that the data in use of a mode tell longer; none, and a word in the log, while no engine
+    answers."""
     if not legs:
         return set()
+    tenant, mode = of
     try:
-        book = await ledger.travel.legs(tenant, {leg[:2] for leg in legs})
+        book = await ledger.travel.of(mode).legs(tenant, {leg[:2] for leg in legs})
     except Unavailable as unanswered:
         _log.warning("drives not measured again", tenant=tenant, error=str(unanswered))
         return set()

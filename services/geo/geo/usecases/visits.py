@@ -58,7 +58,7 @@ async def put_in(desk: Desk, stop: Stop, shift: ConcreteShift, agent_id: str) ->
     """The splice that puts a visit into a shift. Raises what refuses it, and MissingLegs."""
     span = span_of(shift)
     segment = await desk.segment(agent_id, span.lo, span.hi)
-    return feasible(agent_id, weave_in(desk, segment, stop, shift))
+    return feasible(agent_id, weave_in(desk, (agent_id, segment), stop, shift))
 
 
 async def put_in_as_certified(
@@ -85,14 +85,16 @@ async def put_in_as_certified(
 
 
 def weave_in(
-    desk: Desk, segment: Segment, stop: Stop, shift: ConcreteShift, leaving: Collection[str] = ()
+    desk: Desk, where: tuple[str, Segment], stop: Stop, shift: ConcreteShift, leaving: Collection[str] = ()
 ) -> Splice:
-    """A visit put into a segment that was read; expired holds leave, and these stops. Raises MissingLegs."""
+    """A visit put into an agent's segment that was read; expired holds leave, and these stops. Raises
+    MissingLegs."""
+    agent_id, segment = where
     gone = {expired.stop_id for expired in segment.expired(desk.now)} | set(leaving)
     present = [linked.stop for linked in segment.stops if linked.stop.stop_id not in gone]
     if segment.before is not None:
         present.append(segment.before.stop)
-    return splice(segment, desk.book, remove=gone, insert=[stop, *frame_to_add(shift, present)])
+    return splice(segment, desk.book(agent_id), remove=gone, insert=[stop, *frame_to_add(shift, present)])
 
 
 def feasible(agent_id: str, found: Splice) -> Splice:

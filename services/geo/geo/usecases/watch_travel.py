@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from geo.domain.modes import TravelMode
 from geo.storage import matrices, watch
 from geo.usecases.check_promises import TravelData, check_promises
 from kit import telemetry
@@ -11,18 +12,24 @@ _log: Final = telemetry.logger("geo.watch_travel")
 
 
 async def watch_travel(data: TravelData) -> int:
-    """How many tenants were checked anew. While the roads cannot be asked nothing is, and it is logged."""
+    """How many tenants were checked anew, each mode counted. While the roads of a mode cannot be asked
+    nothing is, and it is logged."""
+    return sum([await _watch(data, mode) for mode, _ in data.travel])
+
+
+async def _watch(data: TravelData, mode: TravelMode) -> int:
     try:
-        engine = await data.travel.refreshed_version()
+        engine = await data.travel.of(mode).refreshed_version()
         async with data.db.worker() as tx:
             tenants = await watch.tenants(tx)
-        return sum([await _check(data, tenant, engine) for tenant in tenants])
+        return sum([await _check(data, tenant, mode, engine) for tenant in tenants])
     except Unavailable as failure:
-        _log.warning("promises are not checked: no answer about the roads", why=str(failure))
+        message = "promises are not checked: no answer about the roads"
+        _log.warning(message, travel_mode=mode.value, why=str(failure))
         return 0
 
 
-async def _check(data: TravelData, tenant: str, engine: str) -> bool:
+async def _check(data: TravelData, tenant: str, mode: TravelMode, engine: str) -> bool:
     async with data.db.uow(tenant) as tx:
-        version = await matrices.version_of_drives(tx, engine)
-    return await check_promises(data, tenant, version)
+        version = await matrices.version_of_drives(tx, engine, mode)
+    return await check_promises(data, tenant, mode, version)

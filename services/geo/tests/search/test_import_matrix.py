@@ -43,6 +43,7 @@ from services.geo.tests.support.world import (
     WEST,
     World,
     at,
+    everyones,
     open_world,
     week,
     window,
@@ -89,9 +90,9 @@ async def house(make_database: Databases) -> AsyncIterator[House]:
     world = await open_world(make_database(["geo"]))
     agendas, matrices = Agendas(world.db), Matrices(world.db)
     travel = TenantTravel(Estimate(), matrices)
-    ledger = Ledger(world.db, travel, agendas.mark_dirty)
-    data = TravelData(world.db, travel)
-    yield House(world, ledger, travel, matrices, SlotSearch(agendas, travel), data)
+    ledger = Ledger(world.db, everyones(travel), agendas.mark_dirty)
+    data = TravelData(world.db, everyones(travel))
+    yield House(world, ledger, travel, matrices, SlotSearch(agendas, everyones(travel)), data)
     await world.db.stop()
 
 
@@ -133,7 +134,7 @@ async def test_what_an_outdated_matrix_refuses_is_judged_again_by_the_one_in_for
     """Another process has not heard yet that the drive became shorter, or longer."""
     agent = await house.world.agent(week(lunch=False))
     late = TenantTravel(Estimate(), Matrices(house.world.db))
-    elsewhere = Ledger(house.world.db, late)
+    elsewhere = Ledger(house.world.db, everyones(late))
     await house.book(agent, 9, 10, NORTH)
     assert await late.version_at_hand(TENANT) == "estimate-1"
     await house.load({(NORTH, SOUTH): (60, 1), (SOUTH, HOME): (60, 1)})
@@ -239,7 +240,7 @@ async def test_an_import_cut_short_is_finished_by_whoever_looks(house: House) ->
         async def present_legs(self, tenant: str, pairs: object) -> None:  # type: ignore[override]
             raise Unavailable(Reason.TRAVEL_UNAVAILABLE, "no engine answers")
 
-    cut = TravelData(house.world.db, NoEngine(Estimate(), house.matrices))
+    cut = TravelData(house.world.db, everyones(NoEngine(Estimate(), house.matrices)))
     with pytest.raises(Unavailable):
         await import_travel(cut, TENANT, TravelImport({(NORTH, SOUTH): (4000, 1)}), Claim(new_id("req"), b""))
     assert len(await house.listed()) == 1

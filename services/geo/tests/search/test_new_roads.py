@@ -10,6 +10,7 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from geo.domain.drives import UNREACHABLE
+from geo.domain.modes import TravelMode
 from geo.domain.places import Ints, Places
 from geo.domain.plan import Plan
 from geo.domain.stop import TravelSource
@@ -29,7 +30,18 @@ from giro.geo.v1 import geo_events_pb2
 from kit.errors import Reason, Unavailable
 from kit.testing.databases import Databases
 from kit.values.ids import new_id
-from services.geo.tests.support.world import NORTH, SOUTH, TENANT, WEST, World, at, open_world, week, window
+from services.geo.tests.support.world import (
+    NORTH,
+    SOUTH,
+    TENANT,
+    WEST,
+    World,
+    at,
+    everyones,
+    open_world,
+    week,
+    window,
+)
 
 pytestmark = pytest.mark.asyncio
 
@@ -42,6 +54,7 @@ class Roads(Estimate):
     drive = None  # type: ignore[assignment]
 
     def __init__(self) -> None:
+        super().__init__()
         self.version, self.seconds, self.dead = "osrm-old-car", 1200, False
 
     async def refreshed(self) -> str:
@@ -86,7 +99,7 @@ async def house(make_database: Databases) -> AsyncIterator[House]:
         return await estimates_allowed(world.db, tenant)
 
     travel = TenantTravel(roads, Matrices(world.db), may_estimate)
-    yield House(world, roads, Ledger(world.db, travel), TravelData(world.db, travel))
+    yield House(world, roads, Ledger(world.db, everyones(travel)), TravelData(world.db, everyones(travel)))
     await world.db.stop()
 
 
@@ -149,9 +162,9 @@ async def test_slot_search_refuses_without_roads_or_offers_flagged_slots_by_the_
     agent = await house.world.agent(week(lunch=False))
     await house.book(agent, 9, 10, NORTH)
     agendas = Agendas(house.world.db)
-    travel = house.ledger.travel
+    travel = house.ledger.travel.of(TravelMode.CAR)
     assert isinstance(travel, TenantTravel)
-    search = SlotSearch(agendas, travel)
+    search = SlotSearch(agendas, everyones(travel))
     asked = SearchSlots(SOUTH, 1800, (window(0, 24),), at(0) - timedelta(days=60), (agent,))
     assert (await search.search(TENANT, asked)).travel_version == "osrm-old-car"
     house.roads.dead = True

@@ -8,6 +8,7 @@ from itertools import count
 import pytest
 
 from geo.domain.agenda import Agenda
+from geo.domain.modes import TravelMode
 from geo.usecases import prepared_gaps
 from geo.usecases.prepared_gaps import PreparedGaps
 from geo.usecases.search_slots import SearchSlots, SlotSearch
@@ -15,6 +16,7 @@ from kit.errors import InvalidInput, NotFound
 from kit.values.window import Window
 from services.geo.tests.support.search_days import TABLE, VISIT, at, diary
 from services.geo.tests.support.search_world import DiaryShelf, TableTravel
+from services.geo.tests.support.world import everyones
 
 pytestmark = pytest.mark.asyncio
 
@@ -30,39 +32,39 @@ def seconds(days: float) -> int:
 
 
 async def test_gaps_are_made_once_and_again_for_a_new_version() -> None:
-    prepared = PreparedGaps(TableTravel(TABLE))
+    prepared = PreparedGaps(everyones(TableTravel(TABLE)))
     three = agendas(3)
-    first = await prepared.of("ten", three, seconds(-1), seconds(14))
-    assert await prepared.of("ten", three, seconds(-1), seconds(13)) is first
+    first = await prepared.of("ten", (TravelMode.CAR, three), seconds(-1), seconds(14))
+    assert await prepared.of("ten", (TravelMode.CAR, three), seconds(-1), seconds(13)) is first
     changed = [three[0], agendas(2)[1], three[2]]
-    second = await prepared.of("ten", changed, seconds(-1), seconds(14))
+    second = await prepared.of("ten", (TravelMode.CAR, changed), seconds(-1), seconds(14))
     assert second is not first
     assert second.agents[0] is first.agents[0]
     assert second.agents[1] is not first.agents[1]
-    assert await prepared.of("ten_2", changed, seconds(-1), seconds(14)) is not second
+    assert await prepared.of("ten_2", (TravelMode.CAR, changed), seconds(-1), seconds(14)) is not second
 
 
 async def test_other_travel_data_make_other_gaps() -> None:
     travel = TableTravel(TABLE)
-    prepared = PreparedGaps(travel)
+    prepared = PreparedGaps(everyones(travel))
     one = agendas(1)
-    first = await prepared.of("ten", one, seconds(-1), seconds(14))
+    first = await prepared.of("ten", (TravelMode.CAR, one), seconds(-1), seconds(14))
     travel.version = "table-2"
-    second = await prepared.of("ten", one, seconds(-1), seconds(14))
+    second = await prepared.of("ten", (TravelMode.CAR, one), seconds(-1), seconds(14))
     assert (first.version, second.version) == ("table-1", "table-2")
 
 
 async def test_a_far_horizon_does_not_burden_near_questions() -> None:
-    prepared = PreparedGaps(TableTravel(TABLE))
-    far = await prepared.of("ten", agendas(1), seconds(-1), seconds(390))
-    near = await prepared.of("ten", agendas(1), seconds(-1), seconds(14))
+    prepared = PreparedGaps(everyones(TableTravel(TABLE)))
+    far = await prepared.of("ten", (TravelMode.CAR, agendas(1)), seconds(-1), seconds(390))
+    near = await prepared.of("ten", (TravelMode.CAR, agendas(1)), seconds(-1), seconds(14))
     assert len(near.gaps) < len(far.gaps) / 5
 
 
 async def test_what_is_kept_is_bounded() -> None:
-    prepared = PreparedGaps(TableTravel(TABLE), most_rows=400)
+    prepared = PreparedGaps(everyones(TableTravel(TABLE)), most_rows=400)
     for number in range(30):
-        await prepared.of(f"ten_{number}", agendas(4), seconds(-1), seconds(28))
+        await prepared.of(f"ten_{number}", (TravelMode.CAR, agendas(4)), seconds(-1), seconds(28))
         assert sum(shelf.rows for shelf in prepared._shelves.values()) <= 400 or len(prepared._shelves) == 1
 
 
@@ -71,7 +73,9 @@ async def test_many_agents_are_made_in_turns(monkeypatch: pytest.MonkeyPatch) ->
     soon as ten milliseconds are over, here after every other agent."""
     ticks = count()
     monkeypatch.setattr(prepared_gaps, "monotonic", lambda: next(ticks) * 0.006)
-    making = PreparedGaps(TableTravel(TABLE)).of("ten", agendas(100), seconds(-1), seconds(14))
+    making = PreparedGaps(everyones(TableTravel(TABLE))).of(
+        "ten", (TravelMode.CAR, agendas(100)), seconds(-1), seconds(14)
+    )
     pauses = 0
     while True:
         try:
@@ -84,7 +88,7 @@ async def test_many_agents_are_made_in_turns(monkeypatch: pytest.MonkeyPatch) ->
 
 async def test_a_question_that_would_fill_the_memory_is_refused_before_it_is_looked_at() -> None:
     """Ten thousand agents over a year; over a month, or a few of them over the year, is a question."""
-    search = SlotSearch(DiaryShelf({}, at(-48)), TableTravel(TABLE))  # type: ignore[arg-type]
+    search = SlotSearch(DiaryShelf({}, at(-48)), everyones(TableTravel(TABLE)))  # type: ignore[arg-type]
     everybody = tuple(f"agt_{number:05d}" for number in range(10_000))
     whole_year = Window(at(0), at(0) + timedelta(days=365))
     with pytest.raises(InvalidInput) as refused:
@@ -97,7 +101,7 @@ async def test_a_question_that_would_fill_the_memory_is_refused_before_it_is_loo
 
 
 async def test_nobody_asked_is_an_answer() -> None:
-    search = SlotSearch(DiaryShelf({}, at(-48)), TableTravel(TABLE))  # type: ignore[arg-type]
+    search = SlotSearch(DiaryShelf({}, at(-48)), everyones(TableTravel(TABLE)))  # type: ignore[arg-type]
     for explain in (False, True):
         asked = SearchSlots(VISIT, 600, (Window(at(0), at(24)),), at(0), (), explain=explain)
         found = await search.search("ten", asked)

@@ -13,13 +13,14 @@ from kit.errors import InvalidInput, Reason
 from kit.values.window import Window
 from services.geo.tests.support.search_days import BASE, ISLAND, SHOP, TABLE, VISIT, absent, at, booked, diary
 from services.geo.tests.support.search_world import Diary, DiaryShelf, TableTravel
+from services.geo.tests.support.world import everyones
 
 pytestmark = pytest.mark.asyncio
 
 
 async def search(*diaries: Diary, travel: TableTravel | None = None, **changes: Any) -> Found:
     shelf = DiaryShelf({one.agent_id: one for one in diaries}, at(-48))
-    engine = SlotSearch(shelf, travel or TableTravel(TABLE))  # type: ignore[arg-type]
+    engine = SlotSearch(shelf, everyones(travel or TableTravel(TABLE)))  # type: ignore[arg-type]
     asked: dict[str, Any] = {
         "place": VISIT,
         "duration": 1800,

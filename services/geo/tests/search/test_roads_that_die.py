@@ -9,18 +9,19 @@ import pytest
 
 from geo.domain.agenda import Agenda
 from geo.domain.calendar import Calendar, WeeklyShift
+from geo.domain.chain import Splice
 from geo.domain.errors import StartAgain
 from geo.domain.legs import LegBook, Pair
-from geo.domain.matrix import Matrix
+from geo.domain.modes import TravelMode
 from geo.storage import matrices
-from geo.storage.matrices import Matrices
+from geo.storage.matrices import Matrices, OfTenant
 from geo.storage.rewrite import CHANNEL, Changes
-from geo.usecases.ledger import Desk, Draft, Ledger, write
+from geo.usecases.ledger import Desk, Draft, Ledger, book_of, write
 from geo.usecases.prepared_gaps import PreparedGaps
 from kit.db.uow import Tx
 from services.geo.tests.support.search_days import BASE, SHOP, TABLE, VISIT, at, booked, diary
 from services.geo.tests.support.search_world import TableTravel
-from services.geo.tests.support.world import HOME, NORTH, SOUTH, TENANT, Roads, World
+from services.geo.tests.support.world import HOME, NORTH, SOUTH, TENANT, Roads, World, everyones
 
 pytestmark = pytest.mark.asyncio
 
@@ -37,23 +38,28 @@ class DyingRoads(Roads):
 
 async def test_a_decision_gets_all_its_legs_of_one_version(world: World) -> None:
     async def decide(desk: Desk) -> Draft[set[str]]:
-        legs = [desk.book.leg(pair) for pair in (KNOWN, UNKNOWN)]
+        legs = [book_of(desk.books, TravelMode.CAR).leg(pair) for pair in (KNOWN, UNKNOWN)]
         return Draft({leg.version for leg in legs if leg is not None})
 
-    assert await write(Ledger(world.db, DyingRoads()), TENANT, "test", (), decide) == {"estimate-1"}
+    assert await write(Ledger(world.db, everyones(DyingRoads())), TENANT, "test", (), decide) == {
+        "estimate-1"
+    }
 
 
 async def test_a_leg_that_is_only_welcome_costs_none_that_is_needed(world: World) -> None:
     looks = iter(range(100))
 
     async def decide(desk: Desk) -> Draft[str]:
-        leg = desk.book.leg(KNOWN)
+        leg = book_of(desk.books, TravelMode.CAR).leg(KNOWN)
         if next(looks) == 0:
             raise StartAgain  # the second look has all that it needs, and asks for what is welcome
-        return Draft("" if leg is None else leg.version, Changes(), wanted=frozenset({UNKNOWN}))
+        welcome = Changes(splices={agent: Splice(wanted=frozenset({UNKNOWN}))})
+        return Draft("" if leg is None else leg.version, welcome)
 
     agent = await world.agent()
-    assert await write(Ledger(world.db, DyingRoads()), TENANT, "test", [agent], decide) == "roads-1"
+    assert (
+        await write(Ledger(world.db, everyones(DyingRoads())), TENANT, "test", [agent], decide) == "roads-1"
+    )
 
 
 @dataclass
@@ -86,17 +92,17 @@ def span() -> tuple[int, int]:
 
 async def test_gaps_are_never_made_of_two_versions_and_never_kept_for_another() -> None:
     travel = DyingTables(TABLE, known={(SHOP, BASE), (BASE, SHOP)})
-    prepared = PreparedGaps(travel)
+    prepared = PreparedGaps(everyones(travel))
     easy, hard = agenda("agt_a", SHOP, SHOP), agenda("agt_b", SHOP, VISIT)
-    await prepared.of("ten", [easy], *span())
+    await prepared.of("ten", (TravelMode.CAR, [easy]), *span())
     assert travel.questions == 1
-    both = await prepared.of("ten", [easy, hard], *span())
+    both = await prepared.of("ten", (TravelMode.CAR, [easy, hard]), *span())
     travel.dead = False
-    after = await prepared.of("ten", [easy, hard], *span())
+    after = await prepared.of("ten", (TravelMode.CAR, [easy, hard]), *span())
     assert after is not both
     assert after.agents[0] is both.agents[0]
     assert after.agents[1] is not both.agents[1]
-    assert after is await prepared.of("ten", [easy, hard], *span())
+    assert after is await prepared.of("ten", (TravelMode.CAR, [easy, hard]), *span())
 
 
 async def test_a_matrix_that_is_forgotten_while_it_is_read_is_not_kept(
@@ -106,7 +112,7 @@ async def test_a_matrix_that_is_forgotten_while_it_is_read_is_not_kept(
     reading, go_on = asyncio.Event(), asyncio.Event()
     load = matrices.load
 
-    async def slow(tx: Tx) -> Matrix:
+    async def slow(tx: Tx) -> OfTenant:
         found = await load(tx)
         reading.set()
         await go_on.wait()
@@ -114,12 +120,14 @@ async def test_a_matrix_that_is_forgotten_while_it_is_read_is_not_kept(
 
     held = Matrices(world.db)
     monkeypatch.setattr(matrices, "load", slow)
-    first = asyncio.create_task(held.at_hand(TENANT))
+    first = asyncio.create_task(held.at_hand(TENANT, TravelMode.CAR))
     await reading.wait()
     monkeypatch.undo()
     async with world.db.uow(TENANT) as tx:
-        number = await matrices.put_in_force(tx, {(HOME, NORTH): (77, 770)}, None, CHANNEL)
+        number = await matrices.put_in_force(
+            tx, OfTenant(0, {TravelMode.CAR: {(HOME, NORTH): (77, 770)}}), CHANNEL
+        )
     held.forget(TENANT)
     go_on.set()
     assert (await first).version < number
-    assert (await held.at_hand(TENANT)).version == number
+    assert (await held.at_hand(TENANT, TravelMode.CAR)).version == number

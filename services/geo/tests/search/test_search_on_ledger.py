@@ -30,7 +30,7 @@ from kit.testing.databases import Databases
 from kit.values.ids import new_id
 from kit.values.latlng import LatLng
 from kit.values.window import Window
-from services.geo.tests.support.world import HOME, NORTH, SOUTH, TENANT, World, at, open_world
+from services.geo.tests.support.world import HOME, NORTH, SOUTH, TENANT, World, at, everyones, open_world
 
 pytestmark = pytest.mark.asyncio
 
@@ -50,8 +50,8 @@ class House:
     def on(cls, world: World) -> "House":
         agendas, matrices = Agendas(world.db), Matrices(world.db)
         travel = TenantTravel(Estimate(), matrices)
-        ledger = Ledger(world.db, travel, agendas.mark_dirty)
-        return cls(world, ledger, agendas, matrices, travel, SlotSearch(agendas, travel))
+        ledger = Ledger(world.db, everyones(travel), agendas.mark_dirty)
+        return cls(world, ledger, agendas, matrices, travel, SlotSearch(agendas, everyones(travel)))
 
     def feed(self) -> AgendaFeed:
         return AgendaFeed(self.world.db, self.world.urls.app("geo"), self.agendas, self.matrices)

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from geo.domain.calendar import Calendar, WeeklyBreak, WeeklyShift, blocked_time, shifts_between
 from geo.domain.matrix import travel_version
+from geo.domain.modes import TravelMode
 from geo.domain.profile import HOURS, Profile, profile
 from geo.domain.starts import Position, StartChoice
 from geo.domain.stop import Stop, StopKind
+from geo.usecases.by_mode import ByMode
 from geo.usecases.search_slots import SearchSlots, SlotSearch
 from kit.errors import Reason
 from kit.values.window import Window
@@ -72,10 +74,12 @@ def weeks(zone: str) -> st.SearchStrategy[Profile | None]:
 @st.composite
 def worlds(draw: st.DrawFn) -> dict[str, Any]:
     zone, first = draw(st.sampled_from(DAYS))
-    travel, earlier = draw(tables()), draw(tables())
+    travel, earlier, cycling = draw(tables()), draw(tables()), draw(tables())
     for table, version in ((earlier, 7), (travel, 8)):
         table.profile = draw(weeks(zone))
         table.version = travel_version("table", version, timed=table.profile is not None)
+    cycling.version = travel_version("table-bicycle", 8)
+    travels = {TravelMode.CAR: travel, TravelMode.BICYCLE: cycling}
     midnight = datetime.combine(first, datetime.min.time(), ZoneInfo(zone)).astimezone(UTC)
     diaries = {}
     for name in ("agt_b", "agt_a"):
@@ -84,7 +88,8 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
         )
         diary.book = earlier.book(PLACES)
         _fill(draw, diary, midnight, draw(st.sampled_from([0, 0, 4])))
-        diary.book = travel.book(PLACES)
+        diary.mode = draw(st.sampled_from(list(travels)))
+        diary.book = travels[diary.mode].book(PLACES)
         _fill(draw, diary, midnight, 9)
         diaries[name] = diary
     as_of = midnight + timedelta(minutes=draw(st.integers(-60, 600)))
@@ -101,7 +106,13 @@ def worlds(draw: st.DrawFn) -> dict[str, Any]:
         starts=draw(_CHOICES),
         near=tuple(midnight + timedelta(minutes=m) for m in draw(_NEAR)),
     )
-    return {"travel": travel, "diaries": diaries, "wish": wish, "since": midnight - timedelta(days=3)}
+    return {
+        "travel": travel,
+        "travels": travels,
+        "diaries": diaries,
+        "wish": wish,
+        "since": midnight - timedelta(days=3),
+    }
 
 
 def _windows(midnight: datetime) -> st.SearchStrategy[Window]:
@@ -159,7 +170,7 @@ def _search(world: dict[str, Any], **changes: Any) -> SearchSlots:
 
 
 def _engine(world: dict[str, Any]) -> SlotSearch:
-    return SlotSearch(DiaryShelf(world["diaries"], world["since"]), world["travel"])  # type: ignore[arg-type]
+    return SlotSearch(DiaryShelf(world["diaries"], world["since"]), ByMode(world["travels"]))  # type: ignore[arg-type]
 
 
 def _run(awaitable: Any) -> Any:
@@ -226,7 +237,8 @@ def test_any_second_limit_and_lower_bound(world: dict[str, Any], limit: int, sha
     lower bound discards was infeasible."""
     world["wish"] = replace(world["wish"], windows=world["wish"].windows[:1], starts=EARLIEST)
     everything = _starts(_run(_engine(world).search("ten", _search(world, granularity=0))))
-    world["travel"].sharpness = sharpness
+    for travel in world["travels"].values():
+        travel.sharpness = sharpness
     few = _run(_engine(world).search("ten", _search(world, granularity=0, limit=limit)))
     assert _starts(few) == everything[:limit]
     assert _starts(_run(_engine(world).search("ten", _search(world, granularity=0)))) == everything

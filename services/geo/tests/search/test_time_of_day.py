@@ -45,6 +45,7 @@ from services.geo.tests.support.world import (
     WEST,
     World,
     at,
+    everyones,
     open_world,
     plan,
     week,
@@ -105,7 +106,9 @@ async def reported(house: House) -> list[str]:
 async def house(make_database: Databases) -> AsyncIterator[House]:
     world, roads = await open_world(make_database(["geo"])), Roads()
     travel = TenantTravel(roads, Matrices(world.db))
-    yield House(world, roads, travel, Ledger(world.db, travel), TravelData(world.db, travel))
+    yield House(
+        world, roads, travel, Ledger(world.db, everyones(travel)), TravelData(world.db, everyones(travel))
+    )
     await world.db.stop()
 
 
@@ -198,7 +201,7 @@ async def test_what_slot_search_offers_commits_and_a_minute_less_does_not(house:
     await house.put(rush(8, 9, 12, 13, 17, speed=40))
     await house.book(agent, 9, 10, NORTH)
     await house.book(agent, 14, 15, SOUTH)
-    search = SlotSearch(Agendas(house.world.db), house.travel)
+    search = SlotSearch(Agendas(house.world.db), everyones(house.travel))
     asked = SearchSlots(EAST, 1800, (window(0, 24),), at(0) - timedelta(days=60), (agent,))
     found = await search.search(TENANT, asked)
     assert len(found.slots) == 2

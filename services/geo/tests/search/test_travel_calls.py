@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from geo.clients.known_places import Known, KnownPlaces
 from geo.domain.geocoding import Precision
+from geo.domain.modes import TravelMode
 from geo.domain.plan import Plan
 from geo.storage.matrices import Matrices
 from geo.travel.engine import Engine
@@ -26,7 +27,7 @@ from kit.testing.databases import Databases
 from kit.values.ids import new_id
 from services.geo.tests.support import tiny_roads
 from services.geo.tests.support.tiny_roads import ISLAND, crossing
-from services.geo.tests.support.world import TENANT, World, open_world, week, window
+from services.geo.tests.support.world import TENANT, World, everyones, open_world, week, window
 
 pytestmark = pytest.mark.asyncio
 
@@ -42,11 +43,11 @@ async def world(make_database: Databases) -> AsyncIterator[World]:
 
 
 def data(world: World, engine: Engine) -> TravelData:
-    return TravelData(world.db, TenantTravel(engine, Matrices(world.db)))
+    return TravelData(world.db, everyones(TenantTravel(engine, Matrices(world.db))))
 
 
 def ledger_of(world: World) -> Ledger:
-    return Ledger(world.db, TenantTravel(Estimate(), Matrices(world.db)))
+    return Ledger(world.db, everyones(TenantTravel(Estimate(), Matrices(world.db))))
 
 
 async def visit(world: World, agent: str, places: list[int]) -> None:
@@ -65,7 +66,7 @@ async def test_the_estimate_is_held_against_the_roads_on_the_tenants_own_places(
     agent = await world.agent(week(lunch=False, base=None))
     await visit(world, agent, [crossing(0, 0).key, crossing(0, 4).key, crossing(4, 4).key])
     await visit(world, await world.agent(week(lunch=False, base=None)), [ISLAND[0].key])
-    found = await compare_travel(data(world, roads), TENANT, 40)
+    found = await compare_travel(data(world, roads), TENANT, TravelMode.CAR, 40)
     assert (found.places, found.drives, found.unreachable) == (4, 6, 6)
     assert found.version == roads.version
     assert found.bound is not None
@@ -76,18 +77,18 @@ async def test_the_estimate_is_held_against_the_roads_on_the_tenants_own_places(
     ratios = [drive.bound / drive.road for drive in found.worst]
     assert ratios == sorted(ratios)
     assert ratios[-1] == pytest.approx(found.bound.most)
-    few = await compare_travel(data(world, roads), TENANT, 2)
+    few = await compare_travel(data(world, roads), TENANT, TravelMode.CAR, 2)
     assert few.places == 2
-    assert few == await compare_travel(data(world, roads), TENANT, 2)
+    assert few == await compare_travel(data(world, roads), TENANT, TravelMode.CAR, 2)
 
 
 async def test_without_roads_there_is_nothing_to_compare_and_without_places_no_figure(world: World) -> None:
     agent = await world.agent(week(lunch=False, base=None))
-    empty = await compare_travel(data(world, Estimate()), TENANT, 40)
+    empty = await compare_travel(data(world, Estimate()), TENANT, TravelMode.CAR, 40)
     assert (empty.places, empty.drives, empty.bound, empty.worst) == (0, 0, None, ())
     await visit(world, agent, [crossing(0, 0).key, crossing(0, 4).key])
     with pytest.raises(RuleViolated) as refused:
-        await compare_travel(data(world, Estimate()), TENANT, 40)
+        await compare_travel(data(world, Estimate()), TENANT, TravelMode.CAR, 40)
     assert refused.value.reason is Reason.TRAVEL_UNAVAILABLE
 
 

@@ -3,6 +3,7 @@ seed."""
 
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from itertools import pairwise, permutations, product
 from multiprocessing import get_context
 from random import Random
@@ -56,9 +57,14 @@ def problems(draw: st.DrawFn, most_visits: int = 4, most_duties: int = 2) -> Pro
     drive = st.one_of(st.integers(0, 9), st.just(NO_WAY))
     rows = draw(st.lists(st.lists(drive, min_size=places, max_size=places), min_size=places, max_size=places))
     drives = tuple(tuple(0 if a == b else rows[a][b] for b in range(places)) for a in range(places))
+    slower = tuple(
+        tuple(s if s == NO_WAY or a == b else min(9, s + 2) for b, s in enumerate(row))
+        for a, row in enumerate(drives)
+    )
     duties = tuple(draw(_duties()) for _ in range(draw(st.integers(1, most_duties))))
+    duties = tuple(replace(duty, table=draw(st.sampled_from((0, 1)))) for duty in duties)
     made = tuple(draw(_visits(f"v{number}", number + 1, len(duties))) for number in range(visits))
-    return Problem(made, duties, drives)
+    return Problem(made, duties, (drives, slower))
 
 
 @st.composite
@@ -100,7 +106,7 @@ def slow_times(problem: Problem, duty: Duty, stops: tuple[tuple[int, int], ...])
     free, place, travel, starts = duty.ready, duty.origin, 0, []
     for visit_at, option_at in stops:
         visit = problem.visits[visit_at]
-        drive = problem.drive(place, visit.place)
+        drive = problem.drive(place, visit.place, duty.table)
         if drive == NO_WAY:
             return None
         start = next((s for s in range(3 * HORIZON) if _fits(duty, visit, option_at, (free, drive), s)), None)
@@ -130,7 +136,7 @@ def _gets_home(problem: Problem, duty: Duty, last: tuple[int, int, int]) -> bool
     free, place, travel = last
     if duty.target == ANYWHERE:
         return True
-    drive = problem.drive(place, duty.target)
+    drive = problem.drive(place, duty.target, duty.table)
     leaves = max([free, *(stop for begin, stop in duty.blocks if begin < duty.deadline)])
     in_time = drive != NO_WAY and leaves + drive <= duty.deadline
     return in_time and (duty.travel_limit is None or travel + drive <= duty.travel_limit)
@@ -166,7 +172,7 @@ def _travel(problem: Problem, duty: Duty, stops: tuple[tuple[int, int], ...]) ->
     if not stops:
         return 0
     places = [duty.origin, *(problem.visits[visit].place for visit, _ in stops), duty.target]
-    return sum(problem.drive(a, b) for a, b in pairwise(places))
+    return sum(problem.drive(a, b, duty.table) for a, b in pairwise(places))
 
 
 @settings(max_examples=150, deadline=None)
@@ -242,7 +248,7 @@ def _world(duty: Duty, drive: int = 10, *visits: Visit) -> Problem:
     made = visits or (Visit("v", 1, 20, 0, (Option(((0, 100),), (0,)),), 1000),)
     places = len(made) + 1
     drives = tuple(tuple(0 if a == b else drive for b in range(places)) for a in range(places))
-    return Problem(made, (duty,), drives)
+    return Problem(made, (duty,), (drives,))
 
 
 @pytest.mark.parametrize(
@@ -280,7 +286,7 @@ def test_a_ranked_order_is_kept() -> None:
     anywhere = (Option(((0, 100),), (0,)),)
     made = tuple(Visit(f"v{n}", n + 1, 5, 0, anywhere, 10_000, rank=n) for n in range(4))
     drives = tuple(tuple(abs(a * 7 % 5 - b * 7 % 5) for b in range(5)) for a in range(5))
-    problem = Problem(made, (_one_duty(),), drives)
+    problem = Problem(made, (_one_duty(),), (drives,))
     plan, _ = solved(problem)
     assert [visit for visit, _ in plan.rounds[0]] == [0, 1, 2, 3]
 
@@ -312,7 +318,7 @@ def _or_tools_goes_on(visits: int) -> None:
         start = random.randint(8, 14) * hour
         option = Option(((start, start + 3 * hour),), tuple(range(6)))
         made.append(Visit(f"v{number}", number + 1, 1800, 0, (option,), 20_000))
-    problem = Problem(tuple(made), duties, drives)
+    problem = Problem(tuple(made), duties, (drives,))
     start = Plan(tuple(() for _ in duties))
     first = search.improved(
         problem, start, search.free_visits(problem), Run(0.3, 1, _nobody), lambda *_: None

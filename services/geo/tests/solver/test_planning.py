@@ -38,6 +38,7 @@ from services.geo.tests.support.world import (
     Roads,
     World,
     at,
+    everyones,
     open_world,
     plan,
     set_clock,
@@ -409,7 +410,7 @@ class RoadsThatDied(Roads):
 
 
 async def test_the_version_told_is_that_of_the_legs_that_were_used(world: World, pool: WorkerPool) -> None:
-    died = Planner(Ledger(world.db, RoadsThatDied(data="estimate-1")), pool)
+    died = Planner(Ledger(world.db, everyones(RoadsThatDied(data="estimate-1"))), pool)
     for base, version in ((HOME, "estimate-1"), (None, "osrm-1-car")):  # without a base there is no drive
         agent = await world.agent(week(base=base))
         asked = PlanTour((OpenVisit("v", NORTH, 3600),), (agent,), DAY, budget=QUICK)

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from geo.domain.legs import LegBook
+from geo.domain.modes import TravelMode
 from geo.domain.plan import Plan as StopPlan
 from geo.domain.stop import Stop, StopKind
 from geo.domain.tours import Plan
@@ -149,7 +150,9 @@ async def to_another_place(world: World, planner: Planner) -> tuple[Posed, Plan]
     elsewhere = Stop("stp_1", StopKind.APPOINTMENT, at(15), at(16), EAST)
     moved = replace(last, place=WEST, booked=(0, elsewhere))
     empty = LegBook(world.roads.told, {})
-    return replace(asked, draft=replace(draft, wanted=(first, moved)), book=empty), asked.start
+    return replace(
+        asked, draft=replace(draft, wanted=(first, moved)), books={TravelMode.CAR: empty}
+    ), asked.start
 
 
 async def test_a_plan_is_judged_by_the_version_it_rests_on(world: World, planner: Planner) -> None:
@@ -161,7 +164,7 @@ async def test_a_plan_is_judged_by_the_version_it_rests_on(world: World, planner
     asked = replace(asked, draft=replace(asked.draft, scene=scene))
     assert await against(planner, TENANT, asked, plan_) is None
     with pytest.raises(Unavailable) as changed:
-        await against(planner, TENANT, replace(asked, book=LegBook("older", {})), plan_)
+        await against(planner, TENANT, replace(asked, books={TravelMode.CAR: LegBook("older", {})}), plan_)
     assert changed.value.reason is Reason.TRAVEL_UNAVAILABLE
 
 

@@ -16,6 +16,7 @@ from geo.domain.calendar import Calendar, ConcreteShift, frame_to_add, shift_of,
 from geo.domain.chain import Segment, Splice, splice
 from geo.domain.drives import UNREACHABLE, Drives, source_code, standing
 from geo.domain.legs import LegBook, Pair
+from geo.domain.modes import TravelMode
 from geo.domain.places import Ints, Places
 from geo.domain.profile import Profile
 from geo.domain.starts import StartChoice
@@ -96,10 +97,11 @@ class Diary:
     skills: frozenset[str] = frozenset()
     chain: tuple[LinkedStop, ...] = ()
     rules: Rules = field(default_factory=Rules)
+    mode: TravelMode = TravelMode.CAR
 
     def agenda(self, since: datetime, version: int = 0) -> Agenda:
         own = self.agent_id, version, self.skills, self.buffer, self.calendar, self.chain, since
-        return Agenda(*own, tuple(fence.ground for fence in self.rules.fences), self.rules.quota)
+        return Agenda(*own, tuple(fence.ground for fence in self.rules.fences), self.rules.quota, self.mode)
 
     def book_visit(self, visit: Stop, now: datetime) -> bool:
         found = self.tried(visit, now)

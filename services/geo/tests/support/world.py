@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 from zlib import crc32
 
 import psycopg
@@ -10,10 +11,12 @@ import psycopg
 from geo.domain.agent import Agent
 from geo.domain.calendar import Calendar, WeeklyBreak, WeeklyShift, calendar
 from geo.domain.legs import LegBook, Pair, free_leg
+from geo.domain.modes import TravelMode
 from geo.domain.plan import Plan
 from geo.domain.stop import Leg, TravelSource
 from geo.domain.verification import Report
 from geo.storage.constraints import CONSTRAINTS
+from geo.usecases.by_mode import ByMode
 from geo.usecases.create_agent import create_agent
 from geo.usecases.ledger import Ledger
 from geo.usecases.verify_invariants import verify_invariants
@@ -24,6 +27,8 @@ from kit.testing.databases import DatabaseUrls
 from kit.values.ids import new_id
 from kit.values.latlng import LatLng
 from kit.values.window import Window
+
+T = TypeVar("T")
 
 TENANT = "ten_1"
 MONDAY = datetime(2027, 3, 1, tzinfo=UTC)
@@ -49,6 +54,7 @@ class Roads:
     instant: bool = False
     """Whether every pair is known beforehand, as with an engine that needs no I/O."""
     asked: list[Pair] = field(default_factory=list)
+    mode: TravelMode = TravelMode.CAR
 
     @property
     def told(self) -> str:
@@ -62,19 +68,24 @@ class Roads:
         return self.told
 
     async def at_once(self, tenant: str, *, fresh: bool) -> LegBook | None:
-        return LegBook(self.told, every=self._leg) if self.instant else None
+        return LegBook(self.told, every=self._leg, mode=self.mode) if self.instant else None
 
     async def legs(self, tenant: str, pairs: Collection[Pair]) -> LegBook:
         if self.closed:
             raise Unavailable(Reason.TRAVEL_UNAVAILABLE, "no engine answers")
         self.asked += pairs
-        return LegBook(self.told, {pair: self._leg(pair) for pair in pairs})
+        return LegBook(self.told, {pair: self._leg(pair) for pair in pairs}, mode=self.mode)
 
     def _leg(self, pair: Pair) -> Leg | None:
         if ISLAND in pair:
             return None
         seconds = self.seconds.get(pair, self.usual)
         return free_leg(*pair) or Leg(*pair, seconds, seconds * 15, TravelSource.ROAD, self.told)
+
+
+def everyones(travel: T) -> ByMode[T]:
+    """The same travel times for every mode."""
+    return ByMode(dict.fromkeys(TravelMode, travel))
 
 
 def at(hour: float, day: int = 0) -> datetime:
@@ -108,7 +119,7 @@ class World:
     @property
     def ledger(self) -> Ledger:
         """A ledger that shares nothing with the others but the database, as if in a process of its own."""
-        return Ledger(self.db, self.roads)
+        return Ledger(self.db, everyones(self.roads))
 
     async def agent(
         self, weekly: Calendar | None = None, buffer: int = 0, skills: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ import pytest_asyncio
 from geo.domain.drives import UNREACHABLE
 from geo.domain.legs import NO_TRAVEL
 from geo.domain.matrix import Matrix, matrix_of, travel_version
+from geo.domain.modes import TravelMode
 from geo.domain.places import Places, great_circle_m
 from geo.domain.stop import NOWHERE, TravelSource
 from geo.travel.engine import Engine
@@ -45,10 +46,10 @@ class FixedMatrices:
 
     matrix: Matrix
 
-    async def at_hand(self, tenant: str) -> Matrix:
+    async def at_hand(self, tenant: str, mode: TravelMode) -> Matrix:
         return self.matrix
 
-    async def up_to_date(self, tenant: str) -> Matrix:
+    async def up_to_date(self, tenant: str, mode: TravelMode) -> Matrix:
         return self.matrix
 
 

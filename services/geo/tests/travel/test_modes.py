@@ -4,17 +4,19 @@ from pathlib import Path
 
 import pytest
 
+from geo.domain.modes import TravelMode
 from geo.domain.places import Places
+from geo.domain.stop import TravelSource
 from geo.travel.build import NAME, build
-from geo.travel.factory import make_engine
+from geo.travel.calibration import SLOWEST_KMH
+from geo.travel.estimate import Estimate
+from geo.travel.factory import make_engine, make_engines
 from geo.travel.failures import road_server
 from geo.travel.graph_files import stamp_file, stamp_of
-from geo.travel.modes import TravelMode
 from geo.travel.osrm_graph import osrm_in_process
 from geo.travel.osrm_server import OsrmServer
 from geo.travel.roads import RoadLimits, Roads
 from geo.travel.tenant import TenantTravel
-from kit.errors import Unavailable
 from kit.settings import SettingsError
 from kit.testing.ports import free_port
 from services.geo.tests.support import tiny_roads
@@ -56,23 +58,59 @@ async def test_a_graph_that_was_stamped_before_there_were_modes_is_for_cars(tmp_
 
 async def test_a_server_is_told_its_mode() -> None:
     for mode in TravelMode:
-        roads = make_engine(f"osrm+http://127.0.0.1:1?mode={mode}")
+        roads = make_engine(f"osrm+http://127.0.0.1:1?mode={mode}", mode)
         assert roads.mode is mode
         await roads.close()
-    walking = make_engine("valhalla+http://127.0.0.1:1?costing=pedestrian")
+    walking = make_engine("valhalla+http://127.0.0.1:1?costing=pedestrian", TravelMode.FOOT)
     assert walking.mode is TravelMode.FOOT
     await walking.close()
     with pytest.raises(SettingsError, match="car, bicycle, foot"):
         make_engine("osrm+http://127.0.0.1:1?mode=horse")
 
 
-async def test_the_estimate_of_cars_never_stands_in_for_another_mode() -> None:
-    """The tenant allows the estimate, and the server of the footpaths is dead: that is a refusal."""
+async def test_only_the_estimate_of_its_own_mode_stands_in_for_roads() -> None:
+    """The tenant allows the estimate, and the server of the footpaths is dead: walkers get the walkers'."""
     server = road_server(f"http://127.0.0.1:{free_port()}")
     walking = Roads(OsrmServer(server, mode=TravelMode.FOOT), RoadLimits())
     travel = TenantTravel(walking, NoMatrix(), estimating)  # type: ignore[arg-type]
-    with pytest.raises(Unavailable):
-        await travel.legs(TENANT, [PAIR])
-    with pytest.raises(Unavailable):
-        await travel.version_at_hand(TENANT)
+    leg = (await travel.legs(TENANT, [PAIR])).leg(PAIR)
+    on_foot, by_car = (Estimate(mode).drive(*PAIR)[0] for mode in (TravelMode.FOOT, TravelMode.CAR))
+    assert leg is not None
+    assert (leg.seconds, leg.source, leg.version) == (on_foot, TravelSource.ESTIMATE, "estimate-1-foot")
+    assert by_car < on_foot
     await walking.close()
+
+
+async def test_each_variable_takes_roads_of_its_own_mode_alone() -> None:
+    server = "osrm+http://127.0.0.1:1?mode=bicycle"
+    with pytest.raises(SettingsError, match=r"GIRO_ROADS: these are roads for bicycle.*GIRO_ROADS_BICYCLE"):
+        make_engines({TravelMode.CAR: server})
+    with pytest.raises(SettingsError, match="GIRO_ROADS_FOOT"):
+        make_engines({TravelMode.FOOT: server})
+
+
+async def test_without_any_roads_every_mode_is_estimated_and_with_cars_roads_only_those_named() -> None:
+    estimated = make_engines({})
+    assert {mode: engine.version for mode, engine in estimated.items()} == {
+        TravelMode.CAR: "estimate-1",
+        TravelMode.BICYCLE: "estimate-1-bicycle",
+        TravelMode.FOOT: "estimate-1-foot",
+    }
+    cars = {TravelMode.CAR: "osrm+http://127.0.0.1:1"}
+    assert set(make_engines(cars)) == {TravelMode.CAR}
+    some = make_engines({**cars, TravelMode.FOOT: "estimate"})
+    assert {mode: engine.source for mode, engine in some.items()} == {
+        TravelMode.CAR: TravelSource.ROAD,
+        TravelMode.FOOT: TravelSource.ESTIMATE,
+    }
+
+
+@pytest.mark.parametrize("mode", TravelMode)
+async def test_the_floor_of_roads_is_below_the_estimate_that_may_stand_in_for_them(mode: TravelMode) -> None:
+    """Slot search discards by the floor of the roads, whichever of the two answers afterwards."""
+    roads = Roads(
+        OsrmServer(road_server("http://127.0.0.1:1"), mode=mode), RoadLimits(1000, SLOWEST_KMH[mode])
+    )
+    ends = Places.single(PAIR[0]), Places.single(PAIR[1])
+    assert roads.floor(*ends)[0] <= Estimate(mode).bound(*ends)[0]
+    await roads.close()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from geo.domain.matrix import Matrix
+from geo.domain.modes import TravelMode
 from geo.domain.places import Places
 from geo.domain.stop import TravelSource
 from geo.travel.factory import make_engine
@@ -295,7 +296,7 @@ async def test_a_remote_engine_is_never_asked_inside_a_transaction() -> None:
 
 
 class NoMatrix:
-    async def at_hand(self, tenant: str) -> Matrix:
+    async def at_hand(self, tenant: str, mode: TravelMode) -> Matrix:
         return Matrix()
 
     up_to_date = at_hand

@@ -144,6 +144,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The agent's day has as many visits as it may have. Metadata: `agent_id`, `day`, `limit`."""
     ERROR_REASON_ZONE_IN_USE: _ErrorReason.ValueType  # 49
     """Agents work in this zone, so it cannot be deleted. Metadata: `agent_ids`, at most twenty, joined by commas."""
+    ERROR_REASON_NO_ROADS_FOR_MODE: _ErrorReason.ValueType  # 50
+    """The deployment has no roads for this way to travel. Metadata: `travel_mode`."""
+    ERROR_REASON_TRAVEL_MODE_IN_USE: _ErrorReason.ValueType  # 51
+    """By this way to travel the agent could not keep what is promised. Metadata: `agent_id`, `travel_mode`, `stop_ids`, the
+    ids of at most twenty owners of the stops on both sides of such drives, joined by commas; `short_seconds`, what the
+    worst of them lacks, 0 where no road leads.
+    """
     ERROR_REASON_SLOT_TOKEN_STALE: _ErrorReason.ValueType  # 80
     """Something that the suggested slot rests on has changed since: ask for slots again. Metadata, for roles that may see
     agents: `cause`, which is PREVIOUS_STOP, NEXT_STOP, TRAVEL or SHIFT, or the reason why it fits no more, then with
@@ -273,6 +280,13 @@ ERROR_REASON_QUOTA: ErrorReason.ValueType  # 48
 """The agent's day has as many visits as it may have. Metadata: `agent_id`, `day`, `limit`."""
 ERROR_REASON_ZONE_IN_USE: ErrorReason.ValueType  # 49
 """Agents work in this zone, so it cannot be deleted. Metadata: `agent_ids`, at most twenty, joined by commas."""
+ERROR_REASON_NO_ROADS_FOR_MODE: ErrorReason.ValueType  # 50
+"""The deployment has no roads for this way to travel. Metadata: `travel_mode`."""
+ERROR_REASON_TRAVEL_MODE_IN_USE: ErrorReason.ValueType  # 51
+"""By this way to travel the agent could not keep what is promised. Metadata: `agent_id`, `travel_mode`, `stop_ids`, the
+ids of at most twenty owners of the stops on both sides of such drives, joined by commas; `short_seconds`, what the
+worst of them lacks, 0 where no road leads.
+"""
 ERROR_REASON_SLOT_TOKEN_STALE: ErrorReason.ValueType  # 80
 """Something that the suggested slot rests on has changed since: ask for slots again. Metadata, for roles that may see
 agents: `cause`, which is PREVIOUS_STOP, NEXT_STOP, TRAVEL or SHIFT, or the reason why it fits no more, then with

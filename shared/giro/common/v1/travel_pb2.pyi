@@ -28,7 +28,7 @@ class _TravelSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TravelSo
     TRAVEL_SOURCE_UNSPECIFIED: _TravelSource.ValueType  # 0
     """Unknown."""
     TRAVEL_SOURCE_ESTIMATE: _TravelSource.ValueType  # 1
-    """A straight-line estimate, flagged as such: 600 s plus 120 s a kilometre, which held for 99.9 % of real pairs."""
+    """A straight-line estimate, flagged as such: for cars 600 s plus 120 s a kilometre, which held for 99.9 % of real pairs."""
     TRAVEL_SOURCE_ROAD: _TravelSource.ValueType  # 2
     """A road engine."""
     TRAVEL_SOURCE_MATRIX: _TravelSource.ValueType  # 3
@@ -42,7 +42,7 @@ class TravelSource(_TravelSource, metaclass=_TravelSourceEnumTypeWrapper):
 TRAVEL_SOURCE_UNSPECIFIED: TravelSource.ValueType  # 0
 """Unknown."""
 TRAVEL_SOURCE_ESTIMATE: TravelSource.ValueType  # 1
-"""A straight-line estimate, flagged as such: 600 s plus 120 s a kilometre, which held for 99.9 % of real pairs."""
+"""A straight-line estimate, flagged as such: for cars 600 s plus 120 s a kilometre, which held for 99.9 % of real pairs."""
 TRAVEL_SOURCE_ROAD: TravelSource.ValueType  # 2
 """A road engine."""
 TRAVEL_SOURCE_MATRIX: TravelSource.ValueType  # 3
@@ -50,6 +50,34 @@ TRAVEL_SOURCE_MATRIX: TravelSource.ValueType  # 3
 TRAVEL_SOURCE_NONE: TravelSource.ValueType  # 4
 """No travel: one of the ends is no place, or both are the same."""
 Global___TravelSource: _TypeAlias = TravelSource  # noqa: Y015
+
+class _TravelMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TravelModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TravelMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRAVEL_MODE_UNSPECIFIED: _TravelMode.ValueType  # 0
+    """Not said: by car, where something is made or asked for."""
+    TRAVEL_MODE_CAR: _TravelMode.ValueType  # 1
+    """By car."""
+    TRAVEL_MODE_BICYCLE: _TravelMode.ValueType  # 2
+    """By bicycle."""
+    TRAVEL_MODE_FOOT: _TravelMode.ValueType  # 3
+    """On foot."""
+
+class TravelMode(_TravelMode, metaclass=_TravelModeEnumTypeWrapper):
+    """How an agent travels."""
+
+TRAVEL_MODE_UNSPECIFIED: TravelMode.ValueType  # 0
+"""Not said: by car, where something is made or asked for."""
+TRAVEL_MODE_CAR: TravelMode.ValueType  # 1
+"""By car."""
+TRAVEL_MODE_BICYCLE: TravelMode.ValueType  # 2
+"""By bicycle."""
+TRAVEL_MODE_FOOT: TravelMode.ValueType  # 3
+"""On foot."""
+Global___TravelMode: _TypeAlias = TravelMode  # noqa: Y015
 
 class _Grade:
     ValueType = _typing.NewType("ValueType", _builtins.int)

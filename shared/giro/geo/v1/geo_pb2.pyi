@@ -253,10 +253,13 @@ class Agent(_message.Message):
     BUFFER_FIELD_NUMBER: _builtins.int
     CALENDAR_FIELD_NUMBER: _builtins.int
     ZONE_IDS_FIELD_NUMBER: _builtins.int
+    TRAVEL_MODE_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     """Id, `agt_…`."""
     display_name: _builtins.str
     """Name to show."""
+    travel_mode: _travel_pb2.TravelMode.ValueType
+    """How the agent travels; all drives are measured by it."""
     @_builtins.property
     def skills(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What the agent can do, lower-case words."""
@@ -282,10 +285,11 @@ class Agent(_message.Message):
         buffer: _duration_pb2.Duration | None = ...,
         calendar: Global___Calendar | None = ...,
         zone_ids: _abc.Iterable[_builtins.str] | None = ...,
+        travel_mode: _travel_pb2.TravelMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["buffer", b"buffer", "calendar", b"calendar"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "buffer", b"buffer", "calendar", b"calendar", "display_name", b"display_name", "skills", b"skills", "zone_ids", b"zone_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "buffer", b"buffer", "calendar", b"calendar", "display_name", b"display_name", "skills", b"skills", "travel_mode", b"travel_mode", "zone_ids", b"zone_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -302,10 +306,13 @@ class CreateAgentRequest(_message.Message):
     BUFFER_FIELD_NUMBER: _builtins.int
     CALENDAR_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TRAVEL_MODE_FIELD_NUMBER: _builtins.int
     display_name: _builtins.str
     """Name to show. Required."""
     request_id: _builtins.str
     """Idempotency key of the caller's making. Required."""
+    travel_mode: _travel_pb2.TravelMode.ValueType
+    """How the agent travels; unspecified: by car. Refused with NO_ROADS_FOR_MODE when the deployment has no roads for it."""
     @_builtins.property
     def skills(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What the agent can do, lower-case words."""
@@ -326,14 +333,41 @@ class CreateAgentRequest(_message.Message):
         buffer: _duration_pb2.Duration | None = ...,
         calendar: Global___Calendar | None = ...,
         request_id: _builtins.str = ...,
+        travel_mode: _travel_pb2.TravelMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["buffer", b"buffer", "calendar", b"calendar"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buffer", b"buffer", "calendar", b"calendar", "display_name", b"display_name", "request_id", b"request_id", "skills", b"skills"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buffer", b"buffer", "calendar", b"calendar", "display_name", b"display_name", "request_id", b"request_id", "skills", b"skills", "travel_mode", b"travel_mode"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateAgentRequest: _TypeAlias = CreateAgentRequest  # noqa: Y015
+
+@_typing.final
+class SetAgentTravelModeRequest(_message.Message):
+    """Changes how an agent travels."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    TRAVEL_MODE_FIELD_NUMBER: _builtins.int
+    agent_id: _builtins.str
+    """Id, `agt_…`. Required."""
+    travel_mode: _travel_pb2.TravelMode.ValueType
+    """The new mode. Required."""
+    def __init__(
+        self,
+        *,
+        agent_id: _builtins.str = ...,
+        travel_mode: _travel_pb2.TravelMode.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "travel_mode", b"travel_mode"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetAgentTravelModeRequest: _TypeAlias = SetAgentTravelModeRequest  # noqa: Y015
 
 @_typing.final
 class SetAgentCalendarRequest(_message.Message):
@@ -816,22 +850,27 @@ Global___MatrixEntry: _TypeAlias = MatrixEntry  # noqa: Y015
 
 @_typing.final
 class ImportMatrixRequest(_message.Message):
-    """Replaces the tenant's matrix. Pairs that it does not name keep the engine's answer."""
+    """Replaces the tenant's matrix of one travel mode. Pairs that it does not name keep the engine's answer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ENTRIES_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
+    TRAVEL_MODE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key of the caller's making. Required."""
+    travel_mode: _travel_pb2.TravelMode.ValueType
+    """Whose drives these are; unspecified for cars. The matrices of other modes stay as they are."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___MatrixEntry]:
         """The entries; each direction is its own. An empty list removes the matrix."""
 
     @_builtins.property
     def profile(self) -> _travel_profile_pb2.TravelProfile:
-        """Speeds of the hours of the week, for these drives and the engine's; absent: the profile stays as it is."""
+        """Speeds of the hours of the week, for cars on these drives and the engine's; absent: the profile stays as it is.
+        Refused with the drives of another mode.
+        """
 
     def __init__(
         self,
@@ -839,10 +878,11 @@ class ImportMatrixRequest(_message.Message):
         entries: _abc.Iterable[Global___MatrixEntry] | None = ...,
         request_id: _builtins.str = ...,
         profile: _travel_profile_pb2.TravelProfile | None = ...,
+        travel_mode: _travel_pb2.TravelMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "profile", b"profile", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "profile", b"profile", "request_id", b"request_id", "travel_mode", b"travel_mode"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -981,16 +1021,20 @@ class CompareTravelRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PLACES_FIELD_NUMBER: _builtins.int
+    TRAVEL_MODE_FIELD_NUMBER: _builtins.int
     places: _builtins.int
     """How many of the tenant's places to take, drawn evenly; 0 means 40."""
+    travel_mode: _travel_pb2.TravelMode.ValueType
+    """Whose drives to compare; unspecified for cars."""
     def __init__(
         self,
         *,
         places: _builtins.int = ...,
+        travel_mode: _travel_pb2.TravelMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["places", b"places"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["places", b"places", "travel_mode", b"travel_mode"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

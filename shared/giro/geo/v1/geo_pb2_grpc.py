@@ -45,6 +45,11 @@ class GeoServiceStub:
                 request_serializer=giro_dot_geo_dot_v1_dot_geo__pb2.SetAgentCalendarRequest.SerializeToString,
                 response_deserializer=giro_dot_geo_dot_v1_dot_geo__pb2.Agent.FromString,
                 _registered_method=True)
+        self.SetAgentTravelMode = channel.unary_unary(
+                '/giro.geo.v1.GeoService/SetAgentTravelMode',
+                request_serializer=giro_dot_geo_dot_v1_dot_geo__pb2.SetAgentTravelModeRequest.SerializeToString,
+                response_deserializer=giro_dot_geo_dot_v1_dot_geo__pb2.Agent.FromString,
+                _registered_method=True)
         self.GetAgent = channel.unary_unary(
                 '/giro.geo.v1.GeoService/GetAgent',
                 request_serializer=giro_dot_geo_dot_v1_dot_geo__pb2.GetAgentRequest.SerializeToString,
@@ -121,6 +126,16 @@ class GeoServiceServicer:
 
     def SetAgentCalendar(self, request, context):
         """Replaces an agent's calendar. Refused with CALENDAR_IN_USE when a day that is booked already would change.
+        Campaigns share agents: it needs a role in the whole tenant, or in a branch.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetAgentTravelMode(self, request, context):
+        """Changes how an agent travels. Moves nothing: the drives to all stops to come are measured anew by the roads of the new
+        mode. Refused with TRAVEL_MODE_IN_USE when one of these stops could not be reached in time any more, and with
+        NO_ROADS_FOR_MODE when the deployment has no roads for the mode.
         Campaigns share agents: it needs a role in the whole tenant, or in a branch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -225,6 +240,11 @@ def add_GeoServiceServicer_to_server(servicer, server):
             'SetAgentCalendar': grpc.unary_unary_rpc_method_handler(
                     servicer.SetAgentCalendar,
                     request_deserializer=giro_dot_geo_dot_v1_dot_geo__pb2.SetAgentCalendarRequest.FromString,
+                    response_serializer=giro_dot_geo_dot_v1_dot_geo__pb2.Agent.SerializeToString,
+            ),
+            'SetAgentTravelMode': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAgentTravelMode,
+                    request_deserializer=giro_dot_geo_dot_v1_dot_geo__pb2.SetAgentTravelModeRequest.FromString,
                     response_serializer=giro_dot_geo_dot_v1_dot_geo__pb2.Agent.SerializeToString,
             ),
             'GetAgent': grpc.unary_unary_rpc_method_handler(
@@ -342,6 +362,33 @@ class GeoService:
             target,
             '/giro.geo.v1.GeoService/SetAgentCalendar',
             giro_dot_geo_dot_v1_dot_geo__pb2.SetAgentCalendarRequest.SerializeToString,
+            giro_dot_geo_dot_v1_dot_geo__pb2.Agent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAgentTravelMode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giro.geo.v1.GeoService/SetAgentTravelMode',
+            giro_dot_geo_dot_v1_dot_geo__pb2.SetAgentTravelModeRequest.SerializeToString,
             giro_dot_geo_dot_v1_dot_geo__pb2.Agent.FromString,
             options,
             channel_credentials,

@@ -41,6 +41,12 @@ class GeoServiceStub:
     """Replaces an agent's calendar. Refused with CALENDAR_IN_USE when a day that is booked already would change.
     Campaigns share agents: it needs a role in the whole tenant, or in a branch.
     """
+    SetAgentTravelMode: _grpc.UnaryUnaryMultiCallable[_geo_pb2.SetAgentTravelModeRequest, _geo_pb2.Agent]
+    """Changes how an agent travels. Moves nothing: the drives to all stops to come are measured anew by the roads of the new
+    mode. Refused with TRAVEL_MODE_IN_USE when one of these stops could not be reached in time any more, and with
+    NO_ROADS_FOR_MODE when the deployment has no roads for the mode.
+    Campaigns share agents: it needs a role in the whole tenant, or in a branch.
+    """
     GetAgent: _grpc.UnaryUnaryMultiCallable[_geo_pb2.GetAgentRequest, _geo_pb2.Agent]
     """One agent."""
     ListAgents: _grpc.UnaryUnaryMultiCallable[_geo_pb2.ListAgentsRequest, _geo_pb2.ListAgentsResponse]
@@ -83,6 +89,12 @@ class GeoServiceAsyncStub(GeoServiceStub):
     """
     SetAgentCalendar: _aio.UnaryUnaryMultiCallable[_geo_pb2.SetAgentCalendarRequest, _geo_pb2.Agent]  # type: ignore[assignment]
     """Replaces an agent's calendar. Refused with CALENDAR_IN_USE when a day that is booked already would change.
+    Campaigns share agents: it needs a role in the whole tenant, or in a branch.
+    """
+    SetAgentTravelMode: _aio.UnaryUnaryMultiCallable[_geo_pb2.SetAgentTravelModeRequest, _geo_pb2.Agent]  # type: ignore[assignment]
+    """Changes how an agent travels. Moves nothing: the drives to all stops to come are measured anew by the roads of the new
+    mode. Refused with TRAVEL_MODE_IN_USE when one of these stops could not be reached in time any more, and with
+    NO_ROADS_FOR_MODE when the deployment has no roads for the mode.
     Campaigns share agents: it needs a role in the whole tenant, or in a branch.
     """
     GetAgent: _aio.UnaryUnaryMultiCallable[_geo_pb2.GetAgentRequest, _geo_pb2.Agent]  # type: ignore[assignment]
@@ -136,6 +148,18 @@ class GeoServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_geo_pb2.Agent, _abc.Awaitable[_geo_pb2.Agent]]:
         """Replaces an agent's calendar. Refused with CALENDAR_IN_USE when a day that is booked already would change.
+        Campaigns share agents: it needs a role in the whole tenant, or in a branch.
+        """
+
+    @_abc_1.abstractmethod
+    def SetAgentTravelMode(
+        self,
+        request: _geo_pb2.SetAgentTravelModeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_geo_pb2.Agent, _abc.Awaitable[_geo_pb2.Agent]]:
+        """Changes how an agent travels. Moves nothing: the drives to all stops to come are measured anew by the roads of the new
+        mode. Refused with TRAVEL_MODE_IN_USE when one of these stops could not be reached in time any more, and with
+        NO_ROADS_FOR_MODE when the deployment has no roads for the mode.
         Campaigns share agents: it needs a role in the whole tenant, or in a branch.
         """
 

@@ -113,7 +113,7 @@ def problem_of(document: Document) -> Problem:
     return Problem(
         visits=tuple(_visit(one) for one in document["visits"]),
         duties=tuple(_duty(one) for one in document["duties"]),
-        drives=tuple(tuple(row) for row in document["drives"]),
+        drives=tuple(tuple(tuple(row) for row in table) for table in document["drives"]),
     )
 
 

@@ -72,15 +72,21 @@ def proposed(problem: Problem, start: Plan, run: Run, tell: Callable[[], None]) 
 def _add_costs(problem: Problem, nodes: _Nodes, routing: Any) -> None:
     extra = [problem.visits[visit].options[option].cost for visit, option in nodes.stops]
     extra += [0] * (2 * nodes.duties)
-    rows = [
-        [_seconds(problem, a, b) + more for b, more in zip(nodes.places, extra, strict=True)]
-        for a in nodes.places
-    ]
-    routing.SetArcCostEvaluatorOfAllVehicles(routing.RegisterTransitMatrix(rows))
+    costs = {
+        table: routing.RegisterTransitMatrix(
+            [
+                [_seconds(problem, table, (a, b)) + more for b, more in zip(nodes.places, extra, strict=True)]
+                for a in nodes.places
+            ]
+        )
+        for table in range(len(problem.drives))
+    }
+    for number, duty in enumerate(problem.duties):
+        routing.SetArcCostEvaluatorOfVehicle(costs[duty.table], number)
 
 
-def _seconds(problem: Problem, from_place: int, to_place: int) -> int:
-    drive = problem.drive(from_place, to_place)
+def _seconds(problem: Problem, table: int, pair: tuple[int, int]) -> int:
+    drive = problem.drive(*pair, table)
     return _FAR if drive == NO_WAY else drive
 
 
@@ -88,10 +94,10 @@ def _add_time(problem: Problem, nodes: _Nodes, manager: Any, routing: Any) -> No
     base, last = _horizon(problem)
     stays = [problem.visits[visit].duration for visit, _ in nodes.stops] + [0] * (2 * nodes.duties)
     transits = {
-        buffer: _transits(problem, nodes, routing, stays, buffer)
-        for buffer in {duty.buffer for duty in problem.duties}
+        kind: _transits(problem, nodes, routing, stays, kind)
+        for kind in {(duty.table, duty.buffer) for duty in problem.duties}
     }
-    by_duty = [transits[duty.buffer] for duty in problem.duties]
+    by_duty = [transits[duty.table, duty.buffer] for duty in problem.duties]
     routing.AddDimensionWithVehicleTransits(by_duty, last - base, last - base, False, "time")  # noqa: FBT003
     time = routing.GetDimensionOrDie("time")
     for node, (visit, option) in enumerate(nodes.stops):
@@ -103,11 +109,13 @@ def _add_time(problem: Problem, nodes: _Nodes, manager: Any, routing: Any) -> No
     _add_blocks(problem, routing, time, base, [*stays[: len(nodes.stops)], *[0] * nodes.duties])
 
 
-def _transits(problem: Problem, nodes: _Nodes, routing: Any, stays: list[int], buffer: int) -> int:
-    """The stay at one node, then the drive to the other with the buffer kept before it; targets have none."""
+def _transits(problem: Problem, nodes: _Nodes, routing: Any, stays: list[int], kind: tuple[int, int]) -> int:
+    """The stay at one node, then the drive to the other with the buffer kept before it; targets have none.
+    `kind`: the table of drives, and the agent's buffer."""
+    table, buffer = kind
     kept = [max(buffer, problem.visits[visit].buffer) for visit, _ in nodes.stops] + [0] * (2 * nodes.duties)
     rows = [
-        [stay + _seconds(problem, a, b) + more for b, more in zip(nodes.places, kept, strict=True)]
+        [stay + _seconds(problem, table, (a, b)) + more for b, more in zip(nodes.places, kept, strict=True)]
         for a, stay in zip(nodes.places, stays, strict=True)
     ]
     return int(routing.RegisterTransitMatrix(rows))
@@ -149,9 +157,14 @@ def _add_travel(problem: Problem, nodes: _Nodes, routing: Any) -> None:
     limits = [_FAR if duty.travel_limit is None else duty.travel_limit for duty in problem.duties]
     if min(limits) == _FAR:
         return
-    rows = [[_seconds(problem, a, b) for b in nodes.places] for a in nodes.places]
-    routing.AddDimensionWithVehicleCapacity(
-        routing.RegisterTransitMatrix(rows),
+    drives = [
+        routing.RegisterTransitMatrix(
+            [[_seconds(problem, table, (a, b)) for b in nodes.places] for a in nodes.places]
+        )
+        for table in range(len(problem.drives))
+    ]
+    routing.AddDimensionWithVehicleTransitAndCapacity(
+        [drives[duty.table] for duty in problem.duties],
         0,
         limits,
         True,  # noqa: FBT003

@@ -7,10 +7,12 @@ from typing import Final
 
 from geo.domain.duties import DutyView, live, promised_drives
 from geo.domain.legs import LegBook, Pair, free_leg
+from geo.domain.modes import TravelMode
 from geo.domain.plan_limits import room
 from geo.domain.profile import FREE_FLOW
 from geo.domain.stop import NOWHERE, VISITS
 from geo.domain.tours import ANYWHERE, NO_WAY, Duty, Plan, Problem, Short, Span, Times, Visit, timed
+from geo.usecases.ledger import Books
 from geo.usecases.rounds.draft import Draft
 from geo.usecases.rounds.planner import Planner
 from kit.errors import InvalidInput, Reason, RuleViolated
@@ -26,22 +28,32 @@ class Posed:
     draft: Draft
     problem: Problem
     start: Plan
-    book: LegBook
+    books: Books
 
 
-async def drives(planner: Planner, tenant: str, draft: Draft) -> LegBook:
-    """The drives between all places, asked for outside of any transaction.
+async def drives(planner: Planner, tenant: str, draft: Draft) -> Books:
+    """The drives between all places by each mode that the agents have, asked for outside of any transaction.
 
-    Its version is that of the answer: `version` may still name roads that have died since, while a tenant
-    that allows it gets estimates. Raises InvalidInput (too many places), Unavailable.
+    Their versions are those of the answers: `version` may still name roads that have died since, while a
+    tenant that allows it gets estimates. Raises InvalidInput (too many places), Unavailable.
     """
     keys = _places(draft)
     if len(keys) > MOST_PLACES:
         message = f"there are {len(keys)} different places, and {MOST_PLACES} can be planned at once"
         raise InvalidInput(Reason.INVALID_FIELD, message, field="visits")
     pairs = [pair for pair in permutations(keys, 2) if free_leg(*pair) is None]
-    travel = planner.ledger.travel
-    return await travel.legs(tenant, pairs) if pairs else LegBook(await travel.version(tenant))
+    found = {}
+    for mode in _modes(draft):
+        travel = planner.ledger.travel.of(mode)
+        found[mode] = (
+            await travel.legs(tenant, pairs) if pairs else LegBook(await travel.version(tenant), mode=mode)
+        )
+    return found
+
+
+def _modes(draft: Draft) -> list[TravelMode]:
+    """How the agents travel; the order is that of the problem's tables."""
+    return sorted({agenda.mode for agenda in draft.scene.agendas.values()})
 
 
 def _places(draft: Draft) -> list[int]:
@@ -49,7 +61,7 @@ def _places(draft: Draft) -> list[int]:
     return sorted((ends | {wanted.place for wanted in draft.wanted}) - {NOWHERE})
 
 
-def posed(draft: Draft, book: LegBook, *, careful: bool) -> Posed:
+def posed(draft: Draft, books: Books, *, careful: bool) -> Posed:
     """The problem of a draft.
 
     Stops that follow each other and stay keep the drive they were promised, which may be shorter than what
@@ -57,42 +69,49 @@ def posed(draft: Draft, book: LegBook, *, careful: bool) -> Posed:
     to stops that cannot be moved alone; otherwise all count, and the ledger may refuse what comes of it.
     Raises RuleViolated where what is pinned cannot be driven.
     """
-    problem = _problem(draft, book, _promised(draft, careful=careful))
-    return Posed(draft, problem, _start(draft, problem), book)
+    problem = _problem(draft, books, careful=careful)
+    return Posed(draft, problem, _start(draft, problem), books)
 
 
-def relies_on_promises(draft: Draft, book: LegBook) -> bool:
+def relies_on_promises(draft: Draft, books: Books) -> bool:
     """Whether some drive was promised that is shorter than what the data in use tells."""
     places = set(_places(draft))
-    for pair, seconds in _promised(draft, careful=False).items():
-        if free_leg(*pair) is None and places.issuperset(pair):
-            told = _told(draft, book, pair)
-            if told is None or seconds < told:
-                return True
+    for mode in _modes(draft):
+        for pair, seconds in _promised(draft, mode, careful=False).items():
+            if free_leg(*pair) is None and places.issuperset(pair):
+                told = _told(draft, books[mode], pair)
+                if told is None or seconds < told:
+                    return True
     return False
 
 
-def _promised(draft: Draft, *, careful: bool) -> dict[Pair, int]:
+def _promised(draft: Draft, mode: TravelMode, *, careful: bool) -> dict[Pair, int]:
+    """What was promised to agents of this mode."""
     movable = {w.booked[1].stop_id for w in draft.wanted if w.booked and not w.pinned}
     promised: dict[Pair, int] = {}
     for agenda in draft.scene.agendas.values():
+        if agenda.mode is not mode:
+            continue
         for leaving in (movable,) if careful else (movable, frozenset[str]()):
             for pair, seconds in promised_drives(agenda, leaving).items():
                 promised[pair] = min(seconds, promised.get(pair, seconds))
     return promised
 
 
-def _problem(draft: Draft, book: LegBook, promised: Mapping[Pair, int]) -> Problem:
+def _problem(draft: Draft, books: Books, *, careful: bool) -> Problem:
     keys = _places(draft)
     at = {key: index for index, key in enumerate(keys)} | {NOWHERE: ANYWHERE}
-    between = tuple(tuple(_seconds(draft, book, promised, (a, b)) for b in keys) for a in keys)
+    tables = []
+    for mode in _modes(draft):
+        book, promised = books[mode], _promised(draft, mode, careful=careful)
+        tables.append(tuple(tuple(_seconds(draft, book, promised, (a, b)) for b in keys) for a in keys))
     visits = tuple(
         Visit(
             w.reference, at[w.place], w.duration, w.buffer, w.options, w.weight, rank=w.rank, pinned=w.pinned
         )
         for w in draft.wanted
     )
-    return Problem(visits, tuple(_duty(draft, view, at) for view in draft.scene.views), between)
+    return Problem(visits, tuple(_duty(draft, view, at) for view in draft.scene.views), tuple(tables))
 
 
 def _seconds(draft: Draft, book: LegBook, promised: Mapping[Pair, int], pair: Pair) -> int:
@@ -133,6 +152,7 @@ def _duty(draft: Draft, view: DutyView, at: Mapping[int, int]) -> Duty:
         buffer=view.agenda.buffer,
         travel_limit=draft.travel_limit,
         rooms=tuple(_rooms(draft, view)),
+        table=_modes(draft).index(view.agenda.mode),
     )
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from geo.domain.duties import DutyView
+from geo.domain.matrix import version_of_all
 from geo.domain.tours import Plan, Problem, Refusal, Times, nearest, timed
 from geo.usecases.rounds.draft import Draft, Wanted
 from geo.usecases.rounds.problem import Posed
@@ -62,7 +63,7 @@ def proposal(posed: Posed, plan: Plan, reasons: Reasons) -> Proposal:
         travel_after=_travel(problem, plan),
         proved=False,
         by_time=False,
-        travel_version=posed.book.version,
+        travel_version=version_of_all(book.version for book in posed.books.values()),
     )
 
 

@@ -39,11 +39,11 @@ async def planned(
     Raises InvalidInput (too many places), RuleViolated where even what is booked cannot be driven,
     Unavailable.
     """
-    book = await drives(planner, tenant, draft)
-    cares = (False, True) if relies_on_promises(draft, book) else (False,)
+    books = await drives(planner, tenant, draft)
+    cares = (False, True) if relies_on_promises(draft, books) else (False,)
     first: Posed | None = None
     for number, careful in enumerate(cares):
-        asked = await asyncio.to_thread(posed, draft, book, careful=careful)
+        asked = await asyncio.to_thread(posed, draft, books, careful=careful)
         first = first or asked
         stage = _Stage(asked, replace(budget, seconds=budget.seconds / len(cares)), number, len(cares))
         async with aclosing(_searched(planner, tenant, stage)) as told:

@@ -9,6 +9,7 @@ from geo.domain.legs import LegBook, MissingLegs
 from geo.domain.plan_limits import Coming, Stays, forbidden
 from geo.domain.stop import Stop, StopKind
 from geo.domain.tours import Plan
+from geo.usecases.ledger import Books
 from geo.usecases.rounds.planner import Planner
 from geo.usecases.rounds.problem import Posed
 from geo.usecases.rounds.proposal import Change, changes
@@ -20,15 +21,16 @@ _ATTEMPTS: Final = 4
 async def against(planner: Planner, tenant: str, posed: Posed, plan: Plan) -> Reason | None:
     """What the ledger has against a plan, agent by agent; None when it would take all of it.
 
-    All agents are judged by legs of the one version that the plan rests on. Raises Unavailable
+    Agents of each mode are judged by legs of the one version that the plan rests on. Raises Unavailable
     (TRAVEL_UNAVAILABLE) where the travel data changed meanwhile.
     """
-    book = posed.book
+    books = dict(posed.books)
     for _ in range(_ATTEMPTS):
         try:
-            return _judged(posed, plan, book)
+            return _judged(posed, plan, books)
         except MissingLegs as missing:
-            book = _together(book, await planner.ledger.travel.legs(tenant, missing.pairs))
+            more = await planner.ledger.travel.of(missing.mode).legs(tenant, missing.pairs)
+            books[missing.mode] = _together(books[missing.mode], more)
     return Reason.TRAVEL_UNAVAILABLE
 
 
@@ -40,12 +42,13 @@ def _together(book: LegBook, more: LegBook) -> LegBook:
     return book.extended(more)
 
 
-def _judged(posed: Posed, plan: Plan, book: LegBook) -> Reason | None:
+def _judged(posed: Posed, plan: Plan, books: Books) -> Reason | None:
     """The first reason of the first agent that has one. Raises MissingLegs."""
     found = changes(posed, plan)
     left = {posed.draft.wanted[visit].reference for visit in plan.left_out(posed.problem)}
     leaving = {change.wanted.reference for change in found} | left
     for agent_id, agenda in posed.draft.scene.agendas.items():
+        book = books[agenda.mode]
         gone = {stop.stop_id for stop in _booked(posed, agent_id, leaving)}
         verdict = ledgers_verdict(agenda, posed.draft.scene.now, book, gone, _coming(posed, agenda, found))
         if verdict.refusals:

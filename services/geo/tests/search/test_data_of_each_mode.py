@@ -1,0 +1,202 @@
+"""The travel data of each mode by itself: matrices, new roads against promises, plans over agents of both."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+
+from geo.domain.agent import Agent
+from geo.domain.legs import Pair
+from geo.domain.matrix import Entry
+from geo.domain.modes import TravelMode
+from geo.domain.profile import HOURS, profile
+from geo.domain.stop import TravelSource
+from geo.solver.pool import PoolOptions, WorkerPool
+from geo.storage.at_risk import PageStart
+from geo.storage.matrices import Matrices
+from geo.travel.tenant import TenantTravel
+from geo.usecases.by_mode import ByMode
+from geo.usecases.check_promises import TravelData
+from geo.usecases.create_agent import create_agent
+from geo.usecases.import_matrix import Imported, TravelImport, import_travel
+from geo.usecases.ledger import Ledger
+from geo.usecases.list_now_infeasible import list_now_infeasible
+from geo.usecases.plan_tour import OpenVisit, PlanTour, plan_tour
+from geo.usecases.reserve_stop import ReserveStop, reserve_stop
+from geo.usecases.rounds.planner import Budget, Planner
+from geo.usecases.rounds.proposal import Proposal
+from geo.usecases.set_travel_mode import set_travel_mode
+from geo.usecases.verify_invariants import verify_invariants
+from geo.usecases.watch_travel import watch_travel
+from kit.db.claims import Claim
+from kit.errors import Reason
+from kit.testing.databases import Databases
+from kit.values.ids import new_id
+from kit.values.window import Window
+from services.geo.tests.search.test_new_roads import Roads
+from services.geo.tests.support.world import NORTH, SOUTH, TENANT, World, at, open_world, plan, week, window
+
+pytestmark = pytest.mark.asyncio
+
+CAR, BICYCLE, _FOOT = TravelMode
+BEGIN = PageStart("", datetime(1970, 1, 1, tzinfo=UTC))
+RIDE = {(NORTH, SOUTH): (1000, 9000)}
+
+
+class Paths(Roads):
+    """Roads for bicycles: every ride takes 50 minutes, unless the test says otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mode, self.version, self.seconds = BICYCLE, "osrm-old-bicycle", 3000
+
+
+@dataclass
+class House:
+    """A ledger with roads for cars (20 minutes) and bicycles (50), and the tenant's own data on top."""
+
+    world: World
+    roads: Roads
+    paths: Paths
+    ledger: Ledger
+    data: TravelData
+    travel: ByMode[TenantTravel]
+
+    async def agent(self, mode: TravelMode) -> str:
+        made = Agent(new_id("agt"), "Ada", (), 0, week(lunch=False), mode=mode)
+        await create_agent(self.ledger, TENANT, made, Claim(new_id("req"), b""))
+        return made.agent_id
+
+    async def book(self, agent: str, start: float, end: float, place: int) -> str:
+        appointment = new_id("apt")
+        await reserve_stop(self.ledger, TENANT, ReserveStop(appointment, plan(agent, start, end, place)))
+        return appointment
+
+    async def load(self, mode: TravelMode, entries: Mapping[Pair, Entry]) -> Imported:
+        what = TravelImport(entries, mode=mode)
+        return await import_travel(self.data, TENANT, what, Claim(new_id("req"), b""))
+
+    async def at_risk(self) -> list[tuple[str, str, int]]:
+        """Agent, version and missing seconds of the pairs that no longer fit."""
+        found = await list_now_infeasible(self.data, TENANT, BEGIN, 100)
+        return [
+            (pair.promise.agent_id, pair.present.version if pair.present else "", pair.short_seconds)
+            for pair in found
+        ]
+
+    async def told(self) -> int:
+        async with self.world.db.uow(TENANT) as tx:
+            query = text("SELECT count(*) FROM geo.outbox WHERE subject LIKE '%.at_risk'")
+            return int((await tx.run(query)).scalar_one())
+
+
+@pytest_asyncio.fixture
+async def house(make_database: Databases) -> AsyncIterator[House]:
+    world, roads, paths = await open_world(make_database(["geo"])), Roads(), Paths()
+    matrices = Matrices(world.db)
+    travel = ByMode({CAR: TenantTravel(roads, matrices), BICYCLE: TenantTravel(paths, matrices)})
+    yield House(world, roads, paths, Ledger(world.db, travel), TravelData(world.db, travel), travel)
+    await world.db.stop()
+
+
+async def test_a_matrix_is_of_one_mode_and_another_leaves_it_alone(house: House) -> None:
+    assert (await house.load(BICYCLE, RIDE)).version == "osrm-old-bicycle+m1"
+    assert (await house.load(CAR, {(NORTH, SOUTH): (700, 9000)})).version == "osrm-old-car+m2"
+    for mode, seconds in ((CAR, 700), (BICYCLE, 1000)):
+        book = await house.travel.of(mode).legs(TENANT, [(NORTH, SOUTH), (SOUTH, NORTH)])
+        there, back = book.leg((NORTH, SOUTH)), book.leg((SOUTH, NORTH))
+        assert there is not None
+        assert back is not None
+        assert (there.seconds, there.source) == (seconds, TravelSource.MATRIX)
+        assert back.source is TravelSource.ROAD
+    await house.load(CAR, {})
+    still = (await house.travel.of(BICYCLE).legs(TENANT, RIDE)).leg((NORTH, SOUTH))
+    assert still is not None
+    assert (still.seconds, still.version) == (1000, "osrm-old-bicycle+m3")
+
+
+async def test_data_of_a_mode_are_held_against_the_promises_of_that_mode_alone(house: House) -> None:
+    driver, rider = await house.agent(CAR), await house.agent(BICYCLE)
+    for agent in (driver, rider):
+        await house.book(agent, 9.5, 10, NORTH)
+        await house.book(agent, 11, 12, SOUTH)
+    assert await house.at_risk() == []
+    done = await house.load(BICYCLE, {(NORTH, SOUTH): (4000, 9000)})
+    assert done == Imported("osrm-old-bicycle+m1", 1)
+    assert await house.at_risk() == [(rider, "osrm-old-bicycle+m1", 400)]
+    house.roads.version, house.roads.seconds = "osrm-new-car", 3700
+    await watch_travel(house.data)
+    found = await house.at_risk()
+    assert sorted(found) == sorted([(rider, "osrm-old-bicycle+m1", 400), (driver, "osrm-new-car+m1", 100)])
+    assert await house.told() == 2
+
+
+async def test_roads_of_a_mode_that_nobody_uses_may_be_away(house: House) -> None:
+    driver = await house.agent(CAR)
+    await house.book(driver, 9, 10, NORTH)
+    house.paths.dead = True
+    assert (await house.load(CAR, RIDE)).now_infeasible == 0
+    assert await house.at_risk() == []
+    assert (await verify_invariants(house.ledger, TENANT)).violations == ()
+    await house.book(driver, 12, 13, SOUTH)
+
+
+async def test_who_changes_the_mode_is_no_longer_at_risk_by_the_old_one(house: House) -> None:
+    agent = await house.agent(BICYCLE)
+    await house.book(agent, 9, 10, NORTH)
+    await house.book(agent, 11, 12, SOUTH)
+    await house.load(BICYCLE, {(NORTH, SOUTH): (4000, 9000)})
+    assert [one[0] for one in await house.at_risk()] == [agent]
+    await set_travel_mode(house.ledger, TENANT, agent, CAR)
+    assert await house.at_risk() == []
+    assert (await verify_invariants(house.ledger, TENANT)).violations == ()
+
+
+async def test_the_profile_of_the_week_does_not_slow_a_bicycle(house: House) -> None:
+    half = profile("UTC", [50] * HOURS)
+    what = TravelImport(profile=half)
+    done = await import_travel(house.data, TENANT, what, Claim(new_id("req"), b""))
+    assert done.version == "osrm-old-car+m1p"
+    driver, rider = await house.agent(CAR), await house.agent(BICYCLE)
+    for agent in (driver, rider):
+        await house.book(agent, 9, 10, NORTH)
+    legs = {
+        mode: (await house.travel.of(mode).legs(TENANT, [(NORTH, SOUTH)])).leg((NORTH, SOUTH))
+        for mode in (CAR, BICYCLE)
+    }
+    told = {mode: leg.departing(at(10)).seconds for mode, leg in legs.items() if leg is not None}
+    assert told == {CAR: 2400, BICYCLE: 3000}
+    assert (await verify_invariants(house.ledger, TENANT)).violations == ()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def pool() -> AsyncIterator[WorkerPool]:
+    made = WorkerPool(PoolOptions())
+    yield made
+    await made.stop()
+
+
+async def test_a_tour_counts_each_agents_drives_by_their_mode(house: House, pool: WorkerPool) -> None:
+    """Between two visits an hour fits by car, and not by bicycle; both are asked for in one problem."""
+    driver, rider = await house.agent(CAR), await house.agent(BICYCLE)
+    for agent in (driver, rider):
+        await house.book(agent, 9, 10, NORTH)
+        await house.book(agent, 12, 13, NORTH)
+    visit = OpenVisit("v", SOUTH, 3600, (window(10, 12),))
+
+    async def planned(*agents: str) -> Proposal:
+        asked = PlanTour((visit,), agents, Window(at(0), at(24)), budget=Budget(0.3, 1, reproducible=True))
+        last: Any = [one async for one in plan_tour(Planner(house.ledger, pool), TENANT, asked)][-1]
+        assert isinstance(last, Proposal)
+        return last
+
+    (change,) = (await planned(rider, driver)).changes
+    assert change.agent_id == driver
+    await house.book(driver, *((change.window.start - at(0)).seconds / 3600 + hour for hour in (0, 1)), SOUTH)
+    (left,) = (await planned(rider)).left_out
+    assert {refusal.reason for _, refusal in left.refusals} == {Reason.TRAVEL_OUT}
+    assert (await verify_invariants(house.ledger, TENANT)).violations == ()
