@@ -28,8 +28,9 @@ PARAMETER = {
 
 def test_the_estimate_against_the_roads_as_a_table(gateway: StubGateway, giro: Giro) -> None:
     gateway.on("GET", "/v1/travel:compare", COMPARED)
-    ran = giro("roads", "compare", "--places", "60")
-    assert gateway.query_of("/v1/travel:compare") == {"places": ["60"]}
+    ran = giro("roads", "compare", "--places", "60", "--mode", "bicycle")
+    asked = {"places": ["60"], "travelMode": ["TRAVEL_MODE_BICYCLE"]}
+    assert gateway.query_of("/v1/travel:compare") == asked
     assert "1560 drives between 40 places, 12 without a way; roads osrm-1d3c16b691ef-car-67" in ran.stdout
     bound = next(line for line in ran.stdout.splitlines() if "safe bound" in line)
     for figure in ("x 1.97", "x 2.60", "x 4.00", "x 6.50", "0.1 %"):
