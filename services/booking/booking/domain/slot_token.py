@@ -1,10 +1,10 @@
 """Slot tokens: a suggested slot that its holder can keep or book as it is; sealed."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from booking.domain import errors
 from booking.domain.decision import Shown
@@ -14,7 +14,14 @@ from kit.values.latlng import LatLng
 from kit.values.window import Window
 
 _FORMAT = 5
-_HEAD = struct.Struct(">B?qqqQBBBH")
+_TEXTS = 3
+_HEADS: Final[Mapping[int, tuple[struct.Struct, int]]] = {
+    3: (struct.Struct(">B?qqqQBB"), 2),
+    4: (struct.Struct(">B?qqqQBBH"), 2),
+    _FORMAT: (struct.Struct(">B?qqqQBBBH"), _TEXTS),
+}
+"""By format, the head and how many texts follow it. The page came with 4, the postcode with 5; a token that
+was given out before a rollout is read after it."""
 
 
 class SuggestedSlot(NamedTuple):
@@ -24,7 +31,7 @@ class SuggestedSlot(NamedTuple):
     `certificate` is the ledger's, handed back to it: what the start rests on (GEO-28). `hidden`: whoever
     holds or books it shall not learn the agent (GEO-09). `offered` is the page it was shown on, as
     `offered.Offered` packs it; empty where there is none.
-    `postcode` is the place's, empty when unknown.
+    `postcode` is the place's, empty when unknown. What an older token lacks is empty.
     """
 
     campaign_id: str
@@ -79,19 +86,22 @@ class SlotTokens:
         texts = [text.encode() for text in (slot.campaign_id, slot.agent_id, slot.postcode)]
         times = slot.issued_at, slot.start, slot.end, slot.place
         lengths = *map(len, texts), len(slot.offered)
-        head = _HEAD.pack(_FORMAT, slot.hidden, *times, *lengths)
+        head = _HEADS[_FORMAT][0].pack(_FORMAT, slot.hidden, *times, *lengths)
         return self._sealer.seal(tenant, b"".join([head, *texts, slot.offered, slot.certificate]))
 
     def read(self, tenant: str, token: str) -> SuggestedSlot:
         """The slot of a token. Raises SLOT_TOKEN_INVALID for one that is forged, foreign or malformed."""
         payload = self._sealer.open(tenant, token)
-        if payload is None or payload[:1] != bytes([_FORMAT]):
+        if not payload or payload[0] not in _HEADS:
             raise errors.slot_token_invalid()
-        _, hidden, issued_at, start, end, place, *lengths = _HEAD.unpack_from(payload)
-        campaign, agent, postcode, offered, certificate = _cut(payload[_HEAD.size :], lengths)
-        named = campaign.decode(), agent.decode()
-        code = postcode.decode()
-        return SuggestedSlot(*named, start, end, place, issued_at, certificate, hidden, offered, code)
+        head, texts = _HEADS[payload[0]]
+        _, hidden, issued_at, start, end, place, *lengths = head.unpack_from(payload)
+        *pieces, certificate = _cut(payload[head.size :], lengths)
+        campaign, agent, code = [piece.decode() for piece in pieces[:texts]] + [""] * (_TEXTS - texts)
+        offered = b"".join(pieces[texts:])
+        return SuggestedSlot(
+            campaign, agent, start, end, place, issued_at, certificate, hidden, offered, code
+        )
 
 
 def _cut(rest: bytes, lengths: Sequence[int]) -> list[bytes]:

@@ -40,26 +40,26 @@ async def hold_slot(desk: Desk, command: HoldSlot) -> Hold:
     AGENT_NOT_IN_CAMPAIGN, and the ledger's refusals (SLOT_TAKEN, TRAVEL_IN, …). A hold whose outcome is not
     known ends by itself.
     """
-    slot = desk.slot_tokens.read(caller().tenant, command.slot_token)
-    reach().require_campaign(slot.campaign_id)
+    slot = desk.suggested(command.slot_token)
+    if isinstance(slot, SuggestedSlot):
+        reach().require_campaign(slot.campaign_id)
+    hidden = isinstance(slot, SuggestedSlot) and slot.hidden
     try:
-        return await _hold(desk, command, slot)
+        begun = await _begin(desk, command, slot)
+        return begun if isinstance(begun, Hold) else await _hold(desk, command, begun)
     except GiroError as refusal:
-        raise told(refusal, hidden=slot.hidden) from None
+        raise told(refusal, hidden=hidden) from None
 
 
-async def _hold(desk: Desk, command: HoldSlot, slot: SuggestedSlot) -> Hold:
-    begun = await _begin(desk, command, slot)
-    if isinstance(begun, Hold):
-        return begun
+async def _hold(desk: Desk, command: HoldSlot, begun: NewHold) -> Hold:
     await failpoint("booking.hold.after_pending")
     try:
         held = await desk.ledger.hold(caller().tenant, begun)
     except REFUSALS as refusal:
-        await _answer(desk, command, Refusal.of(told(refusal, hidden=slot.hidden)))
+        await _answer(desk, command, Refusal.of(told(refusal, hidden=begun.hidden)))
         raise
     await failpoint("booking.hold.after_reserve")
-    shown = veil.hold(held) if slot.hidden else held
+    shown = veil.hold(held) if begun.hidden else held
     await _answer(desk, command, shown)
     await failpoint("booking.hold.after_commit")
     return shown
@@ -71,10 +71,12 @@ async def _answer(desk: Desk, command: HoldSlot, answer: Hold | Refusal) -> None
         await failpoint("booking.hold.before_commit")
 
 
-async def _begin(desk: Desk, command: HoldSlot, slot: SuggestedSlot) -> NewHold | Hold:
+async def _begin(desk: Desk, command: HoldSlot, slot: SuggestedSlot | GiroError) -> NewHold | Hold:
     async with desk.db.uow(caller().tenant, command.claim) as tx:
         if tx.first_answer is not None:
             return answers.hold(tx.first_answer)
+        if isinstance(slot, GiroError):
+            raise slot
         grounds = await campaigns.grounds_to_book(
             tx, slot.campaign_id, slot.agent_id, "", sandbox=desk.db.sandbox
         )

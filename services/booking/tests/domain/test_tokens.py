@@ -1,6 +1,7 @@
 """Slot tokens and page tokens: what was sealed comes back, anything else is refused."""
 
 import base64
+import struct
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -36,10 +37,29 @@ slots = st.builds(
 
 @given(slots)
 def test_a_token_says_what_it_was_made_of(slot: SuggestedSlot) -> None:
+    slot = slot._replace(postcode="1050 ÅB", offered=b"page")
     token = TOKENS.write("ten_1", slot)
     assert TOKENS.read("ten_1", token) == slot
     assert len(token) <= 2048
     assert slot.point.key == slot.place
+
+
+@given(slots, st.binary(max_size=64))
+def test_a_token_of_before_a_rollout_is_read_after_it(slot: SuggestedSlot, offered: bytes) -> None:
+    """Formats 3 (no page, no postcode) and 4 (no postcode), laid out as they were written."""
+    ids = slot.campaign_id.encode(), slot.agent_id.encode()
+    said = slot.hidden, slot.issued_at, slot.start, slot.end, slot.place, *map(len, ids)
+    third = struct.pack(">B?qqqQBB", 3, *said) + b"".join(ids) + slot.certificate
+    fourth = struct.pack(">B?qqqQBBH", 4, *said, len(offered)) + b"".join(ids) + offered + slot.certificate
+    sealer = Sealer(b"k" * 32, "giro slot token")
+    assert TOKENS.read("ten_1", sealer.seal("ten_1", third)) == slot
+    assert TOKENS.read("ten_1", sealer.seal("ten_1", fourth)) == slot._replace(offered=offered)
+
+
+@pytest.mark.parametrize("number", [0, 2, 6])
+def test_a_token_of_an_unknown_format_is_none(number: int) -> None:
+    sealed = Sealer(b"k" * 32, "giro slot token").seal("ten_1", bytes([number]) + bytes(80))
+    assert _refused(sealed)
 
 
 @given(slots)

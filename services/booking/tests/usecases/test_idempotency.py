@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,9 +12,11 @@ from ledger_double import Lost, certificate_of
 from booking.domain.appointment import Card
 from booking.domain.itinerary import Certificate
 from booking.domain.outcomes import Recall, Result
-from booking.domain.slot_token import SuggestedSlot
+from booking.domain.slot_token import SlotTokens, SuggestedSlot
 from booking.transport import messages
 from booking.usecases.book_appointment import BookAppointment, TokenSlot, book_appointment
+from booking.usecases.desk import Desk
+from booking.usecases.hold_slot import HoldSlot, hold_slot
 from booking.usecases.refix.refix_appointment import Choices, RefixAppointment, refix_appointment
 from kit.errors import AlreadyExists, Conflict, GiroError, InvalidInput, Reason, Unavailable
 
@@ -159,6 +162,56 @@ async def test_a_new_fix_by_a_suggested_slot_brings_its_certificate_each_time(
     assert house.ledger.sources == [Certificate(rests, until)] * 2
     await house.settle()
     await house.require_sound()
+
+
+def rolled_out(house: House) -> Desk:
+    """A replica of another version: no token of before can be read there."""
+    return replace(house.desk, slot_tokens=SlotTokens(b"of another version, 32 bytes long"))
+
+
+async def token_for(house: House, campaign_id: str, start: datetime) -> str:
+    times = int(start.timestamp()), int((start + VISIT).timestamp())
+    issued, agent = int(datetime.now(UTC).timestamp()), house.agents[0]
+    rests = certificate_of(agent, start)
+    slot = SuggestedSlot(campaign_id, agent, *times, PLACE.key, issued, rests)
+    return house.desk.slot_tokens.write(house.tenant, slot)
+
+
+async def require_unreadable(act: Awaitable[object]) -> None:
+    with pytest.raises(GiroError) as refused:
+        await act
+    assert refused.value.reason is Reason.SLOT_TOKEN_INVALID
+
+
+async def test_a_hold_is_answered_again_when_its_token_counts_no_more(house: House) -> None:
+    campaign = await house.campaign()
+    token, key, other = await token_for(house, campaign.campaign_id, soon(60)), claim(), claim()
+    held = await hold_slot(house.desk, HoldSlot(token, None, key))
+    with pytest.raises(AlreadyExists):
+        await hold_slot(house.desk, HoldSlot(token, None, other))
+    desk = rolled_out(house)
+    assert await hold_slot(desk, HoldSlot(token, None, key)) == held
+    with pytest.raises(AlreadyExists) as refused:
+        await hold_slot(desk, HoldSlot(token, None, other))
+    assert refused.value.reason is Reason.SLOT_TAKEN
+    await house.advance(timedelta(hours=1))
+    assert await hold_slot(house.desk, HoldSlot(token, None, key)) == held
+    await require_unreadable(hold_slot(desk, HoldSlot(token, None, claim())))
+
+
+@pytest.mark.parametrize("card", ["SI", "NO"], ids=["new card", "same card"])
+async def test_a_new_fix_is_answered_again_when_its_token_counts_no_more(house: House, card: str) -> None:
+    await house.parameters(CC0036=card, CC0037=card, CC0037A="NO", CC036DB="refixed")
+    await house.outcome_state("refixed", result=Result.OPEN, recall=Recall.NONE)
+    old = (await house.booked(soon(40))).appointment
+    token = await token_for(house, old.campaign_id, soon(60))
+    command = RefixAppointment(old.appointment_id, token, Choices(state_id="refixed"), 0, claim())
+    fixed, desk = await refix_appointment(house.desk, command), rolled_out(house)
+    assert wire(await refix_appointment(desk, command)) == wire(fixed)
+    await house.advance(timedelta(hours=1))
+    assert wire(await refix_appointment(house.desk, command)) == wire(fixed)
+    new = replace(command, appointment_id=fixed.appointment.appointment_id, claim=claim())
+    await require_unreadable(refix_appointment(desk, new))
 
 
 @pytest.mark.parametrize("lost", [Lost.REQUEST, Lost.ANSWER])

@@ -14,6 +14,7 @@ from booking.domain.refix import Decision, Form, Screen
 from booking.domain.refix_modes import Policy
 from booking.domain.refix_parameters import MOVES_OWNERSHIP, REFIXING, SHOW_LINK
 from booking.domain.refix_writes import Refix
+from booking.domain.slot_token import SuggestedSlot
 from booking.storage import answers, appointments, moves, policies, recalls
 from booking.storage.bookings import Booking
 from booking.usecases import move_stop, record
@@ -80,7 +81,9 @@ async def refix_appointment(desk: Desk, command: RefixAppointment) -> Card:
     raised for a chosen agent where agents are hidden (GEO-09).
     """
     slot = command.slot
-    hidden = not isinstance(slot, Time) and desk.slot_tokens.read(caller().tenant, slot).hidden
+    suggested = None if isinstance(slot, Time) else desk.suggested(slot)
+    # of a token that cannot be read any more only the first answer is told, by what the caller sees by now
+    hidden = isinstance(suggested, SuggestedSlot) and suggested.hidden
     try:
         card = await _refixed(desk, command)
     except GiroError as refusal:
