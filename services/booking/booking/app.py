@@ -45,7 +45,7 @@ from booking.usecases.desk import Desk
 from booking.usecases.document_store import DocumentStore
 from booking.usecases.documents import sweep_documents
 from booking.usecases.grounds_reads import GroundsReads
-from booking.usecases.openings import work_openings
+from booking.usecases.openings import forget_openings, work_openings
 from booking.usecases.packages import recover_units
 from booking.usecases.refix.list_recalls import release_recalls
 from booking.usecases.refix.run_procedures import run_procedures
@@ -234,10 +234,12 @@ async def settle_for_ever(desk: Desk, settings: Settings) -> None:
 
 
 async def offer_for_ever(desk: Desk, settings: Settings) -> None:
-    """Passes on what has expired, as a background task; it waits while the database or geo is away."""
+    """Passes on what has expired and forgets what is long past, as a background task; it waits while the
+    database or geo is away."""
     while True:
         try:
             await work_openings(desk)
+            await forget_openings(desk)
         except Unavailable as error:
             _log.warning("waiting_list_waits", error=str(error))
         await asyncio.sleep(settings.offer_every)

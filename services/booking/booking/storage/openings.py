@@ -1,6 +1,7 @@
 """What has become free, and the offers made of it."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -86,6 +87,32 @@ _OPENINGS = text(
     WHERE state = 'OPEN' AND (tenant_id, opening_id) > (:tenant, :opening)
     ORDER BY tenant_id, opening_id LIMIT :rows
     """
+)
+
+_CLOSED = {
+    False: text(
+        """
+        SELECT o.tenant_id, o.opening_id FROM booking.openings o
+        WHERE o.state = 'CLOSED' AND o.ends_at <= clock_timestamp() - CAST(:age AS interval)
+        ORDER BY o.ends_at LIMIT :rows
+        """
+    ),
+    True: text(
+        """
+        SELECT o.tenant_id, o.opening_id FROM booking.openings o
+        LEFT JOIN sandbox.test_clocks ahead ON ahead.tenant_id = o.tenant_id
+        WHERE o.state = 'CLOSED'
+          AND o.ends_at <= clock_timestamp() + make_interval(secs => coalesce(ahead.offset_seconds, 0))
+                           - CAST(:age AS interval)
+        ORDER BY o.ends_at LIMIT :rows
+        """
+    ),
+}
+
+_FORGET_OFFERS = text("DELETE FROM booking.offers WHERE tenant_id = :tenant AND opening_id = :opening")
+
+_FORGET = text(
+    "DELETE FROM booking.openings WHERE tenant_id = :tenant AND opening_id = :opening AND state = 'CLOSED'"
 )
 
 
@@ -179,6 +206,20 @@ async def page(tx: WorkerTx, after: tuple[str, str], count: int) -> Sequence[tup
     """(tenant, opening) of those that are open, of all tenants, in order after one."""
     params = {"tenant": after[0], "opening": after[1], "rows": count}
     return [(row.tenant_id, row.opening_id) for row in await tx.run(_OPENINGS, params)]
+
+
+async def closed(tx: WorkerTx, age: timedelta, count: int, *, sandbox: bool) -> Sequence[tuple[str, str]]:
+    """(tenant, opening) of those closed whose time ended so long ago by each tenant's clock, the oldest
+    first."""
+    found = await tx.run(_CLOSED[sandbox], {"age": age, "rows": count})
+    return [(row.tenant_id, row.opening_id) for row in found]
+
+
+async def forget(tx: Tx, opening_id: str) -> None:
+    """Deletes a closed opening and the offers made of it."""
+    params = {"tenant": tx.tenant, "opening": opening_id}
+    await tx.run(_FORGET_OFFERS, params)
+    await tx.run(_FORGET, params)
 
 
 def offer_of(row: Any, state: str) -> Offer:

@@ -33,6 +33,9 @@ WAITLIST: Final = "waitlist"
 
 _BATCH: Final = 200
 
+KEPT: Final = timedelta(days=30)
+"""How long a closed opening, and the offers made of it, are kept after its time."""
+
 _log = telemetry.logger(__name__)
 
 
@@ -96,6 +99,16 @@ async def work_openings(desk: Desk) -> None:
         if len(found) < _BATCH:
             return
         after = found[-1]
+
+
+async def forget_openings(desk: Desk, most: int = _BATCH) -> int:
+    """Deletes, of all tenants, at most so many openings that are past being asked about; how many."""
+    async with desk.db.worker() as tx:
+        found = await openings.closed(tx, KEPT, most, sandbox=desk.db.sandbox)
+    for tenant, opening_id in found:
+        async with desk.db.uow(tenant) as tx:
+            await openings.forget(tx, opening_id)
+    return len(found)
 
 
 async def carry_on(desk: Desk, tenant: str, opening_id: str) -> None:
