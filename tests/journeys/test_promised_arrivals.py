@@ -98,14 +98,12 @@ async def test_an_exact_start_promises_no_window(world: World) -> None:
     assert not later.HasField("arrival")
 
 
-async def test_a_promised_arrival_stays_through_postponements_to_the_second(world: World) -> None:
+async def test_a_promised_arrival_stays_through_postponements_within_it_to_the_second(world: World) -> None:
     await promise(world, "7200s")
     start = world.day(5)
     booked = await world.book(start)
     window = (start, start + TWO_HOURS)
     assert arrival(booked) == window
-    late = start + TWO_HOURS + timedelta(seconds=1)
-    assert await refused(world.postpone(booked.appointment_id, late)) == "OUTSIDE_WINDOWS"
     for later in (start + timedelta(hours=1), start + TWO_HOURS):
         moved = await world.postpone(booked.appointment_id, later)
         assert moved.start.ToDatetime(tzinfo=UTC) == later
@@ -113,8 +111,43 @@ async def test_a_promised_arrival_stays_through_postponements_to_the_second(worl
     given = await world.reassign(booked.appointment_id, 1)
     assert arrival(given) == window
     assert arrival(await world.get(booked.appointment_id)) == window
-    await promise(world, "0s")  # what was promised stays promised
-    assert await refused(world.postpone(booked.appointment_id, late)) == "OUTSIDE_WINDOWS"
+    assert await world.ownership() == ([], [])
+
+
+async def stop_at(world: World, agent_id: str, start: datetime) -> Any:
+    """The one stop of an agent's itinerary from this instant on."""
+    itinerary = geo.GetItineraryRequest(agent_id=agent_id, from_time=stamp(start))
+    (stop,) = (await world.call(world.geo.GetItinerary, itinerary)).stops
+    return stop
+
+
+async def test_another_time_that_the_customer_asks_for_is_promised_anew(world: World) -> None:
+    """R-011: an appointment is postponed at any moment, to any later start."""
+    await promise(world, "7200s")
+    start = world.day(5)
+    booked = await world.book(start)
+    late = start + TWO_HOURS + timedelta(seconds=1)
+    next_day = world.day(6)
+    for later in (late, next_day):
+        moved = await world.postpone(booked.appointment_id, later)
+        assert moved.start.ToDatetime(tzinfo=UTC) == later
+        assert arrival(moved) == (later, later + TWO_HOURS)
+    assert arrival(await stop_at(world, moved.agent_id, next_day)) == (next_day, next_day + TWO_HOURS)
+    await promise(world, "3600s")  # what was promised stays promised within it
+    kept = await world.postpone(booked.appointment_id, next_day + TWO_HOURS)
+    assert arrival(kept) == (next_day, next_day + TWO_HOURS)
+    request = booking.ReassignAppointmentRequest(
+        appointment_id=booked.appointment_id,
+        agent_id=world.agents[1],
+        start=stamp(world.day(7)),
+        request_id=request_id(),
+    )
+    given = await world.call(world.booking.ReassignAppointment, request)
+    assert arrival(given) == (world.day(7), world.day(7) + timedelta(hours=1))
+    await promise(world, "0s")
+    exact = await world.postpone(booked.appointment_id, world.day(8))
+    assert not exact.HasField("arrival")
+    assert not (await stop_at(world, exact.agent_id, world.day(8))).HasField("arrival")
     assert await world.ownership() == ([], [])
 
 
@@ -177,6 +210,4 @@ async def test_a_new_fix_promises_anew(world: World) -> None:
     fixed = await world.call(RefixServiceStub(world.channel).RefixAppointment, request)
     assert arrival(fixed) == (start, start + TWO_HOURS)
     assert await world.ownership() == ([], [])
-    itinerary = geo.GetItineraryRequest(agent_id=fixed.agent_id, from_time=stamp(start))
-    (stop,) = (await world.call(world.geo.GetItinerary, itinerary)).stops
-    assert arrival(stop) == (start, start + TWO_HOURS)
+    assert arrival(await stop_at(world, fixed.agent_id, start)) == (start, start + TWO_HOURS)

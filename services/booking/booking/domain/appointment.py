@@ -94,6 +94,10 @@ class Appointment:
     postcode: str = ""
     arrival: Window | None = None
 
+    def keeps_promise(self, start: datetime) -> bool:
+        """Whether a visit at this start arrives when it was promised, both ends included (BK-39)."""
+        return self.arrival is None or self.arrival.start <= start <= self.arrival.end
+
 
 @dataclass(frozen=True, slots=True)
 class Card:

@@ -70,7 +70,8 @@ ARRIVAL_WINDOW = _span(
     "arrival_window",
     timedelta(0),
     "How long after the fixed start a visit may still begin, as the customer is promised; 0s: the exact start"
-    " (BK-39). Postponements and plans of the day keep to it.",
+    " (BK-39). Whatever is moved within it, and plans of the day, keep to it; a time outside of it that"
+    " the customer asks for is promised anew.",
     "R-189",
     Bounds(timedelta(0), timedelta(hours=12)),
 )

@@ -164,9 +164,8 @@ async def _plans(desk: Desk, tx: Tx, repair: Repair, found: Mapping[str, Appoint
 
 def _plan(grounds: Grounds, move: Move, appointment: Appointment) -> StopMove:
     start = move.window.start
-    promised = appointment.arrival
     # whoever is to be visited outside of what was promised has been called first (GEO-31)
-    anew = promised is not None and not promised.start <= start <= promised.end
+    anew = not appointment.keeps_promise(start)
     plan = move_stop.plan_of(grounds, appointment, move.agent_id, start, anew=anew)
     return StopMove(move.move_id, move.appointment_id, plan, anew)
 

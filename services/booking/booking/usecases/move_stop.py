@@ -35,11 +35,15 @@ ASKED: Final = (LEAD_TIME, POSTPONE_RESPECTS_LEAD_TIME)
 
 @dataclass(frozen=True, slots=True)
 class PendingMove:
-    """A move under way and the stop that it needs; what it rests on, where that was suggested."""
+    """A move under way and the stop that it needs; what it rests on, where that was suggested.
+
+    `promised_anew`: what was promised of the arrival does not stay, because the customer agreed to another.
+    """
 
     move: Move
     plan: StopPlan
     certificate: Certificate | None = None
+    promised_anew: bool = False
 
 
 async def begin(
@@ -52,7 +56,7 @@ async def begin(
     await moves.begin(tx, move, claim.key)
     await record.note(tx, move.move_id, decision(planned.grounds, slot_source=SlotSource.CHOSEN_TIME))
     tx.refer(move.move_id)
-    return PendingMove(move, plan)
+    return PendingMove(move, plan, promised_anew=not appointment.keeps_promise(plan.window.start))
 
 
 def decision(grounds: Grounds, **more: Any) -> Decision:
@@ -77,8 +81,10 @@ async def earlier(desk: Desk, tx: Tx) -> PendingMove | Card:
         raise claimed.in_flight()
     appointment = await appointments.get(tx, move.appointment_id)
     grounds = await grounds_of(desk, tx, appointment, move.agent_id)
-    anew = move.kind is MoveKind.REFIX
-    return PendingMove(move, plan_of(grounds, appointment, move.agent_id, move.window.start, anew=anew))
+    start = move.window.start
+    anew = move.kind is MoveKind.REFIX or not appointment.keeps_promise(start)
+    plan = plan_of(grounds, appointment, move.agent_id, start, anew=anew)
+    return PendingMove(move, plan, promised_anew=anew)
 
 
 async def grounds_of(desk: Desk, tx: Tx, appointment: Appointment, agent_id: str) -> Grounds:
@@ -96,7 +102,7 @@ def plan_of(
 ) -> StopPlan:
     """The stop of an appointment's visit with this agent from this start on; its length stays.
 
-    What was promised of the arrival stays as well, unless the visit is fixed `anew` (BK-39).
+    What was promised of the arrival stays as well, unless it is promised `anew` (BK-39).
     """
     window = Window(start, start + appointment.window.duration)
     campaign = grounds.campaign
@@ -108,8 +114,10 @@ def plan_of(
 def new_plan(
     grounds: Grounds, appointment: Appointment, agent_id: str, start: datetime, *, anew: bool = False
 ) -> Planned:
-    """The same for a move that begins. Raises ABSENT, CONTACT_UNAVAILABLE."""
-    plan = plan_of(grounds, appointment, agent_id, start, anew=anew)
+    """The same for a move that begins: a start outside of what was promised is one that the customer asked
+    for, and is promised anew (R-011). Raises ABSENT, CONTACT_UNAVAILABLE."""
+    outside = not appointment.keeps_promise(start)
+    plan = plan_of(grounds, appointment, agent_id, start, anew=anew or outside)
     grounds.absences.require_none(agent_id, plan.window)
     return Planned(plan, grounds)
 
@@ -140,7 +148,7 @@ async def swap(desk: Desk, tenant: str, pending: PendingMove) -> Reservation | G
     """
     move = pending.move
     try:
-        terms = MoveTerms(pending.certificate, promised_anew=move.kind is MoveKind.REFIX)
+        terms = MoveTerms(pending.certificate, promised_anew=pending.promised_anew)
         return await desk.ledger.move(tenant, move.move_id, move.appointment_id, pending.plan, terms)
     except REFUSALS as refusal:
         made = await desk.ledger.settle_move(tenant, move.move_id)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from booking_house import House, soon
+from booking_house import HOUR, House, claim, soon
 from ledger_double import Lost
 
 from booking.domain.appointment import Card, State
@@ -27,6 +27,7 @@ from kit.errors import (
 from kit.rpc.context import Grant
 from kit.testing.schedule import two_sessions
 from kit.values.ids import new_id
+from kit.values.window import Window
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -116,6 +117,34 @@ async def test_of_two_changes_with_one_version_one_wins(house: House) -> None:
     assert isinstance(outcome.first, Card)
     assert isinstance(outcome.second, Conflict)
     assert outcome.second.reason is Reason.STALE_VERSION
+
+
+async def promised(house: House, width: timedelta) -> Card:
+    """A booked appointment whose arrival was promised within so long."""
+    campaign = await house.campaign()
+    seconds = f"{int(width.total_seconds())}s"
+    await set_parameter(house.desk, "arrival_window", campaign.campaign_id, seconds)
+    return await house.book(campaign, await house.contact(campaign), soon())
+
+
+@pytest.mark.parametrize("lost", [None, Lost.REQUEST, Lost.ANSWER])
+@pytest.mark.parametrize(("late", "anew"), [(0, False), (1, True), (86_400, True)])
+async def test_a_start_outside_of_what_was_promised_is_promised_anew(
+    house: House, late: int, anew: bool, lost: Lost | None
+) -> None:
+    """R-011, BK-39: within the window the promise stays, both ends included."""
+    card = await promised(house, HOUR)
+    start = card.appointment.window.start
+    key, later = claim(), start + HOUR + timedelta(seconds=late)
+    if lost is not None:
+        house.ledger.lose("move", lost)
+        with pytest.raises(Unavailable):
+            await house.postpone(card, later, key=key)
+    moved = (await house.postpone(card, later, key=key)).appointment
+    assert moved.window.start == later
+    assert moved.arrival == (Window(later, later + HOUR) if anew else Window(start, start + HOUR))
+    await house.settle()
+    await house.require_sound()
 
 
 async def test_postponing_one_hour_before_is_allowed(house: House) -> None:

@@ -1248,7 +1248,8 @@ class Appointment(_message.Message):
     @_builtins.property
     def arrival(self) -> _travel_pb2.TimeWindow:
         """Window in which the arrival was promised, both ends included; absent where the exact start was (BK-39). The start stays
-        in it, whoever re-plans the day, until the visit is fixed again.
+        in it, whoever re-plans the day, until the visit is postponed or reassigned to a start outside of it, or fixed again:
+        then the arrival is promised anew.
         """
 
     def __init__(

@@ -159,7 +159,7 @@ async def _begin_move(
     await failpoint("booking.refix.before_pending")
     await moves.begin(tx, move, claim.key)
     tx.refer(move.move_id)
-    return PendingMove(move, plan)
+    return PendingMove(move, plan, promised_anew=True)
 
 
 def _why(

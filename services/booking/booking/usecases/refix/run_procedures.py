@@ -126,7 +126,8 @@ async def _move(job: _Job) -> str:
         return "skipped"
     move, plan = begun
     await failpoint("booking.procedure.after_pending")
-    stop = await move_stop.swap(job.desk, job.tenant, move_stop.PendingMove(move, plan))
+    pending = move_stop.PendingMove(move, plan, promised_anew=True)
+    stop = await move_stop.swap(job.desk, job.tenant, pending)
     await failpoint("booking.procedure.after_move")
     if isinstance(stop, GiroError):
         return await _excepted(job, stop, move.move_id)
