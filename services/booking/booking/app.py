@@ -45,7 +45,7 @@ from booking.usecases.desk import Desk
 from booking.usecases.document_store import DocumentStore
 from booking.usecases.documents import sweep_documents
 from booking.usecases.grounds_reads import GroundsReads
-from booking.usecases.openings import forget_openings, work_openings
+from booking.usecases.openings import Place, forget_openings, work_openings
 from booking.usecases.packages import recover_units
 from booking.usecases.refix.list_recalls import release_recalls
 from booking.usecases.refix.run_procedures import run_procedures
@@ -236,9 +236,10 @@ async def settle_for_ever(desk: Desk, settings: Settings) -> None:
 async def offer_for_ever(desk: Desk, settings: Settings) -> None:
     """Passes on what has expired and forgets what is long past, as a background task; it waits while the
     database or geo is away."""
+    place = Place()
     while True:
         try:
-            await work_openings(desk)
+            await work_openings(desk, place)
             await forget_openings(desk)
         except Unavailable as error:
             _log.warning("waiting_list_waits", error=str(error))

@@ -33,6 +33,11 @@ WAITLIST: Final = "waitlist"
 
 _BATCH: Final = 200
 
+_AWAY: Final = 3
+"""After so many openings in turn that geo or the database was away for, a round ends."""
+
+_FIRST: Final = ("", "")
+
 KEPT: Final = timedelta(days=30)
 """How long a closed opening, and the offers made of it, are kept after its time."""
 
@@ -82,23 +87,44 @@ async def time_is_free(desk: Desk, tenant: str, freed: Freed) -> None:
     await carry_on(desk, tenant, opening.opening_id)
 
 
-async def work_openings(desk: Desk) -> None:
-    """One round over all tenants: passes on what has expired, offers what is open. A defect of one opening
-    is logged and keeps no other waiting."""
-    after = ("", "")
+@dataclass(slots=True)
+class Place:
+    """Where the rounds are: (tenant, opening) after which the next one begins."""
+
+    after: tuple[str, str] = _FIRST
+
+
+async def work_openings(desk: Desk, place: Place | None = None) -> None:
+    """One round over all tenants, from `place` on: passes on what has expired, offers what is open.
+
+    A defect of one opening is logged and keeps no other waiting. Raises Unavailable when the database is
+    away, or geo was for several openings in turn; the next round goes on behind them.
+    """
+    place, away = place or Place(), 0
     while True:
         async with desk.db.worker() as tx:
-            found = await openings.page(tx, after, _BATCH)
+            found = await openings.page(tx, place.after, _BATCH)
         for tenant, opening_id in found:
-            try:
-                await work_opening(desk, tenant, opening_id)
-            except Unavailable:
-                raise
-            except GiroError as error:
-                _log.exception("opening_failed", opening_id=opening_id, error=str(error))
+            place.after = tenant, opening_id
+            unavailable = await _attempt(desk, tenant, opening_id)
+            away = away + 1 if unavailable is not None else 0
+            if unavailable is not None and away == _AWAY:
+                raise unavailable
         if len(found) < _BATCH:
+            place.after = _FIRST
             return
-        after = found[-1]
+
+
+async def _attempt(desk: Desk, tenant: str, opening_id: str) -> Unavailable | None:
+    """Works one opening of a round, whatever becomes of it; what was away, where something was."""
+    try:
+        await work_opening(desk, tenant, opening_id)
+    except Unavailable as error:
+        _log.warning("opening_waits", opening_id=opening_id, error=str(error))
+        return error
+    except Exception as error:
+        _log.exception("opening_failed", opening_id=opening_id, error=str(error))
+    return None
 
 
 async def forget_openings(desk: Desk, most: int = _BATCH) -> int:

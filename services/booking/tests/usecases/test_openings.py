@@ -21,7 +21,7 @@ from booking.usecases.openings import work_openings
 from booking.usecases.ports import NewHold
 from booking.usecases.unavailability import SetUnavailability, set_unavailability
 from booking.usecases.waitlist import leave_waitlist
-from kit.errors import GiroError, Reason, RuleViolated
+from kit.errors import Reason, RuleViolated
 from kit.testing.schedule import two_sessions
 from kit.values.ids import new_id
 from kit.values.window import Window
@@ -110,12 +110,10 @@ async def test_a_ledger_that_is_away_costs_a_round(house: House) -> None:
     queue = await an_open_one(house)
     for fault in (Lost.REQUEST, Lost.ANSWER):
         house.ledger.lose("hold", fault)
-        with pytest.raises(GiroError):
-            await work_openings(house.desk)
+        await work_openings(house.desk)
         await house.advance(MINUTE)
     house.ledger.lose("release_hold", Lost.REQUEST)
-    with pytest.raises(GiroError):
-        await work_openings(house.desk)
+    await work_openings(house.desk)
     assert await queue.offered() == []
     await work_openings(house.desk)
     assert await queue.drain() == [0, 1, 2]
