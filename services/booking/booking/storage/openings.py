@@ -30,6 +30,15 @@ _CLOSE = text(
     "UPDATE booking.openings SET state = 'CLOSED' WHERE tenant_id = :tenant AND opening_id = :opening"
 )
 
+_CLOSE_FULL = text(
+    """
+    UPDATE booking.openings SET state = 'CLOSED'
+    WHERE tenant_id = :tenant AND opening_id = :opening AND ends_at - starts_at <= (
+        SELECT sum(ends_at - starts_at) FROM booking.offers
+        WHERE tenant_id = :tenant AND opening_id = :opening AND state = 'ACCEPTED')
+    """
+)
+
 # An unfit offer, which nobody was told of, makes room for the next try.
 _OFFER = text(
     """
@@ -140,6 +149,11 @@ async def lock(tx: Tx, opening_id: str) -> Opening | None:
 async def close(tx: Tx, opening_id: str) -> None:
     """Nothing more is offered of it."""
     await tx.run(_CLOSE, {"tenant": tx.tenant, "opening": opening_id})
+
+
+async def close_full(tx: Tx, opening_id: str) -> None:
+    """Nothing more is offered of it once what was accepted takes all its time."""
+    await tx.run(_CLOSE_FULL, {"tenant": tx.tenant, "opening": opening_id})
 
 
 async def begin(tx: Tx, offer: Offer) -> int:

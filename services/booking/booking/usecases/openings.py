@@ -193,7 +193,7 @@ async def end_of_booking(tx: Tx, offer: Offer) -> Offer | None:
         return await end_offer(tx, offer, OfferState.REFUSED, await tx.now() + pause(offer.tries))
     await openings.save(tx, replace(offer, state=OfferState.ACCEPTED, held=False))
     await waitlist.set_entry(tx, offer.entry_id, WaitlistState.BOOKED)
-    await openings.close(tx, offer.opening_id)
+    await openings.close_full(tx, offer.opening_id)
     return None
 
 
