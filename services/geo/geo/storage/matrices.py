@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import delete, insert, text
+from psycopg.types.json import Jsonb
+from sqlalchemy import text
 
 from geo.domain.drives import UNREACHABLE
 from geo.domain.legs import Pair
@@ -14,7 +15,6 @@ from geo.domain.modes import TravelMode
 from geo.domain.profile import Profile
 from geo.storage import profiles
 from geo.storage.sql import fetch, fetch_one
-from geo.storage.travel_tables import matrix_entries, matrix_versions
 from kit.db.engine import Database
 from kit.db.uow import Tx
 
@@ -39,6 +39,36 @@ _TIMED: Final = """
 _IN_FORCE: Final = """
     SELECT version, profile IS NOT NULL AS timed FROM geo.matrix_versions
     WHERE tenant_id = %(tenant)s ORDER BY version DESC LIMIT 1
+"""
+
+_PROFILE: Final = """
+    SELECT profile::text AS profile FROM geo.matrix_versions
+    WHERE tenant_id = %(tenant)s ORDER BY version DESC LIMIT 1
+"""
+
+_REMOVE: Final = """
+    DELETE FROM geo.matrix_entries WHERE tenant_id = %(tenant)s AND travel_mode = ANY(%(modes)s)
+    RETURNING 1
+"""
+
+_BEGIN: Final = """
+    INSERT INTO geo.matrix_versions (tenant_id, version, entries, profile)
+    SELECT %(tenant)s, %(version)s, count(*) + jsonb_array_length(%(rows)s), %(profile)s::jsonb
+    FROM geo.matrix_entries WHERE tenant_id = %(tenant)s
+    RETURNING version
+"""
+
+_CARRY_OVER: Final = """
+    UPDATE geo.matrix_entries SET version = %(version)s WHERE tenant_id = %(tenant)s
+    RETURNING 1
+"""
+
+# One parameter for all rows: a parameter a column would pass the 65,535 that the protocol can count.
+_ADD: Final = """
+    INSERT INTO geo.matrix_entries (tenant_id, version, travel_mode, from_place, to_place, seconds, metres)
+    SELECT %(tenant)s, %(version)s, r.* FROM jsonb_to_recordset(%(rows)s) AS r(travel_mode text,
+        from_place bigint, to_place bigint, seconds integer, metres integer)
+    RETURNING 1
 """
 
 _NOTIFY: Final = text("SELECT pg_notify(:channel, :payload)")
@@ -84,24 +114,29 @@ async def version_of_drives(tx: Tx, engine: str, mode: TravelMode) -> str:
 
 
 async def put_in_force(tx: Tx, what: OfTenant, channel: str) -> int:
-    """A new version with these entries and this profile, and none of the old ones; gives its number.
+    """A new version with this profile and these entries, of the modes that are named; the others keep theirs.
+    Gives its number.
 
     The caller holds the locks of all of the tenant's agents.
     """
     version = await current_version(tx) + 1
-    await tx.run(delete(matrix_entries).where(matrix_entries.c.tenant_id == tx.tenant))
     week = None if what.profile is None else profiles.document(what.profile)
-    rows = [
-        _row((tx.tenant, version, mode), item)
-        for mode, entries in what.entries.items()
-        for item in entries.items()
-    ]
-    values = {"tenant_id": tx.tenant, "version": version, "entries": len(rows), "profile": week}
-    await tx.run(insert(matrix_versions), values)
+    rows = [_row(mode, item) for mode, entries in what.entries.items() for item in entries.items()]
+    modes = [mode.value for mode in what.entries]
+    written = {"tenant": tx.tenant, "version": version, "modes": modes, "rows": Jsonb(rows)}
+    await fetch(tx, _REMOVE, written)
+    await fetch(tx, _BEGIN, {**written, "profile": None if week is None else Jsonb(week)})
+    await fetch(tx, _CARRY_OVER, written)
     if rows:
-        await tx.run(insert(matrix_entries).values(rows))
+        await fetch(tx, _ADD, written)
     await tx.run(_NOTIFY, {"channel": channel, "payload": f"{tx.tenant}:*:{version}"})
     return version
+
+
+async def profile_in_force(tx: Tx) -> Profile | None:
+    """The profile of the week, if there is one."""
+    row = await fetch_one(tx, _PROFILE, {"tenant": tx.tenant})
+    return None if row is None or row.profile is None else profiles.from_text(row.profile)
 
 
 async def load(tx: Tx) -> "OfTenant":
@@ -167,12 +202,9 @@ class Matrices:
             self._held.popitem(last=False)
 
 
-def _row(of: tuple[str, int, TravelMode], item: tuple[Pair, Entry]) -> dict[str, Any]:
-    tenant, version, mode = of
+def _row(mode: TravelMode, item: tuple[Pair, Entry]) -> dict[str, Any]:
     (from_place, to_place), (seconds, metres) = item
     return {
-        "tenant_id": tenant,
-        "version": version,
         "travel_mode": mode,
         "from_place": from_place,
         "to_place": to_place,

@@ -81,7 +81,6 @@ async def get_travel(data: TravelData, tenant: str) -> InForce:
 
 
 async def _put_in_force(tx: Tx, what: TravelImport) -> int:
-    present = await matrices.load(tx)
-    entries = present.entries if what.entries is None else {**present.entries, what.mode: what.entries}
-    kept = None if what.without_profile else present.profile
+    entries = {} if what.entries is None else {what.mode: what.entries}
+    kept = None if what.without_profile else await matrices.profile_in_force(tx)
     return await matrices.put_in_force(tx, OfTenant(0, entries, what.profile or kept), CHANNEL)

@@ -119,6 +119,26 @@ async def test_a_matrix_is_of_one_mode_and_another_leaves_it_alone(house: House)
     assert (still.seconds, still.version) == (1000, "osrm-old-bicycle+m3")
 
 
+async def test_large_matrices_of_two_modes_stand_side_by_side(house: House) -> None:
+    """Each is as large as one call takes about; together they are more rows than one list of values holds."""
+    sides = {CAR: 5000, BICYCLE: 5000}
+    for mode, size in sides.items():
+        await house.load(mode, {(NORTH, SOUTH + at): (600 + at, 1000) for at in range(size)})
+    await house.load(CAR, {(NORTH, SOUTH): (650, 9000)})
+    for mode, seconds in ((CAR, None), (BICYCLE, 600 + 4999)):
+        book = await house.travel.of(mode).legs(TENANT, [(NORTH, SOUTH + 4999)])
+        leg = book.leg((NORTH, SOUTH + 4999))
+        assert leg is not None
+        assert (leg.seconds if leg.source is TravelSource.MATRIX else None) == seconds
+    async with house.world.db.uow(TENANT) as tx:
+        query = text("SELECT version, entries FROM geo.matrix_versions ORDER BY version")
+        told = [(row.version, row.entries) for row in await tx.run(query)]
+        query = text("SELECT version, travel_mode, count(*) FROM geo.matrix_entries GROUP BY 1, 2 ORDER BY 2")
+        there = [tuple(row) for row in await tx.run(query)]
+    assert told == [(1, 5000), (2, 10_000), (3, 5001)]
+    assert there == [(3, "bicycle", 5000), (3, "car", 1)]
+
+
 async def test_data_of_a_mode_are_held_against_the_promises_of_that_mode_alone(house: House) -> None:
     driver, rider = await house.agent(CAR), await house.agent(BICYCLE)
     for agent in (driver, rider):
