@@ -16,14 +16,31 @@ ALTER TABLE geo.agents
     ADD CONSTRAINT agents_travel_mode CHECK (travel_mode IN ('car', 'bicycle', 'foot'))
 """
 
-# A deployment had roads of one mode: who was promised a bicycle's drives goes by bicycle.
-AS_PROMISED = """
-UPDATE geo.agents a SET travel_mode = told.mode
-FROM (SELECT tenant_id, CASE WHEN bool_and(version ~ '-bicycle') THEN 'bicycle' ELSE 'foot' END AS mode
-      FROM geo.legs WHERE source = 'ROAD' GROUP BY tenant_id
-      HAVING bool_and(version ~ '-bicycle') OR bool_and(version ~ '-(foot|pedestrian)')) AS told
-WHERE told.tenant_id = a.tenant_id
+# A deployment had roads of one mode at a time: who is promised a bicycle's drives goes by bicycle, and the
+# tenant's matrix is of bicycles too. What counts are the drives to stops to come, without any the last one.
+# A map may have any name ("foot-zone"): the last mode in the version of the roads is theirs.
+TOLD = r"""
+WITH promised AS (
+    SELECT s.tenant_id, s.starts_at, s.starts_at > now() AS to_come, s.leg_version AS version,
+           max(s.starts_at) OVER (PARTITION BY s.tenant_id) AS latest
+    FROM geo.stops s
+    JOIN geo.legs l ON l.tenant_id = s.tenant_id AND l.from_place = s.prev_place AND l.to_place = s.place
+        AND l.version = s.leg_version AND l.via = s.leg_via AND l.seconds = s.leg_seconds
+        AND l.free_seconds = s.leg_free_seconds
+    WHERE l.source = 'ROAD'
+), named AS (
+    SELECT p.tenant_id, substring(road FROM '.*-(car|auto|bicycle|foot|pedestrian)\M') AS mode
+    FROM promised p CROSS JOIN regexp_split_to_table(p.version, '\+') AS road
+    WHERE (p.to_come OR p.starts_at = p.latest) AND road !~ '^m[0-9]+p?$'
+), told AS (
+    SELECT tenant_id, CASE WHEN bool_and(mode = 'bicycle') THEN 'bicycle' ELSE 'foot' END AS mode
+    FROM named GROUP BY tenant_id
+    HAVING bool_and(coalesce(mode, '') = 'bicycle')
+        OR bool_and(coalesce(mode, '') IN ('foot', 'pedestrian'))
+)
 """
+
+_SAME = "told.tenant_id = t.tenant_id"
 
 ENTRIES = """
 ALTER TABLE geo.matrix_entries
@@ -45,14 +62,16 @@ $$
 
 
 def upgrade() -> None:
-    """Everybody has a car, unless all that was promised says otherwise."""
+    """Everybody has a car, unless all that is promised says otherwise."""
     op.execute(AGENTS)
-    for table in ("agents", "legs"):
-        op.execute(f"ALTER TABLE geo.{table} NO FORCE ROW LEVEL SECURITY")
-    op.execute(AS_PROMISED)
-    for table in ("agents", "legs"):
-        op.execute(f"ALTER TABLE geo.{table} FORCE ROW LEVEL SECURITY")
     op.execute(ENTRIES)
+    read = ("agents", "matrix_entries", "stops", "legs")
+    for table in read:
+        op.execute(f"ALTER TABLE geo.{table} NO FORCE ROW LEVEL SECURITY")
+    for table in ("agents", "matrix_entries"):
+        op.execute(f"{TOLD} UPDATE geo.{table} t SET travel_mode = told.mode FROM told WHERE {_SAME}")
+    for table in read:
+        op.execute(f"ALTER TABLE geo.{table} FORCE ROW LEVEL SECURITY")
     op.execute(LIMITS)
 
 
