@@ -36,6 +36,12 @@ _BATCH: Final = 200
 _AWAY: Final = 3
 """After so many openings in turn that geo or the database was away for, a round ends."""
 
+_INLINE: Final = 2
+"""How many are tried for an opening while somebody waits for an answer; the rest is the rounds'."""
+
+_IN_A_ROUND: Final = 20
+"""How many are tried for one opening in a round, so that a long list keeps no other opening waiting."""
+
 _FIRST: Final = ("", "")
 
 KEPT: Final = timedelta(days=30)
@@ -138,23 +144,26 @@ async def forget_openings(desk: Desk, most: int = _BATCH) -> int:
 
 
 async def carry_on(desk: Desk, tenant: str, opening_id: str) -> None:
-    """Works one opening at once; what fails is left to the next round."""
+    """Begins to work one opening at once; what is left, or fails, is the next round's."""
     try:
-        await work_opening(desk, tenant, opening_id)
+        await work_opening(desk, tenant, opening_id, _INLINE)
     except GiroError as error:
         _log.warning("opening_waits", opening_id=opening_id, error=str(error))
 
 
-async def work_opening(desk: Desk, tenant: str, opening_id: str) -> None:
-    """Brings one opening as far as it goes: to a standing offer, to its end, or to nobody who fits now."""
+async def work_opening(desk: Desk, tenant: str, opening_id: str, most: int = _IN_A_ROUND) -> None:
+    """Brings one opening as far as it goes with at most so many people tried: to a standing offer, to its
+    end, or to nobody who fits now. Who was tried has a pause, so the next round goes on behind him."""
     more = True
     while more:
         async with desk.db.uow(tenant) as tx:
             found = await _next(desk, tx, opening_id)
         if isinstance(found, Offer):
             await _free(desk, tenant, found)
-        else:
-            more = found is not None and await _make(desk, tenant, found)
+            continue
+        more = found is not None and await _make(desk, tenant, found)
+        most -= 1
+        more = more and most > 0
 
 
 async def _next(desk: Desk, tx: Tx, opening_id: str) -> _Begun | Offer | None:

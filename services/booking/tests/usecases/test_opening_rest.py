@@ -7,6 +7,8 @@ from waiting_queue import Queue
 
 from booking.domain.waitlist import Opening
 from booking.storage import openings
+from booking.usecases import openings as rounds
+from booking.usecases.offers import decline_offer
 from booking.usecases.openings import work_openings
 from kit.values.ids import new_id
 from kit.values.window import Window
@@ -59,3 +61,32 @@ async def test_a_rest_in_which_nobody_fits_is_searched_with_pauses_until_the_lea
     await work_openings(house.desk)
     assert await the_states(house) == ["CLOSED"]
     assert house.ledger.calls.count("search") == asked + 1
+
+
+async def test_an_event_tries_two_and_a_round_a_bounded_number(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds.work_opening, "__defaults__", (3,))
+    queue = await Queue.of(house, 8)
+    slots, house.ledger.slots = house.ledger.slots, []
+    await queue.free()
+    assert house.ledger.calls.count("search") == 2
+    for asked in (5, 8, 8):
+        await work_openings(house.desk)
+        assert house.ledger.calls.count("search") == asked
+    queue.entries.append(await queue.join())
+    house.ledger.slots = slots
+    await work_openings(house.desk)
+    assert [position for position, _ in await queue.offered()] == [8]
+
+
+async def test_declining_tries_two_and_leaves_the_rest_to_the_round(house: House) -> None:
+    queue = await Queue.of(house, 5)
+    await queue.free()
+    slots, house.ledger.slots = house.ledger.slots, []
+    asked = house.ledger.calls.count("search")
+    await decline_offer(house.desk, (await queue.the_offer()).offer_id)
+    assert house.ledger.calls.count("search") == asked + 2
+    house.ledger.slots = slots
+    await work_openings(house.desk)
+    assert [position for position, _ in await queue.offered()] == [3]
