@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import IO, Final
 
+from prometheus_client import Counter
+
 from booking import events
 from booking.domain import errors
 from booking.domain.appointment import Appointment, require_writable
@@ -24,12 +26,19 @@ from booking.storage import appointments, document_uploads, documents, parameter
 from booking.usecases.desk import Desk
 from booking.usecases.document_store import DocumentStore
 from booking.usecases.reach import reach
+from kit import telemetry
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.errors import Conflict, InvalidInput, NotFound, RuleViolated, Unavailable
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
 from kit.values.ids import new_id
+
+_log = telemetry.logger(__name__)
+
+swept_total: Final = Counter(
+    "giro_booking_documents_swept_total", "Bytes that no document names, dropped or not", ["outcome"]
+)
 
 _IN_MEMORY: Final = 256 * 1024
 _BATCH: Final = 100
@@ -123,11 +132,23 @@ async def _received(file: IO[bytes], chunks: AsyncIterator[bytes], most: int) ->
 async def sweep_documents(desk: Desk, store: DocumentStore, grace: timedelta) -> int:
     """One round over all tenants: drops bytes noted `grace` ago that no document names; of how many keys.
 
-    Raises Unavailable when the store, or the database, cannot be used; the next round goes on.
+    One that cannot be dropped is counted and keeps no other waiting. Raises Unavailable when the database
+    cannot be used, or the store for none of them; the next round goes on.
     """
     async with desk.db.worker() as tx:
         found = await document_uploads.older(tx, grace, _BATCH, sandbox=desk.db.sandbox)
-    return sum([await _swept(desk, store, note, grace) for note in found])
+    dropped, away = 0, None
+    for note in found:
+        try:
+            dropped += await _swept(desk, store, note, grace)
+        except Unavailable as error:
+            away = error
+            swept_total.labels(outcome="error").inc()
+            _log.warning("sweeping_failed", stored_as=note[1], error=str(error))
+    swept_total.labels(outcome="dropped").inc(dropped)
+    if away is not None and not dropped:
+        raise away
+    return dropped
 
 
 async def _swept(desk: Desk, store: DocumentStore, note: tuple[str, str], grace: timedelta) -> bool:

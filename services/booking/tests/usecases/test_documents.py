@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 from booking_house import House, soon
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from booking.clients.document_folder import DocumentFolder
 from booking.domain.appointment import Card
 from booking.domain.document import DOCX, Document, media_type
 from booking.storage import document_uploads
+from booking.usecases.document_store import unavailable
 from booking.usecases.documents import (
     UploadDocument,
     list_documents,
@@ -373,6 +375,37 @@ async def test_bytes_of_nobody_are_dropped_after_the_grace(house: House, store: 
     await sweep_documents(house.desk, store, HOUR)
     assert (len(files(store)), await noted(house)) == (1, [])
     assert await read(house, store, made) == PDF
+
+
+def failed_sweeps() -> float:
+    """How often bytes of nobody could not be dropped."""
+    return REGISTRY.get_sample_value("giro_booking_documents_swept_total", {"outcome": "error"}) or 0.0
+
+
+async def test_bytes_that_cannot_be_dropped_keep_no_others_waiting(
+    house: House, store: DocumentFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = await house.booked()
+    for _ in range(3):
+        await abandoned(house, store, card)
+    drop = store.drop
+
+    async def drop_most(key: str) -> None:
+        if key == oldest:
+            raise unavailable("Permission denied")
+        await drop(key)
+
+    async with house.desk.db.uow(house.tenant) as tx:
+        query = text("SELECT stored_as FROM booking.document_uploads WHERE tenant_id = :t ORDER BY began_at")
+        oldest = (await tx.run(query, {"t": house.tenant})).scalars().first()
+    monkeypatch.setattr(store, "drop", drop_most)
+    await house.advance(HOUR)
+    before = failed_sweeps()
+    assert await sweep_documents(house.desk, store, HOUR) == 2
+    assert (await noted(house), failed_sweeps() - before) == ([oldest], 1)
+    monkeypatch.undo()
+    assert await sweep_documents(house.desk, store, HOUR) == 1
+    assert (files(store), await noted(house)) == ([], [])
 
 
 async def test_the_grace_ends_on_the_instant(house: House) -> None:
