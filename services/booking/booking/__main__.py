@@ -54,7 +54,8 @@ def replay(tenant: str) -> int:
         sys.stdout.write(f"{each.appointment_id}: {each.reason}\n")
     sys.stdout.write(
         f"{found.cards} appointments, {found.events} events: {len(found.different)} differ,"
-        f" {found.partly} are older than their record, {found.unrecorded} have none\n"
+        f" {found.partly} are older than their record, {found.unrecorded} have none,"
+        f" {found.gapped} have changes that no event tells\n"
     )
     return 1 if found.different else 0
 

@@ -1,11 +1,11 @@
 """An appointment, rebuilt from the events that told its changes (BK-47).
 
 Each event may change what its kind changes and nothing else; from what it says of the card only that is taken
-over, and then the whole must be what it says. So an event that is missing, doubled, out of order or untrue
-is found out.
+over, and then the whole must be what it says. So an event that is doubled, out of order or untrue is found
+out, and one that is missing is counted: a replica of before the record keeps none of what it changes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
@@ -68,18 +68,49 @@ _NOT_TOLD: Final = frozenset({"colour", "move_id"})
 """What no event says of the card: the colour has events of its own, a move under way is none yet."""
 
 
-def replay(events: Iterable[Kept]) -> Appointment:
+_EVER: Final = frozenset().union(*MAY_CHANGE.values()) | _ALWAYS
+"""What changes that no event tells may have changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """A card after its last event, and its last change of colour, if one was kept.
+
+    `partly`: the record begins later than the card. `gaps` is how many changes no event tells.
+    """
+
+    card: Appointment
+    paint: Paint | None
+    partly: bool
+    gaps: int
+
+    def held_against(self, row: Appointment) -> "Rebuilt":
+        """With what the events cannot know: what changed after the last one, and a colour of before the
+        record."""
+        missing = max(row.version - self.card.version, 0)
+        card = _coloured(_taken_over(self.card, row, _EVER) if missing else self.card, self.paint)
+        if self.paint is None and (self.partly or self.gaps + missing):
+            card = replace(card, colour=row.colour)
+        return replace(self, card=card, gaps=self.gaps + missing)
+
+
+def replay(events: Sequence[Kept]) -> Rebuilt:
     """The card after its last event. Raises Broken.
 
     A card that is older than the record of events begins with what its first event says.
     """
-    card: Appointment | None = None
-    paint: Paint | None = None
-    for event in events:
-        card = _first(event) if card is None else _next(card, event)
-        paint = event.paint or paint
-    if card is None:
+    if not events:
         raise Broken("there is no event")
+    first, *later = events
+    card, paint, gaps = _first(first), first.paint, 0
+    for event in later:
+        gaps += max(event.after.version - _follows(card, event), 0)
+        card, paint = _next(card, event), event.paint or paint
+    partly = first.happened is not Happened.BOOKED
+    return Rebuilt(_coloured(card, paint), paint, partly, gaps)
+
+
+def _coloured(card: Appointment, paint: Paint | None) -> Appointment:
     shows = paint is not None and paint.start == card.window.start
     return replace(card, colour=paint.colour if paint and shows else None, move_id=None)
 
@@ -95,15 +126,24 @@ def _first(event: Kept) -> Appointment:
 def _next(card: Appointment, event: Kept) -> Appointment:
     if event.happened is Happened.BOOKED:
         raise Broken(f"booked again at version {event.after.version}")
-    expected = card.version + (0 if event.paint else 1)
-    if event.after.version != expected:
-        raise Broken(f"version {event.after.version} follows {card.version}")
+    version, expected = event.after.version, _follows(card, event)
+    if version < expected:
+        raise Broken(f"version {version} follows {card.version}")
     changing = MAY_CHANGE[event.happened] | (frozenset() if event.paint else _ALWAYS)
-    after = replace(card, **{name: getattr(event.after, name) for name in changing})
+    after = _taken_over(card, event.after, changing if version == expected else _EVER)
     untrue = differences(after, event.after)
     if untrue:
-        raise Broken(f"{event.happened} of version {expected} changes {', '.join(untrue)}")
+        raise Broken(f"{event.happened} of version {version} changes {', '.join(untrue)}")
     return after
+
+
+def _follows(card: Appointment, event: Kept) -> int:
+    """The version after the next event; a change of colour makes none."""
+    return card.version + (0 if event.paint else 1)
+
+
+def _taken_over(card: Appointment, other: Appointment, names: Collection[str]) -> Appointment:
+    return replace(card, **{name: getattr(other, name) for name in names})
 
 
 def differences(one: Appointment, other: Appointment) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Final
 
 from booking.domain import replay as rules
 from booking.domain.appointment import UNTOLD, Appointment
-from booking.domain.replay import Broken
+from booking.domain.replay import Broken, Rebuilt
 from booking.events.kept import canonical, read
 from booking.storage import appointment_events, appointments
 from booking.storage.appointment_events import KeptEvent
@@ -27,12 +27,14 @@ class Different:
 @dataclass
 class Replayed:
     """What a replay found. `unrecorded` are cards that have not changed since events are kept, `partly` those
-    whose record begins with a later version than the first."""
+    whose record begins with a later version than the first, `gapped` those with changes that no event tells:
+    made by a replica of before the record, while it was rolled out."""
 
     cards: int = 0
     events: int = 0
     partly: int = 0
     unrecorded: int = 0
+    gapped: int = 0
     different: list[Different] = field(default_factory=list)
 
 
@@ -85,18 +87,21 @@ def _hold(found: Replayed, card: Appointment, kept: Sequence[KeptEvent]) -> bool
 def _count(found: Replayed, card: Appointment, kept: Sequence[KeptEvent]) -> None:
     if card.state in UNTOLD:
         return
-    partly = bool(kept) and _rebuilt(card, kept)
+    rebuilt = _rebuilt(card, kept) if kept else None
     found.cards += 1
     found.events += len(kept)
-    found.unrecorded += not kept
-    found.partly += partly
+    if rebuilt is None:
+        found.unrecorded += 1
+    else:
+        found.partly += rebuilt.partly
+        found.gapped += rebuilt.gaps > 0
 
 
-def _rebuilt(card: Appointment, kept: Sequence[KeptEvent]) -> bool:
-    """Whether the record begins later than the card. Raises Broken where the two differ."""
+def _rebuilt(card: Appointment, kept: Sequence[KeptEvent]) -> Rebuilt:
+    """The card by its events. Raises Broken where the row differs."""
     events = [read(each.event, each.payload, each.personal) for each in kept]
-    rebuilt = rules.replay(events)
-    if canonical(rebuilt) != canonical(card):
-        fields = rules.differences(rebuilt, card) or ["colour"]
+    rebuilt = rules.replay(events).held_against(card)
+    if canonical(rebuilt.card) != canonical(card):
+        fields = rules.differences(rebuilt.card, card) or ["colour"]
         raise Broken(f"the row differs in {', '.join(fields)}")
-    return events[0].happened is not rules.Happened.BOOKED
+    return rebuilt

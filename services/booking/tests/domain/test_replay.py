@@ -1,13 +1,14 @@
 """A card, rebuilt from its events: what the events may not say is found out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from booking.domain import replay as rules
 from booking.domain.appointment import Appointment, Colour, Move, MoveKind, State, cancel, confirm, moved
-from booking.domain.replay import MAY_CHANGE, Broken, Happened, Kept, Paint, replay
+from booking.domain.replay import MAY_CHANGE, Broken, Happened, Kept, Paint
 from booking.events.kept import canonical
 from kit.values.latlng import LatLng
 from kit.values.window import Window
@@ -29,6 +30,12 @@ CARD = Appointment(
     updated_at=NOW,
 )
 BOOKED = Kept(Happened.BOOKED, CARD)
+GREEN = Paint(Colour.GREEN, START)
+
+
+def replay(events: Sequence[Kept]) -> Appointment:
+    """The card as its events alone say."""
+    return rules.replay(events).card
 
 
 def confirmed(card: Appointment = CARD) -> Appointment:
@@ -75,13 +82,13 @@ def test_a_colour_shows_while_the_start_is_the_one_that_was_reminded_of() -> Non
         ([BOOKED, BOOKED], "booked again"),
         ([Kept(Happened.CONFIRMED, CARD)], "was not booked"),
         ([Kept(Happened.BOOKED, replace(CARD, version=2))], "version 2 was booked"),
-        ([BOOKED, Kept(Happened.CONFIRMED, replace(confirmed(), version=3))], "version 3 follows 1"),
+        ([BOOKED, Kept(Happened.CONFIRMED, replace(confirmed(), version=3, note="x"))], "changes note"),
         ([BOOKED, Kept(Happened.CONFIRMED, replace(confirmed(), version=1))], "version 1 follows 1"),
         ([BOOKED, Kept(Happened.CONFIRMED, replace(confirmed(), agent_id="agt_2"))], "changes agent_id"),
         ([BOOKED, Kept(Happened.POSTPONED, replace(confirmed(), note="other"))], "changes note"),
         (
-            [BOOKED, Kept(Happened.COLOUR_CHANGED, confirmed(), Paint(None, START))],
-            "version 2 follows 1",
+            [BOOKED, Kept(Happened.CONFIRMED, confirmed()), Kept(Happened.COLOUR_CHANGED, CARD, GREEN)],
+            "version 1 follows 2",
         ),
     ],
 )
@@ -93,6 +100,29 @@ def test_what_no_life_tells_is_broken(events: list[Kept], says: str) -> None:
 def test_a_card_older_than_its_record_begins_with_what_is_first_said() -> None:
     second = confirmed()
     assert replay([Kept(Happened.CONFIRMED, second)]) == second
+
+
+def test_changes_that_no_event_tells_are_counted() -> None:
+    third = postponed(confirmed())
+    gap = rules.replay([BOOKED, Kept(Happened.POSTPONED, third)])
+    assert (gap.card, gap.gaps, gap.partly) == (third, 1, False)
+    paint = rules.replay(
+        [BOOKED, Kept(Happened.COLOUR_CHANGED, third, Paint(Colour.RED, third.window.start))]
+    )
+    assert (paint.card, paint.gaps) == (replace(third, colour=Colour.RED), 2)
+    last = rules.replay([BOOKED]).held_against(third)
+    assert (last.card, last.gaps) == (third, 2)
+    assert rules.replay([BOOKED]).held_against(replace(third, note="x")).card == third
+
+
+def test_a_colour_of_before_the_record_is_the_rows() -> None:
+    second = confirmed()
+    painted = replace(second, colour=Colour.GREEN)
+    begun = Kept(Happened.CONFIRMED, second)
+    assert rules.replay([begun]).held_against(painted).card == painted
+    gone = Kept(Happened.COLOUR_CHANGED, second, Paint(None, START))
+    assert rules.replay([begun, gone]).held_against(painted).card == second
+    assert rules.replay([BOOKED, begun]).held_against(painted).card == second
 
 
 def test_every_kind_of_event_says_what_it_may_change() -> None:

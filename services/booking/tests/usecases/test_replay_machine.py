@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
+import psycopg
 import pytest
 from booking_house import PLACE, VISIT, House, claim, soon
 from hypothesis import HealthCheck, Phase, given, settings
@@ -35,6 +36,7 @@ from booking.usecases.replay import replay_tenant
 from booking.usecases.suggest_slots import SuggestSlots, suggest_slots
 from booking.usecases.swap_appointments import SwapAppointments, swap_appointments
 from kit.errors import GiroError
+from kit.testing.databases import DatabaseUrls
 from kit.values.ids import new_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -237,7 +239,7 @@ async def test_the_message_of_the_api_is_rebuilt_in_its_bytes(house: House) -> N
     async with life.house.desk.db.uow(life.house.tenant) as tx:
         for ident in life.cards:
             kept = await appointment_events.of(tx, [ident])
-            rebuilt = replay([read(each.event, each.payload, each.personal) for each in kept])
+            rebuilt = replay([read(each.event, each.payload, each.personal) for each in kept]).card
             stored = messages.appointment(await life.house.stored(ident))
             again = messages.appointment(rebuilt)
             assert again.SerializeToString(deterministic=True) == stored.SerializeToString(deterministic=True)
@@ -247,7 +249,7 @@ async def test_the_message_of_the_api_is_rebuilt_in_its_bytes(house: House) -> N
 TAMPERED = {
     "agent_id = 'agt_nobody'": "differs in agent_id",
     "note = note || '!'": "differs in note",
-    "version = version + 1": "differs in version",
+    "note = note || '!', version = version + 1": "differs in note",
     "updated_at = updated_at + interval '1 microsecond'": "differs in updated_at",
     "colour = 'GREEN', coloured_start = starts_at": "differs in colour",
 }
@@ -265,3 +267,34 @@ async def test_a_row_that_changed_without_an_event_is_found(house: House, change
     assert different.appointment_id == card.appointment_id
     assert TAMPERED[change] in different.reason
     assert (found.cards, found.partly, found.unrecorded) == (2, 0, 0)
+
+
+async def changed_by_an_older_replica(house: House, card: Card, change: str) -> None:
+    """A change of which no event is kept."""
+    async with house.desk.db.uow(house.tenant) as tx:
+        statement = text(f"UPDATE booking.appointments SET {change} WHERE appointment_id = :a")
+        await tx.run(statement, {"a": card.appointment.appointment_id})
+
+
+async def test_a_change_of_a_replica_of_before_the_record_is_counted_apart(house: House) -> None:
+    last, between, untouched = [await house.booked(soon(hours)) for hours in (40, 50, 60)]
+    older = f"agent_id = '{house.agents[1]}', version = version + 1, updated_at = now()"
+    for card in (last, between):
+        await changed_by_an_older_replica(house, card, older)
+    await house.postpone(between, soon(70))
+    found = await replay_tenant(house.desk.db, house.tenant)
+    assert (found.different, found.cards, found.gapped, found.partly) == ([], 3, 2, 0)
+    assert (await house.stored(untouched.appointment.appointment_id)).version == 1
+
+
+async def test_a_card_coloured_before_the_record_keeps_its_colour(house: House, urls: DatabaseUrls) -> None:
+    card = await house.booked()
+    painted = "colour = 'GREEN', coloured_start = starts_at"
+    await changed_by_an_older_replica(house, card, painted)
+    with psycopg.connect(urls.admin) as connection:  # nobody else may
+        connection.execute("DELETE FROM booking.appointment_events WHERE tenant_id = %s", [house.tenant])
+    ident = card.appointment.appointment_id
+    await confirm_appointment(house.desk, ConfirmAppointment(ident, 0))
+    assert (await house.stored(ident)).colour is not None
+    found = await replay_tenant(house.desk.db, house.tenant)
+    assert (found.different, found.cards, found.partly, found.gapped) == ([], 1, 1, 0)
