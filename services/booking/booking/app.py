@@ -51,6 +51,7 @@ from booking.usecases.refix.list_recalls import release_recalls
 from booking.usecases.refix.run_procedures import run_procedures
 from booking.usecases.replay import Replayed, replay_tenant
 from booking.usecases.settle_changes import settle_changes
+from booking.usecases.waitlist import end_past_entries
 from giro.booking.v1.annulments_pb2_grpc import add_AnnulmentsServiceServicer_to_server
 from giro.booking.v1.booking_pb2_grpc import add_BookingServiceServicer_to_server
 from giro.booking.v1.calendars_pb2_grpc import add_CalendarsServiceServicer_to_server
@@ -241,6 +242,7 @@ async def offer_for_ever(desk: Desk, settings: Settings) -> None:
         try:
             await work_openings(desk, place)
             await forget_openings(desk)
+            await end_past_entries(desk)
         except Unavailable as error:
             _log.warning("waiting_list_waits", error=str(error))
         await asyncio.sleep(settings.offer_every)

@@ -10,6 +10,7 @@ from booking.domain import errors
 from booking.domain.waitlist import Entry, Opening, WaitlistState
 from booking.storage.openings import offer_of
 from kit.db.uow import Tx
+from kit.db.worker import WorkerTx
 
 _MOST = 200
 
@@ -66,6 +67,33 @@ _WAITS = text(
     SELECT EXISTS (SELECT FROM booking.waitlist_entries
                    WHERE tenant_id = :tenant AND campaign_id = :campaign AND state IN ('WAITING', 'OFFERED')
                      AND contact_id = coalesce(CAST(:contact AS text), contact_id))
+    """
+)
+
+# A visit takes a day at most: the first bound is the index's.
+_PAST = {
+    sandbox: text(
+        f"""
+        SELECT e.tenant_id, e.entry_id FROM booking.waitlist_entries e {ahead}
+        WHERE e.state = 'WAITING' AND e.not_after <= {now} + interval '1 day'
+          AND e.not_after < {now} + make_interval(secs => e.seconds)
+        ORDER BY e.not_after LIMIT :rows
+        """  # noqa: S608 - constants
+    )
+    for sandbox, ahead, now in (
+        (False, "", "clock_timestamp()"),
+        (
+            True,
+            "LEFT JOIN sandbox.test_clocks ahead ON ahead.tenant_id = e.tenant_id",
+            "(clock_timestamp() + make_interval(secs => coalesce(ahead.offset_seconds, 0)))",
+        ),
+    )
+}
+
+_END = text(
+    """
+    UPDATE booking.waitlist_entries SET state = 'LEFT'
+    WHERE tenant_id = :tenant AND entry_id = :entry AND state = 'WAITING'
     """
 )
 
@@ -138,6 +166,16 @@ async def _next(tx: Tx, opening: Opening) -> Entry | None:
 async def set_entry(tx: Tx, entry_id: str, state: WaitlistState) -> None:
     """Stores how an entry stands that is not at its end."""
     await tx.run(_SET, {"tenant": tx.tenant, "entry": entry_id, "state": state.value})
+
+
+async def past(tx: WorkerTx, count: int, *, sandbox: bool) -> Sequence[tuple[str, str]]:
+    """(tenant, entry) of those waiting whose last start has passed by each tenant's clock."""
+    return [(row.tenant_id, row.entry_id) for row in await tx.run(_PAST[sandbox], {"rows": count})]
+
+
+async def end(tx: Tx, entry_id: str) -> None:
+    """LEFT, unless it is no longer waiting: who has an offer keeps it."""
+    await tx.run(_END, {"tenant": tx.tenant, "entry": entry_id})
 
 
 def _entry(row: Any) -> Entry:

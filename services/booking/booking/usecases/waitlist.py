@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from booking.domain import errors
 from booking.domain.waitlist import Entry, WaitlistState
@@ -15,7 +16,8 @@ from kit.db.uow import Tx
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
 from kit.values.ids import new_id
-from kit.values.window import Window
+
+_BATCH: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,10 @@ async def _new_entry(desk: Desk, tx: Tx, command: JoinWaitlist) -> Entry:
 
 
 def _require_room(entry: Entry) -> None:
-    if entry.not_before is None or entry.not_after is None:
+    if entry.not_after is None:
         return
-    last = max(entry.not_after, entry.not_before + timedelta(seconds=1))
-    if entry.within(Window(entry.not_before, last)) is None:
+    earliest = max(entry.not_before or entry.joined_at, entry.joined_at)
+    if earliest + entry.duration > entry.not_after:
         raise errors.invalid("not_after", "leaves no room for the visit")
 
 
@@ -94,6 +96,17 @@ async def leave_waitlist(desk: Desk, entry_id: str) -> Entry:
     if offer is not None:
         await carry_on(desk, tenant, offer.opening_id)
     return entry
+
+
+async def end_past_entries(desk: Desk) -> int:
+    """Takes off the lists of all tenants, a bounded number a round, who waits for a time in which the visit
+    can no longer begin; how many were found."""
+    async with desk.db.worker() as tx:
+        found = await waitlist.past(tx, _BATCH, sandbox=desk.db.sandbox)
+    for tenant, entry_id in found:
+        async with desk.db.uow(tenant) as tx:
+            await waitlist.end(tx, entry_id)
+    return len(found)
 
 
 async def list_waitlist(desk: Desk, campaign_id: str) -> Sequence[Entry]:
