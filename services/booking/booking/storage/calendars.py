@@ -32,11 +32,15 @@ _VISITS = text(
 _LEFT = text(
     f"""
     SELECT shown.*, gone.left_starts_at, gone.left_ends_at FROM ({_WITH_NAMES}) shown
-    JOIN (SELECT DISTINCT ON (e.appointment_id) e.appointment_id, e.left_starts_at, e.left_ends_at
+    JOIN (SELECT e.appointment_id, e.left_starts_at, e.left_ends_at
           FROM booking.appointment_events e
           WHERE e.tenant_id = :tenant AND e.left_agent_id = :agent
-          ORDER BY e.appointment_id, e.entry DESC) gone ON gone.appointment_id = shown.appointment_id
-    WHERE shown.agent_id <> :agent AND gone.left_starts_at >= :first AND gone.left_starts_at < :last
+            AND e.left_starts_at >= :first AND e.left_starts_at < :last
+            AND NOT EXISTS (SELECT FROM booking.appointment_events later
+                            WHERE later.tenant_id = e.tenant_id AND later.left_agent_id = e.left_agent_id
+                              AND later.appointment_id = e.appointment_id AND later.entry > e.entry)
+         ) gone ON gone.appointment_id = shown.appointment_id
+    WHERE shown.agent_id <> :agent
     ORDER BY gone.left_starts_at, shown.appointment_id LIMIT {MOST_VISITS + 1}
     """  # noqa: S608 - constants
 )
