@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from geo.domain.agent import Agent
 from geo.domain.modes import TravelMode
+from geo.domain.starts import Position
 from geo.storage.agendas import Agendas
 from geo.usecases.add_absence import AddAbsence, add_absence
 from geo.usecases.by_mode import ByMode
@@ -318,3 +319,36 @@ async def _times(fleet: Fleet, agent: str) -> list[tuple[Any, ...]]:
             "SELECT stop_id, starts_at, ends_at, place FROM geo.stops WHERE agent_id = %s ORDER BY starts_at",
             (agent,),
         ).fetchall()
+
+
+class Away(TableTravel):
+    """Roads that do not answer."""
+
+    async def around(self, tenant: str, place: int, ends: Any) -> Any:
+        raise Unavailable(Reason.TRAVEL_UNAVAILABLE, "no engine answers")
+
+
+@pytest.mark.parametrize("bicycles", [Away({}, RIDE, "bicycle-1"), None])
+async def test_roads_that_are_away_stop_the_agents_of_their_mode_alone(
+    fleet: Fleet, bicycles: TableTravel | None
+) -> None:
+    driver, rider = await fleet.agent(), await fleet.agent(BICYCLE)
+    here: dict[TravelMode, TableTravel] = {CAR: TableTravel({}, DRIVE, "car-1")}
+    search = SlotSearch(
+        Agendas(fleet.world.db), ByMode(here if bicycles is None else {**here, BICYCLE: bicycles})
+    )
+    asked = SearchSlots(SOUTH, 1800, (window(8, 12),), at(0), (rider, driver), granularity=60, limit=5)
+    found = await search.search(TENANT, asked)
+    assert ({slot.agent_id for slot, _ in found.slots}, found.left_out) == ({driver}, (rider,))
+    assert (found.refused, found.travel_version) == ((), "car-1")
+    explained = await search.search(TENANT, replace(asked, explain=True))
+    away = Reason.TRAVEL_UNAVAILABLE
+    told = [(one.agent_id, one.start, one.end) for one in explained.refused if one.reason is away]
+    assert told == [(rider, int(at(8).timestamp()), int(at(12).timestamp()))]
+    further = await search.search(TENANT, replace(asked, after=Position(0, 0, "")))
+    assert further.left_out == (rider,)
+    every = await search.detours(TENANT, asked)
+    assert ({one.agent_id for one, _ in every.detours}, every.left_out) == ({driver}, (rider,))
+    with pytest.raises(Unavailable) as refused:
+        await search.search(TENANT, replace(asked, agent_ids=(rider,)))
+    assert refused.value.reason is Reason.TRAVEL_UNAVAILABLE

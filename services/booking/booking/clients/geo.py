@@ -50,6 +50,7 @@ class GeoLedger:
             refused_truncated=found.refused_truncated,
             travel_version=found.travel_version,
             estimated=found.travel_version.startswith(_ESTIMATE),
+            incomplete=bool(found.left_out_agent_ids),
         )
 
     async def detours(self, tenant: str, query: SlotQuery) -> FoundDetours:
@@ -60,6 +61,7 @@ class GeoLedger:
             detours=list(map(_found_detour, found.detours)),
             travel_version=found.travel_version,
             estimated=found.travel_version.startswith(_ESTIMATE),
+            incomplete=bool(found.left_out_agent_ids),
         )
 
     async def explain(self, tenant: str, question: StartQuestion) -> Explanation:

@@ -120,6 +120,7 @@ def suggestions(made: Suggestions, *, explain: bool) -> pb.SuggestSlotsResponse:
         travel_version=found.travel_version,
         estimated_travel=found.estimated,
         next_page_token=made.next_page_token,
+        incomplete=found.incomplete,
     )
     for slot, token in zip(found.slots, made.tokens, strict=True):
         message.slots.add(anatomy=_veiled(slot.anatomy) if made.hidden else slot.anatomy, slot_token=token)
@@ -166,6 +167,7 @@ def detour_month(made: Month) -> pb.GetDetourCalendarResponse:
         closed_reason="" if made.closed is None else made.closed.reason.value,
         travel_version=made.found.travel_version,
         estimated_travel=made.found.estimated,
+        incomplete=made.found.incomplete,
     )
     for detour, token in zip(made.found.detours, made.tokens, strict=True):
         message.days.add(

@@ -83,6 +83,8 @@ class FoundSlots:
     refused_truncated: bool
     travel_version: str
     estimated: bool
+    incomplete: bool = False
+    """Whether the roads of some agents did not answer, while those of others did."""
 
 
 NO_SLOTS = FoundSlots((), (), refused_truncated=False, travel_version="", estimated=False)
@@ -107,6 +109,7 @@ class FoundDetours:
     detours: Sequence[FoundDetour]
     travel_version: str
     estimated: bool
+    incomplete: bool = False
 
 
 NO_DETOURS = FoundDetours((), travel_version="", estimated=False)

@@ -138,6 +138,7 @@ def _merged(parts: Sequence[FoundSlots], limit: int) -> FoundSlots:
         refused_truncated=any(part.refused_truncated for part in parts),
         travel_version=parts[0].travel_version,
         estimated=any(part.estimated for part in parts),
+        incomplete=any(part.incomplete for part in parts),
     )
 
 

@@ -201,7 +201,11 @@ async def test_searching_hands_the_anatomy_on(served: Served) -> None:
         agent_id="agt_1", start=stamp(START), end=stamp(START + timedelta(hours=1)), leg_before=leg()
     )
     servicer.answers["SearchSlots"] = ledger_pb2.SearchSlotsResponse(
-        slots=[anatomy], certificates=[b"rests on"], travel_version="estimate-1", refused_truncated=True
+        slots=[anatomy],
+        certificates=[b"rests on"],
+        travel_version="estimate-1",
+        refused_truncated=True,
+        left_out_agent_ids=["agt_2"],
     )
     query = SlotQuery(
         campaign_id="cmp_1",
@@ -223,7 +227,7 @@ async def test_searching_hands_the_anatomy_on(served: Served) -> None:
     (slot,) = found.slots
     assert slot.anatomy == anatomy
     assert (slot.agent_id, slot.start) == ("agt_1", int(START.timestamp()))
-    assert (found.estimated, found.refused_truncated) == (True, True)
+    assert (found.estimated, found.refused_truncated, found.incomplete) == (True, True, True)
     asked = servicer.asked[0]
     assert (asked.not_before, asked.granularity.seconds, asked.ideal_up_to.seconds) == (
         stamp(START),

@@ -57,7 +57,9 @@ class SearchRpc:
         if any(later.start < window.end for window, later in pairwise(asked.windows)):
             raise messages.invalid("search.windows", "must be in order and apart")
         found = await self._search.detours(caller().tenant, asked)
-        response = ledger_pb2.FindDetoursResponse(travel_version=found.travel_version)
+        response = ledger_pb2.FindDetoursResponse(
+            travel_version=found.travel_version, left_out_agent_ids=found.left_out
+        )
         for detour, grade in found.detours:
             _fill_detour(response.detours.add(), detour, grade)
         return response
@@ -192,7 +194,9 @@ def _after(token: str) -> PageStart:
 def _found(found: Found) -> ledger_pb2.SearchSlotsResponse:
     """Filled in place: making the nested messages first and copying them in takes four times as long."""
     response = ledger_pb2.SearchSlotsResponse(
-        refused_truncated=found.refused_truncated, travel_version=found.travel_version
+        refused_truncated=found.refused_truncated,
+        travel_version=found.travel_version,
+        left_out_agent_ids=found.left_out,
     )
     for slot, grade in found.slots:
         _fill_slot(response.slots.add(), slot, grade)

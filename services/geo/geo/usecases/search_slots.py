@@ -22,13 +22,13 @@ from geo.domain.gaps import NEVER, Gaps
 from geo.domain.grades import Grade, Thresholds
 from geo.domain.idle_days import idle_days
 from geo.domain.matrix import version_of_all
-from geo.domain.modes import TravelMode
 from geo.domain.outlook import Bounds, Outlook, outlook
 from geo.domain.places import Ints
 from geo.domain.refusals import Refused
 from geo.domain.slot_search import Candidates, Looked, Question, Round, Slot
 from geo.domain.starts import Choices, Offers, Position, StartChoice
 from geo.storage.agendas import Agendas
+from geo.usecases.agents_by_mode import Agents, answered, by_mode
 from geo.usecases.by_mode import ByMode
 from geo.usecases.prepared_gaps import AgentGaps, Prepared, PreparedGaps
 from geo.usecases.search_ports import DriveTables
@@ -90,14 +90,18 @@ class Found:
     refused: tuple[Refused, ...]
     refused_truncated: bool
     travel_version: str
+    left_out: tuple[str, ...] = ()
+    """Ids of the agents whose roads did not answer while those of others did, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundDetours:
-    """The best slot of each agent in each window, with its grade (None without thresholds)."""
+    """The best slot of each agent in each window, with its grade (None without thresholds); `left_out` as in
+    `Found`."""
 
     detours: tuple[tuple[Detour, Grade | None], ...]
     travel_version: str
+    left_out: tuple[str, ...] = ()
 
 
 class SlotSearch:
@@ -109,9 +113,16 @@ class SlotSearch:
         self._prepared = PreparedGaps(travel)
 
     async def search(self, tenant: str, asked: SearchSlots) -> Found:
-        """The best slots. Raises InvalidInput, NotFound for an unknown agent, and Unavailable."""
-        parts = [await self._found(task) for task in await self._tasks(tenant, asked)]
-        return parts[0] if len(parts) == 1 else _together(parts, asked.limit)
+        """The best slots. Raises InvalidInput, NotFound for an unknown agent, and Unavailable where the roads
+        of none of the agents answer."""
+        question, agendas = await self._asked(tenant, asked)
+
+        async def found(who: Agents) -> Found:
+            return await self._found(await self._task(tenant, asked, question, who))
+
+        parts, left_out = await answered(by_mode(agendas), found)
+        whole = parts[0] if len(parts) == 1 else _together(parts, asked.limit)
+        return _with_left_out(whole, left_out, asked) if left_out else whole
 
     async def _found(self, task: "_Task") -> Found:
         if not task.asked.explain:
@@ -122,28 +133,32 @@ class SlotSearch:
 
     async def detours(self, tenant: str, asked: SearchSlots) -> FoundDetours:
         """The best slot of each agent in each window, which are in order and apart. Raises as `search`."""
-        found, versions, limits = list[Detour](), set[str](), asked.thresholds
-        for task in await self._tasks(tenant, asked):
+        question, agendas = await self._asked(tenant, asked)
+
+        async def found(who: Agents) -> tuple[list[Detour], str]:
+            task = await self._task(tenant, asked, question, who)
             hopeful = await self._outlook(task)
             looked = await self._judged(task, _Look.at(task, hopeful.positions))
-            found += detours(looked, task.question, task.prepared.agent_ids)
-            versions.add(looked.travel.inward.version)
-        graded = [(one, limits.grade(one.added_travel) if limits else None) for one in sorted(found)]
-        return FoundDetours(tuple(graded), version_of_all(versions))
+            return detours(looked, question, task.prepared.agent_ids), looked.travel.inward.version
 
-    async def _tasks(self, tenant: str, asked: SearchSlots) -> list["_Task"]:
-        """What to look at, for the agents of each mode."""
+        parts, left_out = await answered(by_mode(agendas), found)
+        limits, every = asked.thresholds, sorted(chain.from_iterable(some for some, _ in parts))
+        graded = [(one, limits.grade(one.added_travel) if limits else None) for one in every]
+        version = version_of_all({version for _, version in parts})
+        return FoundDetours(tuple(graded), version, tuple(left_out))
+
+    async def _asked(self, tenant: str, asked: SearchSlots) -> tuple[Question, Sequence[Agenda]]:
+        """The question, and the agendas that it is put to."""
         question, agent_ids = _question(asked), tuple(dict.fromkeys(asked.agent_ids))
         _require_bearable(question, len(agent_ids), asked.as_of)
-        agendas = await self._agendas.of(tenant, agent_ids, asked.as_of)
-        return [await self._task(tenant, asked, question, (mode, some)) for mode, some in _by_mode(agendas)]
+        return question, await self._agendas.of(tenant, agent_ids, asked.as_of)
 
     async def _task(
         self,
         tenant: str,
         asked: SearchSlots,
         question: Question,
-        who: tuple[TravelMode, Sequence[Agenda]],
+        who: Agents,
     ) -> "_Task":
         mode, agendas = who
         travel = self._travel.of(mode)
@@ -288,12 +303,16 @@ def _found(task: _Task, looked: Looked, best: Offers, refused: Sequence[Refused]
     )
 
 
-def _by_mode(agendas: Sequence[Agenda]) -> list[tuple[TravelMode, Sequence[Agenda]]]:
-    """The agents of each mode, in their order; nobody is somebody with a car."""
-    modes = {agenda.mode for agenda in agendas} or {TravelMode.CAR}
-    if len(modes) == 1:
-        return [(modes.pop(), agendas)]
-    return [(mode, [agenda for agenda in agendas if agenda.mode is mode]) for mode in sorted(modes)]
+def _with_left_out(found: Found, left_out: Sequence[str], asked: SearchSlots) -> Found:
+    """What was found, and who was left out; their time is told as refused too where reasons are."""
+    found = replace(found, left_out=tuple(left_out))
+    if not asked.explain:
+        return found
+    whole = _whole(_question(asked))
+    away = [Refused(agent_id, *whole, Reason.TRAVEL_UNAVAILABLE) for agent_id in left_out]
+    refused = sorted([*found.refused, *away], key=_ORDER_OF_REFUSED)
+    truncated = found.refused_truncated or len(refused) > MOST_REFUSALS
+    return replace(found, refused=tuple(refused[:MOST_REFUSALS]), refused_truncated=truncated)
 
 
 def _together(parts: Sequence[Found], limit: int) -> Found:
@@ -335,9 +354,13 @@ def _refusals(task: _Task, looked: Looked) -> list[Refused]:
     verdicts = refusals.verdicts(looked.gaps, looked.buffers, question, looked.travel, spans)
     of_gaps = refusals.of_gaps(looked.gaps, ids, verdicts, np.nonzero(~fitting)[0])
     days = [_idle(task, part) for part in task.prepared.agents]
-    whole = min(start for start, _ in question.windows), max(end for _, end in question.windows)
+    whole = _whole(question)
     unable = [Refused(agenda.agent_id, *whole, reason) for agenda, reason in task.unable]
     return sorted(chain(of_gaps, *days, unable), key=_ORDER_OF_REFUSED)
+
+
+def _whole(question: Question) -> tuple[int, int]:
+    return min(start for start, _ in question.windows), max(end for _, end in question.windows)
 
 
 def _idle(task: _Task, part: AgentGaps) -> Iterator[Refused]:

@@ -675,6 +675,7 @@ class SuggestSlotsResponse(_message.Message):
     TRAVEL_VERSION_FIELD_NUMBER: _builtins.int
     ESTIMATED_TRAVEL_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
     refused_truncated: _builtins.bool
     """True when more gaps were refused than `refused` shows."""
     travel_version: _builtins.str
@@ -684,6 +685,10 @@ class SuggestSlotsResponse(_message.Message):
     next_page_token: _builtins.str
     """Token of the next page; empty on the last. It counts as long as a slot token: pages show the agendas as of the
     first one, and what was booked in between is left out.
+    """
+    incomplete: _builtins.bool
+    """True when agents were left out: the roads of their travel mode do not answer, while those of others do. With
+    `explain` their time is in `refused`, as TRAVEL_UNAVAILABLE.
     """
     @_builtins.property
     def slots(self) -> _containers.RepeatedCompositeFieldContainer[Global___Slot]:
@@ -704,10 +709,11 @@ class SuggestSlotsResponse(_message.Message):
         travel_version: _builtins.str = ...,
         estimated_travel: _builtins.bool = ...,
         next_page_token: _builtins.str = ...,
+        incomplete: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated_travel", b"estimated_travel", "next_page_token", b"next_page_token", "refused", b"refused", "refused_truncated", b"refused_truncated", "slots", b"slots", "travel_version", b"travel_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated_travel", b"estimated_travel", "incomplete", b"incomplete", "next_page_token", b"next_page_token", "refused", b"refused", "refused_truncated", b"refused_truncated", "slots", b"slots", "travel_version", b"travel_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -782,12 +788,15 @@ class GetDetourCalendarResponse(_message.Message):
     CLOSED_REASON_FIELD_NUMBER: _builtins.int
     TRAVEL_VERSION_FIELD_NUMBER: _builtins.int
     ESTIMATED_TRAVEL_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
     closed_reason: _builtins.str
     """Why there are none at all, as a reason of the errors (PACKAGE_FULL); empty otherwise."""
     travel_version: _builtins.str
     """Version of the travel data that answered."""
     estimated_travel: _builtins.bool
     """True when travel times are straight-line estimates, not roads."""
+    incomplete: _builtins.bool
+    """True when agents were left out: the roads of their travel mode do not answer, while those of others do."""
     @_builtins.property
     def days(self) -> _containers.RepeatedCompositeFieldContainer[Global___DetourDay]:
         """By agent id, then day; none where nothing fits, and none at all once the package is used up."""
@@ -799,10 +808,11 @@ class GetDetourCalendarResponse(_message.Message):
         closed_reason: _builtins.str = ...,
         travel_version: _builtins.str = ...,
         estimated_travel: _builtins.bool = ...,
+        incomplete: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["closed_reason", b"closed_reason", "days", b"days", "estimated_travel", b"estimated_travel", "travel_version", b"travel_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closed_reason", b"closed_reason", "days", b"days", "estimated_travel", b"estimated_travel", "incomplete", b"incomplete", "travel_version", b"travel_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

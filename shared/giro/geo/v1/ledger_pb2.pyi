@@ -186,6 +186,7 @@ class SearchSlotsResponse(_message.Message):
     REFUSED_TRUNCATED_FIELD_NUMBER: _builtins.int
     TRAVEL_VERSION_FIELD_NUMBER: _builtins.int
     CERTIFICATES_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_AGENT_IDS_FIELD_NUMBER: _builtins.int
     refused_truncated: _builtins.bool
     """True when more than 1,000 gaps were refused and the rest is left out."""
     travel_version: _builtins.str
@@ -202,6 +203,12 @@ class SearchSlotsResponse(_message.Message):
     def certificates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """What each slot rests on, in the order of `slots`; to be sent back with a hold or a reservation of it (GEO-28)."""
 
+    @_builtins.property
+    def left_out_agent_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the agents that were left out, in order: the roads of their travel mode do not answer, while those of others
+        do. With `explain` they are in `refused` too, as TRAVEL_UNAVAILABLE.
+        """
+
     def __init__(
         self,
         *,
@@ -210,10 +217,11 @@ class SearchSlotsResponse(_message.Message):
         refused_truncated: _builtins.bool = ...,
         travel_version: _builtins.str = ...,
         certificates: _abc.Iterable[_builtins.bytes] | None = ...,
+        left_out_agent_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificates", b"certificates", "refused", b"refused", "refused_truncated", b"refused_truncated", "slots", b"slots", "travel_version", b"travel_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificates", b"certificates", "left_out_agent_ids", b"left_out_agent_ids", "refused", b"refused", "refused_truncated", b"refused_truncated", "slots", b"slots", "travel_version", b"travel_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -251,21 +259,27 @@ class FindDetoursResponse(_message.Message):
 
     DETOURS_FIELD_NUMBER: _builtins.int
     TRAVEL_VERSION_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_AGENT_IDS_FIELD_NUMBER: _builtins.int
     travel_version: _builtins.str
     """Version of the travel data that answered."""
     @_builtins.property
     def detours(self) -> _containers.RepeatedCompositeFieldContainer[Global___Detour]:
         """Ordered by agent id, then window; none where nothing fits."""
 
+    @_builtins.property
+    def left_out_agent_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As in SearchSlotsResponse."""
+
     def __init__(
         self,
         *,
         detours: _abc.Iterable[Global___Detour] | None = ...,
         travel_version: _builtins.str = ...,
+        left_out_agent_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["detours", b"detours", "travel_version", b"travel_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detours", b"detours", "left_out_agent_ids", b"left_out_agent_ids", "travel_version", b"travel_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
