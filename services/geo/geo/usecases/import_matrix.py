@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from geo.domain.legs import Pair
 from geo.domain.matrix import Entry, travel_version
@@ -11,8 +12,12 @@ from geo.storage import at_risk, matrices
 from geo.storage.matrices import OfTenant
 from geo.storage.rewrite import CHANNEL
 from geo.usecases.check_promises import TravelData, check_promises
+from kit import telemetry
 from kit.db.claims import Claim
 from kit.db.uow import Tx
+from kit.errors import Unavailable
+
+_log: Final = telemetry.logger("geo.import_matrix")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +51,9 @@ class InForce:
 async def import_travel(data: TravelData, tenant: str, what: TravelImport, claim: Claim) -> Imported:
     """Replaces the tenant's own travel data. The same claim again imports nothing anew.
 
-    Raises Unavailable (TRAVEL_UNAVAILABLE) when there are no roads for the mode, and when the pairs cannot be
-    checked; in the latter case the matrix is in force, and the same call again, or `list_now_infeasible`,
-    checks them.
+    Raises Unavailable (TRAVEL_UNAVAILABLE) when there are no roads for the mode, and when the pairs promised
+    by it cannot be checked; in the latter case the matrix is in force, and the same call again, or
+    `list_now_infeasible`, checks them. Pairs of other modes count as far as their roads answer.
     """
     data.travel.of(what.mode)
     async with data.db.uow(tenant, claim) as tx:
@@ -61,13 +66,26 @@ async def import_travel(data: TravelData, tenant: str, what: TravelImport, claim
             tx.refer(str(number))
         timed = await matrices.has_profile(tx, number)
         modes = {what.mode, *await at_risk.modes(tx)}
-    versions = {}
-    for mode in sorted(modes):
-        engine = await data.travel.of(mode).engine_version()
-        versions[mode] = travel_version(engine, number, timed=timed and mode is TravelMode.CAR)
-        await check_promises(data, tenant, mode, versions[mode])
+    version = await _checked(data, tenant, what.mode, (number, timed))
+    versions = [version]
+    for other in sorted(modes - {what.mode}):
+        try:
+            versions.append(await _checked(data, tenant, other, (number, timed)))
+        except Unavailable as failure:
+            # what was imported is not about them: they are checked once their roads answer
+            message = "promises of another mode are not checked: no answer about the roads"
+            _log.warning(message, travel_mode=other.value, why=str(failure))
     async with data.db.uow(tenant) as tx:
-        return Imported(versions[what.mode], await at_risk.count(tx, versions.values()))
+        return Imported(version, await at_risk.count(tx, versions))
+
+
+async def _checked(data: TravelData, tenant: str, mode: TravelMode, own: tuple[int, bool]) -> str:
+    """The version of the data of a mode, after its promises were held against them. Raises Unavailable."""
+    number, timed = own
+    engine = await data.travel.of(mode).engine_version()
+    version = travel_version(engine, number, timed=timed and mode is TravelMode.CAR)
+    await check_promises(data, tenant, mode, version)
+    return version
 
 
 async def get_travel(data: TravelData, tenant: str) -> InForce:

@@ -33,7 +33,7 @@ from geo.usecases.set_travel_mode import set_travel_mode
 from geo.usecases.verify_invariants import verify_invariants
 from geo.usecases.watch_travel import watch_travel
 from kit.db.claims import Claim
-from kit.errors import Reason
+from kit.errors import Reason, Unavailable
 from kit.testing.databases import Databases
 from kit.values.ids import new_id
 from kit.values.window import Window
@@ -163,6 +163,24 @@ async def test_roads_of_a_mode_that_nobody_uses_may_be_away(house: House) -> Non
     assert await house.at_risk() == []
     assert (await verify_invariants(house.ledger, TENANT)).violations == ()
     await house.book(driver, 12, 13, SOUTH)
+
+
+async def test_an_import_for_cars_needs_no_answer_from_the_bicycles_roads(house: House) -> None:
+    driver, rider = await house.agent(CAR), await house.agent(BICYCLE)
+    for agent in (driver, rider):
+        await house.book(agent, 9.5, 10, NORTH)
+        await house.book(agent, 11, 12, SOUTH)
+    house.paths.dead = True
+    late = {(NORTH, SOUTH): (3700, 9000)}
+    assert await house.load(CAR, late) == Imported("osrm-old-car+m1", 1)
+    done = await import_travel(
+        house.data, TENANT, TravelImport(profile=profile("UTC", [100] * HOURS)), Claim(new_id("req"), b"")
+    )
+    assert done.version == "osrm-old-car+m2p"
+    with pytest.raises(Unavailable):
+        await house.load(BICYCLE, late)
+    house.paths.dead = False
+    assert driver in {agent for agent, _, _ in await house.at_risk()}
 
 
 async def test_who_changes_the_mode_is_no_longer_at_risk_by_the_old_one(house: House) -> None:
