@@ -91,9 +91,10 @@ def _span(stop: Stop) -> Span:
     return int(stop.starts_at.timestamp()), int(stop.ends_at.timestamp())
 
 
-def promised_drives(agenda: Agenda, leaving: Set[str] = frozenset()) -> dict[Pair, int]:
-    """Seconds of the drives that the ledger counts on, by their places: between stops that follow each other
-    once those in `leaving` are gone. What was driven over stops that are gone can be driven again."""
+def promised_drives(agenda: Agenda, now: datetime, leaving: Set[str] = frozenset()) -> dict[Pair, int]:
+    """Seconds of the drives to come that the ledger counts on, by their places: between stops that follow
+    each other once those in `leaving` are gone. What was driven over stops that are gone can be driven again.
+    A drive to a stop that began says nothing of the next: the agent may go by other means since."""
     found: dict[Pair, int] = {}
     origin, driven = NOWHERE, 0
     for link in agenda.stops:
@@ -102,7 +103,7 @@ def promised_drives(agenda: Agenda, leaving: Set[str] = frozenset()) -> dict[Pai
             driven += link.leg.seconds
         if link.stop.kind in PLACELESS or link.stop.stop_id in leaving:
             continue
-        if origin != NOWHERE:
+        if origin != NOWHERE and link.stop.starts_at > now:
             pair = (origin, link.stop.place)
             found[pair] = min(driven, found.get(pair, driven))
         origin, driven = link.stop.place, 0

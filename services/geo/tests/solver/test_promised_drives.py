@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from geo.domain.duties import promised_drives
 from geo.domain.legs import LegBook
 from geo.domain.modes import TravelMode
 from geo.domain.plan import Plan as StopPlan
@@ -33,6 +34,7 @@ from kit.values.ids import new_id
 from kit.values.window import Window
 from services.geo.tests.support.world import (
     EAST,
+    HOME,
     NORTH,
     SOUTH,
     TENANT,
@@ -166,6 +168,21 @@ async def test_a_plan_is_judged_by_the_version_it_rests_on(world: World, planner
     with pytest.raises(Unavailable) as changed:
         await against(planner, TENANT, replace(asked, books={TravelMode.CAR: LegBook("older", {})}), plan_)
     assert changed.value.reason is Reason.TRAVEL_UNAVAILABLE
+
+
+async def test_a_drive_to_a_visit_that_began_is_promised_no_more(world: World) -> None:
+    agent = await world.agent(week(lunch=False))
+    for day in (0, 1):
+        for hour, place in ((9, NORTH), (11, SOUTH)):
+            taken = replace(plan(agent, hour, hour + 1, place), window=window(hour, hour + 1, day))
+            await reserve_stop(world.ledger, TENANT, ReserveStop(new_id("apt"), taken))
+    async with world.db.uow(TENANT) as tx:
+        agenda = (await read_agendas(tx, [agent], at(0), at(0, 3)))[agent]
+    second = timedelta(seconds=1)
+    there = NORTH, SOUTH
+    assert there in promised_drives(agenda, at(11, 1) - second)
+    assert there not in promised_drives(agenda, at(11, 1))
+    assert (SOUTH, HOME) in promised_drives(agenda, at(11, 1))
 
 
 async def test_only_what_is_near_is_read(world: World) -> None:

@@ -93,7 +93,7 @@ def _promised(draft: Draft, mode: TravelMode, *, careful: bool) -> dict[Pair, in
         if agenda.mode is not mode:
             continue
         for leaving in (movable,) if careful else (movable, frozenset[str]()):
-            for pair, seconds in promised_drives(agenda, leaving).items():
+            for pair, seconds in promised_drives(agenda, draft.scene.now, leaving).items():
                 promised[pair] = min(seconds, promised.get(pair, seconds))
     return promised
 
