@@ -15,9 +15,16 @@ if TYPE_CHECKING:
 
 
 def pytest_configure() -> None:
-    """Logs of the code under test as plain lines, which pytest shows with the test that failed."""
+    """Logs of the code under test as plain lines, which pytest shows with the test that failed.
+
+    A service that is started inside of the tests' process leaves that as it is: its own set-up lasts for
+    good and keeps loggers, so that what later tests listen to would be silent.
+    """
     import structlog
 
+    from kit import telemetry
+
+    pytest.MonkeyPatch().setattr(telemetry, "configure_logging", _leave)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -26,6 +33,10 @@ def pytest_configure() -> None:
         ],
         cache_logger_on_first_use=False,
     )
+
+
+def _leave(service: str, level: str = "INFO") -> None:
+    """In place of `telemetry.configure_logging`."""
 
 
 @pytest.fixture(scope="session")
