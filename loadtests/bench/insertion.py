@@ -105,7 +105,7 @@ def by_ortools(problem: Problem) -> Callable[[], int]:
             for _, start, _ in visits:
                 index = manager.NodeToIndex(at)
                 clock.CumulVar(index).SetRange(start, start)
-                model.SetAllowedVehiclesForIndex([agent], index)
+                model.VehicleVar(index).SetValue(agent)
                 at += 1
         settings = pywrapcp.DefaultRoutingSearchParameters()
         settings.first_solution_strategy = routing_enums_pb2.FirstSolutionStrategy.PARALLEL_CHEAPEST_INSERTION
