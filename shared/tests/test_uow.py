@@ -3,6 +3,7 @@
 # ruff: noqa: PT012, SIM105 - what is expected to raise is the end of a unit of work
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -16,6 +17,7 @@ from kit.db.claims import Claim
 from kit.db.engine import Database
 from kit.db.failures import constraint_fired
 from kit.db.uow import Timeouts, Tx
+from kit.db.worker import by_tenants_clocks
 from kit.errors import Conflict, InvalidInput, Reason, RuleViolated, Unavailable
 from kit.rpc import context
 from kit.settings import SettingsError
@@ -413,6 +415,21 @@ async def test_live_mode_does_not_look_at_test_clocks(db: Database, urls: Databa
     as_admin(urls, "INSERT INTO sandbox.test_clocks VALUES (%s, 86400) RETURNING 1", tenant)
     async with db.uow(tenant) as ahead, db.uow(new_id("ten")) as present:
         assert abs(((await ahead.now()) - (await present.now())).total_seconds()) < 10
+
+
+async def test_a_look_over_tenants_goes_by_the_clock_of_each(make_db: Any, tenant: str) -> None:
+    db, late = await make_db(sandbox=True), new_id("ten")
+    look = by_tenants_clocks(
+        "SELECT t.tenant_id, {now} AS now FROM (VALUES (:ahead), (:late)) AS t (tenant_id) {ahead}",
+        "t.tenant_id",
+    )
+    async with db.uow(tenant) as tx:
+        await tx.run(text("INSERT INTO sandbox.test_clocks VALUES (:t, 86400)"), {"t": tenant})
+    for sandbox, gap in ((True, timedelta(days=1)), (False, timedelta(0))):
+        async with db.worker() as tx:
+            rows = await tx.run(look[sandbox], {"ahead": tenant, "late": late})
+            now = {row.tenant_id: row.now for row in rows}
+        assert abs(now[tenant] - now[late] - gap) < timedelta(seconds=5)
 
 
 # --- logins and remote calls ------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Executable, text
+from sqlalchemy import Executable, TextClause, text
 
 from kit.db import failures
 from kit.db.execution import Rows, execute
@@ -17,6 +17,20 @@ _BEGIN = (
 )
 _NOW = text("SELECT clock_timestamp()")
 _OFFSETS = text("SELECT tenant_id, offset_seconds FROM sandbox.test_clocks")
+
+
+def by_tenants_clocks(statement: str, tenant: str) -> Mapping[bool, TextClause]:
+    """A look over all tenants by the clock of each, by whether test clocks count.
+
+    In the statement `{now}` is a tenant's instant, and `{ahead}`, at the end of FROM, is what tells it;
+    `tenant` is the column of the table looked at, as "r.tenant_id".
+    """
+    clocks = f"LEFT JOIN sandbox.test_clocks ahead ON ahead.tenant_id = {tenant}"
+    moved = "(clock_timestamp() + make_interval(secs => coalesce(ahead.offset_seconds, 0)))"
+    return {
+        False: text(statement.format(ahead="", now="clock_timestamp()")),
+        True: text(statement.format(ahead=clocks, now=moved)),
+    }
 
 
 class WorkerTx:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 
 from kit.db.uow import NOW, Tx
-from kit.db.worker import WorkerTx
+from kit.db.worker import WorkerTx, by_tenants_clocks
 
 _BEGIN = {
     sandbox: text(
@@ -33,23 +33,13 @@ _GIVE_UP = text(
 
 _FORGET = text("DELETE FROM booking.document_uploads WHERE tenant_id = :tenant AND stored_as = :stored_as")
 
-_OLD = {
-    False: text(
-        """
-        SELECT u.tenant_id, u.stored_as FROM booking.document_uploads u
-        WHERE u.began_at <= clock_timestamp() - CAST(:age AS interval) ORDER BY u.began_at LIMIT :rows
-        """
-    ),
-    True: text(
-        """
-        SELECT u.tenant_id, u.stored_as FROM booking.document_uploads u
-        LEFT JOIN sandbox.test_clocks ahead ON ahead.tenant_id = u.tenant_id
-        WHERE u.began_at <= clock_timestamp() + make_interval(secs => coalesce(ahead.offset_seconds, 0))
-                            - CAST(:age AS interval)
-        ORDER BY u.began_at LIMIT :rows
-        """
-    ),
-}
+_OLD = by_tenants_clocks(
+    """
+    SELECT u.tenant_id, u.stored_as FROM booking.document_uploads u {ahead}
+    WHERE u.began_at <= {now} - CAST(:age AS interval) ORDER BY u.began_at LIMIT :rows
+    """,
+    "u.tenant_id",
+)
 
 
 async def begin(tx: Tx, stored_as: str) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from booking.domain import errors
 from booking.domain.waitlist import Offer, OfferState, Opening
 from kit.db.uow import Tx
-from kit.db.worker import WorkerTx
+from kit.db.worker import WorkerTx, by_tenants_clocks
 from kit.values.window import Window
 
 _OPEN = text(
@@ -98,25 +98,14 @@ _OPENINGS = text(
     """
 )
 
-_CLOSED = {
-    False: text(
-        """
-        SELECT o.tenant_id, o.opening_id FROM booking.openings o
-        WHERE o.state = 'CLOSED' AND o.ends_at <= clock_timestamp() - CAST(:age AS interval)
-        ORDER BY o.ends_at LIMIT :rows
-        """
-    ),
-    True: text(
-        """
-        SELECT o.tenant_id, o.opening_id FROM booking.openings o
-        LEFT JOIN sandbox.test_clocks ahead ON ahead.tenant_id = o.tenant_id
-        WHERE o.state = 'CLOSED'
-          AND o.ends_at <= clock_timestamp() + make_interval(secs => coalesce(ahead.offset_seconds, 0))
-                           - CAST(:age AS interval)
-        ORDER BY o.ends_at LIMIT :rows
-        """
-    ),
-}
+_CLOSED = by_tenants_clocks(
+    """
+    SELECT o.tenant_id, o.opening_id FROM booking.openings o {ahead}
+    WHERE o.state = 'CLOSED' AND o.ends_at <= {now} - CAST(:age AS interval)
+    ORDER BY o.ends_at LIMIT :rows
+    """,
+    "o.tenant_id",
+)
 
 _FORGET_OFFERS = text("DELETE FROM booking.offers WHERE tenant_id = :tenant AND opening_id = :opening")
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from booking.domain.refix_modes import BUILT_IN, PROCEDURES, Mode, Policy, Procedure, Work
 from booking.storage import outcomes, parameters
 from kit.db.uow import Tx
-from kit.db.worker import WorkerTx
+from kit.db.worker import WorkerTx, by_tenants_clocks
 
 _MODE: TypeAdapter[Mode] = TypeAdapter(Mode)
 
@@ -43,23 +43,13 @@ _PUT_PROCEDURE = text(
     """  # noqa: S608 - constants
 )
 
-_DUE_TEXT = """
-    SELECT p.tenant_id, p.procedure_id FROM booking.procedures p
-    WHERE p.active AND p.next_run_at <= clock_timestamp() ORDER BY p.next_run_at LIMIT :rows
-"""
-
-_DUE = {
-    False: text(_DUE_TEXT),
-    True: text(
-        """
-        SELECT p.tenant_id, p.procedure_id FROM booking.procedures p
-        LEFT JOIN sandbox.test_clocks ahead ON ahead.tenant_id = p.tenant_id
-        WHERE p.active
-          AND p.next_run_at <= clock_timestamp() + make_interval(secs => coalesce(ahead.offset_seconds, 0))
-        ORDER BY p.next_run_at LIMIT :rows
-        """
-    ),
-}
+_DUE = by_tenants_clocks(
+    """
+    SELECT p.tenant_id, p.procedure_id FROM booking.procedures p {ahead}
+    WHERE p.active AND p.next_run_at <= {now} ORDER BY p.next_run_at LIMIT :rows
+    """,
+    "p.tenant_id",
+)
 
 _RAN = text(
     """

@@ -11,7 +11,7 @@ from booking.domain import errors
 from booking.domain.reach import Reach
 from booking.domain.refix import OperatorRecall
 from kit.db.uow import Tx
-from kit.db.worker import WorkerTx
+from kit.db.worker import WorkerTx, by_tenants_clocks
 
 _COLUMNS = """
     recall_id, appointment_id, campaign_id, contact_id, operator_id, private, due_at, release_at, version,
@@ -70,23 +70,13 @@ _PAGE = text(
     """  # noqa: S608 - constants
 )
 
-_OVERDUE = {
-    False: text(
-        """
-        SELECT r.tenant_id, r.recall_id FROM booking.recalls r
-        WHERE r.open AND r.private AND r.release_at <= clock_timestamp() ORDER BY r.release_at LIMIT :rows
-        """
-    ),
-    True: text(
-        """
-        SELECT r.tenant_id, r.recall_id FROM booking.recalls r
-        LEFT JOIN sandbox.test_clocks ahead ON ahead.tenant_id = r.tenant_id
-        WHERE r.open AND r.private
-          AND r.release_at <= clock_timestamp() + make_interval(secs => coalesce(ahead.offset_seconds, 0))
-        ORDER BY r.release_at LIMIT :rows
-        """
-    ),
-}
+_OVERDUE = by_tenants_clocks(
+    """
+    SELECT r.tenant_id, r.recall_id FROM booking.recalls r {ahead}
+    WHERE r.open AND r.private AND r.release_at <= {now} ORDER BY r.release_at LIMIT :rows
+    """,
+    "r.tenant_id",
+)
 
 START_OF_TIME = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
 

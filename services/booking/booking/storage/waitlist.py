@@ -10,7 +10,7 @@ from booking.domain import errors
 from booking.domain.waitlist import Entry, Opening, WaitlistState
 from booking.storage.openings import offer_of
 from kit.db.uow import Tx
-from kit.db.worker import WorkerTx
+from kit.db.worker import WorkerTx, by_tenants_clocks
 
 _MOST = 200
 
@@ -71,24 +71,15 @@ _WAITS = text(
 )
 
 # A visit takes a day at most: the first bound is the index's.
-_PAST = {
-    sandbox: text(
-        f"""
-        SELECT e.tenant_id, e.entry_id FROM booking.waitlist_entries e {ahead}
-        WHERE e.state = 'WAITING' AND e.not_after <= {now} + interval '1 day'
-          AND e.not_after < {now} + make_interval(secs => e.seconds)
-        ORDER BY e.not_after LIMIT :rows
-        """  # noqa: S608 - constants
-    )
-    for sandbox, ahead, now in (
-        (False, "", "clock_timestamp()"),
-        (
-            True,
-            "LEFT JOIN sandbox.test_clocks ahead ON ahead.tenant_id = e.tenant_id",
-            "(clock_timestamp() + make_interval(secs => coalesce(ahead.offset_seconds, 0)))",
-        ),
-    )
-}
+_PAST = by_tenants_clocks(
+    """
+    SELECT e.tenant_id, e.entry_id FROM booking.waitlist_entries e {ahead}
+    WHERE e.state = 'WAITING' AND e.not_after <= {now} + interval '1 day'
+      AND e.not_after < {now} + make_interval(secs => e.seconds)
+    ORDER BY e.not_after LIMIT :rows
+    """,
+    "e.tenant_id",
+)
 
 _END = text(
     """

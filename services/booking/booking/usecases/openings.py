@@ -193,9 +193,8 @@ async def _at_its_end(tx: Tx, offer: Offer) -> Offer | None:
 async def end_of_booking(tx: Tx, offer: Offer) -> Offer | None:
     """What became of the booking that took this offer, stored; the offer when its hold has to be freed."""
     booking = await bookings.of_claim(tx, offer.claim_key or "")
-    state = (
-        State.FAILED if booking is None else booking.appointment.state
-    )  # None: a key of before revision 0017
+    # no booking: the claim's key is of before revision 0017
+    state = State.FAILED if booking is None else booking.appointment.state
     if state is State.PENDING:
         return None  # under way, or the reconciler's
     if state is State.FAILED:

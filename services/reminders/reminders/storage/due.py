@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from kit.db.worker import WorkerTx
+from kit.db.worker import WorkerTx, by_tenants_clocks
 
 _DUE = """
     (SELECT tenant_id, reminder_id AS id, run_at AS due FROM reminders.reminders
@@ -37,22 +37,13 @@ _AHEAD_LEASES = """
 
 _FIND = {False: text(f"{_DUE} ORDER BY due"), True: text(f"{_DUE} {_AHEAD} {_AHEAD_LEASES} ORDER BY due")}
 
-_UNSETTLED = {
-    False: text(
-        """
-        SELECT tenant_id, attempt_id AS id FROM reminders.attempts
-        WHERE look_up_at <= clock_timestamp() ORDER BY look_up_at LIMIT :rows
-        """
-    ),
-    True: text(
-        """
-        SELECT a.tenant_id, a.attempt_id AS id FROM reminders.attempts a
-        LEFT JOIN sandbox.test_clocks ahead ON ahead.tenant_id = a.tenant_id
-        WHERE a.look_up_at <= clock_timestamp() + make_interval(secs => coalesce(ahead.offset_seconds, 0))
-        ORDER BY a.look_up_at LIMIT :rows
-        """
-    ),
-}
+_UNSETTLED = by_tenants_clocks(
+    """
+    SELECT a.tenant_id, a.attempt_id AS id FROM reminders.attempts a {ahead}
+    WHERE a.look_up_at <= {now} ORDER BY a.look_up_at LIMIT :rows
+    """,
+    "a.tenant_id",
+)
 
 _OLD_ZONES = text(
     """
