@@ -27,20 +27,29 @@ def pause(tries: int) -> timedelta:
 
 
 class WaitlistState(StrEnum):
-    """How an entry stands; equal to giro.booking.v1.WaitlistState."""
+    """How an entry stands; equal to giro.booking.v1.WaitlistState.
+
+    BOOKED: took an offer, or got a visit in the campaign in another way. LEFT: taken off, or what was waited
+    for can no longer come.
+    """
 
     WAITING = "WAITING"
     OFFERED = "OFFERED"
     BOOKED = "BOOKED"
     LEFT = "LEFT"
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is offered."""
+        return self in {WaitlistState.BOOKED, WaitlistState.LEFT}
+
 
 class OfferState(StrEnum):
     """What becomes of an offer.
 
     HOLDING: the ledger is being asked. OFFERED: the person may accept. ACCEPTED: an appointment. PASSED:
-    declined, expired, or left, for good. UNFIT: the visit did not fit in; REFUSED: the ledger or a policy
-    refused whoever accepted. Both may pass, so the person is tried again after a pause.
+    declined, expired, left, or booked otherwise, for good. UNFIT: the visit did not fit in; REFUSED: the
+    ledger or a policy refused whoever accepted. Both may pass, so the person is tried again after a pause.
     """
 
     HOLDING = "HOLDING"

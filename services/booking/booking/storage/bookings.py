@@ -14,6 +14,7 @@ from booking.domain.package import GIVE_BACK, TAKE
 from booking.domain.refusal import Refusal
 from booking.storage import rows
 from booking.storage.appointments import COLUMNS, arrives
+from booking.storage.waitlist import SERVED
 from kit.db.uow import Tx
 
 OF_SERIES: Final = "series:"
@@ -62,9 +63,12 @@ _NOW = "created_at + (clock_timestamp() - began_at)"
 
 _DECIDE_BOOKED = text(
     f"""
-    UPDATE booking.appointments a SET state = 'TO_CONFIRM', updated_at = {_NOW}
-    WHERE tenant_id = :tenant AND appointment_id = :id AND state = 'PENDING'
-    RETURNING {COLUMNS}
+    WITH booked AS (
+        UPDATE booking.appointments a SET state = 'TO_CONFIRM', updated_at = {_NOW}
+        WHERE tenant_id = :tenant AND appointment_id = :id AND state = 'PENDING'
+        RETURNING {COLUMNS}, a.tenant_id
+    ), served AS ({SERVED})
+    SELECT * FROM booked
     """  # noqa: S608 - constants
 )
 
@@ -152,7 +156,7 @@ async def begin(tx: Tx, booking: Booking) -> bool:
 
 
 async def decide_booked(tx: Tx, appointment_id: str) -> Appointment | None:
-    """PENDING -> TO_CONFIRM; None when it is decided already."""
+    """PENDING -> TO_CONFIRM, and who waited for a visit waits no more; None when it is decided already."""
     row = (await tx.run(_DECIDE_BOOKED, {"tenant": tx.tenant, "id": appointment_id})).one_or_none()
     return None if row is None else rows.appointment(row)
 

@@ -15,6 +15,7 @@ from booking.domain.refix_writes import Refix
 from booking.storage import rows
 from booking.storage.appointments import COLUMNS, arrives
 from booking.storage.bookings import Booking
+from booking.storage.waitlist import SERVED
 from kit.db.uow import Tx
 
 _REFIX: TypeAdapter[Refix] = TypeAdapter(Refix)
@@ -41,9 +42,12 @@ _REFIX_OF = text("SELECT refix FROM booking.appointments WHERE tenant_id = :tena
 
 _DECIDE_NEW = text(
     f"""
-    UPDATE booking.appointments a SET state = 'TO_CONFIRM', updated_at = :now
-    WHERE tenant_id = :tenant AND appointment_id = :id AND state = 'PENDING'
-    RETURNING {COLUMNS}
+    WITH booked AS (
+        UPDATE booking.appointments a SET state = 'TO_CONFIRM', updated_at = :now
+        WHERE tenant_id = :tenant AND appointment_id = :id AND state = 'PENDING'
+        RETURNING {COLUMNS}, a.tenant_id
+    ), served AS ({SERVED})
+    SELECT * FROM booked
     """  # noqa: S608 - constants
 )
 
@@ -99,7 +103,10 @@ async def refix_of(tx: Tx, appointment_id: str) -> Refix:
 
 
 async def decide_new(tx: Tx, appointment_id: str) -> Appointment | None:
-    """PENDING -> TO_CONFIRM; None when it is decided already. The old card's row is locked by the caller."""
+    """PENDING -> TO_CONFIRM, and who waited waits no more; None when it is decided already.
+
+    The old card's row is locked by the caller.
+    """
     params = {"tenant": tx.tenant, "id": appointment_id, "now": await tx.now()}
     row = (await tx.run(_DECIDE_NEW, params)).one_or_none()
     return None if row is None else rows.appointment(row)

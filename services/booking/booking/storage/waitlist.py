@@ -81,6 +81,25 @@ _PAST = by_tenants_clocks(
     "e.tenant_id",
 )
 
+SERVED = """
+    UPDATE booking.waitlist_entries e SET state = 'BOOKED' FROM booked
+    WHERE e.tenant_id = booked.tenant_id AND e.campaign_id = booked.campaign_id
+      AND e.contact_id = booked.contact_id AND e.state IN ('WAITING', 'OFFERED')
+"""
+"""Takes off its campaign's list the person of `booked`, a common table of appointments (BK-43).
+
+In the statement that decides the booking, so that nobody who has a visit by it waits at any commit.
+"""
+
+_SERVE = text(
+    f"""
+    WITH booked AS (
+        SELECT CAST(:tenant AS text) AS tenant_id, CAST(:campaign AS text) AS campaign_id,
+               CAST(:contact AS text) AS contact_id
+    ) {SERVED}
+    """
+)
+
 _END = text(
     """
     UPDATE booking.waitlist_entries SET state = 'LEFT'
@@ -162,6 +181,12 @@ async def set_entry(tx: Tx, entry_id: str, state: WaitlistState) -> None:
 async def past(tx: WorkerTx, count: int, *, sandbox: bool) -> Sequence[tuple[str, str]]:
     """(tenant, entry) of those waiting whose last start has passed by each tenant's clock."""
     return [(row.tenant_id, row.entry_id) for row in await tx.run(_PAST[sandbox], {"rows": count})]
+
+
+async def serve(tx: Tx, campaign_id: str, contact_id: str) -> None:
+    """BOOKED, where that person waits in that campaign: another visit was agreed. Before the campaign's row
+    is locked (ADR 0030)."""
+    await tx.run(_SERVE, {"tenant": tx.tenant, "campaign": campaign_id, "contact": contact_id})
 
 
 async def end(tx: Tx, entry_id: str) -> None:

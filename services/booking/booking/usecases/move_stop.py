@@ -15,7 +15,7 @@ from booking.domain.grounds import Grounds
 from booking.domain.itinerary import Certificate, MoveTerms, Reservation, StopPlan
 from booking.domain.parameters import LEAD_TIME, POSTPONE_RESPECTS_LEAD_TIME
 from booking.domain.refusal import Refusal
-from booking.storage import answers, appointments, campaigns, moves, refix_requests
+from booking.storage import answers, appointments, campaigns, moves, refix_requests, waitlist
 from booking.usecases import claimed, record
 from booking.usecases.desk import Desk
 from booking.usecases.ports import REFUSALS
@@ -163,6 +163,8 @@ async def follow(desk: Desk, tenant: str, move: Move, stop: Reservation) -> Card
         if claim_key is None:
             return None
         change = moved(appointment, move, await tx.now(), stop.plan.arrival)
+        if move.refix is not None:  # any other move is of a visit that was agreed while its person waited
+            await waitlist.serve(tx, appointment.campaign_id, appointment.contact_id)
         if not await appointments.save(tx, change):
             raise RuntimeError(f"{move.appointment_id} changed while {move.move_id} was pending")
         card = Card(change.after, stop.leg_before, stop.leg_after)

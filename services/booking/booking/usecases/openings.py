@@ -182,10 +182,10 @@ async def _at_its_end(tx: Tx, offer: Offer) -> Offer | None:
     if offer.claim_key is not None:
         return await end_of_booking(tx, offer)
     entry = await waitlist.get_entry(tx, offer.entry_id, lock=True)
-    now, left = await tx.now(), entry.state is WaitlistState.LEFT
-    if now < offer.expires_at and not left:
+    now = await tx.now()
+    if now < offer.expires_at and not entry.state.ended:
         return None
-    if offer.state is OfferState.HOLDING and not left:
+    if offer.state is OfferState.HOLDING and not entry.state.ended:
         return await end_offer(tx, offer, OfferState.UNFIT, now + pause(offer.tries - 1))
     return await end_offer(tx, offer, OfferState.PASSED, now)
 
@@ -206,7 +206,8 @@ async def end_of_booking(tx: Tx, offer: Offer) -> Offer | None:
 
 
 async def end_offer(tx: Tx, offer: Offer, state: OfferState, until: datetime) -> Offer:
-    """The locked offer, ended; its hold is still to be freed. Who had it waits again, unless he left."""
+    """The locked offer, ended; its hold is still to be freed. Who had it waits again, unless he left or
+    was booked."""
     ended = replace(offer, state=state, expires_at=until)
     await openings.save(tx, ended)
     entry = await waitlist.get_entry(tx, offer.entry_id, lock=True)

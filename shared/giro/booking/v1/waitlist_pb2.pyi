@@ -30,13 +30,15 @@ class _WaitlistStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Waitlis
     WAITLIST_STATE_UNSPECIFIED: _WaitlistState.ValueType  # 0
     """Unused."""
     WAITLIST_STATE_WAITING: _WaitlistState.ValueType  # 1
-    """Waits."""
+    """Waits, and is offered what becomes free."""
     WAITLIST_STATE_OFFERED: _WaitlistState.ValueType  # 2
-    """Has an offer."""
+    """Has an offer that stands; WAITING again once that has expired or was declined."""
     WAITLIST_STATE_BOOKED: _WaitlistState.ValueType  # 3
-    """Took an offer."""
+    """Took an offer, or got a visit in this campaign in another way: booked, in a series, or fixed again. What was offered
+    then goes on to the next. A visit of before that is only moved or given to another agent changes nothing.
+    """
     WAITLIST_STATE_LEFT: _WaitlistState.ValueType  # 4
-    """Was taken off."""
+    """Was taken off, or waited for a time that has passed (`not_after`). For good: who wants to wait again joins again."""
 
 class WaitlistState(_WaitlistState, metaclass=_WaitlistStateEnumTypeWrapper):
     """How an entry stands."""
@@ -44,13 +46,15 @@ class WaitlistState(_WaitlistState, metaclass=_WaitlistStateEnumTypeWrapper):
 WAITLIST_STATE_UNSPECIFIED: WaitlistState.ValueType  # 0
 """Unused."""
 WAITLIST_STATE_WAITING: WaitlistState.ValueType  # 1
-"""Waits."""
+"""Waits, and is offered what becomes free."""
 WAITLIST_STATE_OFFERED: WaitlistState.ValueType  # 2
-"""Has an offer."""
+"""Has an offer that stands; WAITING again once that has expired or was declined."""
 WAITLIST_STATE_BOOKED: WaitlistState.ValueType  # 3
-"""Took an offer."""
+"""Took an offer, or got a visit in this campaign in another way: booked, in a series, or fixed again. What was offered
+then goes on to the next. A visit of before that is only moved or given to another agent changes nothing.
+"""
 WAITLIST_STATE_LEFT: WaitlistState.ValueType  # 4
-"""Was taken off."""
+"""Was taken off, or waited for a time that has passed (`not_after`). For good: who wants to wait again joins again."""
 Global___WaitlistState: _TypeAlias = WaitlistState  # noqa: Y015
 
 @_typing.final
@@ -81,7 +85,7 @@ class JoinWaitlistRequest(_message.Message):
 
     @_builtins.property
     def not_after(self) -> _timestamp_pb2.Timestamp:
-        """Latest end; absent for any."""
+        """Latest end; absent for any. Once the visit can no longer begin in time to end by then, the entry is LEFT by itself."""
 
     def __init__(
         self,

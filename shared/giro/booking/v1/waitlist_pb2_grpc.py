@@ -68,7 +68,8 @@ class WaitlistServiceServicer:
     """
 
     def JoinWaitlist(self, request, context):
-        """Puts a person on the waiting list, once a campaign: ALREADY_EXISTS while the person waits. Whenever an appointment
+        """Puts a person on the waiting list, once a campaign: ALREADY_EXISTS while the person waits. Being booked in any way
+        takes the person off it. Whenever an appointment
         is cancelled, declined, or moved away in any way, its time is offered to who waits longest and fits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -35,7 +35,8 @@ class WaitlistServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> WaitlistServiceAsyncStub: ...
     JoinWaitlist: _grpc.UnaryUnaryMultiCallable[_waitlist_pb2.JoinWaitlistRequest, _waitlist_pb2.WaitlistEntry]
-    """Puts a person on the waiting list, once a campaign: ALREADY_EXISTS while the person waits. Whenever an appointment
+    """Puts a person on the waiting list, once a campaign: ALREADY_EXISTS while the person waits. Being booked in any way
+    takes the person off it. Whenever an appointment
     is cancelled, declined, or moved away in any way, its time is offered to who waits longest and fits.
     """
     LeaveWaitlist: _grpc.UnaryUnaryMultiCallable[_waitlist_pb2.LeaveWaitlistRequest, _waitlist_pb2.WaitlistEntry]
@@ -53,7 +54,8 @@ class WaitlistServiceAsyncStub(WaitlistServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     JoinWaitlist: _aio.UnaryUnaryMultiCallable[_waitlist_pb2.JoinWaitlistRequest, _waitlist_pb2.WaitlistEntry]  # type: ignore[assignment]
-    """Puts a person on the waiting list, once a campaign: ALREADY_EXISTS while the person waits. Whenever an appointment
+    """Puts a person on the waiting list, once a campaign: ALREADY_EXISTS while the person waits. Being booked in any way
+    takes the person off it. Whenever an appointment
     is cancelled, declined, or moved away in any way, its time is offered to who waits longest and fits.
     """
     LeaveWaitlist: _aio.UnaryUnaryMultiCallable[_waitlist_pb2.LeaveWaitlistRequest, _waitlist_pb2.WaitlistEntry]  # type: ignore[assignment]
@@ -74,7 +76,8 @@ class WaitlistServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _waitlist_pb2.JoinWaitlistRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_waitlist_pb2.WaitlistEntry, _abc.Awaitable[_waitlist_pb2.WaitlistEntry]]:
-        """Puts a person on the waiting list, once a campaign: ALREADY_EXISTS while the person waits. Whenever an appointment
+        """Puts a person on the waiting list, once a campaign: ALREADY_EXISTS while the person waits. Being booked in any way
+        takes the person off it. Whenever an appointment
         is cancelled, declined, or moved away in any way, its time is offered to who waits longest and fits.
         """
 
