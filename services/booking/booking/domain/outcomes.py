@@ -14,6 +14,9 @@ from booking.domain.appointment import Outcome
 RECALL_LIST: Final = "W"
 """The list state that returns a contact to the call lists (R-079)."""
 
+REFIX_AT: Final = "refix_at"
+"""What the history calls the agent's own date beside the characteristics; none may have this name."""
+
 _NUMBER: Final = re.compile(r"^-?[0-9]{1,15}(\.[0-9]{1,6})?$")
 
 
@@ -96,7 +99,9 @@ class Written:
 
 
 def require_characteristic(characteristic: Characteristic) -> None:
-    """Raises InvalidInput naming `choices` unless a CHOICE, and only a CHOICE, has them."""
+    """Raises InvalidInput for choices that are not those of a CHOICE, and for a taken name."""
+    if characteristic.characteristic_id == REFIX_AT:
+        raise errors.invalid("characteristic_id", "refix_at is the agent's own date")
     is_choice = characteristic.kind is Kind.CHOICE
     if is_choice and not characteristic.choices:
         raise errors.invalid("choices", "a CHOICE needs at least one")
@@ -136,20 +141,16 @@ def _require_known(
         raise errors.not_found("list state", "list_state")
 
 
-def outcome(
-    state: OutcomeState,
-    written: Written,
-    known: Mapping[str, Characteristic],
-    present: Mapping[str, str],
-) -> Outcome:
-    """The outcome that an agent's words stand for; `present` are the values that the appointment has.
+def outcome(state: OutcomeState, written: Written, known: Mapping[str, Characteristic]) -> Outcome:
+    """The outcome that an agent's words stand for.
 
+    Each outcome brings its mandatory fields (R-075): what one before it said of another visit does not count.
     Raises MANDATORY_MISSING, FIELD_HIDDEN, NotFound for a characteristic that is none, and InvalidInput
     naming the field for a value that does not fit.
     """
     values = _values(state, written.characteristics, known)
     for each in state.mandatory:
-        if not values.get(each) and not present.get(each):
+        if not values.get(each):
             raise errors.mandatory_missing(each)
     if state.note_required and not written.note.strip():
         raise errors.invalid("note", "the outcome needs a note")
@@ -170,6 +171,12 @@ def shown(state: OutcomeState | None, values: Mapping[str, str]) -> Mapping[str,
     """What an agent sees: the characteristics that the state shows (R-076); none without a state."""
     visible = state.visible if state else ()
     return {key: value for key, value in values.items() if key in visible}
+
+
+def facts_shown(state: OutcomeState | None, facts: Mapping[str, str]) -> Mapping[str, str]:
+    """What an agent sees of what an outcome wrote: the same characteristics, and the agent's own date."""
+    date = {key: value for key, value in facts.items() if key == REFIX_AT}
+    return {**shown(state, facts), **date}
 
 
 def _values(

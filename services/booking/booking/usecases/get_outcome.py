@@ -1,15 +1,11 @@
 """The present outcome of an appointment; agents see what its state shows (R-076)."""
 
-from dataclasses import replace
-
 from booking.domain.appointment import Appointment
-from booking.domain.outcomes import shown
 from booking.storage import appointments, outcomes
 from booking.usecases.desk import Desk
-from booking.usecases.reach import reach, reach_as
+from booking.usecases.reach import reach
+from booking.usecases.sight import as_seen
 from kit.rpc.context import caller
-
-_AGENT = "AGENT"
 
 
 async def get_outcome(desk: Desk, appointment_id: str) -> Appointment:
@@ -18,7 +14,4 @@ async def get_outcome(desk: Desk, appointment_id: str) -> Appointment:
         appointment = await appointments.get(tx, appointment_id)
         state = await outcomes.state_or_none(tx, appointment.outcome_state_id)
     reach().require_sight(appointment.campaign_id, appointment.agent_id)
-    others = {grant.role for grant in caller().grants} - {_AGENT}
-    if reach_as(*others).covers(appointment.campaign_id):
-        return appointment
-    return replace(appointment, characteristics=shown(state, appointment.characteristics))
+    return as_seen(appointment, state)

@@ -13,6 +13,7 @@ from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
 from booking.usecases.refix import aftermath
 from booking.usecases.refix.aftermath import Owed
+from booking.usecases.sight import as_seen
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.failpoints import failpoint
@@ -31,14 +32,15 @@ class SetOutcome:
 
 
 async def set_outcome(desk: Desk, command: SetOutcome) -> Appointment:
-    """The appointment with its outcome; the same again for the same claim.
+    """The appointment with its outcome, as the caller may see it; the same again for the same claim.
 
     Raises NotFound naming `state_id`, MANDATORY_MISSING, FIELD_HIDDEN, InvalidInput naming what does not fit,
     SUPERSEDED, STALE_VERSION, WRONG_STATE, CHANGE_IN_PROGRESS.
     """
     async with desk.db.uow(caller().tenant, command.claim) as tx:
         if tx.duplicate:
-            return _first(tx.first_answer)
+            first = _first(tx.first_answer)
+            return as_seen(first, await outcomes.state_or_none(tx, first.outcome_state_id))
         appointment = await appointments.lock(tx, command.appointment_id)
         reach().require_sight(appointment.campaign_id, appointment.agent_id)
         await failpoint("booking.outcome.before_decide")
@@ -48,7 +50,7 @@ async def set_outcome(desk: Desk, command: SetOutcome) -> Appointment:
         tx.answer(answers.from_card(Card(change.after)))
         await failpoint("booking.outcome.before_commit")
     await failpoint("booking.outcome.after_commit")
-    return change.after
+    return as_seen(change.after, state)
 
 
 def _first(answer: bytes | None) -> Appointment:
@@ -59,7 +61,7 @@ def _first(answer: bytes | None) -> Appointment:
 
 async def _decide(tx: Tx, command: SetOutcome, appointment: Appointment, state: OutcomeState) -> Change:
     known = await outcomes.characteristics(tx)
-    outcome = rules.outcome(state, command.written, known, appointment.characteristics)
+    outcome = rules.outcome(state, command.written, known)
     now = await tx.now()
     rules.require_ahead(outcome.refix_at, now)
     return with_outcome(appointment, command.version, outcome, now)
@@ -70,7 +72,7 @@ async def _save(tx: Tx, command: SetOutcome, change: Change, state: OutcomeState
     await appointments.save(tx, change)
     facts = dict(command.written.characteristics)
     if after.refix_at is not None:
-        facts["refix_at"] = after.refix_at.isoformat()
+        facts[rules.REFIX_AT] = after.refix_at.isoformat()
     entry = Entry(
         appointment_id=after.appointment_id,
         kind=HistoryKind.OUTCOME,

@@ -123,6 +123,12 @@ async def test_choices_belong_to_a_choice(house: House, kind: Kind, choices: tup
     assert field_of(refused.value) == (Reason.INVALID_FIELD, "choices")
 
 
+async def test_no_characteristic_is_called_as_the_agents_own_date(house: House) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await upsert_characteristic(house.desk, Characteristic("refix_at", "Again", Kind.DATE))
+    assert field_of(refused.value) == (Reason.INVALID_FIELD, "characteristic_id")
+
+
 async def test_an_outcome_without_its_mandatory_field_names_it(house: House) -> None:
     await with_fields(house)
     await house.outcome_state(mandatory=("why", "remark"), visible=("why", "remark"))
@@ -133,8 +139,11 @@ async def test_an_outcome_without_its_mandatory_field_names_it(house: House) -> 
     assert (await house.stored(card.appointment.appointment_id)).version == 1
     done = await house.set_outcome(card, "ko", ("why", "absent"), ("remark", "no bell"))
     assert done.characteristics == {"why": "absent", "remark": "no bell"}
-    again = await house.set_outcome(card, "ko", ("why", "ill"))  # what was written before still counts
-    assert again.characteristics == {"why": "ill", "remark": "no bell"}
+    with pytest.raises(InvalidInput) as refused:  # the KO of another day has a reason of its own
+        await house.set_outcome(card, "ko", ("why", "ill"))
+    assert field_of(refused.value) == (Reason.MANDATORY_MISSING, "characteristics.remark")
+    again = await house.set_outcome(card, "ko", ("why", "ill"), ("remark", "away"))
+    assert again.characteristics == {"why": "ill", "remark": "away"}
 
 
 async def test_a_hidden_field_cannot_be_written(house: House) -> None:
@@ -224,12 +233,19 @@ async def test_an_agent_speaks_of_own_visits_only_and_sees_what_the_state_shows(
     with pytest.raises(NotAllowed):
         await house.set_outcome(card, "ko")
     house.enter(Grant("AGENT", "agent", house.agents[0]))
-    assert (await house.set_outcome(card, "brief")).version == 4
+    key = claim()
+    for _ in range(2):  # the repetition's answer hides the same
+        told = await house.set_outcome(card, "brief", ("why", "absent"), key=key)
+        assert (told.version, told.characteristics) == (4, {"why": "absent"})
+    page = await list_history(house.desk, card.appointment.appointment_id, 0, "")
+    assert [each.facts for each in page.entries] == [{"why": "ill"}, {}, {"why": "absent"}]
     seen = await get_outcome(house.desk, card.appointment.appointment_id)
-    assert seen.characteristics == {"why": "ill"}
+    assert seen.characteristics == {"why": "absent"}
     house.enter()
+    page = await list_history(house.desk, card.appointment.appointment_id, 0, "")
+    assert page.entries[0].facts == {"why": "ill", "remark": "for the office"}
     seen = await get_outcome(house.desk, card.appointment.appointment_id)
-    assert seen.characteristics == {"why": "ill", "remark": "for the office"}
+    assert seen.characteristics == {"why": "absent", "remark": "for the office"}
 
 
 async def test_a_stale_version_is_refused(house: House) -> None:

@@ -1,8 +1,8 @@
 """Two appointments whose agents change places: both or none, whatever dies and whoever else is at it."""
 
 import asyncio
-from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from booking_house import House, claim, soon
@@ -155,7 +155,7 @@ async def test_a_swap_keeps_to_absences(house: House) -> None:
     from booking.usecases.unavailability import SetUnavailability, set_unavailability
 
     pair = await two(house, 24 * 10)
-    day = (pair[0].appointment.window.start + timedelta(days=0)).date().isoformat()
+    day = pair[0].appointment.window.start.astimezone(ZoneInfo("Europe/Rome")).date().isoformat()
     note = SetUnavailability(house.agents[1], "", day, "", "", "ill", claim())
     await set_unavailability(house.desk, note)
     assert (await refusal(swap(house, pair))).reason is Reason.ABSENT

@@ -606,7 +606,7 @@ class SetOutcomeRequest(_message.Message):
     """Idempotency key of the caller's making. Required."""
     @_builtins.property
     def characteristics(self) -> _containers.RepeatedCompositeFieldContainer[Global___CharacteristicValue]:
-        """Values of characteristics that the state shows; what is not sent keeps its value."""
+        """Values of characteristics that the state shows; its mandatory ones every time, what else is not sent keeps its value."""
 
     @_builtins.property
     def refix_at(self) -> _timestamp_pb2.Timestamp:
@@ -675,7 +675,7 @@ class Outcome(_message.Message):
     """Where it is in its life."""
     @_builtins.property
     def characteristics(self) -> _containers.RepeatedCompositeFieldContainer[Global___CharacteristicValue]:
-        """Values of characteristics, by id."""
+        """Values of characteristics, by id; an agent gets those that the state shows."""
 
     @_builtins.property
     def refix_at(self) -> _timestamp_pb2.Timestamp:
