@@ -1,24 +1,30 @@
 """Named points in the code where tests pause, break or kill a process; outside tests they cost one look-up.
 
 In a test: `failpoints.arm("book.after_pending", hook)` with an async hook. For a child process: the
-environment `GIRO_FAILPOINTS="book.after_pending=kill,relay.before_delete=pause:5"`, read once at import and
-refused together with GIRO_PRODUCTION.
+environment `GIRO_FAILPOINTS="book.after_pending=kill,relay.before_delete=pause:5"`, read once at import; for
+one that runs already: `GIRO_FAILPOINTS_FILE=path`, a file with the same words, which is looked at at every
+point and armed while it is there. Both are refused together with GIRO_PRODUCTION.
 """
 
 import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 
 Hook = Callable[[], Awaitable[None]]
 
 _hooks: dict[str, Hook] = {}
+_files: list[Path] = []
 
 
 async def failpoint(name: str) -> None:
     """Runs the hook armed under `name`; does nothing when there is none."""
     if _hooks and (hook := _hooks.get(name)) is not None:
         await hook()
+    for file in _files:
+        if (hook := _written(file).get(name)) is not None:
+            await hook()
 
 
 def arm(name: str, hook: Hook) -> None:
@@ -32,20 +38,40 @@ def disarm(name: str) -> None:
 
 
 def reset() -> None:
-    """Forgets all hooks."""
+    """Forgets all hooks and files."""
     _hooks.clear()
+    _files.clear()
 
 
 def arm_from_environment(environment: Mapping[str, str]) -> None:
-    """Arms what GIRO_FAILPOINTS asks for. Raises RuntimeError in production or when it cannot be read."""
+    """Arms what the environment asks for. Raises RuntimeError in production or when it cannot be read."""
     asked = environment.get("GIRO_FAILPOINTS", "").strip()
-    if not asked:
+    watched = environment.get("GIRO_FAILPOINTS_FILE", "").strip()
+    if not asked and not watched:
         return
     if environment.get("GIRO_PRODUCTION", "").strip().lower() in {"1", "true", "yes", "on"}:
         raise RuntimeError("GIRO_FAILPOINTS is for tests: it cannot be set together with GIRO_PRODUCTION")
-    for entry in asked.split(","):
-        name, _, action = entry.strip().partition("=")
-        arm(name, _hook(action, entry))
+    _hooks.update(_read(asked))
+    if watched:
+        watch(Path(watched))
+
+
+def watch(file: Path) -> None:
+    """From now on what is written in this file is armed too, while it is there, until `reset`."""
+    _files.append(file)
+
+
+def _written(file: Path) -> dict[str, Hook]:
+    try:
+        return _read(file.read_text())
+    except FileNotFoundError:
+        return {}
+
+
+def _read(asked: str) -> dict[str, Hook]:
+    """The hooks of `name=kill,other=pause:5`, by name."""
+    entries = [entry.strip() for entry in asked.split(",") if entry.strip()]
+    return {entry.partition("=")[0]: _hook(entry.partition("=")[2], entry) for entry in entries}
 
 
 def _hook(action: str, entry: str) -> Hook:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, time, timedelta, timezone
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -319,9 +320,30 @@ def test_a_failpoint_that_cannot_be_read_stops_the_start(asked: str) -> None:
         failpoints.arm_from_environment({"GIRO_FAILPOINTS": asked})
 
 
-def test_failpoints_are_refused_in_production() -> None:
+@pytest.mark.parametrize("asked", [{"GIRO_FAILPOINTS": "a=kill"}, {"GIRO_FAILPOINTS_FILE": "armed"}])
+def test_failpoints_are_refused_in_production(asked: dict[str, str]) -> None:
     with pytest.raises(RuntimeError, match="GIRO_PRODUCTION"):
-        failpoints.arm_from_environment({"GIRO_FAILPOINTS": "a=kill", "GIRO_PRODUCTION": "true"})
+        failpoints.arm_from_environment({**asked, "GIRO_PRODUCTION": "true"})
+
+
+def test_a_running_process_is_killed_at_the_failpoint_that_is_written_later(tmp_path: Path) -> None:
+    file = tmp_path / "armed"
+    code = (
+        "import asyncio, pathlib; from kit.failpoints import failpoint; asyncio.run(failpoint('a'));"
+        f"pathlib.Path({str(file)!r}).write_text('b=kill, a=pause:0'); asyncio.run(failpoint('a'));"
+        f"print('alive', flush=True); asyncio.run(failpoint('b')); print('still')"
+    )
+    environment = {"GIRO_FAILPOINTS_FILE": str(file)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (-9, b"alive\n")
+
+
+@pytest.mark.asyncio
+async def test_a_written_failpoint_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "armed").write_text("a=explode")
+    failpoints.watch(tmp_path / "armed")
+    with pytest.raises(RuntimeError, match="GIRO_FAILPOINTS"):
+        await failpoints.failpoint("a")
 
 
 def test_a_failpoint_kills_its_process() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from allinone.stack import Stack
 from tests.eventually import eventually
+from tests.failures.armed import doomed
 from tests.world import Refusal, World, request_id
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow, pytest.mark.timeout(180)]
@@ -122,12 +123,9 @@ async def test_killed_at_a_failpoint(
     world.patience = 15
     act = await _prepared(world)
     call = getattr(act, action)
-    await stack.restart(service, GIRO_FAILPOINTS=f"{failpoint}=kill")
     world.patience = 0
-    try:
+    async with doomed(stack, service, failpoint):
         acknowledged = await _until_it_dies(stack, service, call)
-    finally:
-        await stack.restart(service)
     world.patience = 15
     assert await eventually(world.ownership, lambda seen: seen == ([], [])) == ([], [])
     answer = await _final(call)

@@ -9,6 +9,7 @@ from allinone.stack import Stack
 from giro.booking.v1 import booking_pb2 as booking
 from giro.booking.v1 import repairs_pb2 as repairs
 from tests.eventually import eventually
+from tests.failures.armed import doomed
 from tests.failures.test_crashes import _final, _told_once, _until_it_dies
 from tests.world import World, request_id, stamp
 
@@ -71,12 +72,9 @@ async def test_a_repair_is_made_whole_or_not_at_all(
 ) -> None:
     world.patience = 15
     day = await Day.of(world)
-    await stack.restart(service, GIRO_FAILPOINTS=f"{failpoint}=kill")
     world.patience = 0
-    try:
+    async with doomed(stack, service, failpoint):
         acknowledged = await _until_it_dies(stack, service, day.repair)
-    finally:
-        await stack.restart(service)
     world.patience = 15
     assert await eventually(world.ownership, lambda seen: seen == ([], [])) == ([], [])
     answer = await _final(day.repair)

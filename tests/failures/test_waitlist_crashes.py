@@ -9,6 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from allinone.stack import Stack
 from giro.booking.v1 import waitlist_pb2 as waitlist
 from tests.eventually import eventually
+from tests.failures.armed import doomed
 from tests.failures.test_crashes import _until_it_dies
 from tests.world import World, request_id, stamp
 
@@ -23,12 +24,9 @@ async def test_killed_between_hold_and_offer(world: World, stack: Stack) -> None
     start = world.day(7, 9)
     booked = await world.book(start)
     entries = [await _join(world, contact) for contact in (1, 2)]
-    await stack.restart("booking", GIRO_FAILPOINTS="booking.offer.after_hold=kill")
     world.patience = 0
-    try:
+    async with doomed(stack, "booking", "booking.offer.after_hold"):
         await _until_it_dies(stack, "booking", lambda: world.cancel(booked.appointment_id))
-    finally:
-        await stack.restart("booking")
     world.patience = 15
     await world.advance(LEASE)
     (first,) = await eventually(lambda: _offered(world), bool)
