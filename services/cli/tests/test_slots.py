@@ -235,6 +235,13 @@ def test_no_slot_is_told_and_is_no_failure(desk: StubGateway, giro: Giro) -> Non
     assert "no slot fits" in ran.stdout
 
 
+def test_agents_that_were_left_out_are_told(desk: StubGateway, giro: Giro) -> None:
+    desk.on("POST", SUGGEST, {**SUGGESTION, "incomplete": True})
+    ran = giro("slots", "suggest", "solar", "--at", "45,7")
+    assert ran.exit_code == 0
+    assert "some agents are left out" in ran.stdout + ran.stderr
+
+
 def test_two_people_of_one_name_are_told_apart(desk: StubGateway, giro: Giro) -> None:
     twin = {**CONTACT, "contactId": "cnt_" + "9" * 32, "address": "Via Po 1, Turin"}
     contacts = f"/v1/campaigns/{CAMPAIGN['campaignId']}/contacts"

@@ -1,5 +1,6 @@
 """Agents by car, by bicycle and on foot: every drive is by the agent's own mode (GEO-25)."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -352,3 +353,45 @@ async def test_roads_that_are_away_stop_the_agents_of_their_mode_alone(
     with pytest.raises(Unavailable) as refused:
         await search.search(TENANT, replace(asked, agent_ids=(rider,)))
     assert refused.value.reason is Reason.TRAVEL_UNAVAILABLE
+
+
+@pytest.mark.parametrize("bicycles", [Away({}, RIDE, "bicycle-1"), None])
+async def test_an_explanation_leaves_out_whom_no_roads_answer_for(
+    fleet: Fleet, bicycles: TableTravel | None
+) -> None:
+    late, driver, rider = await fleet.agent(), await fleet.agent(), await fleet.agent(BICYCLE)
+    await fleet.book(late, 9, 10, NORTH)
+    here: dict[TravelMode, TableTravel] = {CAR: TableTravel({}, DRIVE, "car-1")}
+    search = SlotSearch(
+        Agendas(fleet.world.db), ByMode(here if bicycles is None else {**here, BICYCLE: bicycles})
+    )
+    asked = ExplainStart(plan(late, 10, 11, SOUTH), (window(8, 12),), (rider,), at(0), granularity=60)
+    for others, left_out in (((rider,), (rider,)), ((driver, rider), (rider,)), ((driver,), ())):
+        found = await explain_start(fleet.ledger, search, TENANT, replace(asked, agent_ids=others))
+        agents = {one.agent_id for one in found.changes if one.kind is ChangeKind.AGENT}
+        assert (agents, found.left_out) == ({driver} & {*others}, left_out)
+        assert ChangeKind.LATER in {one.kind for one in found.changes}
+    fleet.bicycles.closed = True
+    every = SlotSearch(Agendas(fleet.world.db), ByMode({**here, BICYCLE: TableTravel({}, RIDE, "bicycle-1")}))
+    try:
+        found = await explain_start(fleet.ledger, every, TENANT, asked)
+        assert found.left_out == (() if fleet.bicycles.instant else (rider,))
+    finally:
+        fleet.bicycles.closed = False
+
+
+async def test_the_engines_of_two_modes_are_asked_at_the_same_time(fleet: Fleet) -> None:
+    """Each answers once the other was asked as well."""
+    both = asyncio.Barrier(2)
+
+    class Waiting(TableTravel):
+        async def around(self, tenant: str, place: int, ends: Any) -> Any:
+            await both.wait()
+            return await super().around(tenant, place, ends)
+
+    driver, rider = await fleet.agent(), await fleet.agent(BICYCLE)
+    each = {CAR: Waiting({}, DRIVE, "car-1"), BICYCLE: Waiting({}, RIDE, "bicycle-1")}
+    search = SlotSearch(Agendas(fleet.world.db), ByMode(each))
+    asked = SearchSlots(SOUTH, 1800, (window(8, 12),), at(0), (rider, driver))
+    found = await asyncio.wait_for(search.search(TENANT, asked), 20)
+    assert {slot.agent_id for slot, _ in found.slots} == {driver, rider}

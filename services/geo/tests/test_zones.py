@@ -1,6 +1,7 @@
 """Zones on the ledger and in slot search, on a real database (GEO-25, GEO-26, R-090)."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,7 @@ import psycopg
 import pytest
 import pytest_asyncio
 
+from geo.domain.areas import Area, Polygons
 from geo.domain.plan import Plan
 from geo.domain.zones import Zone
 from geo.usecases.delete_zone import delete_zone
@@ -185,6 +187,22 @@ async def test_a_zone_changes_while_a_booking_waits_for_it(house: House) -> None
     assert seen.held
     assert isinstance(seen.second, RuleViolated)
     assert seen.second.reason is Reason.OUTSIDE_ZONE
+
+
+async def test_areas_are_read_beside_the_event_loop(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that nobody else waits while a large one is."""
+    zone = await make(house, polygons=box(NORTH))
+    threads = []
+    area_of = Area.of
+
+    def noted(polygons: Polygons) -> Area:
+        threads.append(threading.current_thread())
+        return area_of(polygons)
+
+    monkeypatch.setattr(Area, "of", noted)
+    assert zone in await zones_at(house.ledger, TENANT, NORTH, "")
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 async def test_a_zone_in_use_is_not_deleted(house: House) -> None:

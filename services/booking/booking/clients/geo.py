@@ -76,7 +76,11 @@ class GeoLedger:
             refused=question.refused,
         )
         found = await self._call(self._stub.ExplainStart, request, tenant)
-        return Explanation(list(map(_start_ground, found.grounds)), list(map(_found_change, found.changes)))
+        return Explanation(
+            grounds=list(map(_start_ground, found.grounds)),
+            changes=list(map(_found_change, found.changes)),
+            incomplete=bool(found.left_out_agent_ids),
+        )
 
     async def hold(self, tenant: str, new: NewHold) -> Hold:
         """Keeps a slot; the context is the campaign and who asked for it."""

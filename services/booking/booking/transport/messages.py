@@ -183,7 +183,7 @@ def detour_month(made: Month) -> pb.GetDetourCalendarResponse:
 
 def explanation(found: Explanation) -> pb.ExplainSlotResponse:
     """Reasons and changes."""
-    message = pb.ExplainSlotResponse()
+    message = pb.ExplainSlotResponse(incomplete=found.incomplete)
     for ground in found.grounds:
         message.grounds.add(reason=ground.reason, short_seconds=ground.short_seconds)
     for change in found.changes:

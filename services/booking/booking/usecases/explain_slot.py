@@ -54,7 +54,7 @@ async def explain_slot(desk: Desk, query: ExplainSlot) -> Explanation:
         return Explanation([*own, *found.grounds], ())
     async with desk.db.uow(caller().tenant) as tx:
         changes = [change for change in found.changes if await _may_be_made(tx, change, grounds)]
-    return Explanation([*own, *found.grounds], changes)
+    return Explanation([*own, *found.grounds], changes, found.incomplete)
 
 
 def _ground(refusal: GiroError) -> StartGround:

@@ -168,6 +168,8 @@ class Explanation:
 
     grounds: Sequence[StartGround]
     changes: Sequence[FoundChange]
+    incomplete: bool = False
+    """Whether nothing is told of some other agents, whose roads did not answer."""
 
 
 class Ledger(Protocol):

@@ -17,7 +17,7 @@ from booking.domain.policies import earliest_start
 from booking.storage import appointments
 from booking.usecases.desk import Desk
 from booking.usecases.ports import NO_SLOTS, FoundSlot, FoundSlots, SlotQuery
-from kit.errors import Reason
+from kit.errors import Reason, Unavailable
 from kit.values.latlng import LatLng
 from kit.values.window import Window
 
@@ -75,13 +75,34 @@ async def search_slots(
     due = await agents_with_outcomes_due(desk, tenant, search.agent_ids, grounds)
     search = replace(search, agent_ids=[agent for agent in search.agent_ids if agent not in due])
     away = grounds.absences.away_in(search.windows) & set(search.agent_ids)
-    parts = await _asked(desk, tenant, list(_questions(search, grounds, away)))
+    questions = list(_questions(search, grounds, away))
+    parts, unanswered = _answered(questions, await _asked(desk, tenant, questions))
     left_out = [
         _absent(agent, aways) for agent in sorted(away) for aways in grounds.absences.of_agents[agent]
     ]
     whole = Window(search.windows[0].start, search.windows[-1].end)
     late = [LeftOut(agent, whole, Reason.OUTCOMES_DUE.value) for agent in sorted(due)]
-    return _merged(parts, search.limit), [*late, *left_out]
+    return _merged(parts, search.limit), [*late, *left_out, *unanswered]
+
+
+def _answered(
+    questions: Sequence[SlotQuery], answers: Sequence[FoundSlots | Unavailable]
+) -> tuple[Sequence[FoundSlots], Sequence[LeftOut]]:
+    """The answers, and the agents of whom there are none: a question about some of the agents alone may meet
+    none but those whose roads do not answer. Raises Unavailable where all questions did."""
+    parts = [answer for answer in answers if isinstance(answer, FoundSlots)]
+    failures = [answer for answer in answers if isinstance(answer, Unavailable)]
+    if not failures:
+        return parts, ()
+    if not parts:
+        raise failures[0]
+    unanswered = [
+        LeftOut(agent, Window(question.windows[0].start, question.windows[-1].end), answer.reason.value)
+        for question, answer in zip(questions, answers, strict=True)
+        if isinstance(answer, Unavailable)
+        for agent in question.agent_ids
+    ]
+    return [replace(part, incomplete=True) for part in parts], unanswered
 
 
 def _questions(search: SlotQuery, grounds: Grounds, away: Collection[str]) -> Iterator[SlotQuery]:
@@ -96,13 +117,21 @@ def _questions(search: SlotQuery, grounds: Grounds, away: Collection[str]) -> It
             yield replace(search, windows=windows[first : first + MOST_WINDOWS], agent_ids=agents)
 
 
-async def _asked(desk: Desk, tenant: str, questions: Sequence[SlotQuery]) -> Sequence[FoundSlots]:
-    """The ledger's answers, some questions at once. The first failure ends them all."""
+async def _asked(
+    desk: Desk, tenant: str, questions: Sequence[SlotQuery]
+) -> Sequence[FoundSlots | Unavailable]:
+    """The ledger's answers, some questions at once; in its place where no roads answered one. The first other
+    failure ends them all."""
     turn = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(question: SlotQuery) -> FoundSlots:
+    async def one(question: SlotQuery) -> FoundSlots | Unavailable:
         async with turn:
-            return await desk.ledger.search(tenant, question)
+            try:
+                return await desk.ledger.search(tenant, question)
+            except Unavailable as failure:
+                if failure.reason is not Reason.TRAVEL_UNAVAILABLE:
+                    raise
+                return failure
 
     tasks = [asyncio.create_task(one(question)) for question in questions]
     try:

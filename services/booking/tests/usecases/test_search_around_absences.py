@@ -164,6 +164,30 @@ async def test_the_first_failure_ends_all_questions(house: House, monkeypatch: p
     assert ended == begun
 
 
+async def test_a_question_about_cyclists_alone_leaves_them_out_while_their_roads_are_away(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rider, driver = house.agents[:2]
+    await away(house, rider, 12)
+    house.ledger.slots = [(driver, noon(11)), (rider, noon(11))]
+    answer = house.ledger.search
+    none = [rider]
+
+    async def roads(tenant: str, query: SlotQuery) -> FoundSlots:
+        if set(query.agent_ids) <= set(none):
+            raise Unavailable(Reason.TRAVEL_UNAVAILABLE, "the engine does not answer")
+        return await answer(tenant, query)
+
+    monkeypatch.setattr(house.ledger, "search", roads)
+    found = await suggest(house, [Window(noon(10), noon(20))], explain=True)
+    assert (starts(found), found.found.incomplete) == (as_found((driver, noon(11))), True)
+    assert [each.agent_id for each in found.left_out if each.reason == "TRAVEL_UNAVAILABLE"] == [rider]
+    none.extend(house.agents)
+    with pytest.raises(Unavailable) as refused:
+        await suggest(house, [Window(noon(10), noon(20))])
+    assert refused.value.reason is Reason.TRAVEL_UNAVAILABLE
+
+
 async def test_an_exceptions_alternatives_are_never_on_a_day_that_the_agent_is_away(house: House) -> None:
     own, other = house.agents[:2]
     await house.outcome_state("refixed", result=Result.OPEN, recall=Recall.NONE)

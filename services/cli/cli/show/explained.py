@@ -7,6 +7,7 @@ from rich.text import Text
 
 from cli import reading
 from cli.show import output, words
+from cli.show.slots import warn_of_left_out
 
 Json = dict[str, Any]
 Name = Callable[[str], str]
@@ -18,6 +19,7 @@ def show(answer: Json, zone: str, name: Name) -> None:
         output.say("it can be booked: giro appointments create", "green")
         return
     output.table("why not", ("reason", ">short by"), [_ground(ground) for ground in answer["grounds"]])
+    warn_of_left_out(answer)
     changes = answer.get("changes") or []
     if changes:
         heads = ("change", "agent", "day", "starts at", "appointment")

@@ -22,6 +22,7 @@ HEADS = (">#", "agent", "day", "time", "drive there", "drive on", ">added", ">wa
 def show(answer: Json, zone: str, name: Name) -> None:
     """The table, its legend, and the refusals when they were asked for."""
     rows = [_row(number, slot["anatomy"], zone, name) for number, slot in enumerate(answer["slots"], 1)]
+    warn_of_left_out(answer)
     if rows:
         output.table("", HEADS, rows)
         estimated = answer.get("estimatedTravel")
@@ -34,8 +35,15 @@ def show(answer: Json, zone: str, name: Name) -> None:
         _refused(answer, zone, name)
 
 
+def warn_of_left_out(answer: Json) -> None:
+    """Says so where agents were left out."""
+    if answer.get("incomplete"):
+        output.say("some agents are left out: the roads of their travel mode do not answer", "yellow")
+
+
 def show_month(answer: Json, name: Name) -> None:
     """One line an agent, one column a day, the minutes added in the colour of their grade."""
+    warn_of_left_out(answer)
     days = answer.get("days", [])
     if not days:
         why = f": {answer['closedReason']}" if answer.get("closedReason") else ""

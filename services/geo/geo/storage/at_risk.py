@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, Text, bindparam, text
+from sqlalchemy import ARRAY, Text, bindparam, delete, text
 from sqlalchemy.dialects.postgresql import insert
 
 from geo.domain.modes import TravelMode
@@ -30,9 +30,8 @@ _JOINED: Final = """
 """
 
 _AGENTS: Final = """
-    SELECT agent_id FROM geo.agents
-    WHERE tenant_id = %(tenant)s AND agent_id > %(after)s AND travel_mode = %(mode)s
-    ORDER BY agent_id LIMIT %(rows)s
+    SELECT agent_id, agenda_version FROM geo.agents
+    WHERE tenant_id = %(tenant)s AND travel_mode = %(mode)s ORDER BY agent_id
 """
 
 _MODES: Final = """
@@ -75,6 +74,8 @@ _CHECKED: Final = """
                    AND travel_version = %(version)s) AS checked
 """
 
+_FORGET: Final = delete(checked_versions).where(checked_versions.c.tenant_id == bindparam("tenant"))
+
 _MARK: Final = insert(checked_versions).on_conflict_do_nothing()
 
 _NOTE: Final = insert(at_risk).on_conflict_do_nothing().returning(at_risk.c.later_stop_id)
@@ -98,11 +99,10 @@ async def modes(tx: Tx) -> list[TravelMode]:
     return [TravelMode(row.travel_mode) for row in await fetch(tx, _MODES, {"tenant": tx.tenant})]
 
 
-async def agents_after(tx: Tx, mode: TravelMode, after: str, rows: int) -> list[str]:
-    """Ids of the next agents who travel so, in order."""
-    params = {"tenant": tx.tenant, "mode": mode, "after": after, "rows": rows}
-    found = await fetch(tx, _AGENTS, params)
-    return [row.agent_id for row in found]
+async def agendas(tx: Tx, mode: TravelMode) -> dict[str, int]:
+    """Ids of the agents who travel so, in order, with the versions of their agendas."""
+    found = await fetch(tx, _AGENTS, {"tenant": tx.tenant, "mode": mode})
+    return {row.agent_id: row.agenda_version for row in found}
 
 
 async def promises(tx: Tx, agent_ids: Sequence[str], now: datetime) -> list[Promise]:
@@ -132,6 +132,11 @@ async def is_checked(tx: Tx, travel_version: str) -> bool:
     """Whether all pairs that this version puts at risk are written."""
     row = await fetch_one(tx, _CHECKED, {"tenant": tx.tenant, "version": travel_version})
     return bool(row and row.checked)
+
+
+async def forget_checked(tx: Tx) -> None:
+    """No version counts as checked any more: whoever looks next goes through all agents again."""
+    await tx.run(_FORGET, {"tenant": tx.tenant})
 
 
 async def mark_checked(tx: Tx, travel_version: str) -> None:

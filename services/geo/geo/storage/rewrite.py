@@ -19,7 +19,7 @@ from geo.domain.modes import TravelMode
 from geo.domain.owner import Ending, Move, Owner
 from geo.domain.plan import Plan
 from geo.domain.stop import Leg, Stop
-from geo.storage import agents
+from geo.storage import agents, at_risk
 from geo.storage.documents import plan_document
 from geo.storage.sql import fetch
 from kit.db.uow import Tx
@@ -162,6 +162,8 @@ async def write(tx: Tx, changes: Changes, versions: Mapping[str, int], books: Co
         await agents.set_calendar(tx, agent_id, calendar)
     for agent_id, mode in changes.modes.items():
         await agents.set_mode(tx, agent_id, mode)
+    if changes.modes:  # measured beforehand, maybe by roads that are not those in use any more
+        await at_risk.forget_checked(tx)
     for tell in changes.tell:
         tell(tx)
 

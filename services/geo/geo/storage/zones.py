@@ -90,11 +90,17 @@ async def grounds(tx: Tx, zone_ids: Collection[str]) -> dict[str, Ground]:
     revisions = {row.zone_id: row.revision for row in await fetch(tx, _REVISIONS, _named(tx, ids))}
     missing = [zone_id for zone_id, revision in revisions.items() if _grounds.get(revision) is None]
     fresh = {}
-    for row in await fetch(tx, _READ, _named(tx, missing)) if missing else ():
-        fresh[row.zone_id] = _ground(row)
-        _grounds.put(row.revision, fresh[row.zone_id])
+    for zone_id, revision, ground in await _parsed(tx, missing) if missing else ():
+        fresh[zone_id] = ground
+        _grounds.put(revision, ground)
     known = {zone_id: _grounds.get(revision) or fresh.get(zone_id) for zone_id, revision in revisions.items()}
     return {zone_id: known.get(zone_id) or NOTHING for zone_id in ids}
+
+
+async def _parsed(tx: Tx, zone_ids: Collection[str]) -> list[tuple[str, str, Ground]]:
+    """Id, revision and ground of these zones. A large area takes milliseconds, in which others go on."""
+    rows = await fetch(tx, _READ, _named(tx, zone_ids))
+    return await to_thread(lambda: [(row.zone_id, row.revision, _ground(row)) for row in rows])
 
 
 async def read(tx: Tx, zone_ids: Collection[str]) -> dict[str, Zone]:

@@ -98,9 +98,12 @@ class SearchRpc:
         size = request.page_size or _PAGE
         after = _after(request.page_token)
         found = await list_now_infeasible(self._data, caller().tenant, after, size + 1)
-        token = _token(found[size - 1]) if len(found) > size else ""
-        pairs = [_pair(pair) for pair in found[:size]]
-        return geo_pb2.ListNowInfeasibleResponse(pairs=pairs, next_page_token=token)
+        token = _token(found.pairs[size - 1]) if len(found.pairs) > size else ""
+        return geo_pb2.ListNowInfeasibleResponse(
+            pairs=[_pair(pair) for pair in found.pairs[:size]],
+            next_page_token=token,
+            left_out_travel_modes=map(messages.mode_out, found.left_out),
+        )
 
 
 # --- in
@@ -207,7 +210,7 @@ def _found(found: Found) -> ledger_pb2.SearchSlotsResponse:
 
 
 def _explained(found: Explained) -> ledger_pb2.ExplainStartResponse:
-    response = ledger_pb2.ExplainStartResponse()
+    response = ledger_pb2.ExplainStartResponse(left_out_agent_ids=found.left_out)
     for ground in found.grounds:
         response.grounds.add(reason=ground.reason, short_seconds=ground.short_seconds)
     for change in found.changes:

@@ -5,6 +5,7 @@ mode; a new one is checked once, against the agents who travel so. Who is cut sh
 next to look.
 """
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,8 +17,12 @@ from geo.storage import at_risk, matrices
 from geo.usecases.by_mode import ByMode
 from geo.usecases.ports import PresentTravel
 from kit.db.engine import Database
+from kit.errors import Conflict
+from kit.failpoints import failpoint
 
 _BATCH: Final = 100
+_ROUNDS: Final = 5
+"""How often those are read again whose agendas changed meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +33,18 @@ class TravelData:
     travel: ByMode[PresentTravel]
 
 
-async def versions_in_force(data: TravelData, tenant: str) -> dict[TravelMode, str]:
-    """The versions that drives of the tenant's agents carry now, of each mode that some have.
+async def modes_of(data: TravelData, tenant: str) -> list[TravelMode]:
+    """How the tenant's agents travel."""
+    async with data.db.uow(tenant) as tx:
+        return await at_risk.modes(tx)
 
-    Raises Unavailable (TRAVEL_UNAVAILABLE) when an engine cannot tell its own.
-    """
+
+async def version_in_force(data: TravelData, tenant: str, mode: TravelMode) -> str:
+    """The version that drives of a mode carry now. Raises Unavailable (TRAVEL_UNAVAILABLE) when the engine
+    cannot tell its own."""
+    engine = await data.travel.of(mode).engine_version()
     async with data.db.uow(tenant) as tx:
-        modes = await at_risk.modes(tx)
-    engines = {mode: await data.travel.of(mode).engine_version() for mode in modes}
-    async with data.db.uow(tenant) as tx:
-        return {mode: await matrices.version_of_drives(tx, engine, mode) for mode, engine in engines.items()}
+        return await matrices.version_of_drives(tx, engine, mode)
 
 
 async def check_promises(data: TravelData, tenant: str, mode: TravelMode, version: str) -> bool:
@@ -45,25 +52,55 @@ async def check_promises(data: TravelData, tenant: str, mode: TravelMode, versio
     allows; once.
 
     False when that was done before. When other data is found in force meanwhile, the pairs are noted for it
-    and it is not marked: whoever finds it unchecked goes through it again, which tells nothing twice.
-    Raises Unavailable (TRAVEL_UNAVAILABLE).
+    and it is not marked, nor where agendas keep changing: whoever finds it unchecked goes through it again,
+    which tells nothing twice. Raises Unavailable (TRAVEL_UNAVAILABLE).
     """
     async with data.db.uow(tenant) as tx:
         if await at_risk.is_checked(tx, version):
             return False
-        agents = await at_risk.agents_after(tx, mode, "", _BATCH)
-    found = {version}
-    while agents:
-        found.add(await _check(data, tenant, mode, agents))
-        async with data.db.uow(tenant) as tx:
-            agents = await at_risk.agents_after(tx, mode, agents[-1], _BATCH)
-    if found == {version}:
-        async with data.db.uow(tenant) as tx:
-            await at_risk.mark_checked(tx, version)
+        left: Mapping[str, int] = await at_risk.agendas(tx, mode)
+    seen, found = dict[str, int](), {version}
+    for _ in range(_ROUNDS):
+        for agents in _batches(list(left)):
+            found.add(await _check(data, tenant, mode, agents))
+        seen.update(left)
+        if found != {version}:
+            break
+        await failpoint("geo.check_promises.before_mark")
+        left = await _unseen(data, tenant, (mode, version), seen)
+        if not left:
+            break
     return True
 
 
-async def _check(data: TravelData, tenant: str, mode: TravelMode, agents: list[str]) -> str:
+async def _unseen(
+    data: TravelData, tenant: str, what: tuple[TravelMode, str], seen: Mapping[str, int]
+) -> Mapping[str, int]:
+    """Agents whose agenda changed since it was read, or who travel so since; where there are none the version
+    is marked.
+
+    Nobody writes an agenda meanwhile. So whoever wrote one with older data before is seen, and whoever sets a
+    mode after finds the mark and takes it away.
+    """
+    mode, version = what
+    try:
+        async with data.db.uow(tenant) as tx:
+            await at_risk.lock_all_agents(tx)
+            agendas = await at_risk.agendas(tx, mode)
+            unseen = {agent: number for agent, number in agendas.items() if seen.get(agent) != number}
+            if not unseen:
+                await at_risk.mark_checked(tx, version)
+            return unseen
+    except Conflict:  # too busy to be held up: it stays unmarked
+        return {}
+
+
+def _batches(agents: Sequence[str]) -> Iterator[Sequence[str]]:
+    for first in range(0, len(agents), _BATCH):
+        yield agents[first : first + _BATCH]
+
+
+async def _check(data: TravelData, tenant: str, mode: TravelMode, agents: Sequence[str]) -> str:
     """The version of the data that these agents' promises were held against."""
     async with data.db.uow(tenant) as tx:
         promises = await at_risk.promises(tx, agents, await tx.now())

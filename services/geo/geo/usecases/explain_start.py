@@ -25,7 +25,7 @@ from geo.usecases import visits
 from geo.usecases.admission import admitted
 from geo.usecases.ledger import Desk, Draft, Ledger, look
 from geo.usecases.search_slots import SearchSlots, SlotSearch
-from kit.errors import GiroError, Reason, RuleViolated
+from kit.errors import GiroError, Reason, RuleViolated, Unavailable
 from kit.values.window import Window
 
 MOST_AGENTS = 3
@@ -89,19 +89,26 @@ class ExplainStart:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """The reasons, none where the start fits, and the changes: other starts, other agents, neighbours."""
+    """The reasons, none where the start fits, and the changes: other starts, other agents, neighbours.
+
+    `left_out` are the ids, in order, of other agents whose roads did not answer: nothing is told of them.
+    """
 
     grounds: tuple[Ground, ...]
     changes: tuple[Change, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 async def explain_start(ledger: Ledger, search: SlotSearch, tenant: str, asked: ExplainStart) -> Explained:
-    """Raises NotFound for an unknown agent, InvalidInput, Unavailable."""
+    """Raises NotFound for an unknown agent, InvalidInput, and Unavailable where the agent's own roads do not
+    answer; other agents whose roads do not are left out."""
     grounds, moves = await look(ledger, tenant, [asked.plan.agent_id], partial(_judged, asked))
     if not grounds and not asked.refused:
         return Explained(())
-    proposed = [change async for change in _proposed(ledger, search, tenant, asked)]
-    return Explained(grounds, (*proposed, *moves))
+    others, left_out = await _other_agents(search, tenant, asked)
+    slots = [*await _other_starts(search, tenant, asked), *others]
+    proposed = [change async for change in _open(ledger, tenant, asked, slots, left_out)]
+    return Explained(grounds, (*proposed, *moves), tuple(sorted(left_out)))
 
 
 async def _judged(asked: ExplainStart, desk: Desk) -> Draft[tuple[tuple[Ground, ...], tuple[Change, ...]]]:
@@ -216,16 +223,25 @@ async def _moved(desk: Desk, there: Plan, segment: Segment, stop: Stop) -> Splic
 # --- other starts and agents
 
 
-async def _proposed(
-    ledger: Ledger, search: SlotSearch, tenant: str, asked: ExplainStart
+Proposed = tuple[ChangeKind, Slot]
+
+
+async def _open(
+    ledger: Ledger, tenant: str, asked: ExplainStart, proposed: Sequence[Proposed], left_out: set[str]
 ) -> AsyncIterator[Change]:
-    for kind, slot in [
-        *await _other_starts(search, tenant, asked),
-        *await _other_agents(search, tenant, asked),
-    ]:
+    """Those of the proposed that a booking would be granted; other agents whose roads stopped answering
+    meanwhile join those that are left out."""
+    for kind, slot in proposed:
         start = datetime.fromtimestamp(slot.start, UTC)
         plan = replace(asked.plan, agent_id=slot.agent_id, window=_window(asked.plan, start))
-        if not await look(ledger, tenant, [slot.agent_id], partial(_fits, plan)):
+        try:
+            grounds = await look(ledger, tenant, [slot.agent_id], partial(_fits, plan))
+        except Unavailable as failure:
+            if kind is not ChangeKind.AGENT or failure.reason is not Reason.TRAVEL_UNAVAILABLE:
+                raise
+            left_out.add(slot.agent_id)
+            continue
+        if not grounds:
             seconds = abs(slot.start - int(asked.plan.window.start.timestamp()))
             yield Change(kind, start, seconds, slot.agent_id)
 
@@ -238,16 +254,14 @@ def _window(plan: Plan, start: datetime) -> Window:
     return Window(start, start + plan.window.duration)
 
 
-async def _other_starts(
-    search: SlotSearch, tenant: str, asked: ExplainStart
-) -> Sequence[tuple[ChangeKind, Slot]]:
+async def _other_starts(search: SlotSearch, tenant: str, asked: ExplainStart) -> Sequence[Proposed]:
     """The nearest start before and the nearest one after, with the same agent."""
     start, second = asked.plan.window.start, timedelta(seconds=1)
     before = _cut(asked.windows, None, start - second + asked.plan.window.duration)
     after = _cut(asked.windows, start + second, None)
-    found: list[tuple[ChangeKind, Slot]] = []
+    found: list[Proposed] = []
     for kind, windows in ((ChangeKind.LATER, after), (ChangeKind.EARLIER, before)):
-        slots = await _slots(search, tenant, asked, windows, (asked.plan.agent_id,))
+        slots, _ = await _slots(search, tenant, asked, windows, (asked.plan.agent_id,))
         nearest = min(slots, key=lambda slot: abs(slot.start - start.timestamp()), default=None)
         found += [(kind, nearest)] if nearest is not None else []
     return sorted(found, key=lambda one: abs(one[1].start - start.timestamp()))
@@ -255,15 +269,20 @@ async def _other_starts(
 
 async def _other_agents(
     search: SlotSearch, tenant: str, asked: ExplainStart
-) -> Sequence[tuple[ChangeKind, Slot]]:
-    """Other agents at the same start, least added travel first."""
+) -> tuple[Sequence[Proposed], set[str]]:
+    """Other agents at the same start, least added travel first; and those whose roads do not answer."""
     others = tuple(agent for agent in asked.agent_ids if agent != asked.plan.agent_id)
     window = asked.plan.window
     if not others:
-        return ()
+        return (), set()
     exact = replace(asked, granularity=0)
-    slots = await _slots(search, tenant, exact, (window,), others)
-    return [(ChangeKind.AGENT, slot) for slot in slots[:MOST_AGENTS]]
+    try:
+        slots, left_out = await _slots(search, tenant, exact, (window,), others)
+    except Unavailable as failure:
+        if failure.reason is not Reason.TRAVEL_UNAVAILABLE:
+            raise
+        return (), set(others)
+    return [(ChangeKind.AGENT, slot) for slot in slots[:MOST_AGENTS]], set(left_out)
 
 
 async def _slots(
@@ -272,9 +291,10 @@ async def _slots(
     asked: ExplainStart,
     windows: tuple[Window, ...],
     agent_ids: tuple[str, ...],
-) -> list[Slot]:
+) -> tuple[list[Slot], Sequence[str]]:
+    """The slots in order, and who was left out."""
     if not windows:
-        return []
+        return [], ()
     plan = asked.plan
     found = await search.search(
         tenant,
@@ -293,7 +313,7 @@ async def _slots(
             postcode=plan.postcode,
         ),
     )
-    return [slot for slot, _ in found.slots]
+    return [slot for slot, _ in found.slots], found.left_out
 
 
 def _cut(windows: Sequence[Window], start: datetime | None, end: datetime | None) -> tuple[Window, ...]:

@@ -7,6 +7,7 @@ asked between the transactions, never inside one. Where no engine needs I/O ever
 and the first look is left out. Each agent's drives are by the agent's own mode, as it is under the lock.
 """
 
+from asyncio import gather
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from geo.domain.agent import Agent
 from geo.domain.chain import Segment
 from geo.domain.errors import StaleLegs, StartAgain
 from geo.domain.legs import LegBook, MissingLegs, Pair
+from geo.domain.matrix import matrix_of
 from geo.domain.modes import TravelMode
 from geo.storage import agents, rewrite, stops
 from geo.storage.rewrite import Changes
@@ -117,9 +119,9 @@ async def write(ledger: Ledger, tenant: str, name: str, find: Find, decide: Deci
     for _ in range(ATTEMPTS):
         try:
             every = await _every(ledger, tenant, fresh=stale)
-            if all(mode in every for mode, _ in ledger.travel):
+            if _whole(ledger, every):
                 return await _at_once(work, {**books, **every})
-            asked, looked, books = await _look(work, {**books, **every})
+            asked, looked, books = await _look(work, {**_of_one_matrix(books, every), **every})
             if looked is not None and looked.changes is None:
                 return looked.answer
             return await _lock_and_write(work, asked, books)
@@ -138,7 +140,7 @@ async def look(ledger: Ledger, tenant: str, find: Find, decide: Decide[T]) -> T:
     Raises as `write` does; Conflict (CONTENTION) when ids or legs keep changing hands meanwhile.
     """
     work = _Work(ledger, tenant, "look", find, decide)
-    books: Books = await _every(ledger, tenant, fresh=False)
+    books: Books = await _every(ledger, tenant, fresh=True)
     for _ in range(2 * ATTEMPTS):
         try:
             _, looked, books = await _look(work, books)
@@ -150,9 +152,27 @@ async def look(ledger: Ledger, tenant: str, find: Find, decide: Decide[T]) -> T:
 
 
 async def _every(ledger: Ledger, tenant: str, *, fresh: bool) -> dict[TravelMode, LegBook]:
-    """The books of those modes whose engines need no I/O."""
-    found = {mode: await travel.at_once(tenant, fresh=fresh) for mode, travel in ledger.travel}
-    return {mode: book for mode, book in found.items() if book is not None}
+    """The books of those modes whose engines need no I/O: by the data in force where others need it.
+
+    Data that is merely at hand does where every mode has a book: `_at_once` compares it before it refuses.
+    Any other refusal is told by the look without a lock, so it has to rest on what engines are asked by.
+    """
+    found = await gather(*(travel.at_once(tenant, fresh=fresh) for _, travel in ledger.travel))
+    every = {mode: book for (mode, _), book in zip(ledger.travel, found, strict=True) if book is not None}
+    if fresh or not every or _whole(ledger, every):
+        return every
+    return await _every(ledger, tenant, fresh=True)
+
+
+def _whole(ledger: Ledger, every: Books) -> bool:
+    """Whether there is a book of each mode."""
+    return all(mode in every for mode, _ in ledger.travel)
+
+
+def _of_one_matrix(books: Books, every: Books) -> Books:
+    """The books that were asked for, without those of another matrix than the one in force by now."""
+    now = {matrix_of(book.version) for book in every.values()}
+    return {mode: book for mode, book in books.items() if not now or {matrix_of(book.version)} == now}
 
 
 async def _with(ledger: Ledger, tenant: str, books: Books, missing: MissingLegs) -> Books:

@@ -16,12 +16,15 @@ from geo.domain.modes import TravelMode
 from geo.domain.profile import HOURS, profile
 from geo.domain.stop import TravelSource
 from geo.solver.pool import PoolOptions, WorkerPool
+from geo.storage.agendas import Agendas
 from geo.storage.at_risk import PageStart
 from geo.storage.matrices import Matrices
+from geo.travel.estimate import Estimate
 from geo.travel.tenant import TenantTravel
 from geo.usecases.by_mode import ByMode
 from geo.usecases.check_promises import TravelData
 from geo.usecases.create_agent import create_agent
+from geo.usecases.explain_start import ExplainStart, explain_start
 from geo.usecases.import_matrix import Imported, TravelImport, import_travel
 from geo.usecases.ledger import Ledger
 from geo.usecases.list_now_infeasible import list_now_infeasible
@@ -29,12 +32,14 @@ from geo.usecases.plan_tour import OpenVisit, PlanTour, plan_tour
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
 from geo.usecases.rounds.planner import Budget, Planner
 from geo.usecases.rounds.proposal import Proposal
+from geo.usecases.search_slots import SlotSearch
 from geo.usecases.set_travel_mode import set_travel_mode
 from geo.usecases.verify_invariants import verify_invariants
 from geo.usecases.watch_travel import watch_travel
 from kit.db.claims import Claim
-from kit.errors import Reason, Unavailable
+from kit.errors import Reason, RuleViolated, Unavailable
 from kit.testing.databases import Databases
+from kit.testing.schedule import two_sessions
 from kit.values.ids import new_id
 from kit.values.window import Window
 from services.geo.tests.search.test_new_roads import Roads
@@ -82,11 +87,16 @@ class House:
 
     async def at_risk(self) -> list[tuple[str, str, int]]:
         """Agent, version and missing seconds of the pairs that no longer fit."""
+        return (await self.listed())[0]
+
+    async def listed(self) -> tuple[list[tuple[str, str, int]], list[TravelMode]]:
+        """The same, and the modes that were left out."""
         found = await list_now_infeasible(self.data, TENANT, BEGIN, 100)
-        return [
+        pairs = [
             (pair.promise.agent_id, pair.present.version if pair.present else "", pair.short_seconds)
-            for pair in found
+            for pair in found.pairs
         ]
+        return pairs, list(found.left_out)
 
     async def told(self) -> int:
         async with self.world.db.uow(TENANT) as tx:
@@ -183,6 +193,44 @@ async def test_an_import_for_cars_needs_no_answer_from_the_bicycles_roads(house:
     assert driver in {agent for agent, _, _ in await house.at_risk()}
 
 
+async def test_pairs_of_drivers_are_listed_while_the_bicycles_roads_are_away(house: House) -> None:
+    driver, rider = await house.agent(CAR), await house.agent(BICYCLE)
+    for agent in (driver, rider):
+        await house.book(agent, 9.5, 10, NORTH)
+        await house.book(agent, 11, 12, SOUTH)
+    house.roads.version, house.roads.seconds = "osrm-new-car", 3700
+    house.paths.version, house.paths.seconds, house.paths.dead = "osrm-new-bicycle", 3700, True
+    of_driver, of_rider = (driver, "osrm-new-car", 100), (rider, "osrm-new-bicycle", 100)
+    assert await house.listed() == ([of_driver], [BICYCLE])
+    house.paths.dead = False
+    pairs, left_out = await house.listed()
+    assert (sorted(pairs), left_out) == (sorted([of_driver, of_rider]), [])
+    house.paths.dead = house.roads.dead = True
+    house.paths.version, house.roads.version = "osrm-newest-bicycle", "osrm-newest-car"
+    with pytest.raises(Unavailable):
+        await house.listed()
+
+
+async def test_what_is_refused_rests_on_the_matrix_in_force_where_one_mode_is_at_hand(house: House) -> None:
+    """The cars' drives are known beforehand, the bicycles' are asked for: no refusal by an old matrix."""
+    cars = TenantTravel(Estimate(CAR), Matrices(house.world.db))
+    house.ledger = Ledger(house.world.db, ByMode({CAR: cars, BICYCLE: house.travel.of(BICYCLE)}))
+    driver = await house.agent(CAR)
+    await house.book(driver, 9, 10, NORTH)
+    late = plan(driver, 10.25, 11, SOUTH)
+    search = SlotSearch(Agendas(house.world.db), house.travel)
+    asked = ExplainStart(late, (window(10, 12),), (), at(0))
+    assert (await explain_start(house.ledger, search, TENANT, asked)).grounds
+    await house.load(CAR, {(NORTH, SOUTH): (900, 9000)})
+    assert not (await explain_start(house.ledger, search, TENANT, asked)).grounds
+    await house.load(CAR, {(NORTH, SOUTH): (901, 9000)})
+    with pytest.raises(RuleViolated):
+        await reserve_stop(house.ledger, TENANT, ReserveStop(new_id("apt"), late))
+    await house.load(CAR, {(NORTH, SOUTH): (900, 9000)})
+    await reserve_stop(house.ledger, TENANT, ReserveStop(new_id("apt"), late))
+    assert (await verify_invariants(house.ledger, TENANT)).violations == ()
+
+
 async def test_who_changes_the_mode_is_no_longer_at_risk_by_the_old_one(house: House) -> None:
     agent = await house.agent(BICYCLE)
     await house.book(agent, 9, 10, NORTH)
@@ -192,6 +240,42 @@ async def test_who_changes_the_mode_is_no_longer_at_risk_by_the_old_one(house: H
     await set_travel_mode(house.ledger, TENANT, agent, CAR)
     assert await house.at_risk() == []
     assert (await verify_invariants(house.ledger, TENANT)).violations == ()
+
+
+@pytest.mark.parametrize("order", ["mode first", "roads first", "mode after"])
+async def test_a_mode_set_while_new_roads_arrive_is_held_against_them(house: House, order: str) -> None:
+    """Another process, which has not heard of the new roads, sets the mode by the old ones: while promises
+    are held against the new, right before they count as held, or when they do."""
+    agent, other = await house.agent(CAR), await house.agent(BICYCLE)
+    for one in (agent, other):
+        await house.book(one, 9.5, 10, NORTH)
+        await house.book(one, 11, 12, SOUTH)
+    unaware = TenantTravel(Paths(), Matrices(house.world.db))
+    elsewhere = Ledger(house.world.db, ByMode({CAR: house.travel.of(CAR), BICYCLE: unaware}))
+    await watch_travel(house.data)
+    house.paths.version, house.paths.seconds = "osrm-new-bicycle", 3601
+
+    async def ride() -> object:
+        return await set_travel_mode(elsewhere, TENANT, agent, BICYCLE)
+
+    async def watch() -> object:
+        return await watch_travel(house.data)
+
+    if order == "mode after":
+        await watch()
+        await ride()
+    else:
+        first = order == "mode first"
+        calls = (ride, watch) if first else (watch, ride)
+        held = "geo.set_travel_mode.before_commit" if first else "geo.check_promises.before_mark"
+        outcome = await two_sessions(*calls, at=held)
+        assert outcome.held
+        assert not isinstance(outcome.first, BaseException), outcome.first
+        assert not isinstance(outcome.second, BaseException), outcome.second
+    await watch_travel(house.data)
+    assert await house.told() == 2
+    short = ("osrm-new-bicycle", 1)
+    assert sorted(await house.at_risk()) == sorted([(agent, *short), (other, *short)])
 
 
 async def test_the_profile_of_the_week_does_not_slow_a_bicycle(house: House) -> None:

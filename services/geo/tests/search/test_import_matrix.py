@@ -76,7 +76,7 @@ class House:
         return appointment
 
     async def listed(self, rows: int = 100, after: PageStart = BEGIN) -> list[InfeasiblePair]:
-        return await list_now_infeasible(self.data, TENANT, after, rows)
+        return list((await list_now_infeasible(self.data, TENANT, after, rows)).pairs)
 
     async def events(self) -> list[geo_events_pb2.AtRisk]:
         query = "SELECT payload FROM geo.outbox WHERE subject LIKE '%.at_risk' ORDER BY id"

@@ -922,6 +922,9 @@ class ExplainSlotResponse(_message.Message):
 
     GROUNDS_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
+    incomplete: _builtins.bool
+    """True when nothing is told of some other agents: the roads of their travel mode do not answer."""
     @_builtins.property
     def grounds(self) -> _containers.RepeatedCompositeFieldContainer[_travel_pb2.StartGround]:
         """All that speaks against it, first what a booking would be told; none where it can be booked."""
@@ -938,10 +941,11 @@ class ExplainSlotResponse(_message.Message):
         *,
         grounds: _abc.Iterable[_travel_pb2.StartGround] | None = ...,
         changes: _abc.Iterable[_travel_pb2.StartChange] | None = ...,
+        incomplete: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "grounds", b"grounds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "grounds", b"grounds", "incomplete", b"incomplete"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -994,21 +994,27 @@ class ListNowInfeasibleResponse(_message.Message):
 
     PAIRS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_TRAVEL_MODES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page; empty on the last."""
     @_builtins.property
     def pairs(self) -> _containers.RepeatedCompositeFieldContainer[Global___InfeasiblePair]:
         """The pairs, ordered by agent and time."""
 
+    @_builtins.property
+    def left_out_travel_modes(self) -> _containers.RepeatedScalarFieldContainer[_travel_pb2.TravelMode.ValueType]:
+        """Travel modes whose agents were left out: their roads do not answer, while those of others do."""
+
     def __init__(
         self,
         *,
         pairs: _abc.Iterable[Global___InfeasiblePair] | None = ...,
         next_page_token: _builtins.str = ...,
+        left_out_travel_modes: _abc.Iterable[_travel_pb2.TravelMode.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "pairs", b"pairs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["left_out_travel_modes", b"left_out_travel_modes", "next_page_token", b"next_page_token", "pairs", b"pairs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

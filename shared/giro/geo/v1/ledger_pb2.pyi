@@ -457,6 +457,7 @@ class ExplainStartResponse(_message.Message):
 
     GROUNDS_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_AGENT_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def grounds(self) -> _containers.RepeatedCompositeFieldContainer[_travel_pb2.StartGround]:
         """All that speaks against the start on the agent's agenda, first what a booking would be told; none where it fits."""
@@ -465,15 +466,20 @@ class ExplainStartResponse(_message.Message):
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[_travel_pb2.StartChange]:
         """Other starts by distance, other agents by added travel, neighbours by how far they are moved."""
 
+    @_builtins.property
+    def left_out_agent_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Other agents of whom nothing is told, in order: the roads of their travel mode do not answer."""
+
     def __init__(
         self,
         *,
         grounds: _abc.Iterable[_travel_pb2.StartGround] | None = ...,
         changes: _abc.Iterable[_travel_pb2.StartChange] | None = ...,
+        left_out_agent_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "grounds", b"grounds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "grounds", b"grounds", "left_out_agent_ids", b"left_out_agent_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
