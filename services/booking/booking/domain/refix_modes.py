@@ -198,7 +198,7 @@ class Contradiction:
 
 def lint(policy: Policy) -> Sequence[Contradiction]:
     """Every contradiction, in order (R-032)."""
-    found = [*_of_parameters(policy), *_of_procedures(policy), *_of_states(policy)]
+    found = [*_of_parameters(policy), *_of_procedures(policy), *_of_states(policy), *_of_modes(policy)]
     return sorted(set(found))
 
 
@@ -272,3 +272,38 @@ def _against(state: OutcomeState, procedure: Procedure) -> Contradiction | None:
         message = f"{name} needs no operator, but it makes a recall"
         return Contradiction("PROCEDURE_FORBIDS_RECALL", state.state_id, message, "R-064")
     return None
+
+
+_CARDS: Final = {Work.MOVE: CardRule.SAME, Work.NEW_CARD: CardRule.NEW}
+"""The card that a procedure writes whatever a mode says (R-062, R-067)."""
+
+
+def _of_modes(policy: Policy) -> Sequence[Contradiction]:
+    found: list[Contradiction] = []
+    firsts: dict[tuple[object, ...], Mode] = {}
+    for _, mode in sorted(policy.modes.items()):
+        card = _CARDS.get(mode.procedure, mode.card)
+        if mode.card is not card:
+            message = f"its procedure is {mode.procedure}, which writes the {card.lower()} card"
+            found.append(Contradiction("MODE_CARD_MISMATCH", mode.mode_id, message, "R-032"))
+        if _never_applies(mode):
+            message = f"no outcome state can have an active {mode.procedure} on these conditions"
+            found.append(Contradiction("MODE_NEVER_APPLIES", mode.mode_id, message, "R-032"))
+        first = firsts.setdefault(_conditions(mode), mode)
+        if first is not mode and first.card is not mode.card:
+            message = f"{first.mode_id} has the same conditions and priority, and comes first"
+            found.append(Contradiction("MODES_TIE", mode.mode_id, message, "R-032", refused=False))
+    return found
+
+
+def _never_applies(mode: Mode) -> bool:
+    """Whether its conditions are those under which a procedure may not be active (`_against`)."""
+    if mode.procedure is Work.NONE:
+        return False
+    needs_recall = mode.procedure is Work.RECALL
+    return mode.refix is False or mode.recall not in {None, needs_recall}
+
+
+def _conditions(mode: Mode) -> tuple[object, ...]:
+    states = frozenset(mode.state_ids)
+    return mode.procedure, mode.recall, mode.refix, mode.new_card_allowed, states, mode.priority

@@ -8,13 +8,14 @@ from booking.domain.parameters import Parameters
 from booking.storage import rows
 from kit.db.uow import Tx
 
-_SCOPE = (
+SCOPE = (
     "CASE WHEN p.user_id IS NOT NULL THEN 'USER'"
     " WHEN p.campaign_id IS NOT NULL THEN 'CAMPAIGN' ELSE 'TENANT' END"
 )
+"""Name of the scope that a row `p` was set in."""
 
 OF_CAMPAIGN = f"""
-    (SELECT json_agg(json_build_array(p.name, {_SCOPE}, p.value))
+    (SELECT json_agg(json_build_array(p.name, {SCOPE}, p.value))
      FROM booking.parameters p
      WHERE p.tenant_id = :tenant AND p.user_id IS NULL
        AND (p.campaign_id IS NULL OR p.campaign_id = :campaign))
@@ -23,7 +24,7 @@ OF_CAMPAIGN = f"""
 
 _EFFECTIVE = text(
     f"""
-    SELECT json_agg(json_build_array(p.name, {_SCOPE}, p.value)) AS parameters
+    SELECT json_agg(json_build_array(p.name, {SCOPE}, p.value)) AS parameters
     FROM booking.parameters p
     WHERE p.tenant_id = :tenant AND (p.user_id IS NULL OR p.user_id = :user)
       AND (p.campaign_id IS NULL OR p.campaign_id = :campaign)

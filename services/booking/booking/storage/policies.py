@@ -1,16 +1,23 @@
 """Modes and procedures of a tenant on top of the built-in ones, and the whole policy together."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import text
 
+from booking.domain.parameters import Parameters
 from booking.domain.refix_modes import BUILT_IN, PROCEDURES, Mode, Policy, Procedure, Work
+from booking.domain.refix_parameters import REFIXING
 from booking.storage import outcomes, parameters
 from kit.db.uow import Tx
 from kit.db.worker import WorkerTx, by_tenants_clocks
+from kit.parameters import Scope
+
+Own = frozenset[tuple[str, str]]
+"""Values of one scope: (name, JSON text)."""
 
 _MODE: TypeAdapter[Mode] = TypeAdapter(Mode)
 
@@ -40,6 +47,20 @@ _PUT_PROCEDURE = text(
         interval_seconds = excluded.interval_seconds, state_id = excluded.state_id,
         outcome_state_ids = excluded.outcome_state_ids, active = excluded.active,
         next_run_at = excluded.next_run_at
+    """  # noqa: S608 - constants
+)
+
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:policy, 0))")
+
+_OWN = text(
+    f"""
+    SELECT scope, own, min(place) AS place
+    FROM (SELECT {parameters.SCOPE} AS scope, coalesce(p.user_id, p.campaign_id, '') AS place,
+                 jsonb_object_agg(p.name, p.value) AS own
+          FROM booking.parameters p
+          WHERE p.tenant_id = :tenant AND p.name = ANY (CAST(:names AS text[]))
+          GROUP BY 1, 2) AS each
+    GROUP BY scope, own ORDER BY place
     """  # noqa: S608 - constants
 )
 
@@ -108,6 +129,48 @@ async def load(tx: Tx, campaign_id: str, user_id: str = "") -> Policy:
         modes=await modes(tx),
         parameters=await parameters.effective(tx, campaign_id, user_id),
     )
+
+
+async def lock(tx: Tx) -> None:
+    """Waits for others who write the tenant's policy, and keeps them from it until the commit."""
+    await tx.run(_LOCK, {"policy": f"booking policy {tx.tenant}"})
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """A place whose re-fixing values are its own: the campaign's and the user's, and what counts with them.
+
+    `place` names it in words. Places with equal values are one: what matters is how values meet.
+    """
+
+    of_campaign: Own
+    of_user: Own
+    place: str = field(compare=False)
+    parameters: Parameters = field(compare=False)
+
+
+async def places_apart(tx: Tx) -> Sequence[Apart]:
+    """The tenant, and every campaign, user, and user in a campaign with values of their own."""
+    found = await tx.run(_OWN, {"tenant": tx.tenant, "names": [each.name for each in REFIXING]})
+    own: dict[Scope, dict[Own, str]] = {
+        scope: {frozenset(): ""} for scope in (Scope.TENANT, Scope.CAMPAIGN, Scope.USER)
+    }
+    for row in found:
+        own[Scope[row.scope]][frozenset(row.own.items())] = f"{row.scope.lower()} {row.place}: "
+    tenant = list(own[Scope.TENANT])[-1]
+    return [
+        Apart(of_campaign, of_user, campaign + user, _meeting(tenant, of_campaign, of_user))
+        for of_campaign, campaign in own[Scope.CAMPAIGN].items()
+        for of_user, user in own[Scope.USER].items()
+    ]
+
+
+def _meeting(tenant: Own, of_campaign: Own, of_user: Own) -> Parameters:
+    values: dict[str, dict[Scope, str]] = {}
+    for scope, own in ((Scope.TENANT, tenant), (Scope.CAMPAIGN, of_campaign), (Scope.USER, of_user)):
+        for name, value in own:
+            values.setdefault(name, {})[scope] = value
+    return Parameters(values)
 
 
 async def due(tx: WorkerTx, count: int, *, sandbox: bool) -> Sequence[tuple[str, str]]:

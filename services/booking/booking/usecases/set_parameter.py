@@ -5,11 +5,11 @@ from typing import Any
 
 from booking.domain import errors
 from booking.domain.parameters import Shown, definition, require_consistent, stored
-from booking.storage import campaigns, parameters, policies
+from booking.storage import campaigns, parameters
 from booking.storage.parameters import Place
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
-from booking.usecases.refix.policy import require_goes_together
+from booking.usecases.refix.policy import only_writer
 from kit.db.uow import Tx
 from kit.errors import GiroError
 from kit.parameters import Parameter, Scope
@@ -20,7 +20,7 @@ async def set_parameter(desk: Desk, name: str, campaign_id: str, value: str, use
     """Sets one for a campaign or a user (neither: the tenant); an empty value falls back to the wider scope.
 
     Raises NotFound naming `name` or `campaign_id`, InvalidInput naming `value` or `user_id`,
-    POLICY_CONTRADICTION for what does not go together with the other parameters of its scope (R-032).
+    POLICY_CONTRADICTION for what does not go together there, or in a narrower scope (R-032).
     """
     place = Place(campaign_id, user_id)
     return (await _set(desk, place, [_value(name, value, place)]))[0]
@@ -55,14 +55,12 @@ async def _set(
     desk: Desk, place: Place, values: Sequence[tuple[Parameter[Any], str | None]]
 ) -> Sequence[Shown]:
     _require_reach(place)
-    async with desk.db.uow(caller().tenant) as tx:
+    async with desk.db.uow(caller().tenant) as tx, only_writer(tx):
         await _require_campaign(tx, place.campaign_id)
-        before = await policies.load(tx, place.campaign_id, place.user_id)
         for parameter, text in values:
             await parameters.put(tx, place.campaign_id, parameter.name, text, place.user_id)
         effective = await parameters.effective(tx, place.campaign_id, place.user_id)
         require_consistent(effective)
-        await require_goes_together(tx, before, place)
     return [effective.show(parameter) for parameter, _ in values]
 
 

@@ -1,5 +1,6 @@
 """The truth table of CC0036 to CC0037A (BK-23), modes as rows (R-031), and the lint (BK-27)."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 from typing import Any
@@ -271,6 +272,32 @@ def test_each_contradiction_is_listed(found: Policy, code: str, subject: str) ->
     refused = [(each.code, each.subject) for each in lint(found) if each.refused]
     assert refused == [(code, subject)]
     assert all(each.rule.startswith("R-") and each.message for each in lint(found))
+
+
+NEW = Mode("sixth", "Sixth", Work.NONE, CardRule.NEW)
+
+
+@pytest.mark.parametrize(
+    ("mode", "codes"),
+    [
+        (replace(NEW, procedure=Work.MOVE), ["MODE_CARD_MISMATCH"]),
+        (replace(NEW, procedure=Work.MOVE, card=CardRule.BY_PARAMETERS), ["MODE_CARD_MISMATCH"]),
+        (replace(NEW, procedure=Work.NEW_CARD, card=CardRule.SAME), ["MODE_CARD_MISMATCH"]),
+        (replace(NEW, procedure=Work.NEW_CARD, refix=False), ["MODE_NEVER_APPLIES"]),
+        (replace(NEW, procedure=Work.NEW_CARD, recall=True), ["MODE_NEVER_APPLIES"]),
+        (replace(NEW, procedure=Work.RECALL, recall=False), ["MODE_NEVER_APPLIES"]),
+        (replace(NEW, procedure=Work.RECALL, refix=False), ["MODE_NEVER_APPLIES"]),
+        (replace(NEW, procedure=Work.RECALL, refix=True, recall=True, priority=1), []),
+        (replace(NEW, recall=True, refix=False, new_card_allowed=False), ["MODES_TIE"]),
+        (replace(NEW, recall=True, refix=False, new_card_allowed=False, priority=1), []),
+        (replace(NEW, recall=True, refix=False, new_card_allowed=False, card=CardRule.SAME), []),
+    ],
+)
+def test_a_mode_that_contradicts_itself_or_another_is_listed(mode: Mode, codes: list[str]) -> None:
+    base = policy(procedure(Work.MOVE, "ko3"), procedure(Work.RECALL, "ko5"))
+    found = lint(replace(base, modes={**base.modes, "sixth": mode}))
+    assert [each.code for each in found] == codes
+    assert [each.code for each in found if not each.refused] == [c for c in codes if c == "MODES_TIE"]
 
 
 def test_a_good_policy_has_none_and_what_leads_nowhere_is_told() -> None:

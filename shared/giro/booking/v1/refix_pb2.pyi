@@ -1078,9 +1078,9 @@ class PolicyContradiction(_message.Message):
     RULE_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """What is wrong, as PROCEDURE_WITHOUT_DATE."""
+    """What is wrong, as PROCEDURE_WITHOUT_DATE, NEW_CARD_NOT_ALLOWED or MODE_CARD_MISMATCH."""
     subject: _builtins.str
-    """The state, procedure or parameter at fault."""
+    """The state, procedure, mode or parameter at fault."""
     message: _builtins.str
     """The same for people."""
     rule: _builtins.str

@@ -1,6 +1,7 @@
 """Modes and procedures, made and replaced; the lint of the whole policy (R-031, R-032)."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
 from kit.db.uow import Tx
 from kit.errors import InvalidInput, NotFound
+from kit.failpoints import failpoint
 from kit.parameters import Parameter, Scope
 from kit.rpc.context import caller
 
@@ -25,21 +27,44 @@ class Draft:
     procedures: Sequence[Procedure] = ()
 
 
-def require_no_new(before: Policy, after: Policy) -> None:
-    """Raises POLICY_CONTRADICTION with what would be refused and was not there before."""
-    found = [each for each in lint(after) if each.refused and each not in set(lint(before))]
+@asynccontextmanager
+async def only_writer(tx: Tx) -> AsyncIterator[None]:
+    """Until the commit nobody else writes the policy: two who do not see each other cannot contradict.
+
+    Raises POLICY_CONTRADICTION when what was written meanwhile contradicts itself in the tenant, or in any
+    campaign or for any user that has values of its own, and did not before (R-032).
+    """
+    await policies.lock(tx)
+    before = await _refused_anywhere(tx)
+    yield
+    after = await _refused_anywhere(tx)
+    found = sorted((key[-1], after[key]) for key in after.keys() - before.keys())
     if found:
-        codes = tuple(dict.fromkeys(each.code for each in found))
-        messages = tuple(f"{each.subject}: {each.message} ({each.rule})" for each in found)
+        codes = tuple(dict.fromkeys(each.code for each, _ in found))
+        messages = tuple(f"{where}{each.subject}: {each.message} ({each.rule})" for each, where in found)
         raise errors.contradiction(codes, messages)
+    await failpoint("booking.policy.before_commit")
+
+
+async def _refused_anywhere(tx: Tx) -> Mapping[tuple[policies.Own, policies.Own, Contradiction], str]:
+    """What would be refused, with the place in words that it was found in."""
+    policy = await policies.load(tx, "")
+    return {
+        (apart.of_campaign, apart.of_user, each): apart.place
+        for apart in await policies.places_apart(tx)
+        for each in lint(replace(policy, parameters=apart.parameters))
+        if each.refused
+    }
 
 
 async def upsert_mode(desk: Desk, mode: Mode) -> Mode:
-    """Makes or replaces a mode. Raises NotFound naming the first of `outcome_state_ids` that is none."""
+    """Makes or replaces a mode.
+
+    Raises NotFound naming the first of `outcome_state_ids` that is none, POLICY_CONTRADICTION.
+    """
     reach().require_whole()
-    async with desk.db.uow(caller().tenant) as tx:
-        policy = await policies.load(tx, "")
-        _require_states(policy, mode.state_ids)
+    async with desk.db.uow(caller().tenant) as tx, only_writer(tx):
+        _require_states(await policies.load(tx, ""), mode.state_ids)
         await policies.put_mode(tx, mode)
     return mode
 
@@ -57,13 +82,11 @@ async def upsert_procedure(desk: Desk, procedure: Procedure) -> Procedure:
     Raises NotFound naming `state_id` or the first of `outcome_state_ids` that is none, POLICY_CONTRADICTION.
     """
     reach().require_whole()
-    async with desk.db.uow(caller().tenant) as tx:
+    async with desk.db.uow(caller().tenant) as tx, only_writer(tx):
         policy = await policies.load(tx, "")
         if procedure.state_id and procedure.state_id not in policy.states:
             raise errors.not_found("outcome state", "state_id")
         _require_states(policy, procedure.outcome_state_ids)
-        after = {**policy.procedures, procedure.procedure_id: procedure}
-        require_no_new(policy, replace(policy, procedures=after))
         await policies.put_procedure(tx, procedure)
     return procedure
 
@@ -87,11 +110,6 @@ async def validate_policy(desk: Desk, place: Place, draft: Draft) -> Sequence[Co
         policy = await policies.load(tx, place.campaign_id, place.user_id)
     procedures = {**policy.procedures, **{each.procedure_id: each for each in draft.procedures}}
     return lint(replace(policy, procedures=procedures, parameters=_with(policy.parameters, draft, place)))
-
-
-async def require_goes_together(tx: Tx, before: Policy, place: Place) -> None:
-    """After parameters were set: raises POLICY_CONTRADICTION for what they contradict in their scope."""
-    require_no_new(before, await policies.load(tx, place.campaign_id, place.user_id))
 
 
 def _with(parameters: Parameters, draft: Draft, place: Place) -> Parameters:
