@@ -1,15 +1,15 @@
 """What keeps memory up to date with other processes' commits.
 
 Commits notify `giro_geo_agenda` with `tenant:agent:version` (and `tenant:*:version` for a matrix). While the
-listening connection is up, that is all it takes. While it is down, the versions are polled, and once it is
-back nothing that was in memory is relied on.
+listening connection answers, that is all it takes. While it does not, the versions are polled, and once it
+does again nothing that was in memory is relied on.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import psycopg
 from prometheus_client import Gauge
@@ -24,13 +24,18 @@ from kit.db.engine import Database
 from kit.errors import GiroError
 
 _POLL_SECONDS: Final = 2.0
-_ALIVE_SECONDS: Final = 20.0
+_ALIVE_SECONDS: Final = 5.0
+"""How often the server is asked whether it is still there."""
+_ANSWER_SECONDS: Final = 2.0
+"""How long it may take to say so."""
+LISTENER: Final = "giro geo agenda feed"
+"""What the listening connection is called in pg_stat_activity."""
 _MATRIX: Final = "*"
 _VERSIONS: Final = "SELECT agent_id, agenda_version FROM geo.agents WHERE tenant_id = %(tenant)s"
 
 _staleness = Gauge(
     "giro_geo_agenda_staleness_seconds",
-    "How far what slot search reads may be behind the database; 0 while notifications arrive",
+    "How far what slot search reads may be behind the database; 0 while the server says that it notifies",
 )
 
 
@@ -43,6 +48,7 @@ class AgendaFeed:
         self._agendas, self._matrices = agendas, matrices
         self._log = telemetry.logger("geo.agenda_feed")
         self._in_step = time.monotonic()
+        _staleness.set_function(self._staleness_seconds)
 
     async def run(self) -> None:
         """Listens for ever; polls while it cannot."""
@@ -56,14 +62,14 @@ class AgendaFeed:
 
     async def _listen(self) -> None:
         async with _connected(self._url) as connection:
-            await connection.execute(f"LISTEN {CHANNEL}")
+            await _say(connection, f"LISTEN {CHANNEL}")
             # what happened before LISTEN took effect was told to nobody here
             self._forget_everything()
             while True:
                 async for note in connection.notifies(timeout=_ALIVE_SECONDS):
                     self.told(note.payload)
-                await connection.execute("SELECT 1")
-                self._now_in_step()
+                await _say(connection, "SELECT 1")
+                self._in_step = time.monotonic()
 
     def told(self, payload: str) -> None:
         """Takes one notification in."""
@@ -82,26 +88,42 @@ class AgendaFeed:
                     rows = await fetch(tx, _VERSIONS, {"tenant": tenant})
                 self._agendas.compare(tenant, {row.agent_id: row.agenda_version for row in rows})
         except GiroError as unanswered:
-            _staleness.set(time.monotonic() - self._in_step)
             self._log.warning("agendas could not be polled", error=str(unanswered))
             return
         self._matrices.forget_all()
-        self._now_in_step()
+        self._in_step = time.monotonic()
 
     def _forget_everything(self) -> None:
         self._agendas.mark_all_dirty()
         self._matrices.forget_all()
-        self._now_in_step()
-
-    def _now_in_step(self) -> None:
         self._in_step = time.monotonic()
-        _staleness.set(0)
+
+    def _staleness_seconds(self) -> float:
+        since = time.monotonic() - self._in_step
+        return since if since > _ALIVE_SECONDS + _ANSWER_SECONDS else 0.0
 
 
 @asynccontextmanager
 async def _connected(url: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    connection = await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=3)
+    connection = await psycopg.AsyncConnection.connect(
+        url, autocommit=True, connect_timeout=3, application_name=LISTENER
+    )
     try:
         yield connection
     finally:
         await connection.close()
+
+
+async def _say(connection: psycopg.AsyncConnection[Any], statement: LiteralString) -> None:
+    """Raises TimeoutError for a server that is frozen: its connection stays open, and tells nothing."""
+    asked = asyncio.ensure_future(connection.execute(statement))
+    try:
+        if not (await asyncio.wait({asked}, timeout=_ANSWER_SECONDS))[0]:
+            raise TimeoutError(f"the server has not answered for {_ANSWER_SECONDS:g} s")
+        await asked
+    finally:
+        if not asked.done():
+            # a cancelled statement waits for the server's word, unless there is no connection any more
+            connection.pgconn.finish()
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)

@@ -1,10 +1,13 @@
 """Slot search beside the ledger it reads, on a real database."""
 
 import asyncio
+import os
 import random
+import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,6 +16,7 @@ from prometheus_client import REGISTRY
 
 from geo.domain.calendar import Calendar, WeeklyBreak, WeeklyShift, calendar
 from geo.domain.plan import Plan
+from geo.storage import agenda_feed
 from geo.storage.agenda_feed import AgendaFeed
 from geo.storage.agendas import Agendas
 from geo.storage.matrices import Matrices
@@ -213,6 +217,23 @@ async def test_a_lost_connection_is_taken_up_again(house: House) -> None:
         await asyncio.gather(feed, return_exceptions=True)
 
 
+async def test_a_server_that_is_frozen_is_not_waited_for(house: House, monkeypatch: Any) -> None:
+    for name in ("_ALIVE_SECONDS", "_ANSWER_SECONDS", "_POLL_SECONDS"):
+        monkeypatch.setattr(agenda_feed, name, 0.2)
+    agent = await house.world.agent(noon_break())
+    assert len(await house.starts(agent)) == 2
+    feed = asyncio.create_task(house.feed().run())
+    (frozen,) = await _listeners(house)
+    try:
+        os.kill(frozen, signal.SIGSTOP)
+        await House.on(house.world).book(agent, 8.75, 11.75)
+        await _until(lambda: _has(house, agent, 1))
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+        feed.cancel()
+        await asyncio.gather(feed, return_exceptions=True)
+
+
 async def test_staleness_is_measured_while_nothing_is_heard(house: House) -> None:
     class Gone:
         def uow(self, tenant: str) -> None:
@@ -234,6 +255,15 @@ async def _cut_listeners(house: House) -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
         )
+
+
+async def _listeners(house: House) -> list[int]:
+    query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
+    async with await psycopg.AsyncConnection.connect(house.world.urls.admin, autocommit=True) as admin:
+        async with asyncio.timeout(60):
+            while not (found := await (await admin.execute(query, [agenda_feed.LISTENER])).fetchall()):
+                await asyncio.sleep(0.01)
+    return [pid for (pid,) in found]
 
 
 async def _listening(house: House) -> bool:
