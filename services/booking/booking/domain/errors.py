@@ -54,6 +54,12 @@ def change_in_progress() -> Conflict:
     return Conflict(Reason.CHANGE_IN_PROGRESS, "another change of this appointment is under way; try again")
 
 
+def date_overtaken() -> RuleViolated:
+    """The visit has got another start since its agent named a date: which of the two counts is for people."""
+    message = "the appointment was given another start after its agent had named this date"
+    return RuleViolated(Reason.STALE_VERSION, message)
+
+
 def not_later() -> InvalidInput:
     """R-011: postponing means a later start."""
     return InvalidInput(Reason.NOT_LATER, "must be later than the present start", field="start")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import text
 
@@ -42,16 +43,16 @@ _WAITING = text(
 )
 
 _TAKE = text(
-    """
-    SELECT FROM booking.refix_requests
+    f"""
+    SELECT {_COLUMNS} FROM booking.refix_requests
     WHERE tenant_id = :tenant AND refix_id = :id AND state = 'WAITING' AND attempt = :attempt
     FOR UPDATE SKIP LOCKED
-    """
+    """  # noqa: S608 - constants
 )
 
 _TAKE_ALL = text(
     """
-    SELECT r.refix_id FROM booking.refix_requests r
+    SELECT r.refix_id, r.appointment_id, r.version, r.refix_at, r.attempt FROM booking.refix_requests r
     JOIN unnest(CAST(:ids AS text[]), CAST(:attempts AS integer[])) AS asked (refix_id, attempt)
         ON asked.refix_id = r.refix_id AND asked.attempt = r.attempt
     WHERE r.tenant_id = :tenant AND r.state = 'WAITING' ORDER BY r.refix_id FOR UPDATE OF r SKIP LOCKED
@@ -78,6 +79,20 @@ _END_OF_CHANGE = text(
     """
     UPDATE booking.refix_requests SET state = :state
     WHERE tenant_id = :tenant AND change_id = :change AND state = 'RUNNING'
+    """
+)
+
+_FOLLOW = text(
+    """
+    UPDATE booking.refix_requests SET version = :after
+    WHERE tenant_id = :tenant AND appointment_id = :appointment AND version = :before AND state = 'WAITING'
+    """
+)
+
+_DROP = text(
+    """
+    UPDATE booking.refix_requests SET state = 'OBSOLETE'
+    WHERE tenant_id = :tenant AND appointment_id = :appointment AND state = 'WAITING'
     """
 )
 
@@ -115,27 +130,28 @@ async def waiting(tx: Tx, state_ids: Sequence[str], after: str, count: int) -> S
         "after": after,
         "rows": count,
     }
-    return [
-        RefixRequest(row.refix_id, row.appointment_id, row.version, row.refix_at, row.attempt)
-        for row in await tx.run(_WAITING, params)
-    ]
+    return [_request(row) for row in await tx.run(_WAITING, params)]
 
 
-async def take(tx: Tx, request: RefixRequest) -> bool:
-    """Locks a waiting request; False when somebody else has it, had it, or it is as it was no more."""
+async def take(tx: Tx, request: RefixRequest) -> RefixRequest | None:
+    """Locks a waiting request and reads it anew; None when somebody else has it or had it.
+
+    It has its own version only from now on: until it was locked, a change that keeps the agent's date may
+    have taken it along.
+    """
     params = {"tenant": tx.tenant, "id": request.refix_id, "attempt": request.attempt}
-    return (await tx.run(_TAKE, params)).first() is not None
+    row = (await tx.run(_TAKE, params)).one_or_none()
+    return None if row is None else _request(row)
 
 
 async def take_all(tx: Tx, requests: Sequence[RefixRequest]) -> Sequence[RefixRequest]:
-    """Locks those of many waiting requests of which `take` would say True."""
+    """The same for many: those that it got."""
     params = {
         "tenant": tx.tenant,
         "ids": [request.refix_id for request in requests],
         "attempts": [request.attempt for request in requests],
     }
-    taken = {row.refix_id for row in await tx.run(_TAKE_ALL, params)}
-    return [request for request in requests if request.refix_id in taken]
+    return [_request(row) for row in await tx.run(_TAKE_ALL, params)]
 
 
 async def start(tx: Tx, request: RefixRequest, change_id: str) -> None:
@@ -154,6 +170,17 @@ async def end_all(tx: Tx, refix_ids: Sequence[str], state: str) -> None:
         await tx.run(_END_ALL, {"tenant": tx.tenant, "ids": list(refix_ids), "state": state})
 
 
+async def follow(tx: Tx, appointment_id: str, before: int, after: int) -> None:
+    """A change of the locked appointment kept the agent's date: what waits is of the new version."""
+    params = {"tenant": tx.tenant, "appointment": appointment_id, "before": before, "after": after}
+    await tx.run(_FOLLOW, params)
+
+
+async def drop(tx: Tx, appointment_id: str) -> None:
+    """Somebody decided anew about the locked appointment: what waits is OBSOLETE."""
+    await tx.run(_DROP, {"tenant": tx.tenant, "appointment": appointment_id})
+
+
 async def end_of_change(tx: Tx, change_id: str) -> None:
     """The move or new card came to be: the request that it was made for, if any, is DONE."""
     await tx.run(_END_OF_CHANGE, {"tenant": tx.tenant, "change": change_id, "state": "DONE"})
@@ -163,3 +190,7 @@ async def again(tx: Tx, change_id: str) -> None:
     """The move or new card was given up: the request that it was made for, if any, is to be tried again."""
     params = {"tenant": tx.tenant, "change": change_id, "now": await tx.now(), "pause": _PAUSE}
     await tx.run(_AGAIN, params)
+
+
+def _request(row: Any) -> RefixRequest:
+    return RefixRequest(row.refix_id, row.appointment_id, row.version, row.refix_at, row.attempt)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from booking import events
 from booking.domain import errors
-from booking.domain.appointment import Appointment, Card, Change, Move, MoveKind, require_movable
+from booking.domain.appointment import Appointment, Card, Change, Move, MoveKind, State, require_movable
 from booking.domain.grounds import Grounds
 from booking.domain.itinerary import Reservation
 from booking.domain.policies import require_reassignable
@@ -231,10 +231,20 @@ async def _decide(tx: Tx, repair: Repair, stops: Mapping[str, Reservation]) -> l
     for change in sorted(changes, key=_campaign_first):
         if not await appointments.save(tx, change):
             raise RuntimeError(f"{change.before.appointment_id} changed while {repair.repair_id} was pending")
-        await aftermath.close(tx, change.before.appointment_id)
+        await _settle(tx, change)
     cards = [await _told(tx, step, change, stops) for step, change in zip(repair.steps, changes, strict=True)]
     await tx.answer_claim(claim_key, repairs.answer(cards))
     return cards
+
+
+async def _settle(tx: Tx, change: Change) -> None:
+    """A repair looks at the day: where a visit gets another start, its agent's date is not judged by that."""
+    if change.after.state is State.CANCELLED:
+        await aftermath.close(tx, change.after.appointment_id)
+    elif change.after.window.start == change.before.window.start:
+        await aftermath.keep(tx, change)
+    else:
+        await aftermath.close_calls(tx, change.after.appointment_id)
 
 
 def _campaign_first(change: Change) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from booking.usecases import record
 from booking.usecases.desk import Desk
 from booking.usecases.get_appointment import with_legs_if_known
 from booking.usecases.reach import reach
+from booking.usecases.refix import aftermath
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
 
@@ -41,6 +42,7 @@ async def _confirm(desk: Desk, command: ConfirmAppointment) -> Appointment:
         if change is None:
             return appointment
         await appointments.save(tx, change)
+        await aftermath.keep(tx, change)
         await record.keep(tx, events.confirmed(tx, change.after), record.by_caller())
         await failpoint("booking.confirm.before_commit")
         return change.after

@@ -80,6 +80,7 @@ async def _act(tx: Tx, appointment: Appointment, *, coming: bool) -> None:
         change = confirm(appointment, 0, now)
         if change is not None:
             await appointments.save(tx, change)
+            await aftermath.keep(tx, change)
             await record.keep(tx, events.confirmed(tx, change.after), _decided(appointment))
         return
     counts = await parameters.effective(tx, appointment.campaign_id)

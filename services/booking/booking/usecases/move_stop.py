@@ -168,8 +168,8 @@ async def follow(desk: Desk, tenant: str, move: Move, stop: Reservation) -> Card
         if not await appointments.save(tx, change):
             raise RuntimeError(f"{move.appointment_id} changed while {move.move_id} was pending")
         card = Card(change.after, stop.leg_before, stop.leg_after)
-        await aftermath.close(tx, move.appointment_id)
         if move.refix is None:
+            await aftermath.moved(tx, change)
             told = events.moved(tx, move.kind, change)
         else:
             told = await aftermath.refixed(tx, change, move.refix, move.move_id)

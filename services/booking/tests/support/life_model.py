@@ -43,7 +43,7 @@ class CardModel:
     claims: list[str] = field(default_factory=list)
 
     def change(self, **values: object) -> None:
-        """Any change but a confirmation: what was open for the card is settled."""
+        """Whatever decides anew about the visit: what was open for the card is settled."""
         self.recall, self.exception, self.asked = None, "", None
         self.version += 1
         for name, value in values.items():
@@ -131,10 +131,15 @@ class LifeModel:
             card.asked = hour
 
     def confirm(self, card: CardModel) -> None:
-        """A confirmation leaves all that is open for the card, but the date was asked of another version."""
+        """A confirmation leaves all that is open for the card."""
         if card.state != "CONFIRMED":
-            card.state, card.asked = "CONFIRMED", None
+            card.state = "CONFIRMED"
             card.version += 1
+
+    def reassign(self, card: CardModel) -> None:
+        """So does another agent at the same hour."""
+        card.agent = 1 - card.agent
+        card.version += 1
 
     def cancel(self, card: CardModel) -> None:
         """Its unit counts until the step ends."""

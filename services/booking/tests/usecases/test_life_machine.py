@@ -214,7 +214,7 @@ class Life:
             card.claims.append("OPEN")
             self.claims[key] = made.claim_id
         elif verb == "reassign":
-            card.change(agent=1 - card.agent)
+            model.reassign(card)
         elif verb == "new":
             model.supersede(card, made.appointment.appointment_id, hour, ("", "refixed"))
         else:

@@ -369,8 +369,8 @@ async def test_recalls_of_other_campaigns_are_not_seen(house: House) -> None:
     assert (await house.history(recall.appointment_id))[-1].note == "does not want us any more"
 
 
-@pytest.mark.parametrize("verb", ["cancel", "postpone", "reassign", "outcome"])
-async def test_whatever_changes_the_visit_closes_its_recall(house: House, verb: str) -> None:
+@pytest.mark.parametrize("verb", ["cancel", "postpone", "outcome"])
+async def test_who_decides_anew_closes_the_recall(house: House, verb: str) -> None:
     await states(house)
     await house.outcome_state("done", result=Result.HELD, recall=Recall.NONE)
     card = await house.booked(at(48))
@@ -380,8 +380,6 @@ async def test_whatever_changes_the_visit_closes_its_recall(house: House, verb: 
         await cancel_appointment(house.desk, command)
     elif verb == "postpone":
         await house.postpone(card, at(90))
-    elif verb == "reassign":
-        await house.reassign(card, house.agents[1])
     else:
         await house.set_outcome(card, "done")
     assert await house.recalls() == []

@@ -16,8 +16,23 @@ from kit.db.uow import Tx
 from kit.values.ids import new_id
 
 
+async def keep(tx: Tx, change: Change) -> None:
+    """The change says nothing of the date: a call that is owed still is, and the agent's date waits on.
+
+    A confirmation, or another agent at the same start, undoes no outcome (R-035, R-060, R-069).
+    """
+    before, after = change.before, change.after
+    await refix_requests.follow(tx, after.appointment_id, before.version, after.version)
+
+
 async def close(tx: Tx, appointment_id: str) -> None:
-    """The appointment has changed: nobody has to call about it, and what is open for it is settled."""
+    """Somebody decided anew: nobody has to call, what is open is settled, the agent's date is no more."""
+    await close_calls(tx, appointment_id)
+    await refix_requests.drop(tx, appointment_id)
+
+
+async def close_calls(tx: Tx, appointment_id: str) -> None:
+    """The same, but whether the agent's date still counts is for people to say: the next run asks them."""
     closed = await recalls.close_of(tx, appointment_id)
     if closed is not None:
         events.recall_closed(tx, closed)
@@ -66,9 +81,18 @@ def _recall(owed: Owed, released_after: timedelta | None) -> OperatorRecall:
     )
 
 
+async def moved(tx: Tx, change: Change) -> None:
+    """The visit has another agent, another start, or both; only a new start is a decision about the date."""
+    if change.after.window.start == change.before.window.start:
+        await keep(tx, change)
+    else:
+        await close(tx, change.after.appointment_id)
+
+
 async def refixed(tx: Tx, change: Change, refix: Refix, change_id: str) -> ToldChange:
     """The same card has a new start: who did it, where it was, whose it was (R-041, R-050)."""
     before, after = change.before, change.after
+    await close(tx, after.appointment_id)
     facts = {"previous_start": before.window.start.isoformat(), "previous_agent": before.agent_id}
     await _tell(tx, after, HistoryKind.REFIXED, refix, facts)
     if before.operator_id != after.operator_id:

@@ -85,7 +85,7 @@ def _position(exception: RefixException) -> Position:
 async def _give_up(tx: Tx, failure: Failure) -> bool:
     refusal = Refusal.of(failure.refusal)
     if not failure.change_id:
-        return await refix_requests.take(tx, failure.request)
+        return await refix_requests.take(tx, failure.request) is not None
     if failure.change_id.startswith("mov_"):
         return await moves.drop(tx, failure.change_id, refusal) is not None
     failed = await bookings.decide_failed(tx, failure.change_id, refusal)

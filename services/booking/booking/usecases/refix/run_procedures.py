@@ -78,7 +78,7 @@ async def run_procedure(desk: Desk, tenant: str, procedure_id: str) -> int:
         if not found:
             break
         if procedure.kind is Work.RECALL:
-            _count(procedure, await make_recalls(desk, tenant, found))
+            _count(procedure, await make_recalls(desk, tenant, procedure_id, found))
         else:
             await _work_all([_Job(desk, tenant, procedure, request, _claim(request)) for request in found])
         worked, last = worked + len(found), found[-1].refix_id
@@ -188,17 +188,23 @@ async def _begin_card(job: _Job) -> Booking | None:
 async def _taken(tx: Tx, job: _Job) -> Appointment | None:
     """The locked appointment of a request that is this worker's now; None when there is nothing to do.
 
-    The outcome spoke of one version of the appointment: once that has changed, the agent's date is no more.
-    One that is changing at this moment is looked at again in the next run.
+    The outcome spoke of one version of the appointment, which the changes that keep the date take along. Of
+    another version it is not known whether the date counts: raises STALE_VERSION, for people to decide. One
+    that somebody changes at this moment is passed over (so that no run waits for an operator, who may wait
+    for the request in turn) and looked at again in the next run.
     """
-    if not await refix_requests.take(tx, job.request):
+    request = await refix_requests.take(tx, job.request)
+    found = await appointments.lock_free(tx, [job.request.appointment_id]) if request else {}
+    appointment = found.get(job.request.appointment_id)
+    if request is None or appointment is None:
         return None
-    appointment = await appointments.lock(tx, job.request.appointment_id)
-    if appointment.version != job.request.version or appointment.state not in LIVE:
-        await refix_requests.end(tx, job.request.refix_id, "OBSOLETE")
+    if appointment.state not in LIVE:
+        await refix_requests.end(tx, request.refix_id, "OBSOLETE")
         return None
     if appointment.move_id is not None:
         raise errors.change_in_progress()
+    if appointment.version != request.version:
+        raise errors.date_overtaken()
     return appointment
 
 
