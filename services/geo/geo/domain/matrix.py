@@ -87,6 +87,14 @@ def is_mixed(version: str) -> bool:
     return len(numbers) > 1 and any(number[2] for number in numbers)
 
 
+def versions_within(version: str) -> list[str]:
+    """The versions that single drives may have which one of this version is put together from."""
+    parts = version.split("+")
+    matrices = [part for part in parts if _MATRIX.fullmatch(part)]
+    engines = [part for part in parts if part not in matrices]
+    return [*engines, *(f"{engine}+{matrix}" for engine in engines for matrix in matrices)]
+
+
 def _numbers(version: str) -> list[re.Match[str]]:
     return [found for part in version.split("+") if (found := _MATRIX.fullmatch(part))]
 

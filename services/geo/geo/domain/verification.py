@@ -108,7 +108,7 @@ class Evidence:
 
     `known` are the legs that are recorded as they were told; `engine` tells seconds for the drives of
     `unrecorded`, None for no way; `profiles` are those of the legs' versions that have one; `astray` are the
-    stops of `by_other_modes`.
+    stops of `by_other_modes`, and those reached by a way over other places that no recorded drives make up.
     """
 
     known: Mapping[LegKey, object]
@@ -172,10 +172,10 @@ def _drive(earlier: StoredStop, later: StoredStop, evidence: Evidence) -> int | 
     profile = evidence.profiles.get(later.leg[2])
     if profile is None:
         return later.leg[4]
-    return max(later.leg[4], _by_the_clock(profile, int(earlier.ends_at.timestamp()), later.leg[5]))
+    return max(later.leg[4], by_the_clock(profile, int(earlier.ends_at.timestamp()), later.leg[5]))
 
 
-def _by_the_clock(profile: Profile, departs: int, free: int) -> int:
+def by_the_clock(profile: Profile, departs: int, free: int) -> int:
     """Seconds of a drive that departs then."""
     at, left = departs, free * 100
     while left > 0:

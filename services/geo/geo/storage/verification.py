@@ -1,10 +1,10 @@
 """All stops and legs of a tenant as they stand in the tables, for the check of the guarantee."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, BigInteger, Row, bindparam, text
+from sqlalchemy import ARRAY, BigInteger, Row, Text, bindparam, text
 
 from geo.domain.modes import TravelMode
 from geo.domain.verification import LegKey, StoredStop
@@ -29,6 +29,14 @@ _LEGS: Final = text(
 ).bindparams(bindparam("froms", type_=ARRAY(BigInteger)), bindparam("tos", type_=ARRAY(BigInteger)))
 
 
+_LEGS_FROM: Final = text(
+    """
+    SELECT from_place, to_place, version, via, seconds, free_seconds FROM geo.legs
+    WHERE tenant_id = :tenant AND from_place = ANY(:places) AND version = ANY(:versions) AND NOT via
+    """
+).bindparams(bindparam("places", type_=ARRAY(BigInteger)), bindparam("versions", type_=ARRAY(Text)))
+
+
 async def stored_stops(tx: Tx, agent_id: str = "") -> list[StoredStop]:
     """The stops of one agent, or of all."""
     rows = await tx.run(_STOPS, {"tenant": tx.tenant, "agent": agent_id})
@@ -41,6 +49,13 @@ async def stored_legs(tx: Tx, stops: Iterable[StoredStop]) -> dict[LegKey, None]
     places = {"froms": [pair[0] for pair in pairs], "tos": [pair[1] for pair in pairs]}
     rows = await tx.run(_LEGS, {"tenant": tx.tenant, **places})
     return {(r.from_place, r.to_place, r.version, r.via, r.seconds, r.free_seconds): None for r in rows}
+
+
+async def drives_from(tx: Tx, places: Collection[int], versions: Collection[str]) -> list[LegKey]:
+    """The direct drives on record from these places, of these versions."""
+    asked = {"tenant": tx.tenant, "places": sorted(places), "versions": sorted(versions)}
+    rows = await tx.run(_LEGS_FROM, asked)
+    return [(r.from_place, r.to_place, r.version, r.via, r.seconds, r.free_seconds) for r in rows]
 
 
 def _stop(row: Row[Any]) -> StoredStop:

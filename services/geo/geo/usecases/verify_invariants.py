@@ -1,8 +1,11 @@
 """The check of the guarantee, independent of the code that writes the ledger."""
 
+from collections.abc import Sequence
+
 from geo.domain import errors
 from geo.domain.legs import LegBook
 from geo.domain.modes import TravelMode
+from geo.domain.profile import Profile
 from geo.domain.verification import (
     Evidence,
     LegKey,
@@ -13,8 +16,9 @@ from geo.domain.verification import (
     unrecorded,
     verify,
 )
+from geo.domain.ways_over import WayOver, reached, ways_over
 from geo.storage import agents, profiles
-from geo.storage.verification import stored_legs, stored_stops
+from geo.storage.verification import drives_from, stored_legs, stored_stops
 from geo.usecases.ledger import Ledger
 from kit import telemetry
 from kit.db.uow import Timeouts
@@ -26,7 +30,8 @@ _log = telemetry.logger("geo.verify_invariants")
 async def verify_invariants(ledger: Ledger, tenant: str, agent_id: str = "") -> Report:
     """What is broken on one agent's timeline, or on all of the tenant.
 
-    Drives to come that are of the travel data in use are measured again. Raises NotFound for the agent, and
+    Drives to come that are of the travel data in use are measured again, and ways over other places are put
+    together again from the drives on record. Raises NotFound for the agent, and
     Unavailable (TRAVEL_UNAVAILABLE) when a stop names no drive and no engine answers: it is broken anyway.
     """
     async with ledger.db.uow(tenant, timeouts=Timeouts(statement=30.0, idle=30.0)) as tx:
@@ -41,12 +46,8 @@ async def verify_invariants(ledger: Ledger, tenant: str, agent_id: str = "") -> 
     for mode, version in versions.items():
         invented |= await _invented(ledger, (tenant, mode), to_remeasure(stops, version, now))
     known = {leg: None for leg in legs if leg not in invented}
-    evidence = Evidence(
-        known,
-        await _by_engine(ledger, tenant, unrecorded(stops)),
-        weeks,
-        by_other_modes(stops, versions, now),
-    )
+    astray = by_other_modes(stops, versions, now) | await _made_up(ledger, tenant, ways_over(stops, now))
+    evidence = Evidence(known, await _by_engine(ledger, tenant, unrecorded(stops)), weeks, astray)
     return verify(stops, evidence)
 
 
@@ -59,6 +60,24 @@ async def _versions(ledger: Ledger, tenant: str) -> dict[TravelMode, str]:
         except Unavailable as unanswered:
             _log.warning("drives not measured again", travel_mode=mode.value, error=str(unanswered))
     return found
+
+
+async def _made_up(ledger: Ledger, tenant: str, ways: Sequence[WayOver]) -> set[tuple[str, str]]:
+    """Stops, by agent and id, to which a way is said to lead that no drives on record make up."""
+    recorded, weeks = dict[int, list[LegKey]](), dict[str, Profile]()
+    versions = {version for way in ways for version in way.versions}
+    while ways:
+        found = [(way, reached(way, recorded, weeks)) for way in ways]
+        ways = [way for way, places in found if way.target not in places]
+        lacking = {place for way, places in found if way in ways for place in places if place not in recorded}
+        if not lacking:
+            break
+        async with ledger.db.uow(tenant) as tx:
+            recorded.update({place: [] for place in lacking})
+            for leg in await drives_from(tx, lacking, versions):
+                recorded[leg[0]].append(leg)
+            weeks = weeks or await profiles.of_versions(tx, versions)
+    return {way.stop for way in ways}
 
 
 async def _by_engine(ledger: Ledger, tenant: str, trips: set[Trip]) -> dict[Trip, int | None]:

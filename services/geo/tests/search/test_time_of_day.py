@@ -250,6 +250,40 @@ async def test_a_drive_of_another_hour_is_found_out(house: House) -> None:
     assert (found.kind, found.short_seconds) == ("TRAVEL", 1200)
 
 
+@pytest.mark.parametrize("weeks", [(rush(9), rush(10)), (rush(9), None), (None, None)])
+async def test_a_way_over_a_removed_place_is_found_out_where_nobody_could_drive_it(
+    house: House, weeks: tuple[Profile | None, Profile | None]
+) -> None:
+    """Written past the code: the way is as it was told, but a minute shorter than its parts."""
+    agent = await house.world.agent(week(base=None, lunch=False))
+    await house.book(agent, 8, 9, NORTH)
+    if weeks[0]:
+        await house.put(weeks[0])
+    over = await house.book(agent, 9 + 40 / 60, 10, SOUTH)
+    if weeks[0]:
+        await house.put(weeks[1])
+    last = await house.book(agent, 11, 12, EAST)
+    house.roads.dead = True
+    await settle_stop(house.ledger, TENANT, over)
+    house.roads.dead = False
+    assert (await house.leg(last)).via
+    assert await reported(house) == []
+    with closing(psycopg.connect(house.world.urls.app("geo"))) as connection:
+        connection.execute("SELECT set_config('giro.tenant', %s, true)", (TENANT,))
+        connection.execute(
+            "INSERT INTO geo.legs (tenant_id, from_place, to_place, version, via, seconds, free_seconds,"
+            " metres, source) SELECT tenant_id, from_place, to_place, version, via, seconds - 60,"
+            " free_seconds - 60, metres, source FROM geo.legs WHERE via"
+        )
+        connection.execute(
+            "UPDATE geo.stops SET leg_seconds = leg_seconds - 60, leg_free_seconds = leg_free_seconds - 60"
+            " WHERE owner_id = %s",
+            (last,),
+        )
+        connection.commit()
+    assert "LEG" in await reported(house)
+
+
 async def test_a_round_is_validated_by_the_hour(house: House) -> None:
     agent = await house.world.agent(week(base=HOME, lunch=False))
     await house.put(rush(9))
