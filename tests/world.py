@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -75,6 +76,12 @@ def request_id() -> str:
     return uuid.uuid4().hex
 
 
+@cache
+def key_in(file: Path) -> OKPKey:
+    """The key that a stack's tokens are signed with."""
+    return OKPKey.import_key(json.loads(file.read_text()))
+
+
 @dataclass
 class World:
     """One tenant: agents who work around the clock near Turin, one campaign, some people to visit."""
@@ -111,7 +118,7 @@ class World:
 
     def token(self, role: str = "ADMINISTRATOR", scope: str = "", tenant: str | None = None) -> str:
         """A token of this tenant with one role."""
-        key = OKPKey.import_key(json.loads(self.signing_key.read_text()))
+        key = key_in(self.signing_key)
         now = int(time.time())
         claims = {
             "iss": "giro-identity",

@@ -23,7 +23,7 @@ TENANT = new_id("ten")
 Ask = Callable[..., Any]
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module")
 async def ask(stack: Stack) -> AsyncIterator[Ask]:
     """`await ask(rpc, token)`: the error that an empty request gets, or None."""
     channels = {name: grpc.aio.insecure_channel(stack.urls.targets[name]) for name in set(SERVICES.values())}

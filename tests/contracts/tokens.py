@@ -1,14 +1,13 @@
 """Users' tokens for a running stack, signed with its own key: a test can be anybody."""
 
-import json
 import time
 
 from joserfc import jwt
-from joserfc.jwk import OKPKey
 
 from allinone.stack import Stack
 from kit.rpc.tokens import AUDIENCE, TOKEN_ALG, USER_ISSUER
 from kit.values.ids import new_id
+from tests.world import key_in
 
 _KINDS = {"": "tenant", "brn": "branch", "cmp": "campaign", "agt": "agent"}
 
@@ -21,7 +20,7 @@ def user_token(
     The roles hold in the whole tenant, or in the campaign, branch or agent that `scope` is the id of. `more`
     is one more role, in the whole tenant.
     """
-    key = OKPKey.import_key(json.loads(stack.urls.signing_key_file.read_text()))
+    key = key_in(stack.urls.signing_key_file)
     now = int(time.time())
     claims = {
         "iss": USER_ISSUER,

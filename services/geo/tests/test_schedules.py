@@ -6,6 +6,7 @@ roads are asymmetric, and a hold has expired that nobody has swept yet.
 
 from collections.abc import AsyncIterator
 
+import psycopg
 import pytest
 import pytest_asyncio
 from prometheus_client import REGISTRY
@@ -27,7 +28,8 @@ _serial: dict[tuple[str, str], tuple[str, str]] = {}
 async def night(make_database: Databases, request: pytest.FixtureRequest) -> AsyncIterator[Night]:
     world = await open_world(make_database(["geo"]), sandbox=True)
     world.roads.instant = request.param == "legs known at once"
-    yield await template(world)
+    with psycopg.connect(world.urls.admin, autocommit=True) as admin:
+        yield await template(world, admin)
     await world.db.stop()
 
 

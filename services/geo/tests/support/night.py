@@ -1,7 +1,7 @@
 """A night's agenda around midnight, copied into as many tenants as a test needs, and every write on it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -45,6 +45,8 @@ class Night:
     tenant: str
     agent: str
     other: str
+    admin: psycopg.Connection
+    """For looking and copying past the service: one for all copies, since each new one costs 20 ms."""
     day: int = 0
 
     def plan(self, start: float, end: float, place: int) -> Plan:
@@ -56,18 +58,17 @@ class Night:
 
     def look(self, query: str) -> list[tuple[Any, ...]]:
         """What the tables say, past the service."""
-        with psycopg.connect(self.world.urls.admin) as connection:
-            return connection.execute(query, {"tenant": self.tenant}).fetchall()
+        return self.admin.execute(query, {"tenant": self.tenant}).fetchall()
 
 
-async def template(world: World) -> Night:
+async def template(world: World, admin: psycopg.Connection) -> Night:
     """The night that `copied` copies: P, K, Z and two holds on one agent, M on the other.
 
     One hold expires after a second; the copies' clocks stand after that.
     """
     world.roads.seconds.update(ASYMMETRIC)
     agent, other = await world.agent(nights()), await world.agent(nights())
-    night = Night(world, TENANT, agent, other)
+    night = Night(world, TENANT, agent, other, admin)
     for owner, start, end, place in (
         ("apt_p", 20.5, 21, HOME),
         (APPOINTMENT, 22, 22.5, NORTH),
@@ -87,15 +88,15 @@ def held(hold_id: str, asked: Plan, seconds: int) -> HoldStop:
 def copied(night: Night, day: int = 0) -> Night:
     """The same agendas under another tenant, three seconds later: one hold has expired."""
     tenant = new_id("ten")
-    with psycopg.connect(night.world.urls.admin) as connection:
+    with night.admin.transaction():
         for table, columns in TABLES.items():
-            connection.execute(
+            night.admin.execute(
                 f"INSERT INTO geo.{table} (tenant_id, {columns}) SELECT %s, {columns} FROM geo.{table}"
                 " WHERE tenant_id = %s",
                 (tenant, night.tenant),
             )
-        connection.execute("INSERT INTO sandbox.test_clocks VALUES (%s, 3)", (tenant,))
-    return Night(night.world, tenant, night.agent, night.other, day)
+        night.admin.execute("INSERT INTO sandbox.test_clocks VALUES (%s, 3)", (tenant,))
+    return replace(night, tenant=tenant, day=day)
 
 
 # Every one of these fits alone, and next to another of them the agent cannot get from one to the other.
