@@ -6,6 +6,21 @@ from kit.errors import NotAllowed, Reason
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """What a list holds, as parts that share no row and of which each is one stretch of an index.
+
+    Rows of `campaign_id` and `agent_id`, where an empty id leaves its side open. Where `split`, of those only
+    the ones of `campaigns`, and the ones of `agents` in any other campaign.
+    """
+
+    campaign_id: str
+    agent_id: str
+    split: bool = False
+    campaigns: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Reach:
     """The whole tenant, or else these campaigns and, for reading, the appointments of these agents."""
 
@@ -38,6 +53,16 @@ class Reach:
         """
         if not self.shows(campaign_id, agent_id) and not self._some(campaign_id, agent_id):
             raise _out_of_scope()
+
+    def parts(self, campaign_id: str, agent_id: str) -> Parts:
+        """What is within reach of a list that is limited to these; empty ids leave their side open."""
+        if self.shows(campaign_id, agent_id):
+            return Parts(campaign_id, agent_id)
+        campaigns = () if campaign_id else tuple(sorted(self.campaigns))
+        agents = () if agent_id else tuple(sorted(self.agents))
+        if len(campaigns) + len(agents) == 1:
+            return Parts("".join(campaigns) or campaign_id, "".join(agents) or agent_id)
+        return Parts(campaign_id, agent_id, split=True, campaigns=campaigns, agents=agents)
 
     def _some(self, campaign_id: str, agent_id: str) -> bool:
         by_campaign = not campaign_id and bool(self.campaigns)

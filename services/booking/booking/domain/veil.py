@@ -123,7 +123,7 @@ def reason(name: str) -> str:
 
 def names_an_agent(text: str) -> bool:
     """Whether an agent's id is in it."""
-    return _AGENT_ID.search(text) is not None
+    return "agt_" in text and _AGENT_ID.search(text) is not None
 
 
 def unnamed(text: str) -> str:

@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import cache
+from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 
 from booking.domain import errors
 from booking.domain.appointment import Appointment, Change, Colour
 from booking.domain.package import Count
-from booking.domain.reach import Reach
 from booking.storage import rows
 from kit.db.uow import Tx
 
@@ -67,35 +65,6 @@ _CHANGE_AND_COUNT = text(
     """  # noqa: S608 - constants
 )
 
-_UPCOMING = """
-    AND a.state NOT IN ('PENDING', 'FAILED', 'CANCELLED', 'SUPERSEDED') AND a.ends_at > :not_ended_by
-"""
-
-_LONGEST_VISIT = timedelta(days=1)
-
-_NARROWED = {
-    "campaign": "AND a.campaign_id = :campaign",
-    "agent": "AND a.agent_id = :agent",
-    "zone": "AND a.zone = :zone",
-    "reach": "AND (a.campaign_id = ANY (CAST(:campaigns AS text[]))"
-    " OR a.agent_id = ANY (CAST(:agents AS text[])))",
-}
-
-
-@cache
-def _list(upcoming: bool, narrowed: frozenset[str]) -> TextClause:
-    """One statement for each way to narrow the list, so that each is planned with its own index."""
-    return text(
-        f"""
-        SELECT {COLUMNS} FROM booking.appointments a
-        WHERE a.tenant_id = :tenant AND (a.starts_at, a.appointment_id) > (:after_start, :after_id)
-          {_UPCOMING if upcoming else "AND a.state NOT IN ('PENDING', 'FAILED')"}
-          {" ".join(_NARROWED[name] for name in sorted(narrowed))}
-        ORDER BY a.starts_at, a.appointment_id LIMIT :rows
-        """  # noqa: S608 - constants
-    )
-
-
 _OUTCOMES_DUE = text(
     """
     SELECT agent_id FROM unnest(CAST(:agents AS text[])) AS agent_id
@@ -132,31 +101,6 @@ _COLOUR = text(
     RETURNING appointment_id
     """
 )
-
-START_OF_TIME = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
-"""Before every start; where a list begins."""
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which appointments to list: within this reach; None and empty texts leave their side open."""
-
-    reach: Reach
-    not_ended_by: datetime | None
-    campaign_id: str
-    agent_id: str
-    zone: str = ""
-
-    @property
-    def narrowed(self) -> frozenset[str]:
-        """By what the list is narrowed."""
-        sides = {
-            "campaign": bool(self.campaign_id),
-            "agent": bool(self.agent_id),
-            "zone": bool(self.zone),
-            "reach": not self.reach.whole,
-        }
-        return frozenset(name for name, wanted in sides.items() if wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,26 +162,6 @@ async def paint(tx: Tx, appointment_id: str, painted: Painted) -> bool:
     return (await tx.run(_COLOUR, params)).first() is not None
 
 
-async def page(tx: Tx, wanted: Filter, after: tuple[datetime, str], count: int) -> Sequence[Appointment]:
-    """All that were booked, whatever became of them, by (start, id) after one."""
-    values: dict[str, Any] = {
-        "campaign": {"campaign": wanted.campaign_id},
-        "agent": {"agent": wanted.agent_id},
-        "zone": {"zone": wanted.zone},
-        "reach": {"campaigns": list(wanted.reach.campaigns), "agents": list(wanted.reach.agents)},
-    }
-    if wanted.not_ended_by is not None:
-        # one bound, not two: the index would be read from the start of time up to the other
-        after = max(after, (wanted.not_ended_by - _LONGEST_VISIT, ""))
-    params = {"tenant": tx.tenant, "after_start": after[0], "after_id": after[1], "rows": count}
-    for name in wanted.narrowed:
-        params |= values[name]
-    if wanted.not_ended_by is not None:
-        params["not_ended_by"] = wanted.not_ended_by
-    statement = _list(wanted.not_ended_by is not None, wanted.narrowed)
-    return [rows.appointment(row) for row in await tx.run(statement, params)]
-
-
 async def with_outcomes_due(tx: Tx, agent_ids: Sequence[str], ended_before: datetime) -> frozenset[str]:
     """Those of these agents who have a visit that ended before this and told no outcome of it."""
     params = {"tenant": tx.tenant, "agents": list(agent_ids), "before": ended_before}
@@ -247,13 +171,13 @@ async def with_outcomes_due(tx: Tx, agent_ids: Sequence[str], ended_before: date
 async def owned(tx: Tx, after: str, count: int) -> Sequence[Appointment]:
     """Those that have or may have a stop, by id after one."""
     params = {"tenant": tx.tenant, "after": after, "rows": count}
-    return [rows.appointment(row) for row in await tx.run(_OWNED, params)]
+    return rows.appointments(await tx.run(_OWNED, params))
 
 
 async def all_from(tx: Tx, after: str, count: int) -> Sequence[Appointment]:
     """All there are, whatever their state, by id after one."""
     params = {"tenant": tx.tenant, "after": after, "rows": count}
-    return [rows.appointment(row) for row in await tx.run(_ALL, params)]
+    return rows.appointments(await tx.run(_ALL, params))
 
 
 def _found(row: Any) -> Appointment:

@@ -1,9 +1,8 @@
 """What is counted and listed for the customer's portal."""
 
-from collections import Counter, namedtuple
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import text
@@ -100,18 +99,12 @@ async def stream(tx: Tx, part: Part) -> AsyncIterator[Batch]:
 
 def tallied(batch: Batch) -> Counter[tuple[str, str, State]]:
     """How many rows of an agent, a zone and a state."""
-    return Counter((row.agent_id, row.zone, State(row.state)) for row in _named(batch))
+    return Counter((row.agent_id, row.zone, State(row.state)) for row in rows.named(batch.names, batch.rows))
 
 
 def report_rows(batch: Batch) -> Sequence[ReportRow]:
     """What the rows say."""
-    return [ReportRow(rows.appointment(row), row.contact_name, row.address) for row in _named(batch)]
-
-
-def _named(batch: Batch) -> Iterator[Any]:
-    return map(_shape(batch.names)._make, batch.rows)
-
-
-@cache
-def _shape(names: tuple[str, ...]) -> Any:
-    return namedtuple("Kept", names)
+    return [
+        ReportRow(rows.appointment(row), row.contact_name, row.address)
+        for row in rows.named(batch.names, batch.rows)
+    ]

@@ -77,4 +77,4 @@ async def page(
         "after_id": after[1],
         "rows": count,
     }
-    return [rows.appointment(row) for row in await tx.run(_LIST, params)]
+    return rows.appointments(await tx.run(_LIST, params))

@@ -5,19 +5,25 @@ from collections.abc import Sequence
 from sqlalchemy import text
 
 from booking.domain.view import View
-from kit.db.uow import Tx
+from kit.db.uow import NOW, Tx
 
 _MOST = 1000
 
-_INSERT = text(
-    """
-    INSERT INTO booking.appointment_views (tenant_id, appointment_id, viewer_id, version, role, viewed_at)
-    SELECT :tenant, seen.appointment_id, :viewer, seen.version, seen.role, :now
-    FROM unnest(CAST(:ids AS text[]), CAST(:versions AS bigint[]), CAST(:roles AS text[]))
-        AS seen (appointment_id, version, role)
-    ON CONFLICT ON CONSTRAINT appointment_views_pkey DO NOTHING
-    """
-)
+_INSERT = {
+    sandbox: text(
+        f"""
+        WITH moment AS MATERIALIZED (SELECT {now} AS viewed_at)
+        INSERT INTO booking.appointment_views
+            (tenant_id, appointment_id, viewer_id, version, role, viewed_at)
+        SELECT :tenant, seen.appointment_id, :viewer, seen.version, seen.role, moment.viewed_at
+        FROM moment,
+             unnest(CAST(:ids AS text[]), CAST(:versions AS bigint[]), CAST(:roles AS text[]))
+                 AS seen (appointment_id, version, role)
+        ON CONFLICT ON CONSTRAINT appointment_views_pkey DO NOTHING
+        """  # noqa: S608 - constants
+    )
+    for sandbox, now in NOW.items()
+}
 
 _LIST = text(
     f"""
@@ -30,19 +36,20 @@ _LIST = text(
 )
 
 
-async def insert(tx: Tx, views: Sequence[View]) -> None:
-    """Stores one person's views of one moment; those there are already stay."""
-    if not views:
+async def insert(tx: Tx, viewer_id: str, seen: Sequence[tuple[str, int, str]]) -> None:
+    """Stores what somebody sees now, each an appointment, its version and the viewer's role; those there are
+    already stay."""
+    if not seen:
         return
+    ids, versions, roles = zip(*seen, strict=True)
     params = {
         "tenant": tx.tenant,
-        "viewer": views[0].viewer_id,
-        "now": views[0].viewed_at,
-        "ids": [view.appointment_id for view in views],
-        "versions": [view.version for view in views],
-        "roles": [view.role for view in views],
+        "viewer": viewer_id,
+        "ids": list(ids),
+        "versions": list(versions),
+        "roles": list(roles),
     }
-    await tx.run(_INSERT, params)
+    await tx.run(_INSERT[tx.sandbox], params)
 
 
 async def of_appointment(tx: Tx, appointment_id: str) -> Sequence[View]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from booking.domain import veil
@@ -122,15 +122,61 @@ class _Call:
         return self._known
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A field that may tell of an agent: by its mark, by a text in it, or by a message in it."""
+
+    field: FieldDescriptor
+    name: str
+    mark: int
+    has_presence: bool
+    texts: bool
+    messages: bool
+
+
 def _marked(message: Message, campaign_id: str = "") -> Iterator[_Telling]:
     """Every set field that tells of an agent: marked ones, and texts with an agent's id."""
     campaign_id = _text(message, "campaign_id") or campaign_id
-    for field, value in message.ListFields():
-        if _mark(field) or _names_an_agent(field, value):
-            yield _Telling(message, field, campaign_id, _agents(message))
-        elif field.message_type is not None:
-            for inner in _messages(field, value):
+    for look in _looks(message.DESCRIPTOR):
+        if look.has_presence and not message.HasField(look.name):
+            continue
+        value = getattr(message, look.name)
+        if not look.has_presence and not value:
+            continue
+        if look.mark or (look.texts and _names_an_agent(look.field, value)):
+            yield _Telling(message, look.field, campaign_id, _agents(message))
+        elif look.messages:
+            for inner in _messages(look.field, value):
                 yield from _marked(inner, campaign_id)
+
+
+@cache
+def _looks(descriptor: Descriptor) -> tuple[_Look, ...]:
+    """The fields of a kind of message that may tell of an agent; lists have many rows of many others."""
+    return tuple(_look(field) for field in descriptor.fields if _tells(field, frozenset()))
+
+
+def _look(field: FieldDescriptor) -> _Look:
+    inner = field.message_type
+    is_map = inner is not None and inner.GetOptions().map_entry
+    return _Look(
+        field=field,
+        name=field.name,
+        mark=_mark(field),
+        has_presence=field.has_presence,
+        texts=field.type == FieldDescriptor.TYPE_STRING or is_map,
+        messages=inner is not None,
+    )
+
+
+def _tells(field: FieldDescriptor, seen: frozenset[str]) -> bool:
+    """Whether a field, or one inside it, is marked or a text; `seen` are the messages around it."""
+    inner = field.message_type
+    if _mark(field) or field.type == FieldDescriptor.TYPE_STRING:
+        return True
+    if inner is None or inner.full_name in seen:
+        return False
+    return any(_tells(one, seen | {inner.full_name}) for one in inner.fields)
 
 
 def _messages(field: FieldDescriptor, value: Any) -> Iterator[Message]:
@@ -142,16 +188,16 @@ def _messages(field: FieldDescriptor, value: Any) -> Iterator[Message]:
 
 
 def _names_an_agent(field: FieldDescriptor, value: Any) -> bool:
+    if isinstance(value, str):
+        return veil.names_an_agent(value)
     return any(veil.names_an_agent(text) for text in _texts(field, value))
 
 
 def _texts(field: FieldDescriptor, value: Any) -> list[str]:
-    """The texts in a field: its own, a list's, a map's keys and values."""
+    """The texts in a field of several: a list's, a map's keys and values."""
     if field.type == FieldDescriptor.TYPE_STRING:
-        return list(value) if field.is_repeated else [value]
-    if field.message_type is not None and field.message_type.GetOptions().map_entry:
-        return [text for text in (*value.keys(), *value.values()) if isinstance(text, str)]
-    return []
+        return list(value)
+    return [text for text in (*value.keys(), *value.values()) if isinstance(text, str)]
 
 
 def _agents(message: Message) -> tuple[str, ...]:

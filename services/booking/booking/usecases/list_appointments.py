@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from booking.domain.appointment import Appointment
 from booking.domain.pages import DEFAULT_SIZE, Position
-from booking.storage import appointments
-from booking.storage.appointments import Filter
+from booking.storage import folder
+from booking.storage.folder import Filter
 from booking.usecases import views
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach, reach_as
@@ -48,7 +48,7 @@ async def list_appointments(desk: Desk, query: ListAppointments) -> AppointmentP
     async with desk.db.uow(who.tenant) as tx:
         present = await tx.now() if query.upcoming else None
         wanted = Filter(mine, present, query.campaign_id, query.agent_id, query.zone)
-        found = await appointments.page(tx, wanted, after_of(position), size + 1)
+        found = await folder.page(tx, wanted, after_of(position), size + 1)
         client = reach_as(*views.CLIENTS)
         await views.record(
             tx, [each for each in found[:size] if client.shows(each.campaign_id, each.agent_id)]
@@ -68,6 +68,6 @@ def _position(appointment: Appointment) -> Position:
 def after_of(position: Position | None) -> tuple[datetime, str]:
     """Where a list by start and id goes on."""
     if position is None:
-        return appointments.START_OF_TIME, ""
+        return folder.START_OF_TIME, ""
     start, appointment_id = position
     return datetime.fromtimestamp(int(start), UTC), str(appointment_id)

@@ -8,8 +8,8 @@ from typing import Any, Final
 from booking.domain.appointment import Appointment
 from booking.domain.contact import Contact
 from booking.domain.reach import Reach
-from booking.storage import appointments, campaigns, contacts
-from booking.storage.appointments import Filter
+from booking.storage import appointments, campaigns, contacts, folder
+from booking.storage.folder import Filter
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
 from booking.usecases.repair_ports import FoundMove, FoundRepair, FoundUnplaced, RepairQuery, Rounds
@@ -77,7 +77,7 @@ async def _eligible(tx: Tx, query: RepairQuery) -> Mapping[str, Sequence[str]]:
     if not query.helpers:
         return {}
     around = await _around(tx, query)
-    found = await appointments.page(
+    found = await folder.page(
         tx, Filter(Reach(whole=True), around.start, "", query.agent_id), (around.start, ""), _MOST
     )
     near = [one for one in found if one.window.start < around.end]

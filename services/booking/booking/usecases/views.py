@@ -26,13 +26,8 @@ async def record(tx: Tx, shown: Sequence[Appointment]) -> None:
         return
     roles = sorted({grant.role for grant in who.grants}, key=lambda role: (role not in CLIENTS, role))
     reaches = [(role, reach_as(role)) for role in roles]
-    now = await tx.now()
-    seen = [
-        View(each.appointment_id, who.subject, role, each.version, now)
-        for each in shown
-        if (role := _role(reaches, each))
-    ]
-    await view_log.insert(tx, seen)
+    seen = [(each.appointment_id, each.version, role) for each in shown if (role := _role(reaches, each))]
+    await view_log.insert(tx, who.subject, seen)
 
 
 def _role(reaches: Sequence[tuple[str, Reach]], shown: Appointment) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ from sqlalchemy import text
 
 from booking.domain.appointment import Card
 from booking.domain.contact import Contact
+from booking.domain.reach import Reach
+from booking.storage.folder import START_OF_TIME, Filter
+from booking.storage.folder import page as list_page
 from booking.transport.consumers import RecentChanges
 from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
 from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_appointment
@@ -152,6 +156,50 @@ async def test_lists_are_limited_to_the_callers_reach(house: House) -> None:
         await ids(house, agent_id=house.agents[0])
 
 
+async def test_every_way_to_narrow_a_list_shows_what_it_should_once_in_order(house: House) -> None:
+    """All reaches by all filters, two rows a page, held against the same said of each appointment."""
+    campaigns = [await house.campaign(), await house.campaign()]
+    (one, two), (a, b) = (each.campaign_id for each in campaigns), house.agents[:2]
+    cards = []
+    for number, (campaign, agent) in enumerate(product(campaigns, (a, b))):
+        for zone in ("north", "south"):
+            contact = await house.contact(campaign, zone=zone)
+            hours = 48 + 3 * number + (1.5 if zone == "south" else 0)
+            cards.append((await house.book(campaign, contact, soon(hours), agent)).appointment)
+    async with house.desk.db.uow(house.tenant) as tx:
+        for reach, campaign_id, agent_id, zone, not_ended_by in product(
+            (
+                Reach(whole=True),
+                Reach(whole=False, campaigns=frozenset({one})),
+                Reach(whole=False, campaigns=frozenset({one, two})),
+                Reach(whole=False, agents=frozenset({a})),
+                Reach(whole=False, campaigns=frozenset({one}), agents=frozenset({a})),
+                Reach(whole=False, campaigns=frozenset({one, new_id("cmp")}), agents=frozenset({a, b})),
+                Reach(whole=False, campaigns=frozenset({new_id("cmp")})),
+                Reach(whole=False),
+            ),
+            ("", one),
+            ("", a),
+            ("", "north"),
+            (None, cards[2].window.start),
+        ):
+            wanted = Filter(reach, not_ended_by, campaign_id, agent_id, zone)
+            expected = [
+                each.appointment_id
+                for each in sorted(cards, key=lambda card: card.window)
+                if reach.shows(each.campaign_id, each.agent_id)
+                and campaign_id in ("", each.campaign_id)
+                and agent_id in ("", each.agent_id)
+                and zone in ("", each.zone)
+                and (not_ended_by is None or each.window.end > not_ended_by)
+            ]
+            found, after = [], (START_OF_TIME, "")
+            while page := await list_page(tx, wanted, after, 2):
+                found += [each.appointment_id for each in page]
+                after = page[-1].window.start, page[-1].appointment_id
+            assert found == expected, wanted
+
+
 async def test_campaigns_come_in_pages_with_their_agents(house: House) -> None:
     made = sorted([(await house.campaign()).campaign_id for _ in range(3)])
     first = await list_campaigns(house.desk, 2, "")
@@ -265,8 +313,22 @@ async def test_every_change_is_fed_once_newest_first(house: House, backwards: bo
     assert [change.version for change in changes] == [5, 4, 3, 2, 1]
     assert changes[0].agent_id == house.agents[1]
     assert await get_campaign(house.desk, card.appointment.campaign_id) == before  # BK-12
-    narrowed = await list_recent_changes(house.desk, card.appointment.campaign_id, 0, "")
+    campaign, agents, nobody = card.appointment.campaign_id, house.agents, new_id("cmp")
+    narrowed = await list_recent_changes(house.desk, campaign, 0, "")
     assert len(narrowed.changes) == 5
+    for grants, seen in (
+        ([("CUSTOMER", "campaign", campaign)], verbs),
+        ([("CUSTOMER", "campaign", nobody)], []),
+        ([("AGENT", "agent", agents[1])], ["cancelled", "reassigned"]),
+        ([("CUSTOMER", "campaign", campaign), ("AGENT", "agent", agents[0])], verbs),
+        ([("CUSTOMER", "campaign", nobody), ("AGENT", "agent", agents[0])], verbs[2:]),
+    ):
+        house.enter(*(Grant(*grant) for grant in grants))
+        first = await list_recent_changes(house.desk, "", 4, "")
+        told = list(first.changes)
+        if first.next_page_token:
+            told += (await list_recent_changes(house.desk, "", 4, first.next_page_token)).changes
+        assert [change.change for change in told] == seen
 
 
 async def test_a_failed_booking_and_a_strange_event_are_no_changes(house: House) -> None:
