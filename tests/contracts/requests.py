@@ -196,6 +196,7 @@ SAMPLES: Mapping[str, Callable[[], Any]] = {
     "count": lambda: 2,
     "file_name": lambda: "form.pdf",
     "text": lambda: "a note",
+    "booking.v1.CorrectOutcomeRequest.reason": lambda: "the wrong door",
     "first_day": lambda: "2027-01-01",
     "last_day": lambda: "2027-01-31",
     "role": lambda: access_pb2.ROLE_OPERATOR,

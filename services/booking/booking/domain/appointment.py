@@ -2,7 +2,7 @@
 
 PENDING -> TO_CONFIRM -> CONFIRMED       booked, confirmed; a postponed one is TO_CONFIRM again
    |            \\           /
- FAILED    HELD, CANCELLED, SUPERSEDED   all final
+ FAILED    HELD, CANCELLED, SUPERSEDED   all final, but that HELD may be annulled or corrected
 """
 
 from collections.abc import Mapping
@@ -181,13 +181,21 @@ def with_outcome(appointment: Appointment, version: int, outcome: Outcome, now: 
     Characteristics that were not written keep their values; the agent's date is the present outcome's alone.
     """
     require_movable(appointment, version)
-    ends_to_confirm = outcome.held and appointment.state is State.TO_CONFIRM
-    changed = _changed(
-        appointment,
-        now,
-        State.HELD if outcome.held else appointment.state,
-        Count(to_confirm=-1 if ends_to_confirm else 0),
-    )
+    return _said(appointment, State.HELD if outcome.held else appointment.state, outcome, now)
+
+
+def corrected(appointment: Appointment, version: int, outcome: Outcome, was: State, now: datetime) -> Change:
+    """A visit that is HELD after the outcome that is true; by one that says that it was not held, it is again
+    what it `was` before. Raises SUPERSEDED, STALE_VERSION, WRONG_STATE unless it is HELD."""
+    _require_seen(appointment, version)
+    if appointment.state is not State.HELD:
+        raise errors.wrong_state(appointment.state)
+    return _said(appointment, State.HELD if outcome.held else was, outcome, now)
+
+
+def _said(appointment: Appointment, state: State, outcome: Outcome, now: datetime) -> Change:
+    waits = int(state is State.TO_CONFIRM) - int(appointment.state is State.TO_CONFIRM)
+    changed = _changed(appointment, now, state, Count(to_confirm=waits))
     after = replace(
         changed.after,
         outcome_state_id=outcome.state_id,

@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 from booking.domain.annulment import AnnulmentClaim
 from booking.domain.appointment import Appointment, Change, MoveKind, State
 from booking.domain.document import Document
+from booking.domain.outcomes import Result
 from booking.domain.package import Level, Package
 from booking.domain.refix import OperatorRecall
 from booking.domain.replay import Happened, Paint
@@ -16,7 +17,7 @@ from booking.events.kept import instant as _instant
 from booking.events.kept import snapshot as _snapshot
 from giro.booking.v1 import annulment_events_pb2 as annulment_pb
 from giro.booking.v1 import booking_events_pb2 as pb
-from giro.booking.v1 import booking_pb2
+from giro.booking.v1 import booking_pb2, outcomes_pb2
 from giro.booking.v1 import document_events_pb2 as document_pb
 from giro.booking.v1 import package_events_pb2 as package_pb
 from giro.booking.v1 import waitlist_events_pb2 as waitlist_pb
@@ -101,12 +102,14 @@ def failed(tx: Tx, appointment_id: str, campaign_id: str) -> None:
     tx.emit(FAILED, appointment_id, message)
 
 
-def outcome_set(tx: Tx, appointment: Appointment) -> ToldChange:
-    """What became of the visit."""
+def outcome_set(tx: Tx, appointment: Appointment, result: Result, corrects: str = "") -> ToldChange:
+    """What became of the visit; `corrects` is the outcome state that was wrong."""
     message = pb.AppointmentOutcomeSet(
         appointment=_snapshot(appointment),
         state_id=appointment.outcome_state_id,
         held=appointment.state is State.HELD,
+        result=outcomes_pb2.VisitResult.Value(f"VISIT_RESULT_{result}"),
+        corrected_state_id=corrects,
     )
     return _told(tx, Happened.OUTCOME_SET, appointment, message)
 

@@ -7,6 +7,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 from sqlalchemy import text
 
+from booking.domain.appointment import Appointment
 from booking.domain.history import LINKS, Entry, HistoryKind
 from kit.db.uow import Tx
 
@@ -16,6 +17,16 @@ _ADD = text(
         (tenant_id, appointment_id, kind, at, actor_id, version, state_id, note, facts)
     VALUES (:tenant, :appointment, :kind, :at, :actor, :version, :state, :note, :facts)
     RETURNING entry
+    """
+)
+
+_FELL_THROUGH = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM booking.history h
+        JOIN booking.outcome_states s ON s.tenant_id = h.tenant_id AND s.state_id = h.state_id
+        WHERE h.tenant_id = :tenant AND h.appointment_id = :appointment AND h.version = :version
+          AND h.kind = 'OUTCOME' AND s.result = 'KO')
     """
 )
 
@@ -44,6 +55,12 @@ async def add(tx: Tx, entry: Entry) -> Entry:
         "facts": Jsonb(dict(entry.facts)),
     }
     return replace(entry, number=(await tx.run(_ADD, params)).scalar_one())
+
+
+async def fell_through(tx: Tx, appointment: Appointment) -> bool:
+    """Whether this version of it was made by an outcome that says so."""
+    params = {"tenant": tx.tenant, "appointment": appointment.appointment_id, "version": appointment.version}
+    return bool((await tx.run(_FELL_THROUGH, params)).scalar_one())
 
 
 async def page(tx: Tx, appointment_id: str, after: int, count: int, *, with_links: bool) -> Sequence[Entry]:

@@ -1,5 +1,6 @@
 """Outcomes and history as messages of the contract, and back."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from google.protobuf.duration_pb2 import Duration
@@ -77,12 +78,21 @@ def state(found: OutcomeState) -> pb.OutcomeState:
 
 def to_outcome(request: pb.SetOutcomeRequest) -> SetOutcome:
     """An outcome to set."""
+    return _to_outcome(request, request.note)
+
+
+def to_correction(request: pb.CorrectOutcomeRequest) -> SetOutcome:
+    """An outcome to set in a wrong one's place."""
+    return replace(_to_outcome(request, request.reason), correction=True)
+
+
+def _to_outcome(request: pb.SetOutcomeRequest | pb.CorrectOutcomeRequest, note: str) -> SetOutcome:
     refix_at = fields.instant(request.refix_at, "refix_at") if request.HasField("refix_at") else None
     values = [(each.characteristic_id, each.value) for each in request.characteristics]
     return SetOutcome(
         appointment_id=request.appointment_id,
         state_id=request.state_id,
-        written=Written(values, request.note, refix_at),
+        written=Written(values, note, refix_at),
         version=request.version,
         claim=fields.claim(request, request.request_id),
     )

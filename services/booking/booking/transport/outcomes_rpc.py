@@ -63,6 +63,10 @@ class OutcomesServicer(OutcomesServiceServicer):
         """Writes what became of a visit."""
         return messages.outcome(await set_outcome(self._desk, messages.to_outcome(request)))
 
+    async def CorrectOutcome(self, request: pb.CorrectOutcomeRequest, _: Any) -> pb.Outcome:
+        """Writes the true outcome of a visit that is held."""
+        return messages.outcome(await set_outcome(self._desk, messages.to_correction(request)))
+
     async def GetOutcome(self, request: pb.GetOutcomeRequest, _: Any) -> pb.Outcome:
         """The present outcome."""
         return messages.outcome(await get_outcome(self._desk, request.appointment_id))

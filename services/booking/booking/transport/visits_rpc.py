@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from booking.domain.appointment import LIVE
 from booking.transport.messages import timestamp
 from booking.usecases.desk import Desk
 from booking.usecases.get_visit import get_visit
@@ -31,5 +30,5 @@ class VisitsServicer(VisitsServiceServicer):
             phone=contact.phone,
             email=contact.email,
             language=contact.language,
-            takes_place=appointment.state in LIVE,
+            takes_place=found.takes_place,
         )

@@ -1,13 +1,26 @@
-"""Writes what became of a visit (R-035, R-036); only its agent's outcome makes it HELD (R-018)."""
+"""Writes what became of a visit (R-035, R-036); only its agent's outcome makes it HELD (R-018).
+
+What is HELD is over for everybody but a supervisor, who may correct it: with a reason, beside the first word.
+"""
 
 from dataclasses import dataclass
 
 from booking import events
+from booking.domain import errors
 from booking.domain import outcomes as rules
-from booking.domain.appointment import Appointment, Card, Change, with_outcome
+from booking.domain.appointment import LIVE, Appointment, Card, Change, State, corrected, with_outcome
 from booking.domain.history import Entry, HistoryKind
 from booking.domain.outcomes import OutcomeState, Recall, Written
-from booking.storage import answers, appointments, history, outcomes, policies, refix_requests
+from booking.events.kept import read
+from booking.storage import (
+    answers,
+    appointment_events,
+    appointments,
+    history,
+    outcomes,
+    policies,
+    refix_requests,
+)
 from booking.usecases import claimed, record
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
@@ -22,13 +35,14 @@ from kit.rpc.context import caller
 
 @dataclass(frozen=True, slots=True)
 class SetOutcome:
-    """`version` 0: whatever is there."""
+    """`version` 0: whatever is there. `correction`: of a visit that is HELD; its note is the reason."""
 
     appointment_id: str
     state_id: str
     written: Written
     version: int
     claim: Claim
+    correction: bool = False
 
 
 async def set_outcome(desk: Desk, command: SetOutcome) -> Appointment:
@@ -37,6 +51,8 @@ async def set_outcome(desk: Desk, command: SetOutcome) -> Appointment:
     Raises NotFound naming `state_id`, MANDATORY_MISSING, FIELD_HIDDEN, InvalidInput naming what does not fit,
     SUPERSEDED, STALE_VERSION, WRONG_STATE, CHANGE_IN_PROGRESS.
     """
+    if command.correction and not command.written.note.strip():
+        raise errors.invalid("reason", "is blank")
     async with desk.db.uow(caller().tenant, command.claim) as tx:
         if tx.duplicate:
             first = _first(tx.first_answer)
@@ -47,6 +63,7 @@ async def set_outcome(desk: Desk, command: SetOutcome) -> Appointment:
         state = await outcomes.state(tx, command.state_id)
         change = await _decide(tx, command, appointment, state)
         await _save(tx, command, change, state)
+        await _refix(tx, change.after, state)
         tx.answer(answers.from_card(Card(change.after)))
         await failpoint("booking.outcome.before_commit")
     await failpoint("booking.outcome.after_commit")
@@ -64,13 +81,25 @@ async def _decide(tx: Tx, command: SetOutcome, appointment: Appointment, state: 
     outcome = rules.outcome(state, command.written, known)
     now = await tx.now()
     rules.require_ahead(outcome.refix_at, now)
+    if command.correction:
+        return corrected(appointment, command.version, outcome, await _before_held(tx, appointment), now)
     return with_outcome(appointment, command.version, outcome, now)
 
 
+async def _before_held(tx: Tx, appointment: Appointment) -> State:
+    """What it was before it was held, by its events; TO_CONFIRM where they do not go back that far, since
+    nothing tells then that it was confirmed."""
+    kept = await appointment_events.of(tx, [appointment.appointment_id])
+    states = [read(each.event, each.payload, each.personal).after.state for each in kept]
+    return next((state for state in reversed(states) if state in LIVE), State.TO_CONFIRM)
+
+
 async def _save(tx: Tx, command: SetOutcome, change: Change, state: OutcomeState) -> None:
-    after = change.after
+    after, corrects = change.after, change.before.outcome_state_id if command.correction else ""
     await appointments.save(tx, change)
     facts = dict(command.written.characteristics)
+    if corrects:
+        facts["corrects"] = corrects
     if after.refix_at is not None:
         facts[rules.REFIX_AT] = after.refix_at.isoformat()
     entry = Entry(
@@ -84,10 +113,11 @@ async def _save(tx: Tx, command: SetOutcome, change: Change, state: OutcomeState
         facts=facts,
     )
     await history.add(tx, entry)
-    decision = record.by_caller("", record.rule("outcome_state", state.state_id, state))
-    await record.keep(tx, events.outcome_set(tx, after), decision)
+    decision = record.by_caller(
+        "correction" if corrects else "", record.rule("outcome_state", state.state_id, state)
+    )
+    await record.keep(tx, events.outcome_set(tx, after, state.result, corrects), decision)
     await aftermath.close(tx, after.appointment_id)
-    await _refix(tx, after, state)
 
 
 async def _refix(tx: Tx, appointment: Appointment, state: OutcomeState) -> None:

@@ -41,6 +41,8 @@ class CardModel:
     recall: Recall | None = None
     exception: str = ""
     claims: list[str] = field(default_factory=list)
+    was: str = ""
+    """What it was before it was held."""
 
     def change(self, **values: object) -> None:
         """Whatever decides anew about the visit: what was open for the card is settled."""
@@ -100,6 +102,8 @@ class LifeModel:
             return "SUPERSEDED"
         if verb == "claim":
             return self._refuses_claim(card)
+        if verb == "correct":
+            return "" if card.state == "HELD" else "WRONG_STATE"
         if card.state not in LIVE and not (verb == "cancel" and card.state == "CANCELLED"):
             return "WRONG_STATE"
         if verb in {"same", "new"} and verb not in self._offered(card):
@@ -124,11 +128,16 @@ class LifeModel:
         """An agent says what became of the visit."""
         card.change(outcome=verb)
         if verb == "held":
-            card.state = "HELD"
+            card.state, card.was = "HELD", card.state
         if verb in {"ko", "ko-mine"}:
             card.recall = Recall(verb == "ko-mine", self.now, card.version)
         if verb in DATED:
             card.asked = hour
+
+    def correct(self, card: CardModel) -> None:
+        """It was not held: a public recall, as after any KO, and the card is what it was."""
+        self.outcome(card, "ko", 0)
+        card.state = card.was
 
     def confirm(self, card: CardModel) -> None:
         """A confirmation leaves all that is open for the card."""

@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from booking.domain.annulment import AnnulmentReason, ClaimChannel, Decision
 from booking.domain.appointment import Card
-from booking.domain.outcomes import Recall, Result
+from booking.domain.outcomes import Recall, Result, Written
 from booking.domain.package import Package
 from booking.domain.refix_modes import Work
 from booking.usecases import portal
@@ -28,6 +28,7 @@ from booking.usecases.cancel_appointment import CancelAppointment, cancel_appoin
 from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_appointment
 from booking.usecases.packages import RenewPackage, recover_units, renew_package
 from booking.usecases.refix.list_recalls import release_recalls
+from booking.usecases.set_outcome import SetOutcome, set_outcome
 from kit.errors import GiroError
 from kit.values.ids import new_id
 
@@ -37,13 +38,25 @@ LIVES: Final = int(os.environ.get("GIRO_LIVES", "0"))
 DAY = 25
 """Hours that pass at once: a new day in every zone, clock changes or not."""
 
-OF_CARD = ("confirm", "cancel", "postpone", "reassign", "same", "new", "claim", "accept", "reject")
+OF_CARD = ("confirm", "cancel", "postpone", "reassign", "same", "new", "claim", "accept", "reject", "correct")
 OF_TENANT = ("book", "run", "run-lost", "day", "renew", "policy")
 Step = tuple[str, int, bool, Lost]
 
 a_step = st.tuples(
     st.sampled_from(
-        ["book", "book", *OF_CARD, *OF_TENANT, "run", "same", "new", *sorted(OUTCOMES), *sorted(DATED)]
+        [
+            "book",
+            "book",
+            *OF_CARD,
+            *OF_TENANT,
+            "run",
+            "same",
+            "new",
+            "held",
+            "correct",
+            *sorted(OUTCOMES),
+            *sorted(DATED),
+        ]
     ),
     st.integers(0, 5),
     st.integers(0, 7).map(lambda number: number == 7),
@@ -191,7 +204,12 @@ class Life:
         async def outcome() -> Any:
             return await house.set_outcome(await stored(), verb, refix_at=start if verb in DATED else None)
 
+        async def correct() -> Any:
+            written = Written((), "not at all", None)
+            return await set_outcome(house.desk, SetOutcome(key, "ko", written, 0, claim(), correction=True))
+
         acts: dict[str, Callable[[], Awaitable[Any]]] = {
+            "correct": correct,
             "confirm": lambda: confirm_appointment(house.desk, ConfirmAppointment(key, 0)),
             "cancel": lambda: cancel_appointment(house.desk, CancelAppointment(key, 0, "")),
             "postpone": postpone,
@@ -208,6 +226,8 @@ class Life:
             model.outcome(card, verb, hour)
         elif verb == "confirm":
             model.confirm(card)
+        elif verb == "correct":
+            model.correct(card)
         elif verb == "cancel":
             model.cancel(card)
         elif verb == "claim":

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from booking.domain.annulment import AnnulmentReason, ClaimChannel, Decision
 from booking.domain.appointment import Appointment, Card, Colour
-from booking.domain.outcomes import Recall, Result
+from booking.domain.outcomes import Recall, Result, Written
 from booking.domain.refix_modes import Work
 from booking.events.kept import read
 from booking.storage import appointment_events
@@ -33,6 +33,7 @@ from booking.usecases.desk import Desk
 from booking.usecases.hear_answer import Heard, hear_answer
 from booking.usecases.hold_slot import HoldSlot, hold_slot
 from booking.usecases.replay import replay_tenant
+from booking.usecases.set_outcome import SetOutcome, set_outcome
 from booking.usecases.suggest_slots import SuggestSlots, suggest_slots
 from booking.usecases.swap_appointments import SwapAppointments, swap_appointments
 from kit.errors import GiroError
@@ -143,6 +144,11 @@ class Life:
     async def do_held(self, card: Appointment, _: int) -> None:
         await self.house.set_outcome(card, "held")
 
+    async def do_correct(self, card: Appointment, _: int) -> None:
+        written = Written((), "the wrong door", None)
+        command = SetOutcome(card.appointment_id, "ko", written, 0, claim(), correction=True)
+        await set_outcome(self.house.desk, command)
+
     async def do_date(self, card: Appointment, _: int) -> None:
         await self.house.set_outcome(card, "ko-date", refix_at=self._next())
 
@@ -212,6 +218,8 @@ async def test_every_way_to_change_a_card_is_replayed(house: House) -> None:
         "new",
         "repair",
         "token",
+        "held",
+        "correct",
         "held",
         "annul",
         "cancel",

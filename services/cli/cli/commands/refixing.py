@@ -67,12 +67,42 @@ def set_outcome(
         }
         if to:
             body["refixAt"] = _moment(gateway, appointment, to)
-        found = gateway.post(f"/v1/appointments/{appointment}:setOutcome", body)
-        if form is Format.JSON:
-            output.as_json(found)
-            return
-        state_of = words.plain(found["appointmentState"], "APPOINTMENT_STATE_")
-        output.say(f"{found['appointmentId']}: {found['stateId']}, {state_of}, version {found['version']}")
+        _said(form, gateway.post(f"/v1/appointments/{appointment}:setOutcome", body))
+
+
+@outcomes.command()
+def correct(
+    appointment: Id,
+    state: Annotated[str, typer.Argument(help="id of the outcome state that is true")],
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="why it is corrected; kept in the history")],
+    value: Annotated[list[str] | None, typer.Option("--value", help="characteristic=value, repeated")] = None,
+    to: Annotated[str, typer.Option("--to", help="App. Rifissare, local time: 2026-12-01T15:00")] = "",
+    form: Output = Format.TABLE,
+) -> None:
+    """Correct the outcome of a visit that is held; supervisors only, and the history keeps both.
+
+    \b
+    giro outcomes correct apt_... ko-absent --reason "the agent was at the wrong door"
+    """
+    with calling(form) as gateway:
+        body: Json = {
+            "stateId": state,
+            "reason": reason,
+            "characteristics": [_value(each) for each in value or []],
+            "requestId": request_id(),
+        }
+        if to:
+            body["refixAt"] = _moment(gateway, appointment, to)
+        _said(form, gateway.post(f"/v1/appointments/{appointment}:correctOutcome", body))
+
+
+def _said(form: Format, found: Json) -> None:
+    if form is Format.JSON:
+        output.as_json(found)
+        return
+    state_of = words.plain(found["appointmentState"], "APPOINTMENT_STATE_")
+    output.say(f"{found['appointmentId']}: {found['stateId']}, {state_of}, version {found['version']}")
 
 
 @outcomes.command()

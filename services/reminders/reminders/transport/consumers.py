@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from giro.booking.v1 import booking_events_pb2 as booking
+from giro.booking.v1 import outcomes_pb2 as outcomes
 from giro.reminders.v1 import reminders_events_pb2 as own
 from kit.bus import subjects
 from kit.bus.events import Event
@@ -25,6 +26,7 @@ WRITTEN_OF: Final = (events.LIMIT_REACHED, events.WRONG_NUMBER)
 
 _CANCELLED: Final = "appointment_cancelled"
 _SUPERSEDED: Final = "appointment_superseded"
+_OUTCOME_SET: Final = "appointment_outcome_set"
 _ENDS: Final = frozenset({_CANCELLED, _SUPERSEDED})
 
 _TOLD: Final[Mapping[str, Callable[[bytes], Any]]] = {
@@ -33,6 +35,7 @@ _TOLD: Final[Mapping[str, Callable[[bytes], Any]]] = {
     "appointment_postponed": booking.AppointmentPostponed.FromString,
     "appointment_reassigned": booking.AppointmentReassigned.FromString,
     "appointment_refixed": booking.AppointmentRefixed.FromString,
+    _OUTCOME_SET: booking.AppointmentOutcomeSet.FromString,
     _CANCELLED: booking.AppointmentCancelled.FromString,
     _SUPERSEDED: booking.AppointmentSuperseded.FromString,
 }
@@ -51,8 +54,9 @@ class Appointments:
         read = _TOLD.get(name)
         if read is None:
             return  # a failed booking never was an appointment
-        visit = _visit(read(event.data).appointment)
-        if name in _ENDS:
+        told = read(event.data)
+        visit = _visit(told.appointment)
+        if name in _ENDS or (name == _OUTCOME_SET and _is_over(told)):
             await end_appointment(self._desk, event.tenant, visit, event.claim)
         else:
             await follow_appointment(self._desk, event.tenant, visit, event.claim)
@@ -92,6 +96,11 @@ class OptOuts:
     async def __call__(self, event: Event) -> None:
         """Obeys one event; as often as it comes."""
         await drop_calls(self._desk, event.tenant, own.OptedOut.FromString(event.data).opt_out_id)
+
+
+def _is_over(told: booking.AppointmentOutcomeSet) -> bool:
+    """Whether the visit took place, or fell through and will not at this start."""
+    return told.held or told.result == outcomes.VISIT_RESULT_KO
 
 
 def _visit(snapshot: booking.AppointmentSnapshot) -> Visit:

@@ -1,8 +1,9 @@
 """Plans follow the appointment: made, moved and cancelled by booking's events, whatever their order."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from kit.db.claims import Claim
@@ -13,12 +14,14 @@ from reminders import events
 from reminders.domain.colours import Colour
 from reminders.domain.next_step import first_channel
 from reminders.domain.parameters import Rules
-from reminders.domain.reminder import Channel, Visit
+from reminders.domain.reminder import Channel, State, Visit
 from reminders.domain.timing import Drop, DropReason, Moment, Terms, at_dial, decide, due_at
 from reminders.storage import defaults, parameters, plans, reminders
 from reminders.storage.plans import Plan
 from reminders.storage.reminders import Decision, NewReminder
 from reminders.usecases.desk import Desk
+
+_MADE: Final = frozenset({State.CALLING, State.DONE, State.DROPPED})
 
 
 async def follow_appointment(desk: Desk, tenant: str, told: Visit, claim: Claim) -> None:
@@ -45,7 +48,8 @@ async def follow_appointment(desk: Desk, tenant: str, told: Visit, claim: Claim)
 
 
 async def end_appointment(desk: Desk, tenant: str, told: Visit, claim: Claim) -> None:
-    """The appointment was cancelled: nothing more is made; a call that is under way can't be taken back."""
+    """The visit does not take place by now: nothing more is made; a call that is under way can't be taken
+    back. A later version may bring it back."""
     async with desk.db.uow(tenant, claim) as tx:
         if not tx.duplicate:
             await _end(tx, told)
@@ -73,9 +77,11 @@ async def _follow(desk: Desk, tx: Tx, visit: Visit) -> None:
     plan = await plans.enter(tx, visit)
     if plan.visit.version >= visit.version:
         return
-    stays = plan.live and _same_time(plan.visit, visit)
+    known = plan.visit.version > 0 and _same_time(plan.visit, visit)
     await plans.follow(tx, visit, live=True)
-    if not stays:
+    if known and not plan.live:
+        await _take_up(desk, tx, replace(plan, visit=visit))
+    elif not known:
         moved = plan.visit.start != visit.start
         await plan_anew(desk, tx, replace(plan, visit=visit), moved=moved)
 
@@ -84,21 +90,44 @@ def _same_time(before: Visit, after: Visit) -> bool:
     return (before.start, before.zone) == (after.start, after.zone)
 
 
+async def _take_up(desk: Desk, tx: Tx, plan: Plan) -> None:
+    """The visit takes place at that very start after all, where an outcome had said that it fell through.
+
+    What was made for this start is not made again, and its colour stays; a start that has passed is left.
+    """
+    if plan.visit.start <= await tx.now():
+        return
+    before = await reminders.of_appointment(tx, plan.visit.appointment_id)
+    made = {each.offset for each in before if each.start == plan.visit.start and each.state in _MADE}
+    planned = await _plan_all(desk, tx, plan, besides=made)
+    if planned and plan.colour is None:
+        await _paint(tx, plan, Colour.GREY)
+
+
 async def plan_anew(desk: Desk, tx: Tx, plan: Plan, *, moved: bool = False) -> None:
     """Cancels what is open and makes the reminders of the plan's start; the calendar is grey again.
 
     A colour holds for one start: with a start that has `moved`, the same one is told once more.
     """
-    visit, now = plan.visit, await tx.now()
-    await _cancel_open(tx, visit.appointment_id, "the appointment was moved, or its reminders set anew")
+    await _cancel_open(tx, plan.visit.appointment_id, "the appointment was moved, or its reminders set anew")
+    colour = Colour.GREY if await _plan_all(desk, tx, plan) else None
+    if colour is not plan.colour or (moved and colour is not None):
+        await _paint(tx, plan, colour)
+
+
+async def _plan_all(desk: Desk, tx: Tx, plan: Plan, besides: Collection[timedelta] = ()) -> bool:
+    """Makes the reminders of a plan's offsets, but for some; whether one is to be made."""
+    visit = plan.visit
     await defaults.stamp(tx, visit.appointment_id, await defaults.revision(tx))
     rules = (await parameters.settings(tx)).rules(visit.campaign_id)
     offsets = rules.offsets if plan.own_offsets is None else plan.own_offsets
-    made = [await plan_one(desk, tx, visit, each, rules) for each in offsets]
-    colour = Colour.GREY if any(made) else None
-    if colour is not plan.colour or (moved and colour is not None):
-        revision = await plans.paint(tx, visit.appointment_id, colour)
-        events.coloured(tx, visit, events.Coloured(colour, revision, now))
+    made = [await plan_one(desk, tx, visit, each, rules) for each in offsets if each not in besides]
+    return any(made)
+
+
+async def _paint(tx: Tx, plan: Plan, colour: Colour | None) -> None:
+    revision = await plans.paint(tx, plan.visit.appointment_id, colour)
+    events.coloured(tx, plan.visit, events.Coloured(colour, revision, await tx.now()))
 
 
 async def plan_one(desk: Desk, tx: Tx, visit: Visit, offset: timedelta, rules: Rules) -> bool:

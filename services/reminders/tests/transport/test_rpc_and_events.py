@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from reminder_house import CALLER, DAY, HOUR, MINUTE, PHONE, House, at
 
 from giro.booking.v1 import booking_events_pb2 as booking
+from giro.booking.v1 import outcomes_pb2 as outcomes
 from giro.reminders.v1 import reminders_events_pb2 as own
 from giro.reminders.v1 import reminders_pb2 as pb
 from kit.bus import subjects
@@ -84,6 +85,39 @@ async def test_bookings_events_make_move_and_end_a_plan(house: House, end: str) 
     await follow(event(house, "booking", "appointment_failed", booking.AppointmentFailed()))
     with pytest.raises(ValueError, match="no appointment"):
         await follow(event(house, "booking", "appointment_booked", booking.AppointmentBooked()))
+
+
+@pytest.mark.parametrize("held", [False, True])
+async def test_an_outcome_ends_a_plan_and_a_later_word_takes_it_up_again(house: House, held: bool) -> None:
+    await house.settle_in(DAY, HOUR)
+    follow, visit = Appointments(house.desk), await house.booked(at(5, 12))
+    name = "appointment_outcome_set"
+    result = outcomes.VISIT_RESULT_HELD if held else outcomes.VISIT_RESULT_KO
+
+    def told(version: int, **more: Any) -> Event:
+        snap = snapshot(replace(visit, version=version))
+        return event(house, "booking", name, booking.AppointmentOutcomeSet(appointment=snap, **more))
+
+    await house.go_to(at(4, 12))
+    assert await house.make() == 1
+    assert await house.colour(visit) == "GREEN"
+    await follow(told(2, result=result, held=held))
+    assert {each.offset: each.state for each in await house.of(visit)} == {
+        DAY: State.DONE,
+        HOUR: State.CANCELLED,
+    }
+    again = told(3, result=outcomes.VISIT_RESULT_OPEN)
+    for late in (again, told(2, result=result, held=held), again):
+        await follow(late)
+    states = sorted((each.offset, each.state) for each in await house.of(visit))
+    assert states == [(HOUR, State.CANCELLED), (HOUR, State.WAITING), (DAY, State.DONE)]
+    assert await house.colour(visit) == "GREEN"  # the answer was about this start
+    await house.go_to(at(5, 12))
+    await follow(told(4, result=result, held=held))
+    before = len(await house.of(visit))
+    await follow(told(5, result=outcomes.VISIT_RESULT_OPEN))
+    assert len(await house.of(visit)) == before  # nothing is made of a visit that has begun
+    assert await house.colour(visit) == "GREEN"
 
 
 async def test_letters_are_written_once_to_who_is_to_be_told(house: House) -> None:

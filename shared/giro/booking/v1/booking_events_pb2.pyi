@@ -4,6 +4,7 @@ isort:skip_file
 What booking publishes on `giro.evt.<tenant>.booking.v1.<event>`, in order for one appointment."""
 
 from giro.booking.v1 import booking_pb2 as _booking_pb2
+from giro.booking.v1 import outcomes_pb2 as _outcomes_pb2
 from giro.common.v1 import travel_pb2 as _travel_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -296,10 +297,16 @@ class AppointmentOutcomeSet(_message.Message):
     APPOINTMENT_FIELD_NUMBER: _builtins.int
     STATE_ID_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    CORRECTED_STATE_ID_FIELD_NUMBER: _builtins.int
     state_id: _builtins.str
     """The outcome state."""
     held: _builtins.bool
     """True when the visit took place."""
+    result: _outcomes_pb2.VisitResult.ValueType
+    """What the outcome says of the visit: with KO it does not take place at this start, until any later event says more."""
+    corrected_state_id: _builtins.str
+    """The outcome state that a supervisor corrected: the visit is no longer held by it; empty for a first word."""
     @_builtins.property
     def appointment(self) -> Global___AppointmentSnapshot:
         """After the change."""
@@ -310,10 +317,12 @@ class AppointmentOutcomeSet(_message.Message):
         appointment: Global___AppointmentSnapshot | None = ...,
         state_id: _builtins.str = ...,
         held: _builtins.bool = ...,
+        result: _outcomes_pb2.VisitResult.ValueType = ...,
+        corrected_state_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment", "held", b"held", "state_id", b"state_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment", "corrected_state_id", b"corrected_state_id", "held", b"held", "result", b"result", "state_id", b"state_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

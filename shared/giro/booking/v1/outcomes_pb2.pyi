@@ -632,6 +632,56 @@ class SetOutcomeRequest(_message.Message):
 Global___SetOutcomeRequest: _TypeAlias = SetOutcomeRequest  # noqa: Y015
 
 @_typing.final
+class CorrectOutcomeRequest(_message.Message):
+    """Writes another outcome of a visit that is HELD."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPOINTMENT_ID_FIELD_NUMBER: _builtins.int
+    STATE_ID_FIELD_NUMBER: _builtins.int
+    CHARACTERISTICS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REFIX_AT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    appointment_id: _builtins.str
+    """Id, `apt_…`. Required."""
+    state_id: _builtins.str
+    """The outcome state that is true. Required."""
+    reason: _builtins.str
+    """Why it is corrected, and the note of the outcome; kept for ever. Required, not blank."""
+    version: _builtins.int
+    """The version seen; 0 for whatever is there."""
+    request_id: _builtins.str
+    """Idempotency key of the caller's making. Required."""
+    @_builtins.property
+    def characteristics(self) -> _containers.RepeatedCompositeFieldContainer[Global___CharacteristicValue]:
+        """Values of characteristics that the state shows; what is not sent keeps its value."""
+
+    @_builtins.property
+    def refix_at(self) -> _timestamp_pb2.Timestamp:
+        """"App. Rifissare": the agent's date, whole seconds, in the future; asked for by a state with `refix` and by no other."""
+
+    def __init__(
+        self,
+        *,
+        appointment_id: _builtins.str = ...,
+        state_id: _builtins.str = ...,
+        characteristics: _abc.Iterable[Global___CharacteristicValue] | None = ...,
+        reason: _builtins.str = ...,
+        refix_at: _timestamp_pb2.Timestamp | None = ...,
+        version: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["refix_at", b"refix_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment_id", b"appointment_id", "characteristics", b"characteristics", "reason", b"reason", "refix_at", b"refix_at", "request_id", b"request_id", "state_id", b"state_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CorrectOutcomeRequest: _TypeAlias = CorrectOutcomeRequest  # noqa: Y015
+
+@_typing.final
 class GetOutcomeRequest(_message.Message):
     """Asks for an outcome."""
 

@@ -75,6 +75,11 @@ class OutcomesServiceStub:
                 request_serializer=giro_dot_booking_dot_v1_dot_outcomes__pb2.SetOutcomeRequest.SerializeToString,
                 response_deserializer=giro_dot_booking_dot_v1_dot_outcomes__pb2.Outcome.FromString,
                 _registered_method=True)
+        self.CorrectOutcome = channel.unary_unary(
+                '/giro.booking.v1.OutcomesService/CorrectOutcome',
+                request_serializer=giro_dot_booking_dot_v1_dot_outcomes__pb2.CorrectOutcomeRequest.SerializeToString,
+                response_deserializer=giro_dot_booking_dot_v1_dot_outcomes__pb2.Outcome.FromString,
+                _registered_method=True)
         self.GetOutcome = channel.unary_unary(
                 '/giro.booking.v1.OutcomesService/GetOutcome',
                 request_serializer=giro_dot_booking_dot_v1_dot_outcomes__pb2.GetOutcomeRequest.SerializeToString,
@@ -152,6 +157,16 @@ class OutcomesServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CorrectOutcome(self, request, context):
+        """Corrects the outcome of a visit that is HELD, which nobody can set again: a supervisor writes another outcome and why.
+        The appointment stays HELD by another state of that result; by any other it is as it was before it was held, its
+        counters too, and may be fixed again, annulled or cancelled. The history keeps both outcomes. WRONG_STATE unless HELD:
+        what is not held is set anew with SetOutcome.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetOutcome(self, request, context):
         """The present outcome of an appointment; agents see the characteristics that its state shows (R-076).
         """
@@ -214,6 +229,11 @@ def add_OutcomesServiceServicer_to_server(servicer, server):
             'SetOutcome': grpc.unary_unary_rpc_method_handler(
                     servicer.SetOutcome,
                     request_deserializer=giro_dot_booking_dot_v1_dot_outcomes__pb2.SetOutcomeRequest.FromString,
+                    response_serializer=giro_dot_booking_dot_v1_dot_outcomes__pb2.Outcome.SerializeToString,
+            ),
+            'CorrectOutcome': grpc.unary_unary_rpc_method_handler(
+                    servicer.CorrectOutcome,
+                    request_deserializer=giro_dot_booking_dot_v1_dot_outcomes__pb2.CorrectOutcomeRequest.FromString,
                     response_serializer=giro_dot_booking_dot_v1_dot_outcomes__pb2.Outcome.SerializeToString,
             ),
             'GetOutcome': grpc.unary_unary_rpc_method_handler(
@@ -448,6 +468,33 @@ class OutcomesService:
             target,
             '/giro.booking.v1.OutcomesService/SetOutcome',
             giro_dot_booking_dot_v1_dot_outcomes__pb2.SetOutcomeRequest.SerializeToString,
+            giro_dot_booking_dot_v1_dot_outcomes__pb2.Outcome.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CorrectOutcome(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giro.booking.v1.OutcomesService/CorrectOutcome',
+            giro_dot_booking_dot_v1_dot_outcomes__pb2.CorrectOutcomeRequest.SerializeToString,
             giro_dot_booking_dot_v1_dot_outcomes__pb2.Outcome.FromString,
             options,
             channel_credentials,

@@ -49,6 +49,12 @@ class OutcomesServiceStub:
     """All outcome states, by id."""
     SetOutcome: _grpc.UnaryUnaryMultiCallable[_outcomes_pb2.SetOutcomeRequest, _outcomes_pb2.Outcome]
     """Writes what became of a visit, with its characteristics (R-035, R-036, R-075, R-076)."""
+    CorrectOutcome: _grpc.UnaryUnaryMultiCallable[_outcomes_pb2.CorrectOutcomeRequest, _outcomes_pb2.Outcome]
+    """Corrects the outcome of a visit that is HELD, which nobody can set again: a supervisor writes another outcome and why.
+    The appointment stays HELD by another state of that result; by any other it is as it was before it was held, its
+    counters too, and may be fixed again, annulled or cancelled. The history keeps both outcomes. WRONG_STATE unless HELD:
+    what is not held is set anew with SetOutcome.
+    """
     GetOutcome: _grpc.UnaryUnaryMultiCallable[_outcomes_pb2.GetOutcomeRequest, _outcomes_pb2.Outcome]
     """The present outcome of an appointment; agents see the characteristics that its state shows (R-076)."""
     AddNote: _grpc.UnaryUnaryMultiCallable[_outcomes_pb2.AddNoteRequest, _outcomes_pb2.HistoryEntry]
@@ -77,6 +83,12 @@ class OutcomesServiceAsyncStub(OutcomesServiceStub):
     """All outcome states, by id."""
     SetOutcome: _aio.UnaryUnaryMultiCallable[_outcomes_pb2.SetOutcomeRequest, _outcomes_pb2.Outcome]  # type: ignore[assignment]
     """Writes what became of a visit, with its characteristics (R-035, R-036, R-075, R-076)."""
+    CorrectOutcome: _aio.UnaryUnaryMultiCallable[_outcomes_pb2.CorrectOutcomeRequest, _outcomes_pb2.Outcome]  # type: ignore[assignment]
+    """Corrects the outcome of a visit that is HELD, which nobody can set again: a supervisor writes another outcome and why.
+    The appointment stays HELD by another state of that result; by any other it is as it was before it was held, its
+    counters too, and may be fixed again, annulled or cancelled. The history keeps both outcomes. WRONG_STATE unless HELD:
+    what is not held is set anew with SetOutcome.
+    """
     GetOutcome: _aio.UnaryUnaryMultiCallable[_outcomes_pb2.GetOutcomeRequest, _outcomes_pb2.Outcome]  # type: ignore[assignment]
     """The present outcome of an appointment; agents see the characteristics that its state shows (R-076)."""
     AddNote: _aio.UnaryUnaryMultiCallable[_outcomes_pb2.AddNoteRequest, _outcomes_pb2.HistoryEntry]  # type: ignore[assignment]
@@ -150,6 +162,18 @@ class OutcomesServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_outcomes_pb2.Outcome, _abc.Awaitable[_outcomes_pb2.Outcome]]:
         """Writes what became of a visit, with its characteristics (R-035, R-036, R-075, R-076)."""
+
+    @_abc_1.abstractmethod
+    def CorrectOutcome(
+        self,
+        request: _outcomes_pb2.CorrectOutcomeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_outcomes_pb2.Outcome, _abc.Awaitable[_outcomes_pb2.Outcome]]:
+        """Corrects the outcome of a visit that is HELD, which nobody can set again: a supervisor writes another outcome and why.
+        The appointment stays HELD by another state of that result; by any other it is as it was before it was held, its
+        counters too, and may be fixed again, annulled or cancelled. The history keeps both outcomes. WRONG_STATE unless HELD:
+        what is not held is set anew with SetOutcome.
+        """
 
     @_abc_1.abstractmethod
     def GetOutcome(

@@ -75,7 +75,9 @@ class Visit(_message.Message):
     language: _builtins.str
     """The contact's language (BCP 47); empty when it is not known."""
     takes_place: _builtins.bool
-    """Whether it is still to take place: false once it was cancelled, held, given up or replaced."""
+    """Whether it is still to take place: false once it was cancelled, held, given up or replaced, and while the last word
+    about it is an outcome by which it fell through.
+    """
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
         """Start."""
