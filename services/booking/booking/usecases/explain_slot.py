@@ -6,13 +6,16 @@ from datetime import timedelta
 from typing import Final
 
 from booking.domain import errors, parameters
+from booking.domain.absences import NO_ABSENCES
 from booking.domain.appointment import require_movable
 from booking.domain.grounds import Grounds
-from booking.domain.policies import earliest_start, refusals, require_postponable
+from booking.domain.policies import earliest_start, refusals
 from booking.storage import appointments
 from booking.usecases.desk import Desk
 from booking.usecases.ports import Explanation, FoundChange, StartGround, StartQuestion
+from booking.usecases.postpone_appointment import plan_postponement
 from booking.usecases.reach import reach
+from booking.usecases.search_slots import agents_with_outcomes_due
 from booking.usecases.telling import require_agents_shown
 from kit.db.uow import Tx
 from kit.errors import GiroError
@@ -49,11 +52,12 @@ async def explain_slot(desk: Desk, query: ExplainSlot) -> Explanation:
         raise errors.agent_not_in_campaign(query.agent_id, "agent_id")
     policy = refusals(grounds.now, query.window.start, grounds.terms)
     own = [*map(_ground, policy), *_away(grounds, query)]
-    found = await desk.ledger.explain(caller().tenant, _question(query, grounds, own))
+    others = await _others(desk, grounds, query)
+    found = await desk.ledger.explain(caller().tenant, _question(query, grounds, own, others))
     if grounds.terms.package.full:
         return Explanation([*own, *found.grounds], ())
     async with desk.db.uow(caller().tenant) as tx:
-        changes = [change for change in found.changes if await _may_be_made(tx, change, grounds)]
+        changes = [change for change in found.changes if await _may_be_made(desk, tx, change)]
     return Explanation([*own, *found.grounds], changes, found.incomplete)
 
 
@@ -69,13 +73,15 @@ def _away(grounds: Grounds, query: ExplainSlot) -> list[StartGround]:
     return []
 
 
-def _question(query: ExplainSlot, grounds: Grounds, own: Sequence[StartGround]) -> StartQuestion:
+def _question(
+    query: ExplainSlot, grounds: Grounds, own: Sequence[StartGround], others: Sequence[str]
+) -> StartQuestion:
     counts, start = grounds.parameters, query.window.start
     earliest = earliest_start(grounds.now, counts.lead_time)
     around = Window(max(earliest, start - _AROUND), max(earliest, start) + _AROUND)
-    others = [] if start < earliest else _others(grounds, query)
     point = query.point or grounds.required_contact_point()
-    plan = replace(grounds, agent_works=True).plan(query.agent_id, query.window, point)
+    plain = replace(grounds, agent_works=True, absences=NO_ABSENCES)  # absences are grounds of our own
+    plan = plain.plan(query.agent_id, query.window, point)
     return StartQuestion(
         plan=replace(plan, arrival=None),  # another start would come with a promise of its own
         windows=grounds.absences.left_for(query.agent_id, [around]),
@@ -87,23 +93,26 @@ def _question(query: ExplainSlot, grounds: Grounds, own: Sequence[StartGround]) 
     )
 
 
-def _others(grounds: Grounds, query: ExplainSlot) -> list[str]:
-    away = grounds.absences.away_in([query.window])
-    if any(one.overlaps(query.window) for one in grounds.absences.of_contact):
+async def _others(desk: Desk, grounds: Grounds, query: ExplainSlot) -> list[str]:
+    """Who else may be proposed for that very start: nobody who would not be suggested for it."""
+    too_early = query.window.start < earliest_start(grounds.now, grounds.parameters.lead_time)
+    if too_early or any(one.overlaps(query.window) for one in grounds.absences.of_contact):
         return []
-    return [agent for agent in grounds.campaign.agent_ids if agent != query.agent_id and agent not in away]
+    agents = [agent for agent in grounds.campaign.agent_ids if agent != query.agent_id]
+    due = await agents_with_outcomes_due(desk, caller().tenant, agents, grounds)
+    away = grounds.absences.away_in([query.window])
+    return [agent for agent in agents if agent not in away | due]
 
 
-async def _may_be_made(tx: Tx, change: FoundChange, grounds: Grounds) -> bool:
-    """Whether the neighbour is one that the caller may postpone; other changes need nobody's leave."""
+async def _may_be_made(desk: Desk, tx: Tx, change: FoundChange) -> bool:
+    """Whether the neighbour is one that the caller could postpone so; other changes need nobody's leave."""
     if not change.appointment_id:
         return True
     try:
         neighbour = await appointments.get(tx, change.appointment_id)
         reach().require_campaign(neighbour.campaign_id)
         require_movable(neighbour, 0)
-        lead = grounds.parameters.lead_time_of_postponement
-        require_postponable(grounds.now, neighbour, change.start, lead)
+        await plan_postponement(desk, tx, neighbour, change.start)
     except GiroError:
         return False
     return True

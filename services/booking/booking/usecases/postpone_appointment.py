@@ -44,11 +44,13 @@ async def _begin(desk: Desk, command: PostponeAppointment) -> PendingMove | Card
         reach().require_campaign(appointment.campaign_id)
         await failpoint("booking.postpone.before_decide")
         require_movable(appointment, command.version)
-        plan = await _plan(desk, tx, appointment, command.start)
+        plan = await plan_postponement(desk, tx, appointment, command.start)
         return await move_stop.begin(tx, MoveKind.POSTPONE, appointment, plan, command.claim)
 
 
-async def _plan(desk: Desk, tx: Tx, appointment: Appointment, start: datetime) -> Planned:
+async def plan_postponement(desk: Desk, tx: Tx, appointment: Appointment, start: datetime) -> Planned:
+    """The stop that it needs, by the appointment's own campaign. Raises NOT_LATER, LEAD_TIME, ABSENT,
+    CONTACT_UNAVAILABLE."""
     grounds = await move_stop.grounds_of(desk, tx, appointment, appointment.agent_id)
     require_postponable(grounds.now, appointment, start, grounds.parameters.lead_time_of_postponement)
     return move_stop.new_plan(grounds, appointment, appointment.agent_id, start)

@@ -1,14 +1,17 @@
 """What booking adds to the ledger's reasons against a start, and leaves out of its changes (GEO-29)."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
-from booking_house import PLACE, VISIT, House, soon
+from booking_house import PLACE, VISIT, House, claim, soon
 
 from booking.domain.campaign import Campaign
 from booking.usecases.explain_slot import ExplainSlot, explain_slot
 from booking.usecases.ports import Explanation, FoundChange, StartGround
 from booking.usecases.set_parameter import set_parameter
+from booking.usecases.unavailability import SetUnavailability, set_unavailability
 from giro.common.v1 import travel_pb2
 from kit.errors import NotAllowed, Reason, RuleViolated
 from kit.rpc.context import Grant
@@ -16,6 +19,7 @@ from kit.values.window import Window
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+ROME = ZoneInfo("Europe/Rome")
 POSTPONE = travel_pb2.START_CHANGE_KIND_POSTPONE
 LATER = travel_pb2.START_CHANGE_KIND_LATER
 
@@ -86,3 +90,60 @@ async def test_agents_out_of_the_campaign_or_hidden(house: House) -> None:
     house.enter(Grant("OPERATOR", "tenant", house.tenant))
     with pytest.raises(NotAllowed):
         await explain(house, campaign)
+
+
+async def away(house: House, start: datetime, agent: str = "", contact: str = "") -> None:
+    day = start.astimezone(ROME).date().isoformat()
+    await set_unavailability(house.desk, SetUnavailability(agent, contact, day, "", "", "ill", claim()))
+
+
+async def test_who_is_away_is_a_ground_and_other_starts_are_looked_for(house: House) -> None:
+    campaign = await house.campaign()
+    await away(house, soon(240), house.agents[0])
+    house.ledger.explanation = Explanation([], [change(LATER, house.agents[0])])
+    found = await explain(house, campaign, hours=240)
+    assert [one.reason for one in found.grounds] == ["ABSENT"]
+    assert [one.kind for one in found.changes] == [LATER]
+    (asked,) = house.ledger.questions
+    assert (list(asked.agent_ids), asked.refused) == (house.agents[1:], True)
+    assert not any(window.overlaps(asked.plan.window) for window in asked.windows)
+
+
+async def test_a_person_who_is_away_is_visited_by_nobody_then(house: House) -> None:
+    campaign = await house.campaign()
+    contact = await house.contact(campaign)
+    await away(house, soon(240), contact=contact)
+    start = soon(240)
+    asked = ExplainSlot(campaign.campaign_id, contact, None, house.agents[0], Window(start, start + VISIT))
+    found = await explain_slot(house.desk, asked)
+    assert [one.reason for one in found.grounds] == ["CONTACT_UNAVAILABLE"]
+    (question,) = house.ledger.questions
+    assert list(question.agent_ids) == []
+    assert not any(window.overlaps(asked.window) for window in question.windows)
+
+
+async def test_a_neighbour_is_moved_only_where_its_own_campaign_lets_it_be(house: House) -> None:
+    theirs, campaign = await house.campaign(), await house.campaign()
+    person = await house.contact(theirs)
+    card = await house.book(theirs, person, soon(238), key=claim())
+    there = soon(240)
+    moved = replace(change(POSTPONE, house.agents[0], card.appointment.appointment_id), start=there)
+    house.ledger.explanation = Explanation([StartGround("SLOT_TAKEN", None)], [moved])
+    assert list((await explain(house, campaign, hours=238)).changes) == [moved]
+    await set_parameter(house.desk, "postpone_respects_lead_time", theirs.campaign_id, "true")
+    await set_parameter(house.desk, "lead_time", theirs.campaign_id, f"{30 * 86_400}s")
+    assert list((await explain(house, campaign, hours=238)).changes) == []
+    await set_parameter(house.desk, "lead_time", theirs.campaign_id, "")
+    assert list((await explain(house, campaign, hours=238)).changes) == [moved]
+    await away(house, there, contact=person)
+    assert list((await explain(house, campaign, hours=238)).changes) == []
+
+
+async def test_who_owes_outcomes_is_not_proposed(house: House) -> None:
+    campaign = await house.campaign()
+    await house.book(campaign, await house.contact(campaign), soon(48), house.agents[1])
+    await house.advance(timedelta(hours=48, days=3) + VISIT)
+    await set_parameter(house.desk, "outcomes_due_days", campaign.campaign_id, "3")
+    await explain(house, campaign, hours=48 + 24 * 6)
+    (asked,) = house.ledger.questions
+    assert list(asked.agent_ids) == house.agents[2:]

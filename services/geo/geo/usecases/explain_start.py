@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import partial
 from itertools import islice
 
-from geo.domain.calendar import shift_of
+from geo.domain.calendar import ConcreteShift, shift_of
 from geo.domain.chain import Segment, Splice
 from geo.domain.legs import MissingLegs, Pair
 from geo.domain.plan import Plan
@@ -114,10 +114,7 @@ async def explain_start(ledger: Ledger, search: SlotSearch, tenant: str, asked: 
 async def _judged(asked: ExplainStart, desk: Desk) -> Draft[tuple[tuple[Ground, ...], tuple[Change, ...]]]:
     desk.agent(asked.plan.agent_id, "plan.agent_id")
     grounds = await _grounds(desk, asked.plan)
-    try:
-        moves = await _moves(desk, asked) if grounds and not asked.refused else ()
-    except RuleViolated:  # no neighbour stands in the way, but a rule
-        moves = ()
+    moves = await _moves(desk, asked) if grounds and not asked.refused else ()
     return Draft((grounds, moves))
 
 
@@ -151,15 +148,13 @@ async def _moves(desk: Desk, asked: ExplainStart) -> tuple[Change, ...]:
     agent = desk.agent(asked.plan.agent_id)
     shift = shift_of(agent.calendar, asked.plan.window)
     step = asked.granularity or _MINUTE
-    if shift is None or asked.postpone_up_to < step:
+    if shift is None or asked.postpone_up_to < step or not await _for_neighbours(desk, asked.plan):
         return ()
-    span = visits.span_of(shift)
-    segment = await desk.segment(asked.plan.agent_id, span.lo, span.hi)
     found, missing = dict[str, Change](), set[Pair]()
-    neighbours = _neighbours(segment, asked.plan.window, desk.now)
+    neighbours = await _neighbours(desk, asked.plan, shift)
     postponed = range(step, asked.postpone_up_to + 1, step)
-    trials = ((by, one) for by in postponed for one in neighbours if one.stop.stop_id not in found)
-    for seconds, neighbour in islice(trials, MOST_TRIALS):
+    trials = ((by, one) for by in postponed for one in neighbours if one[0].stop.stop_id not in found)
+    for seconds, (neighbour, segment) in islice(trials, MOST_TRIALS):
         try:
             opened = await _opens(desk, asked.plan, segment, neighbour, seconds)
         except MissingLegs as lacking:
@@ -172,8 +167,31 @@ async def _moves(desk: Desk, asked: ExplainStart) -> tuple[Change, ...]:
     return tuple(sorted(found.values(), key=lambda change: (change.seconds, change.start)))
 
 
-def _neighbours(segment: Segment, window: Window, now: datetime) -> list[LinkedStop]:
-    """The appointments that the visit would meet, and the ones right before and right after it."""
+async def _for_neighbours(desk: Desk, plan: Plan) -> bool:
+    """Whether a neighbour may stand in the way: of the rules, moving one helps with QUOTA alone."""
+    try:
+        await admitted(desk, desk.agent(plan.agent_id), plan)
+    except RuleViolated as refused:
+        return refused.reason is Reason.QUOTA
+    return True
+
+
+async def _neighbours(desk: Desk, plan: Plan, shift: ConcreteShift) -> list[tuple[LinkedStop, Segment]]:
+    """The appointments that the visit would meet, and the ones right before and right after it, each with the
+    part of the chain that moving it within its own shift and putting the visit into this one changes."""
+    span, calendar = visits.span_of(shift), desk.agent(plan.agent_id).calendar
+    segment = await desk.segment(plan.agent_id, span.lo, span.hi)
+    found = []
+    for linked in _next_to(segment, plan.window, desk.now):
+        own = shift_of(calendar, Window(linked.stop.starts_at, linked.stop.ends_at))
+        if own is not None:  # else its calendar has changed, and it cannot be moved
+            both = span | visits.span_of(own)
+            chain = segment if both == span else await desk.segment(plan.agent_id, both.lo, both.hi)
+            found.append((linked, chain))
+    return found
+
+
+def _next_to(segment: Segment, window: Window, now: datetime) -> list[LinkedStop]:
     visits_there = [linked for linked in segment.stops if linked.stop.kind is StopKind.APPOINTMENT]
     before = [linked for linked in visits_there if linked.stop.ends_at <= window.start][-1:]
     after = [linked for linked in visits_there if linked.stop.starts_at >= window.end][:1]
@@ -199,7 +217,10 @@ async def _opens(
     if moved is None or moved.refusals:
         return None
     after = Segment(segment.before, moved.chain)
-    shift = await admitted(desk, desk.agent(plan.agent_id), plan)
+    try:
+        shift = await admitted(desk, desk.agent(plan.agent_id), plan, {stop.owner_id or ""}, [there])
+    except RuleViolated:
+        return None
     if visits.weave_in(desk, (plan.agent_id, after), _visit(desk, plan), shift).refusals:
         return None
     return Change(

@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import pytest_asyncio
 
+from geo.domain.calendar import WeeklyShift, calendar
 from geo.domain.plan import Plan
 from geo.storage import agents as locks
 from geo.usecases.explain_start import Change, ChangeKind, Explained, ExplainStart, Ground, explain_start
 from geo.usecases.hold_stop import HoldStop, hold_stop
 from geo.usecases.move_stop import MoveStop, move_stop
+from geo.usecases.parameters import set_parameter
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
 from geo.usecases.settle_stop import settle_stop
 from kit.errors import GiroError, NotFound, Reason
@@ -26,6 +28,7 @@ from services.geo.tests.support.world import NORTH, SOUTH, TENANT, at, open_worl
 pytestmark = pytest.mark.asyncio
 
 STEP = 900
+FAR = LatLng(45.2, 7.0).key
 DAY = Window(at(0), at(24))
 
 
@@ -151,6 +154,42 @@ async def test_rules_have_no_neighbour_to_move(house: House) -> None:
     assert await explain(house, unskilled) == Explained((Ground(Reason.NO_SKILL),))
     with pytest.raises(NotFound):
         await explain(house, asked("agt_nobody", 11))
+
+
+async def test_a_neighbour_moved_over_midnight_counts_on_its_new_day(house: House) -> None:
+    nights = calendar("UTC", [WeeklyShift(day, 20 * 60, 5 * 60) for day in range(1, 8)], [])
+    agent = await house.world.agent(nights)
+    await set_parameter(house.ledger, TENANT, "max_visits_per_day", "1", agent)
+    window = Window(at(23.5), at(24.5))
+    plans = {await reserve(house, (plan := Plan(agent, window, NORTH, 0))): plan}
+    two_days = Window(at(0), at(48))
+    found = await explain(house, replace(asked(agent, 24), windows=(two_days,)))
+    assert [one.reason for one in found.grounds] == [Reason.SLOT_TAKEN]
+    moves = [one for one in found.changes if one.kind is ChangeKind.POSTPONE]
+    assert moves == [], "it would be the visit of the day after, which may have one"
+    before = replace(asked(agent, 22), windows=(two_days,))
+    found = await explain(house, before)
+    assert [one.reason for one in found.grounds] == [Reason.QUOTA]
+    (move,) = [one for one in found.changes if one.kind is ChangeKind.POSTPONE]
+    assert (move.start, move.seconds) == (at(24), 1800)
+    await apply(house, before.plan, move, plans)
+
+
+async def test_a_neighbour_of_the_next_shift_keeps_clear_of_what_follows_it(house: House) -> None:
+    halves = [WeeklyShift(day, *half) for day in range(1, 8) for half in ((480, 720), (780, 1080))]
+    for (follower, hours), postponed in (((13.5, 4.25), False), ((16.0, 0.5), True)):
+        agent = await house.world.agent(calendar("UTC", halves, []))
+        plans = {}
+        for start, length in ((13.0, 0.5), (follower, hours)):
+            plan = Plan(agent, Window(at(start), at(start + length)), FAR, 0)
+            plans[await reserve(house, plan)] = plan
+        question = asked(agent, 11.5, place=SOUTH)
+        found = await explain(house, question)
+        assert [one.reason for one in found.grounds] == [Reason.TRAVEL_OUT]
+        moves = [one for one in found.changes if one.kind is ChangeKind.POSTPONE]
+        assert bool(moves) is postponed
+        for move in moves:
+            await apply(house, question.plan, move, plans)
 
 
 async def test_a_hold_is_nobody_to_postpone(house: House) -> None:
