@@ -232,7 +232,7 @@ class Plan:
         return [visit for visit in range(len(problem.visits)) if visit not in placed]
 
 
-MUST: Final = 10**9
+MUST: Final = 10**11
 """What leaving out a visit that has to be placed counts as."""
 
 

@@ -2,7 +2,8 @@
 (GEO-31).
 
 A visit that nobody can reach any more is left out before one is moved outside of its promise, that before one
-changes its agent, and only then driving counts. Visits that have begun, and those of helpers, stay.
+changes its agent, that before one moves inside its promise, little before far, and only then driving counts:
+what the delay does not touch stays where it is. Visits that have begun, and those of helpers, stay.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -25,13 +26,15 @@ from geo.usecases.solver_ports import Progress
 from kit.errors import InvalidInput, Reason, RuleViolated
 from kit.values.window import Window
 
-LOST: Final = 10_000_000
-CALLS: Final = (100_000, 101_200, 103_600)
-OTHER_AGENT: Final = 3_000
+LOST: Final = 100_000_000
+CALLS: Final = (2_000_000, 2_048_000, 2_144_000)
+OTHER_AGENT: Final = 120_000
+MOVES: Final = (50_000, 60_000, 70_000)
 """Seconds of driving that these count as: a lost visit; a call for a visit that comes a little later, up to
-two hours later, or at any time of the day; another agent."""
+two hours later, or at any time of the day; another agent; another time inside the promise that is a little
+off, up to two hours off, or any. No order of a day's visits saves the driving of one such move."""
 
-PROMISE_KEPT: Final = 2
+PROMISE_KEPT: Final = 8
 """Options before this one keep the promise; those from it on need a call."""
 
 FARTHEST: Final = timedelta(days=62)
@@ -41,7 +44,7 @@ LONGEST: Final = timedelta(days=31)
 QUICK: Final = Budget(seconds=3.0)
 """Somebody waits for it: 5 s with all that is around the search."""
 
-LOST_HOLD: Final = 50_000
+LOST_HOLD: Final = 1_000_000
 """As above, for a hold: it gives way to a visit, and its operator asks anew."""
 
 _LITTLE: Final = timedelta(minutes=30)
@@ -198,7 +201,8 @@ def _wanted(scene: Scene, command: RepairDay, happening: Window, booked: tuple[i
 def _options(
     scene: Scene, command: RepairDay, booked: tuple[int, Stop], reference: str
 ) -> tuple[Option, ...]:
-    """As promised by the same agent, by another; then later and later that day by the same, by another."""
+    """As booked, or anywhere in the promise, by the same agent; the same by another; then later and later
+    that day by the same, by another."""
     number, stop = booked
     promised = command.promised.get(reference) or (_promise(stop),)
     patience = timedelta(seconds=command.tolerance)
@@ -215,7 +219,31 @@ def _options(
         for span, price in later
         for duties, cost in (((number,), 0), (others, OTHER_AGENT))
     ]
-    return (Option(spans, (number,)), Option(spans, others, OTHER_AGENT), *calls)
+    kept = [
+        Option(within, duties if within else (), price + cost)
+        for duties, cost in (((number,), 0), (others, OTHER_AGENT))
+        for within, price in _kept(stop, spans)
+    ]
+    return (*kept, *calls)
+
+
+def _kept(stop: Stop, promised: tuple[Span, ...]) -> list[tuple[tuple[Span, ...], int]]:
+    """As it is booked, at no price; then the promise, near that time first. One that allows nothing more
+    than the one before it is empty."""
+    start, end = int(stop.starts_at.timestamp()), int(stop.ends_at.timestamp())
+    found: list[tuple[tuple[Span, ...], int]] = [(((start, end),), 0)]
+    last = found[0][0]
+    for off, price in zip((_LITTLE, _SOME, _LONGEST_SHIFT), MOVES, strict=True):
+        around = start - int(off.total_seconds()), end + int(off.total_seconds())
+        within = _cut(promised, around)
+        found.append((() if within == last else within, price))
+        last = within
+    return found
+
+
+def _cut(spans: tuple[Span, ...], around: Span) -> tuple[Span, ...]:
+    kept = [(max(start, around[0]), min(end, around[1])) for start, end in spans]
+    return tuple((start, end) for start, end in kept if start < end)
 
 
 def _promise(stop: Stop) -> Window:

@@ -120,6 +120,25 @@ async def test_a_delay_is_counted_from_where_the_agent_is(
         assert change.option >= PROMISE_KEPT
 
 
+async def test_a_delay_that_hurts_nobody_moves_nobody_and_one_that_does_moves_little(
+    world: World, planner: Planner
+) -> None:
+    """To be at the south last would save a drive, and the promises would allow it (GEO-31)."""
+    agent = await world.agent(week(lunch=False, base=None))
+    ids = [
+        await book(world, agent, start, start + 1, place)
+        for start, place in ((9, NORTH), (11, SOUTH), (14, NORTH))
+    ]
+    promised = dict.fromkeys(ids[1:], (window(10, 18),))
+    set_clock(world.urls, at(9.5))
+    for delay, moved in ((60, {}), (41 * 60, {ids[1]: at(11) + MINUTE})):
+        found = await repaired(planner, RepairDay(agent, delay=delay, promised=promised, budget=QUICK))
+        assert {name: change.window.start for name, change in changes(found).items()} == moved
+        assert all(change.option < PROMISE_KEPT for change in found.changes)
+        assert found.proved
+    set_clock(world.urls, at(-100))
+
+
 async def test_a_delay_is_repaired_and_applied_within_five_seconds(
     world: World, planner: Planner, round_of_three: tuple[str, list[str]]
 ) -> None:
