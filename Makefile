@@ -6,10 +6,11 @@ PY := .venv/bin/python
 # what was compiled is kept: services, tests and linters start several interpreters each
 unexport PYTHONDONTWRITEBYTECODE
 
-# Set by hand: ROADS=extract.osm.pbf (run), ARGS="-k name" (test, bench, soak), LIVES=5000 (soak).
+# Set by hand: ROADS=extract.osm.pbf (run), ARGS="-k name" (test, bench, soak), LIVES=5000 STORM=4000 (soak).
 ROADS ?=
 ARGS ?=
 LIVES ?= 2000
+STORM ?= 4000
 
 .PHONY: help setup run test lint format gen gen-check lock openapi bench soak clean
 
@@ -52,9 +53,10 @@ bench: setup ## measure suggestions, bookings, slot search by size and roads, 10
 	@$(PY) -m loadtests.bench.portal
 	@$(PY) -m loadtests.bench.procedures
 
-soak: setup ## many operators at once, then verify the promise (ARGS="--minutes 10"); then LIVES=2000 lives of appointments
+soak: setup ## many operators at once, then verify the promise (ARGS="--minutes 10"); then LIVES=2000 lives, storms of STORM=4000
 	@$(PY) -m loadtests.soak $(ARGS)
 	@GIRO_LIVES=$(LIVES) $(PY) -m pytest -q --timeout 7200 services/booking/tests/usecases/test_life_machine.py
+	@GIRO_STORM=$(STORM) $(PY) -m pytest -q tests/failures/test_storm.py services/geo/tests/test_storm.py
 
 clean: ## remove what make run and the tools left (.run, caches); keeps the environment
 	@$(PY) -m allinone clean 2>/dev/null || rm -rf .run

@@ -1,6 +1,7 @@
 """Many operators at once on few agents: the promise holds, and every loser is told why (GEO-02, GEO-03)."""
 
 import asyncio
+import os
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -15,7 +16,9 @@ from allinone.stack import Stack
 from tests.eventually import eventually
 from tests.world import Refusal, World
 
-ATTEMPTS = 2_000
+ATTEMPTS = int(os.environ.get("GIRO_STORM", "1000"))
+"""`make soak` attempts more."""
+
 WRITERS = 32
 NAMED = {
     "SLOT_TAKEN",
@@ -31,12 +34,13 @@ NAMED = {
     "NOT_LATER",
     "LEAD_TIME",
     "NOT_FOUND",
-    "SERVICE_UNAVAILABLE",
 }
-MOST_UNANSWERED = ATTEMPTS // 10
+UNANSWERED = {"SERVICE_UNAVAILABLE", "DATABASE_UNAVAILABLE", "UNAVAILABLE", "DEADLINE_EXCEEDED"}
 """A loaded machine may leave a call without an answer in time; that is settled, and told, too."""
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.slow, pytest.mark.timeout(300)]
+MOST_UNANSWERED = ATTEMPTS // 10
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest_asyncio.fixture
@@ -102,14 +106,14 @@ class Storm:
 
 
 async def test_a_storm_of_writers_breaks_no_promise(crowded: World, stack: Stack) -> None:
-    """2,000 attempts, 32 writers, 4 agents: no violation, named losers, constraints that never fire."""
+    """1,000 attempts, 32 writers, 4 agents: no violation, named losers, constraints that never fire."""
     storm = Storm(crowded, seed=2027)
     await storm.run()
     assert sum(storm.outcomes.values()) == ATTEMPTS
     losers = {name for name in storm.outcomes if not name.startswith("_")}
-    assert losers <= NAMED, storm.outcomes
-    assert storm.outcomes["_book"] > 50, storm.outcomes
-    assert storm.outcomes["SERVICE_UNAVAILABLE"] <= MOST_UNANSWERED, storm.outcomes
+    assert losers <= NAMED | UNANSWERED, storm.outcomes
+    assert storm.outcomes["_book"] > ATTEMPTS / 40, storm.outcomes
+    assert sum(storm.outcomes[name] for name in UNANSWERED) <= MOST_UNANSWERED, storm.outcomes
     assert await crowded.violations() == []
     assert await eventually(crowded.ownership, lambda seen: seen == ([], [])) == ([], [])
     assert await _constraints_fired(stack) == 0
