@@ -31,6 +31,7 @@ NAME: Final = "roads"
 """Name of the graph in its folder: `<folder>/roads.osrm.*`."""
 
 _SAMPLE: Final = 300
+_NO_ROADS: Final = "There are no edges remaining after parsing"
 
 Tell = Callable[[str], None]
 
@@ -101,7 +102,9 @@ def _last_word(talk: str) -> str:
     said = (
         [line for line in talk.splitlines() if "error" in line.lower()] or talk.splitlines() or ["no reason"]
     )
-    return said[-1].rpartition("[error]")[2].strip()[:200]
+    if _NO_ROADS in said[-1]:
+        return "it has no roads for this travel mode"
+    return said[-1].rpartition("[error]")[2].strip().removeprefix("what():").strip()[:200]
 
 
 def _sample(base: Path) -> Ints:

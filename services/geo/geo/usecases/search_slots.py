@@ -4,7 +4,8 @@ No database is asked while agendas are clean, and no solver ever (GEO-20). The a
 searched by themselves, with one question to the engine of their mode; the answers are put in one order.
 """
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
@@ -40,6 +41,9 @@ MOST_REFUSALS: Final = 1000
 LONGEST_HORIZON_DAYS: Final = 400
 MOST_AGENT_DAYS: Final = 300_000
 """Agents times days up to the last instant asked for: what is prepared for a day takes about a kilobyte."""
+
+PORTION_AGENT_DAYS: Final = 30_000
+"""Agents times days that are searched without a pause: some tens of milliseconds."""
 
 _DAY: Final = 24 * 3600
 _ORDER_OF_REFUSED: Final = attrgetter("agent_id", "start", "end")
@@ -118,7 +122,11 @@ class SlotSearch:
         question, agendas = await self._asked(tenant, asked)
 
         async def found(who: Agents) -> Found:
-            return await self._found(await self._task(tenant, asked, question, who))
+            portions = [
+                await self._found(await self._task(tenant, asked, question, some))
+                async for some in _portions(who, question, asked.as_of)
+            ]
+            return portions[0] if len(portions) == 1 else _together(portions, asked.limit)
 
         parts, left_out = await answered(by_mode(agendas), found)
         whole = parts[0] if len(parts) == 1 else _together(parts, asked.limit)
@@ -135,17 +143,23 @@ class SlotSearch:
         """The best slot of each agent in each window, which are in order and apart. Raises as `search`."""
         question, agendas = await self._asked(tenant, asked)
 
-        async def found(who: Agents) -> tuple[list[Detour], str]:
-            task = await self._task(tenant, asked, question, who)
-            hopeful = await self._outlook(task)
-            looked = await self._judged(task, _Look.at(task, hopeful.positions))
-            return detours(looked, question, task.prepared.agent_ids), looked.travel.inward.version
+        async def found(who: Agents) -> list[tuple[list[Detour], str]]:
+            return [
+                await self._detours(await self._task(tenant, asked, question, some))
+                async for some in _portions(who, question, asked.as_of)
+            ]
 
-        parts, left_out = await answered(by_mode(agendas), found)
+        answers, left_out = await answered(by_mode(agendas), found)
+        parts = list(chain.from_iterable(answers))
         limits, every = asked.thresholds, sorted(chain.from_iterable(some for some, _ in parts))
         graded = [(one, limits.grade(one.added_travel) if limits else None) for one in every]
         version = version_of_all({version for _, version in parts})
         return FoundDetours(tuple(graded), version, tuple(left_out))
+
+    async def _detours(self, task: "_Task") -> tuple[list[Detour], str]:
+        hopeful = await self._outlook(task)
+        looked = await self._judged(task, _Look.at(task, hopeful.positions))
+        return detours(looked, task.question, task.prepared.agent_ids), looked.travel.inward.version
 
     async def _asked(self, tenant: str, asked: SearchSlots) -> tuple[Question, Sequence[Agenda]]:
         """The question, and the agendas that it is put to."""
@@ -281,10 +295,24 @@ def _question(asked: SearchSlots) -> Question:
 
 def _require_bearable(question: Question, agents: int, as_of: datetime) -> None:
     """Raises InvalidInput for a question that would fill the memory and take all of a call's time."""
-    days = ceil((max(end for _, end in question.windows) - as_of.timestamp()) / _DAY)
+    days = _days(question, as_of)
     if agents * days > MOST_AGENT_DAYS:
         message = f"{agents} agents over {days} days are more than {MOST_AGENT_DAYS} agent-days at once"
         raise InvalidInput(Reason.INVALID_FIELD, message, field="agent_ids")
+
+
+def _days(question: Question, as_of: datetime) -> int:
+    return ceil((max(end for _, end in question.windows) - as_of.timestamp()) / _DAY)
+
+
+async def _portions(who: Agents, question: Question, as_of: datetime) -> AsyncIterator[Agents]:
+    """The agents, as many at a time as hold nobody else up for long; others get their turn in between."""
+    mode, agendas = who
+    size = max(1, PORTION_AGENT_DAYS // max(1, _days(question, as_of)))
+    for first in range(0, max(1, len(agendas)), size):
+        if first:
+            await asyncio.sleep(0)
+        yield mode, agendas if len(agendas) <= size else agendas[first : first + size]
 
 
 def _without_lead(question: Question) -> Question:

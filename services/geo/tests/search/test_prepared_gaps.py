@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 
@@ -9,13 +10,13 @@ import pytest
 
 from geo.domain.agenda import Agenda
 from geo.domain.modes import TravelMode
-from geo.usecases import prepared_gaps
+from geo.usecases import prepared_gaps, search_slots
 from geo.usecases.prepared_gaps import PreparedGaps
 from geo.usecases.search_slots import SearchSlots, SlotSearch
 from kit.errors import InvalidInput, NotFound
 from kit.values.window import Window
-from services.geo.tests.support.search_days import TABLE, VISIT, at, diary
-from services.geo.tests.support.search_world import DiaryShelf, TableTravel
+from services.geo.tests.support.search_days import TABLE, VISIT, at, booked, diary
+from services.geo.tests.support.search_world import Diary, DiaryShelf, TableTravel
 from services.geo.tests.support.world import everyones
 
 pytestmark = pytest.mark.asyncio
@@ -98,6 +99,34 @@ async def test_a_question_that_would_fill_the_memory_is_refused_before_it_is_loo
         asked = Window(at(0), at(0) + timedelta(days=days))
         with pytest.raises(NotFound):  # it goes on to look for them
             await search.search("ten", SearchSlots(VISIT, 600, (asked,), at(0), agents))
+
+
+async def test_a_question_about_many_agents_lets_others_through_and_is_answered_as_if_it_were_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever its size, the others wait for one portion of it, here of two agents, and never for all."""
+    shelf = DiaryShelf({(one.agent_id): one for one in map(_diary, range(12))}, at(-48))
+    search = SlotSearch(shelf, everyones(TableTravel(TABLE)))  # type: ignore[arg-type]
+    window = Window(at(0), at(0) + timedelta(days=2))
+    asked = SearchSlots(VISIT, 600, (window,), at(0), tuple(sorted(shelf.diaries)), limit=7)
+
+    async def both(**more: object) -> tuple[object, object]:
+        what = replace(asked, **more)  # type: ignore[arg-type]
+        return await search.search("ten", what), (await search.detours("ten", what)).detours
+
+    whole = [await both(), await both(explain=True)]  # and all of it is prepared from now on
+    monkeypatch.setattr(search_slots, "PORTION_AGENT_DAYS", 4)
+    assert [await both(), await both(explain=True)] == whole
+    turns, making = 0, asyncio.ensure_future(search.search("ten", asked))
+    while not making.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 12 / 2 - 1
+
+
+def _diary(number: int) -> Diary:
+    made = diary(name=f"agt_{number:02d}")
+    return booked(made, 8.5 + number / 10, 10) if number % 3 else made
 
 
 async def test_nobody_asked_is_an_answer() -> None:

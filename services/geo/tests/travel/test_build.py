@@ -63,7 +63,8 @@ def test_the_version_is_of_extract_profile_and_engine_and_made_once(extract: Pat
         ("empty.osm.pbf", b"", "is empty"),
         ("cut.osm.pbf", b"\0\0\0\x0d\x0a\x09OSMHeader\x18", "no road graph"),
         ("text.osm.pbf", b"no extract at all", "no road graph"),
-        ("bare.osm", b'<?xml version="1.0"?><osm version="0.6"></osm>', "no edges"),
+        ("bare.osm", b'<?xml version="1.0"?><osm version="0.6"></osm>', "has no roads for this travel mode"),
+        ("open.osm", b'<?xml version="1.0"?><osm version="0.6"><node', "made of it: XML parsing error"),
     ],
 )
 def test_an_extract_without_roads_is_refused_by_name(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from geo.domain.modes import TravelMode
@@ -40,6 +41,11 @@ async def test_each_mode_has_a_graph_with_its_own_version_and_its_own_times(tmp_
         ends = [Places.single(tiny_roads.crossing(row, 2).key) for row in (1, 4)]
         (seconds, _) = await roads.measure(*ends)
         taken[mode] = int(seconds[0])
+        everywhere = Places.of(np.array([tiny_roads.crossing(a, b).key for a in range(5) for b in range(5)]))
+        for place in everywhere.keys.tolist():
+            hub = Places.single(place)
+            answers, _ = await roads.measure(hub, everywhere)
+            assert (roads.floor(hub, everywhere) <= answers)[answers > 0].all(), "slot search discards by it"
         versions.add(stamp.data_version)
     assert taken[TravelMode.CAR] < taken[TravelMode.BICYCLE] < taken[TravelMode.FOOT]
     assert len(versions) == 3
