@@ -8,7 +8,15 @@ from google.protobuf.duration_pb2 import Duration
 
 from booking.clients.geo import in_our_words, plan_message, reservation_of, window_message
 from booking.domain.itinerary import Reservation
-from booking.usecases.repair_ports import FoundMove, FoundRepair, FoundUnplaced, RepairQuery, StopMove
+from booking.usecases.repair_ports import (
+    FoundMove,
+    FoundRefusal,
+    FoundRepair,
+    FoundUnplaced,
+    RepairQuery,
+    StopMove,
+)
+from giro.common.v1 import errors_pb2
 from giro.geo.v1 import ledger_pb2, ledger_pb2_grpc, planning_pb2, planning_pb2_grpc
 from kit.errors import GiroError, Reason, Unavailable
 from kit.rpc.client import Client
@@ -86,12 +94,23 @@ def _duration(span: timedelta) -> Duration:
 def _found(plan: planning_pb2.RoundPlan) -> FoundRepair:
     return FoundRepair(
         moves=[_move(visit) for visit in plan.visits],
-        unplaced=[FoundUnplaced(one.reference, one.refusals) for one in plan.left_out],
+        unplaced=[_unplaced(one) for one in plan.left_out],
         travel_before=plan.travel_before.ToTimedelta(),
         travel_after=plan.travel_after.ToTimedelta(),
         proved_best=plan.proved_best,
         travel_version=plan.travel_version,
     )
+
+
+def _unplaced(visit: planning_pb2.LeftOutVisit) -> FoundUnplaced:
+    refusals = [
+        FoundRefusal(each.agent_id, _reason(each.reason), each.short_seconds) for each in visit.refusals
+    ]
+    return FoundUnplaced(visit.reference, refusals)
+
+
+def _reason(reason: errors_pb2.ErrorReason.ValueType) -> str:
+    return errors_pb2.ErrorReason.Name(reason).removeprefix("ERROR_REASON_")
 
 
 def _move(visit: planning_pb2.PlannedVisit) -> FoundMove:

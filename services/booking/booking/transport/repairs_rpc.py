@@ -10,6 +10,7 @@ from booking.usecases.propose_repair import ProposedRepair, Repaired, Unplaced, 
 from booking.usecases.repair_ports import RepairQuery, Rounds
 from giro.booking.v1 import repairs_pb2 as pb
 from giro.booking.v1.repairs_pb2_grpc import RepairsServiceServicer
+from giro.common.v1 import errors_pb2
 from kit.values.window import Window
 
 _SEARCH_TIME: Final = timedelta(seconds=3)
@@ -92,7 +93,11 @@ def _repaired(one: Repaired) -> pb.RepairedVisit:
 
 def _unplaced(one: Unplaced) -> pb.UnplacedVisit:
     refusals = [
-        pb.RepairRefusal(agent_id=each.agent_id, reason=each.reason, short_seconds=each.short_seconds)
+        pb.RepairRefusal(
+            agent_id=each.agent_id,
+            reason=errors_pb2.ErrorReason.Value(f"ERROR_REASON_{each.reason}"),
+            short_seconds=each.short_seconds,
+        )
         for each in one.refusals
     ]
     return pb.UnplacedVisit(

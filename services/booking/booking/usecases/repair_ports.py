@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from booking.domain.itinerary import Reservation, StopPlan
 from kit.values.window import Window
@@ -41,11 +41,19 @@ class FoundMove(NamedTuple):
     call_needed: bool
 
 
+class FoundRefusal(NamedTuple):
+    """Why an agent cannot take it; `reason` is an `ErrorReason` by name, the seconds 0 without an amount."""
+
+    agent_id: str
+    reason: str
+    short_seconds: int = 0
+
+
 class FoundUnplaced(NamedTuple):
-    """A visit or a hold that has no place; `refusals` are geo's messages, handed on."""
+    """A visit or a hold that has no place."""
 
     reference: str
-    refusals: Sequence[Any]
+    refusals: Sequence[FoundRefusal]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from booking_house import VISIT, House, claim, soon
@@ -16,8 +17,15 @@ from booking.usecases.apply_repair import ApplyRepair, WantedCancellation, Wante
 from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_appointment
 from booking.usecases.postpone_appointment import PostponeAppointment, postpone_appointment
 from booking.usecases.propose_repair import propose_repair
-from booking.usecases.repair_ports import FoundMove, FoundRepair, FoundUnplaced, RepairQuery
+from booking.usecases.repair_ports import (
+    FoundMove,
+    FoundRefusal,
+    FoundRepair,
+    FoundUnplaced,
+    RepairQuery,
+)
 from booking.usecases.settle_changes import settle_changes
+from booking.usecases.unavailability import SetUnavailability, set_unavailability
 from booking.usecases.verify_ownership import verify_ownership
 from kit import failpoints
 from kit.db.claims import Claim
@@ -28,6 +36,7 @@ from kit.values.window import Window
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+ROME = ZoneInfo("Europe/Rome")
 STEPS = ("before_decide", "after_pending", "after_move", "before_commit", "after_commit")
 DONE = {"after_move", "before_commit", "after_commit"}
 
@@ -354,3 +363,66 @@ async def test_a_proposal_names_whom_to_call_and_who_may_take_over(house: House)
     own = other.appointment.appointment_id
     assert asked.eligible == {**dict.fromkeys(day.ids, house.agents[1:3]), own: []}
     await day.require_whole(applied=False)
+
+
+def proposal(*moves: FoundMove) -> FoundRepair:
+    return FoundRepair(moves, (), timedelta(0), timedelta(0), proved_best=True, travel_version="estimate-1")
+
+
+async def far_day(house: House) -> Day:
+    """The same three appointments, so far ahead that absences may still be noted."""
+    campaign = await house.campaign()
+    noon = datetime.now(ROME).replace(hour=10, minute=0, second=0, microsecond=0) + timedelta(days=12)
+    starts = [noon.astimezone(UTC) + timedelta(hours=2 * n) for n in range(3)]
+    cards = [await house.book(campaign, await house.contact(campaign), start) for start in starts]
+    return Day(house, cards)
+
+
+async def away(house: House, card: Card, agent: str = "", contact: str = "", days: int = 0) -> None:
+    there = card.appointment.window.start.astimezone(ROME).date() + timedelta(days=days)
+    noted = SetUnavailability(agent, contact, there.isoformat(), "", "", "ill", claim())
+    await set_unavailability(house.desk, noted)
+
+
+def all_of(day: Day) -> RepairQuery:
+    first, last = day.cards[0].appointment.window, day.cards[-1].appointment.window
+    happened, helpers = Window(first.start, last.end), day.house.agents[1:3]
+    return RepairQuery(day.house.agents[0], happened, helpers, timedelta(0), {}, timedelta(seconds=1), 0)
+
+
+async def test_a_helper_who_is_away_is_not_asked_for(house: House) -> None:
+    day = await far_day(house)
+    await away(house, day.cards[0], agent=house.agents[1])
+    await propose_repair(house.desk, day.rounds, all_of(day))
+    (asked,) = day.rounds.queries
+    assert asked.eligible == {key: [house.agents[2]] for key in day.ids}
+
+
+async def test_geo_is_asked_again_without_a_helper_who_is_away_where_it_would_go(house: House) -> None:
+    day = await far_day(house)
+    helper, window = house.agents[1], day.cards[0].appointment.window
+    await away(house, day.cards[0], agent=helper, days=1)
+    tomorrow = Window(window.start + timedelta(days=1), window.end + timedelta(days=1))
+    day.rounds.proposal = proposal(FoundMove(day.ids[0], helper, tomorrow, call_needed=True))
+    found = await propose_repair(house.desk, day.rounds, all_of(day))
+    asked = [query.eligible[day.ids[0]] for query in day.rounds.queries]
+    assert asked[:2] == [house.agents[1:3], [house.agents[2]]]
+    assert found.repaired == []
+    (lost,) = found.unplaced
+    assert lost.refusals == (FoundRefusal(helper, "ABSENT"),)
+
+
+async def test_a_person_who_is_away_is_told_instead_of_visited(house: House) -> None:
+    day = await far_day(house)
+    card = day.cards[1]
+    await away(house, card, contact=card.appointment.contact_id, days=1)
+    window = card.appointment.window
+    tomorrow = Window(window.start + timedelta(days=1), window.end + timedelta(days=1))
+    kept = FoundMove(day.ids[0], house.agents[2], day.cards[0].appointment.window, call_needed=False)
+    day.rounds.proposal = proposal(kept, FoundMove(day.ids[1], house.agents[0], tomorrow, call_needed=True))
+    found = await propose_repair(house.desk, day.rounds, all_of(day))
+    assert [one.move for one in found.repaired] == [kept]
+    (lost,) = found.unplaced
+    assert lost.appointment.appointment_id == day.ids[1]
+    assert lost.refusals == (FoundRefusal(house.agents[0], "CONTACT_UNAVAILABLE"),)
+    assert len(day.rounds.queries) == 1, "no other helper would change it"
