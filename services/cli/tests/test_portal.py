@@ -198,11 +198,18 @@ def test_a_feed_is_made_and_ended(desk: StubGateway, giro: Giro) -> None:
     assert giro("calendar", "revoke", "Giada").exit_code == 0
 
 
+def test_a_contacts_place_is_corrected_and_nothing_else_is_said(desk: StubGateway, giro: Giro) -> None:
+    path = "/v1/contacts/cnt_1:update"
+    desk.on("POST", path, {"contactId": "cnt_1", "address": "Via Roma 3", "postcode": ""})
+    assert "Via Roma 3" in giro("contacts", "correct", "cnt_1", "--postcode", "", "--at", "45.07,7.68").stdout
+    assert desk.body_of(path) == {"postcode": "", "point": {"latitude": 45.07, "longitude": 7.68}}
+
+
 def test_the_waiting_list_shows_offers(desk: StubGateway, giro: Giro) -> None:
     desk.on(
         "GET", all_of(CMP, "waitlist"), {"entries": [ENTRY, {**ENTRY, "entryId": "wai_2", "offer": None}]}
     )
-    ran = giro("waitlist", "list", "Sole")
+    ran = giro("waitlist", "list", "Sole", "-n", "5")
     assert ran.exit_code == 0, ran.stderr
     for seen in ("offered", "off_1", "2026-12-03 08:00", "wai_2"):
         assert seen in ran.stdout

@@ -88,7 +88,11 @@ def contacts(
         campaign_id=campaign_id,
         contacts=[
             booking_pb2.Contact(
-                display_name=each.name, phone=each.phone, address=each.address, point=point(each.point)
+                display_name=each.name,
+                phone=each.phone,
+                address=each.address,
+                postcode=each.postcode,
+                point=point(each.point),
             )
             for each in people
         ],

@@ -55,6 +55,7 @@ class DemoContact:
     name: str
     phone: str
     address: str
+    postcode: str
     point: LatLng
 
 

@@ -31,7 +31,11 @@ def contacts(
     """`count` people over the region's towns, more where more people live."""
     cumulative = list(accumulate(town.weight for town in region.towns))
     towns = rng.choices(region.towns, cum_weights=cumulative, k=count)
-    return tuple(_contact(rng, town, f"{prefix}{number:04d}", snap) for number, town in enumerate(towns, 1))
+    ranks = {town.name: rank for rank, town in enumerate(region.towns)}
+    return tuple(
+        _contact(rng, town, f"{prefix}{number:04d}", _postcode(ranks[town.name], number), snap)
+        for number, town in enumerate(towns, 1)
+    )
 
 
 def place_in(rng: random.Random, town: Town, snap: Snap) -> LatLng:
@@ -43,8 +47,13 @@ def place_in(rng: random.Random, town: Town, snap: Snap) -> LatLng:
     return town.centre
 
 
-def _contact(rng: random.Random, town: Town, key: str, snap: Snap) -> DemoContact:
+def _postcode(rank: int, number: int) -> str:
+    """Made up like the streets: each town has four of its own, the largest 10121 to 10124."""
+    return f"{10_121 + 4 * rank + number % 4}"
+
+
+def _contact(rng: random.Random, town: Town, key: str, postcode: str, snap: Snap) -> DemoContact:
     name = full_name(rng)
     phone = f"+3900{rng.randrange(10**7, 10**8)}"
     address = f"{rng.choice(NAMES['streets'])} {rng.randrange(1, 180)}, {town.name}"
-    return DemoContact(key, name, phone, address, place_in(rng, town, snap))
+    return DemoContact(key, name, phone, address, postcode, place_in(rng, town, snap))

@@ -22,3 +22,13 @@ class Contact:
     language: str = ""
     zone: str = ""
     postcode: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What is told anew of where a contact is; None stays as it is."""
+
+    address: str | None = None
+    point: LatLng | None = None
+    zone: str | None = None
+    postcode: str | None = None

@@ -1,11 +1,12 @@
 """The people to visit."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import text
 
 from booking.domain import errors
-from booking.domain.contact import Contact
+from booking.domain.contact import Contact, Correction
 from booking.storage import rows
 from kit.db.uow import Tx
 
@@ -26,6 +27,15 @@ _COLUMNS = "contact_id, campaign_id, display_name, phone, address, place, email,
 _GET = text(
     f"SELECT {_COLUMNS} FROM booking.contacts"  # noqa: S608 - constants
     " WHERE tenant_id = :tenant AND contact_id = :contact"
+)
+
+_CORRECT = text(
+    f"""
+    UPDATE booking.contacts
+    SET address = coalesce(:address, address), place = coalesce(CAST(:place AS bigint), place),
+        zone = coalesce(:zone, zone), postcode = coalesce(:postcode, postcode)
+    WHERE tenant_id = :tenant AND contact_id = :contact RETURNING {_COLUMNS}
+    """  # noqa: S608 - constants
 )
 
 _LIST = text(
@@ -57,13 +67,29 @@ async def insert(tx: Tx, campaign_id: str, contacts: Sequence[Contact]) -> None:
 
 async def get(tx: Tx, contact_id: str) -> Contact:
     """One person. Raises NotFound naming `contact_id`."""
-    row = (await tx.run(_GET, {"tenant": tx.tenant, "contact": contact_id})).one_or_none()
-    if row is None:
-        raise errors.not_found("contact", "contact_id")
-    return rows.contact(row)
+    return _found((await tx.run(_GET, {"tenant": tx.tenant, "contact": contact_id})).one_or_none())
+
+
+async def correct(tx: Tx, contact_id: str, correction: Correction) -> Contact:
+    """The person as corrected. Raises NotFound naming `contact_id`."""
+    params = {
+        "tenant": tx.tenant,
+        "contact": contact_id,
+        "address": correction.address,
+        "place": None if correction.point is None else correction.point.key,
+        "zone": correction.zone,
+        "postcode": correction.postcode,
+    }
+    return _found((await tx.run(_CORRECT, params)).one_or_none())
 
 
 async def page(tx: Tx, campaign_id: str, after: str, count: int) -> Sequence[Contact]:
     """People of a campaign by id after one."""
     params = {"tenant": tx.tenant, "campaign": campaign_id, "after": after, "rows": count}
     return [rows.contact(row) for row in await tx.run(_LIST, params)]
+
+
+def _found(row: Any) -> Contact:
+    if row is None:
+        raise errors.not_found("contact", "contact_id")
+    return rows.contact(row)

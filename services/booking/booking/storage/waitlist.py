@@ -1,7 +1,7 @@
 """Who waits."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -12,7 +12,8 @@ from booking.storage.openings import offer_of
 from kit.db.uow import Tx
 from kit.db.worker import WorkerTx, by_tenants_clocks
 
-_MOST = 200
+START_OF_TIME = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
+"""Before anybody joined; where the list begins."""
 
 _JOIN = text(
     """
@@ -29,15 +30,16 @@ _GET = text(_ENTRY_TEXT)
 _LOCK = text(f"{_ENTRY_TEXT} FOR NO KEY UPDATE")
 
 _LIST = text(
-    f"""
+    """
     SELECT e.*, o.offer_id, o.opening_id, o.agent_id, o.starts_at, o.ends_at, o.hold_id, o.expires_at,
            o.state AS offer_state, o.tries, o.held, o.claim_key
     FROM booking.waitlist_entries e
     LEFT JOIN booking.offers o
       ON o.tenant_id = e.tenant_id AND o.entry_id = e.entry_id AND o.state = 'OFFERED'
     WHERE e.tenant_id = :tenant AND e.campaign_id = :campaign AND e.state IN ('WAITING', 'OFFERED')
-    ORDER BY e.joined_at, e.entry_id LIMIT {_MOST}
-    """  # noqa: S608 - a constant
+      AND (e.joined_at, e.entry_id) > (:after, :after_id)
+    ORDER BY e.joined_at, e.entry_id LIMIT :rows
+    """
 )
 
 _NEXT = text(
@@ -132,10 +134,16 @@ async def get_entry(tx: Tx, entry_id: str, *, lock: bool = False) -> Entry:
     return _entry(row)
 
 
-async def waiting(tx: Tx, campaign_id: str) -> Sequence[Entry]:
-    """At most 200 who wait or have an offer, in order, with the offer."""
-    found = await tx.run(_LIST, {"tenant": tx.tenant, "campaign": campaign_id})
-    return [_entry(row) for row in found]
+async def waiting(tx: Tx, campaign_id: str, after: tuple[datetime, str], count: int) -> Sequence[Entry]:
+    """Who waits or has an offer, by (joined, id) after one, with the offer."""
+    params = {
+        "tenant": tx.tenant,
+        "campaign": campaign_id,
+        "after": after[0],
+        "after_id": after[1],
+        "rows": count,
+    }
+    return [_entry(row) for row in await tx.run(_LIST, params)]
 
 
 async def anybody_waits(tx: Tx, campaign_id: str, contact_id: str | None = None) -> bool:

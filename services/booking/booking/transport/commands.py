@@ -1,6 +1,6 @@
 """Requests as commands and queries; each raises InvalidInput naming the field at fault."""
 
-from booking.domain.contact import Contact
+from booking.domain.contact import Contact, Correction
 from booking.transport import fields
 from booking.usecases.book_appointment import BookAppointment, ChosenTime, HeldSlot, TokenSlot
 from booking.usecases.create_campaign import CreateCampaign
@@ -48,6 +48,16 @@ def import_contacts(request: pb.ImportContactsRequest) -> ImportContacts:
         for contact in request.contacts
     ]
     return ImportContacts(request.campaign_id, contacts, fields.claim(request, request.request_id))
+
+
+def correction(request: pb.UpdateContactRequest) -> Correction:
+    """What to correct of a person."""
+    return Correction(
+        address=request.address if request.HasField("address") else None,
+        point=fields.point(request.point) if request.HasField("point") else None,
+        zone=request.zone if request.HasField("zone") else None,
+        postcode=request.postcode if request.HasField("postcode") else None,
+    )
 
 
 def suggest_slots(request: pb.SuggestSlotsRequest) -> SuggestSlots:

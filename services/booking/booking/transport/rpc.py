@@ -20,6 +20,7 @@ from booking.usecases.postpone_appointment import postpone_appointment
 from booking.usecases.reassign_appointment import reassign_appointment
 from booking.usecases.release_hold import release_hold
 from booking.usecases.suggest_slots import suggest_slots
+from booking.usecases.update_contact import update_contact
 from booking.usecases.verify_ownership import verify_ownership
 from giro.booking.v1 import booking_pb2 as pb
 from giro.booking.v1.booking_pb2_grpc import BookingServiceServicer
@@ -54,6 +55,11 @@ class BookingServicer(BookingServiceServicer):
     async def GetContact(self, request: pb.GetContactRequest, _: Any) -> pb.Contact:
         """One person."""
         return messages.contact(await list_contacts.get_contact(self._desk, request.contact_id))
+
+    async def UpdateContact(self, request: pb.UpdateContactRequest, _: Any) -> pb.Contact:
+        """Corrects where a person is."""
+        correction = commands.correction(request)
+        return messages.contact(await update_contact(self._desk, request.contact_id, correction))
 
     async def ListContacts(self, request: pb.ListContactsRequest, _: Any) -> pb.ListContactsResponse:
         """A page of people."""

@@ -37,9 +37,13 @@ class WaitlistServicer(WaitlistServiceServicer):
         return _message(await waitlist.leave_waitlist(self._desk, request.entry_id))
 
     async def ListWaitlist(self, request: pb.ListWaitlistRequest, _: Any) -> pb.ListWaitlistResponse:
-        """Who waits."""
-        found = await waitlist.list_waitlist(self._desk, request.campaign_id)
-        return pb.ListWaitlistResponse(entries=map(_message, found))
+        """A page of who waits."""
+        page = await waitlist.list_waitlist(
+            self._desk, request.campaign_id, request.page_size, request.page_token
+        )
+        return pb.ListWaitlistResponse(
+            entries=map(_message, page.entries), next_page_token=page.next_page_token
+        )
 
     async def AcceptOffer(self, request: pb.AcceptOfferRequest, _: Any) -> booking_pb2.Appointment:
         """Books what was offered."""

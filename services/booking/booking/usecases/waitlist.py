@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from booking.domain import errors
+from booking.domain.pages import DEFAULT_SIZE, Position, instant_and_id
 from booking.domain.waitlist import Entry, WaitlistState
 from booking.storage import campaigns, openings, waitlist
 from booking.usecases.desk import Desk
@@ -30,6 +31,14 @@ class JoinWaitlist:
     not_before: datetime | None
     not_after: datetime | None
     claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPage:
+    """Who waits, in the order of joining; the token is empty on the last page."""
+
+    entries: Sequence[Entry]
+    next_page_token: str
 
 
 async def join_waitlist(desk: Desk, command: JoinWaitlist) -> Entry:
@@ -109,9 +118,18 @@ async def end_past_entries(desk: Desk) -> int:
     return len(found)
 
 
-async def list_waitlist(desk: Desk, campaign_id: str) -> Sequence[Entry]:
-    """At most 200 who wait, in order. Raises NotFound, NotAllowed."""
+async def list_waitlist(desk: Desk, campaign_id: str, page_size: int, page_token: str) -> EntryPage:
+    """One page of who waits. Raises NotFound, NotAllowed, InvalidInput naming `page_token`."""
+    tenant = caller().tenant
     reach().require_campaign(campaign_id)
-    async with desk.db.uow(caller().tenant) as tx:
+    shape = ("waitlist", campaign_id)
+    after = instant_and_id(desk.page_tokens.read(tenant, shape, page_token)) or (waitlist.START_OF_TIME, "")
+    size = page_size or DEFAULT_SIZE
+    async with desk.db.uow(tenant) as tx:
         await campaigns.require(tx, campaign_id)
-        return await waitlist.waiting(tx, campaign_id)
+        found = await waitlist.waiting(tx, campaign_id, after, size + 1)
+    return EntryPage(*desk.page_tokens.cut(tenant, shape, found, size, _position))
+
+
+def _position(entry: Entry) -> Position:
+    return entry.joined_at.isoformat(), entry.entry_id

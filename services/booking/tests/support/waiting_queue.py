@@ -85,7 +85,7 @@ class Queue:
 
     async def offered(self) -> list[tuple[int, Offer]]:
         """(position of the entry, its offer) of all that stand."""
-        found = await list_waitlist(self.house.desk, self.campaign.campaign_id)
+        found = (await list_waitlist(self.house.desk, self.campaign.campaign_id, 0, "")).entries
         ids = [entry.entry_id for entry in self.entries]
         return [(ids.index(entry.entry_id), entry.offer) for entry in found if entry.offer is not None]
 

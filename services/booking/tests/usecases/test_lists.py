@@ -11,7 +11,7 @@ from booking_house import PLACE, VISIT, House, claim, soon
 from sqlalchemy import text
 
 from booking.domain.appointment import Card
-from booking.domain.contact import Contact
+from booking.domain.contact import Contact, Correction
 from booking.domain.reach import Reach
 from booking.storage.folder import START_OF_TIME, Filter
 from booking.storage.folder import page as list_page
@@ -26,12 +26,14 @@ from booking.usecases.list_contacts import get_contact, list_contacts
 from booking.usecases.list_recent_changes import list_recent_changes
 from booking.usecases.release_hold import release_hold
 from booking.usecases.set_parameter import get_effective_parameter, set_parameter
+from booking.usecases.update_contact import update_contact
 from booking.usecases.verify_ownership import verify_ownership
 from kit.bus.events import Event
 from kit.errors import GiroError, InvalidInput, NotAllowed, NotFound, Reason, Unavailable
 from kit.parameters import Scope
 from kit.rpc.context import Grant
 from kit.values.ids import new_id
+from kit.values.latlng import LatLng
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -245,6 +247,39 @@ async def test_contacts_are_imported_once_all_or_none(house: House) -> None:
     assert [violation.field for violation in missing.value.violations] == ["campaign_id"]
     with pytest.raises(NotFound):
         await get_contact(house.desk, new_id("cnt"))
+
+
+async def test_a_contact_is_corrected_and_what_is_booked_stays(house: House) -> None:
+    campaign = await house.campaign()
+    contact = await house.contact(campaign, zone="north")
+    before = await get_contact(house.desk, contact)
+    booked = await house.book(campaign, contact, soon())
+    corrected = await update_contact(house.desk, contact, Correction(address="Via Po 2", postcode="10124"))
+    assert corrected == replace(before, address="Via Po 2", postcode="10124")
+    moved = Correction(point=LatLng(45.1, 9.3), zone="")
+    corrected = await update_contact(house.desk, contact, moved)
+    assert corrected == replace(before, address="Via Po 2", postcode="10124", point=moved.point, zone="")
+    assert await update_contact(house.desk, contact, Correction()) == corrected
+    assert await get_contact(house.desk, contact) == corrected
+    (kept,) = (await list_appointments(house.desk, folder())).appointments
+    assert (kept.point, kept.zone, kept.postcode) == (PLACE, "north", "")
+    assert kept.appointment_id == booked.appointment.appointment_id
+    again = (await house.book(campaign, contact, soon(70), house.agents[1])).appointment
+    assert (again.point, again.zone, again.postcode) == (moved.point, "", "10124")
+
+
+async def test_a_contact_is_corrected_within_reach_alone(house: House) -> None:
+    mine, other = await house.campaign(), await house.campaign()
+    strange = await house.contact(other)
+    before = await get_contact(house.desk, strange)
+    house.enter(Grant("OPERATOR", "campaign", mine.campaign_id))
+    with pytest.raises(NotAllowed) as refused:
+        await update_contact(house.desk, strange, Correction(postcode="10124"))
+    assert refused.value.reason is Reason.OUT_OF_SCOPE
+    house.enter(Grant("OPERATOR", "tenant", ""))
+    with pytest.raises(NotFound):
+        await update_contact(house.desk, new_id("cnt"), Correction(postcode="10124"))
+    assert await get_contact(house.desk, strange) == before
 
 
 async def test_the_nearest_parameter_counts_and_tells_its_source(house: House) -> None:

@@ -176,7 +176,23 @@ async def test_the_database_keeps_two_who_join_at_once_to_one_entry(house: House
     assert isinstance(both.first, AlreadyExists)
     assert both.second.state is WaitlistState.WAITING
     assert both.first.reason is Reason.ALREADY_EXISTS
-    assert len(await list_waitlist(house.desk, queue.campaign.campaign_id)) == 1
+    assert len((await list_waitlist(house.desk, queue.campaign.campaign_id, 0, "")).entries) == 1
+
+
+async def test_the_list_comes_in_pages(house: House) -> None:
+    queue = await Queue.of(house, number=5)
+    campaign = queue.campaign.campaign_id
+    found, token = [], ""
+    for size in (2, 2, 1):
+        page = await list_waitlist(house.desk, campaign, 2, token)
+        found += [entry.entry_id for entry in page.entries]
+        assert len(page.entries) == size
+        token = page.next_page_token
+    assert (found, token) == ([entry.entry_id for entry in queue.entries], "")
+    first = await list_waitlist(house.desk, campaign, 2, "")
+    other = await house.campaign()
+    with pytest.raises(InvalidInput):
+        await list_waitlist(house.desk, other.campaign_id, 2, first.next_page_token)
 
 
 async def test_only_within_reach(house: House) -> None:

@@ -1,16 +1,18 @@
 """Campaigns, and the people to visit."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from cli import reading
 from cli.commands.calling import Limit, Output, calling, noun
+from cli.gateway import Json
 from cli.lookup import Lookup
 from cli.show import output, words
 from cli.show.output import Format
 
 app = noun("Customers' campaigns with their packages of appointments.")
-PERSON = ("displayName", "address", "phone")
+PERSON: Final = ("displayName", "address", "phone")
 
 contacts = noun("The people to visit.")
 
@@ -70,3 +72,31 @@ def list_contacts(
             for each in found
         ]
         output.table("", ("name", "address", "phone", "place", "id"), rows)
+
+
+@contacts.command()
+def correct(
+    contact: Annotated[str, typer.Argument(help="id, cnt_...")],
+    *,
+    address: Annotated[str | None, typer.Option("--address", help="for people")] = None,
+    postcode: Annotated[str | None, typer.Option("--postcode", help="empty to clear it")] = None,
+    zone: Annotated[str | None, typer.Option("--zone", help="name of the visits' sub-folder")] = None,
+    at: Annotated[str, typer.Option("--at", help="LAT,LNG of the visit")] = "",
+    form: Output = Format.TABLE,
+) -> None:
+    """Correct where somebody is visited, for what is booked from now on; what is not named stays.
+
+    \b
+    giro contacts correct cnt_... --address "Via Roma 3, Torino" --postcode 10123
+    """
+    told = {"address": address, "postcode": postcode, "zone": zone}
+    body: Json = {name: value for name, value in told.items() if value is not None}
+    if at:
+        point = reading.place(at, "--at")
+        body["point"] = {"latitude": point.lat, "longitude": point.lng}
+    with calling(form) as gateway:
+        answer = gateway.post(f"/v1/contacts/{contact}:update", body)
+        if form is Format.JSON:
+            output.as_json(answer)
+            return
+        output.card([(name, answer.get(name, "")) for name in (*PERSON, "postcode", "zone", "contactId")])

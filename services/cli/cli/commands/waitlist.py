@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli import reading
-from cli.commands.calling import Output, calling, noun
+from cli.commands.calling import Limit, Output, calling, noun
 from cli.gateway import Json, request_id
 from cli.lookup import Lookup
 from cli.show import appointments as shown_appointments
@@ -31,15 +31,15 @@ ENTRY: Columns = {
 
 
 @app.command("list")
-def list_(campaign: Campaign, form: Output = Format.TABLE) -> None:
+def list_(campaign: Campaign, limit: Limit = 200, form: Output = Format.TABLE) -> None:
     """Who waits, in order, with the offers that stand.
 
     \b
-    giro waitlist list solar
+    giro waitlist list solar -n 20
     """
     with calling(form) as gateway:
         campaign_id = Lookup(gateway).campaign(campaign)["campaignId"]
-        listed(form, gateway.get(f"/v1/campaigns/{campaign_id}/waitlist")["entries"], ENTRY)
+        listed(form, list(gateway.pages(f"/v1/campaigns/{campaign_id}/waitlist", "entries", limit)), ENTRY)
 
 
 @app.command()

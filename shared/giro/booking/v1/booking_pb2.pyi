@@ -473,6 +473,57 @@ class GetContactRequest(_message.Message):
 Global___GetContactRequest: _TypeAlias = GetContactRequest  # noqa: Y015
 
 @_typing.final
+class UpdateContactRequest(_message.Message):
+    """Corrects where a person is visited; what is left out stays as it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    POINT_FIELD_NUMBER: _builtins.int
+    ZONE_FIELD_NUMBER: _builtins.int
+    POSTCODE_FIELD_NUMBER: _builtins.int
+    contact_id: _builtins.str
+    """Id, `cnt_…`. Required."""
+    address: _builtins.str
+    """Address, for people; empty to clear it."""
+    zone: _builtins.str
+    """Name of the zone whose sub-folder the visits are filed in (R-004); empty to clear it."""
+    postcode: _builtins.str
+    """Postcode of the place, for agents whose zone is a set of postcodes; empty to clear it."""
+    @_builtins.property
+    def point(self) -> _travel_pb2.Point:
+        """Where the visit is. A slot suggested or kept for the old place books no more."""
+
+    def __init__(
+        self,
+        *,
+        contact_id: _builtins.str = ...,
+        address: _builtins.str | None = ...,
+        point: _travel_pb2.Point | None = ...,
+        zone: _builtins.str | None = ...,
+        postcode: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_postcode", b"_postcode", "_zone", b"_zone", "address", b"address", "point", b"point", "postcode", b"postcode", "zone", b"zone"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_postcode", b"_postcode", "_zone", b"_zone", "address", b"address", "contact_id", b"contact_id", "point", b"point", "postcode", b"postcode", "zone", b"zone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__address: _TypeAlias = _typing.Literal["address"]  # noqa: Y015
+    _WhichOneofArgType__address: _TypeAlias = _typing.Literal["_address", b"_address"]  # noqa: Y015
+    _WhichOneofReturnType__postcode: _TypeAlias = _typing.Literal["postcode"]  # noqa: Y015
+    _WhichOneofArgType__postcode: _TypeAlias = _typing.Literal["_postcode", b"_postcode"]  # noqa: Y015
+    _WhichOneofReturnType__zone: _TypeAlias = _typing.Literal["zone"]  # noqa: Y015
+    _WhichOneofArgType__zone: _TypeAlias = _typing.Literal["_zone", b"_zone"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__address) -> _WhichOneofReturnType__address | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__postcode) -> _WhichOneofReturnType__postcode | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__zone) -> _WhichOneofReturnType__zone | None: ...
+
+Global___UpdateContactRequest: _TypeAlias = UpdateContactRequest  # noqa: Y015
+
+@_typing.final
 class ListContactsRequest(_message.Message):
     """Asks for a page of people."""
 

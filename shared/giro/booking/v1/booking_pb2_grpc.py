@@ -60,6 +60,11 @@ class BookingServiceStub:
                 request_serializer=giro_dot_booking_dot_v1_dot_booking__pb2.GetContactRequest.SerializeToString,
                 response_deserializer=giro_dot_booking_dot_v1_dot_booking__pb2.Contact.FromString,
                 _registered_method=True)
+        self.UpdateContact = channel.unary_unary(
+                '/giro.booking.v1.BookingService/UpdateContact',
+                request_serializer=giro_dot_booking_dot_v1_dot_booking__pb2.UpdateContactRequest.SerializeToString,
+                response_deserializer=giro_dot_booking_dot_v1_dot_booking__pb2.Contact.FromString,
+                _registered_method=True)
         self.ListContacts = channel.unary_unary(
                 '/giro.booking.v1.BookingService/ListContacts',
                 request_serializer=giro_dot_booking_dot_v1_dot_booking__pb2.ListContactsRequest.SerializeToString,
@@ -181,6 +186,13 @@ class BookingServiceServicer:
 
     def GetContact(self, request, context):
         """One person to visit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateContact(self, request, context):
+        """Corrects where a person is visited, for what is booked from now on: appointments stay where they were booked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -333,6 +345,11 @@ def add_BookingServiceServicer_to_server(servicer, server):
             'GetContact': grpc.unary_unary_rpc_method_handler(
                     servicer.GetContact,
                     request_deserializer=giro_dot_booking_dot_v1_dot_booking__pb2.GetContactRequest.FromString,
+                    response_serializer=giro_dot_booking_dot_v1_dot_booking__pb2.Contact.SerializeToString,
+            ),
+            'UpdateContact': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateContact,
+                    request_deserializer=giro_dot_booking_dot_v1_dot_booking__pb2.UpdateContactRequest.FromString,
                     response_serializer=giro_dot_booking_dot_v1_dot_booking__pb2.Contact.SerializeToString,
             ),
             'ListContacts': grpc.unary_unary_rpc_method_handler(
@@ -556,6 +573,33 @@ class BookingService:
             target,
             '/giro.booking.v1.BookingService/GetContact',
             giro_dot_booking_dot_v1_dot_booking__pb2.GetContactRequest.SerializeToString,
+            giro_dot_booking_dot_v1_dot_booking__pb2.Contact.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateContact(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giro.booking.v1.BookingService/UpdateContact',
+            giro_dot_booking_dot_v1_dot_booking__pb2.UpdateContactRequest.SerializeToString,
             giro_dot_booking_dot_v1_dot_booking__pb2.Contact.FromString,
             options,
             channel_credentials,

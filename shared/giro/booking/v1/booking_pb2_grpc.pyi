@@ -43,6 +43,8 @@ class BookingServiceStub:
     """Takes people to visit into a campaign, all or none."""
     GetContact: _grpc.UnaryUnaryMultiCallable[_booking_pb2.GetContactRequest, _booking_pb2.Contact]
     """One person to visit."""
+    UpdateContact: _grpc.UnaryUnaryMultiCallable[_booking_pb2.UpdateContactRequest, _booking_pb2.Contact]
+    """Corrects where a person is visited, for what is booked from now on: appointments stay where they were booked."""
     ListContacts: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ListContactsRequest, _booking_pb2.ListContactsResponse]
     """People to visit of a campaign, by id."""
     SuggestSlots: _grpc.UnaryUnaryMultiCallable[_booking_pb2.SuggestSlotsRequest, _booking_pb2.SuggestSlotsResponse]
@@ -97,6 +99,8 @@ class BookingServiceAsyncStub(BookingServiceStub):
     """Takes people to visit into a campaign, all or none."""
     GetContact: _aio.UnaryUnaryMultiCallable[_booking_pb2.GetContactRequest, _booking_pb2.Contact]  # type: ignore[assignment]
     """One person to visit."""
+    UpdateContact: _aio.UnaryUnaryMultiCallable[_booking_pb2.UpdateContactRequest, _booking_pb2.Contact]  # type: ignore[assignment]
+    """Corrects where a person is visited, for what is booked from now on: appointments stay where they were booked."""
     ListContacts: _aio.UnaryUnaryMultiCallable[_booking_pb2.ListContactsRequest, _booking_pb2.ListContactsResponse]  # type: ignore[assignment]
     """People to visit of a campaign, by id."""
     SuggestSlots: _aio.UnaryUnaryMultiCallable[_booking_pb2.SuggestSlotsRequest, _booking_pb2.SuggestSlotsResponse]  # type: ignore[assignment]
@@ -178,6 +182,14 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.Contact, _abc.Awaitable[_booking_pb2.Contact]]:
         """One person to visit."""
+
+    @_abc_1.abstractmethod
+    def UpdateContact(
+        self,
+        request: _booking_pb2.UpdateContactRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.Contact, _abc.Awaitable[_booking_pb2.Contact]]:
+        """Corrects where a person is visited, for what is booked from now on: appointments stay where they were booked."""
 
     @_abc_1.abstractmethod
     def ListContacts(

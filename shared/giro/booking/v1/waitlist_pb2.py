@@ -31,7 +31,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1egiro/booking/v1/waitlist.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dgiro/booking/v1/booking.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x19giro/common/v1/veil.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x94\x02\n\x13JoinWaitlistRequest\x12\x1e\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\ncontact_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12@\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08<\xc8\x01\x01\x12.\n\nnot_before\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tnot_after\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\nrequest_id\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x10\x08\x18@\"\xcf\x01\n\rWaitlistEntry\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x61mpaign_id\x18\x02 \x01(\t\x12\x12\n\ncontact_id\x18\x03 \x01(\t\x12-\n\x05state\x18\x04 \x01(\x0e\x32\x1e.giro.booking.v1.WaitlistState\x12-\n\tjoined_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05offer\x18\x06 \x01(\x0b\x32\x16.giro.booking.v1.Offer\"\xb5\x01\n\x05Offer\x12\x10\n\x08offer_id\x18\x01 \x01(\t\x12\x16\n\x08\x61gent_id\x18\x02 \x01(\tB\x04\xc8\xda\x18\x01\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"3\n\x14LeaveWaitlistRequest\x12\x1b\n\x08\x65ntry_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"5\n\x13ListWaitlistRequest\x12\x1e\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"G\n\x14ListWaitlistResponse\x12/\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1e.giro.booking.v1.WaitlistEntry\"P\n\x12\x41\x63\x63\x65ptOfferRequest\x12\x1b\n\x08offer_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\nrequest_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x08\x18@\"2\n\x13\x44\x65\x63lineOfferRequest\x12\x1b\n\x08offer_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x16\n\x14\x44\x65\x63lineOfferResponse*\x9b\x01\n\rWaitlistState\x12\x1e\n\x1aWAITLIST_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16WAITLIST_STATE_WAITING\x10\x01\x12\x1a\n\x16WAITLIST_STATE_OFFERED\x10\x02\x12\x19\n\x15WAITLIST_STATE_BOOKED\x10\x03\x12\x17\n\x13WAITLIST_STATE_LEFT\x10\x04\x32\xe3\x05\n\x0fWaitlistService\x12\x90\x01\n\x0cJoinWaitlist\x12$.giro.booking.v1.JoinWaitlistRequest\x1a\x1e.giro.booking.v1.WaitlistEntry\":\xc2\xda\x18\x07\n\x05\x01\x02\x03\x05\x0b\x82\xd3\xe4\x93\x02)\"$/v1/campaigns/{campaign_id}/waitlist:\x01*\x12\x8b\x01\n\rLeaveWaitlist\x12%.giro.booking.v1.LeaveWaitlistRequest\x1a\x1e.giro.booking.v1.WaitlistEntry\"3\xc2\xda\x18\x07\n\x05\x01\x02\x03\x05\x0b\x82\xd3\xe4\x93\x02\"\"\x1d/v1/waitlist/{entry_id}:leave:\x01*\x12\x94\x01\n\x0cListWaitlist\x12$.giro.booking.v1.ListWaitlistRequest\x1a%.giro.booking.v1.ListWaitlistResponse\"7\xc2\xda\x18\x07\n\x05\x01\x02\x03\x05\x0b\x82\xd3\xe4\x93\x02&\x12$/v1/campaigns/{campaign_id}/waitlist\x12\x84\x01\n\x0b\x41\x63\x63\x65ptOffer\x12#.giro.booking.v1.AcceptOfferRequest\x1a\x1c.giro.booking.v1.Appointment\"2\xc2\xda\x18\x07\n\x05\x01\x02\x03\x05\x0b\x82\xd3\xe4\x93\x02!\"\x1c/v1/offers/{offer_id}:accept:\x01*\x12\x90\x01\n\x0c\x44\x65\x63lineOffer\x12$.giro.booking.v1.DeclineOfferRequest\x1a%.giro.booking.v1.DeclineOfferResponse\"3\xc2\xda\x18\x07\n\x05\x01\x02\x03\x05\x0b\x82\xd3\xe4\x93\x02\"\"\x1d/v1/offers/{offer_id}:decline:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1egiro/booking/v1/waitlist.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dgiro/booking/v1/booking.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x19giro/common/v1/veil.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x94\x02\n\x13JoinWaitlistRequest\x12\x1e\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\ncontact_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12@\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08<\xc8\x01\x01\x12.\n\nnot_before\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tnot_after\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\nrequest_id\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x10\x08\x18@\"\xcf\x01\n\rWaitlistEntry\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x61mpaign_id\x18\x02 \x01(\t\x12\x12\n\ncontact_id\x18\x03 \x01(\t\x12-\n\x05state\x18\x04 \x01(\x0e\x32\x1e.giro.booking.v1.WaitlistState\x12-\n\tjoined_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05offer\x18\x06 \x01(\x0b\x32\x16.giro.booking.v1.Offer\"\xb5\x01\n\x05Offer\x12\x10\n\x08offer_id\x18\x01 \x01(\t\x12\x16\n\x08\x61gent_id\x18\x02 \x01(\tB\x04\xc8\xda\x18\x01\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"3\n\x14LeaveWaitlistRequest\x12\x1b\n\x08\x65ntry_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"r\n\x13ListWaitlistRequest\x12\x1e\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"`\n\x14ListWaitlistResponse\x12/\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1e.giro.booking.v1.WaitlistEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"P\n\x12\x41\x63\x63\x65ptOfferRequest\x12\x1b\n\x08offer_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\nrequest_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x08\x18@\"2\n\x13\x44\x65\x63lineOfferRequest\x12\x1b\n\x08offer_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x16\n\x14\x44\x65\x63lineOfferResponse*\x9b\x01\n\rWaitlistState\x12\x1e\n\x1aWAITLIST_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16WAITLIST_STATE_WAITING\x10\x01\x12\x1a\n\x16WAITLIST_STATE_OFFERED\x10\x02\x12\x19\n\x15WAITLIST_STATE_BOOKED\x10\x03\x12\x17\n\x13WAITLIST_STATE_LEFT\x10\x04\x32\xe3\x05\n\x0fWaitlistService\x12\x90\x01\n\x0cJoinWaitlist\x12$.giro.booking.v1.JoinWaitlistRequest\x1a\x1e.giro.booking.v1.WaitlistEntry\":\xc2\xda\x18\x07\n\x05\x01\x02\x03\x05\x0b\x82\xd3\xe4\x93\x02)\"$/v1/campaigns/{campaign_id}/waitlist:\x01*\x12\x8b\x01\n\rLeaveWaitlist\x12%.giro.booking.v1.LeaveWaitlistRequest\x1a\x1e.giro.booking.v1.WaitlistEntry\"3\xc2\xda\x18\x07\n\x05\x01\x02\x03\x05\x0b\x82\xd3\xe4\x93\x02\"\"\x1d/v1/waitlist/{entry_id}:leave:\x01*\x12\x94\x01\n\x0cListWaitlist\x12$.giro.booking.v1.ListWaitlistRequest\x1a%.giro.booking.v1.ListWaitlistResponse\"7\xc2\xda\x18\x07\n\x05\x01\x02\x03\x05\x0b\x82\xd3\xe4\x93\x02&\x12$/v1/campaigns/{campaign_id}/waitlist\x12\x84\x01\n\x0b\x41\x63\x63\x65ptOffer\x12#.giro.booking.v1.AcceptOfferRequest\x1a\x1c.giro.booking.v1.Appointment\"2\xc2\xda\x18\x07\n\x05\x01\x02\x03\x05\x0b\x82\xd3\xe4\x93\x02!\"\x1c/v1/offers/{offer_id}:accept:\x01*\x12\x90\x01\n\x0c\x44\x65\x63lineOffer\x12$.giro.booking.v1.DeclineOfferRequest\x1a%.giro.booking.v1.DeclineOfferResponse\"3\xc2\xda\x18\x07\n\x05\x01\x02\x03\x05\x0b\x82\xd3\xe4\x93\x02\"\"\x1d/v1/offers/{offer_id}:decline:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,6 +52,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEAVEWAITLISTREQUEST'].fields_by_name['entry_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_LISTWAITLISTREQUEST'].fields_by_name['campaign_id']._loaded_options = None
   _globals['_LISTWAITLISTREQUEST'].fields_by_name['campaign_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_LISTWAITLISTREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTWAITLISTREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\310\001(\000'
+  _globals['_LISTWAITLISTREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTWAITLISTREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_ACCEPTOFFERREQUEST'].fields_by_name['offer_id']._loaded_options = None
   _globals['_ACCEPTOFFERREQUEST'].fields_by_name['offer_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_ACCEPTOFFERREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -68,8 +72,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WAITLISTSERVICE'].methods_by_name['AcceptOffer']._serialized_options = b'\302\332\030\007\n\005\001\002\003\005\013\202\323\344\223\002!\"\034/v1/offers/{offer_id}:accept:\001*'
   _globals['_WAITLISTSERVICE'].methods_by_name['DeclineOffer']._loaded_options = None
   _globals['_WAITLISTSERVICE'].methods_by_name['DeclineOffer']._serialized_options = b'\302\332\030\007\n\005\001\002\003\005\013\202\323\344\223\002\"\"\035/v1/offers/{offer_id}:decline:\001*'
-  _globals['_WAITLISTSTATE']._serialized_start=1275
-  _globals['_WAITLISTSTATE']._serialized_end=1430
+  _globals['_WAITLISTSTATE']._serialized_start=1361
+  _globals['_WAITLISTSTATE']._serialized_end=1516
   _globals['_JOINWAITLISTREQUEST']._serialized_start=263
   _globals['_JOINWAITLISTREQUEST']._serialized_end=539
   _globals['_WAITLISTENTRY']._serialized_start=542
@@ -79,15 +83,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEAVEWAITLISTREQUEST']._serialized_start=935
   _globals['_LEAVEWAITLISTREQUEST']._serialized_end=986
   _globals['_LISTWAITLISTREQUEST']._serialized_start=988
-  _globals['_LISTWAITLISTREQUEST']._serialized_end=1041
-  _globals['_LISTWAITLISTRESPONSE']._serialized_start=1043
-  _globals['_LISTWAITLISTRESPONSE']._serialized_end=1114
-  _globals['_ACCEPTOFFERREQUEST']._serialized_start=1116
-  _globals['_ACCEPTOFFERREQUEST']._serialized_end=1196
-  _globals['_DECLINEOFFERREQUEST']._serialized_start=1198
-  _globals['_DECLINEOFFERREQUEST']._serialized_end=1248
-  _globals['_DECLINEOFFERRESPONSE']._serialized_start=1250
-  _globals['_DECLINEOFFERRESPONSE']._serialized_end=1272
-  _globals['_WAITLISTSERVICE']._serialized_start=1433
-  _globals['_WAITLISTSERVICE']._serialized_end=2172
+  _globals['_LISTWAITLISTREQUEST']._serialized_end=1102
+  _globals['_LISTWAITLISTRESPONSE']._serialized_start=1104
+  _globals['_LISTWAITLISTRESPONSE']._serialized_end=1200
+  _globals['_ACCEPTOFFERREQUEST']._serialized_start=1202
+  _globals['_ACCEPTOFFERREQUEST']._serialized_end=1282
+  _globals['_DECLINEOFFERREQUEST']._serialized_start=1284
+  _globals['_DECLINEOFFERREQUEST']._serialized_end=1334
+  _globals['_DECLINEOFFERRESPONSE']._serialized_start=1336
+  _globals['_DECLINEOFFERRESPONSE']._serialized_end=1358
+  _globals['_WAITLISTSERVICE']._serialized_start=1519
+  _globals['_WAITLISTSERVICE']._serialized_end=2258
 # @@protoc_insertion_point(module_scope)
