@@ -22,6 +22,8 @@ from gateway.typed import BUFFER, Config, address, http2, named, url
 
 _HEADERS_KIB: Final = 32
 _HEADERS: Final = 100
+_SENDING: Final = 60
+"""Seconds that a caller may take to send a call that is no stream."""
 
 
 def write(settings: GatewaySettings, out: Path) -> None:
@@ -106,7 +108,7 @@ def _manager(settings: GatewaySettings, descriptors: Path) -> Config:
         "server_name": "giro",
         "access_log": [_access_log()],
         **_identity_of_callers(),
-        **_limits(),
+        **_limits(settings),
         "normalize_path": True,
         "merge_slashes": True,
         "path_with_escaped_slashes_action": "REJECT_REQUEST",
@@ -127,17 +129,22 @@ def _identity_of_callers() -> Config:
     }
 
 
-def _limits() -> Config:
+def _limits(settings: GatewaySettings) -> Config:
+    """No `request_timeout`: it has no route, so it would end a document that takes longer to come, too.
+
+    What bounds a request that trickles in is the longest that any call may take; streams have a bound of
+    their own.
+    """
     return {
         "common_http_protocol_options": {
             "headers_with_underscores_action": "REJECT_REQUEST",
             "max_headers_count": _HEADERS,
             "idle_timeout": "300s",
+            "max_stream_duration": f"{_SENDING + settings.timeout_seconds + 1}s",
         },
         "http2_protocol_options": http2(),
         "max_request_headers_kb": _HEADERS_KIB,
         "request_headers_timeout": "10s",
-        "request_timeout": "60s",
         "stream_idle_timeout": "120s",
     }
 

@@ -11,8 +11,17 @@ OPENAPI_FILE: Final = Path(__file__).with_name("openapi.json")
 OPENAPI_PATH: Final = "/openapi.json"
 HEALTH_PATH: Final = "/healthz"
 
-_LONGEST_STREAM: Final = 400
+_SEARCHES: Final = "/giro.geo.v1.PlanningService/"
+"""Streams in which nothing may move for as long as the solver searches."""
+
+_LONGEST_SEARCH: Final = 400
 """Seconds: five minutes of search at most, and the wait for a worker."""
+
+LONGEST_TRANSFER: Final = 3600
+"""Seconds that a document or a report may take: 25 MB at 58 kbit/s, 100 MB at 240."""
+
+IDLE_TRANSFER: Final = 60
+"""Seconds in which nothing moved, after which a transfer is ended: nobody is there any more."""
 
 EDGE: Final = "edge"
 """Name of the JSON edge's cluster."""
@@ -88,8 +97,15 @@ def _service(settings: GatewaySettings, service: str, backend: str) -> Config:
 
 
 def _stream(path: str, backend: str) -> Config:
-    """A planning stream, over gRPC alone: it may take as long as its request's budget says, which is bounded
-    there."""
+    """A stream, over gRPC alone, with a bound on all of it and on its silence.
+
+    A search may take as long as its request's budget says, which is bounded there. A document or a report
+    moves as fast as the line does. The route's own timeout begins with the end of the request and ends with
+    that of the answer, so it would end a download over a slow line: the duration of the stream bounds that.
+    """
+    longest, idle = LONGEST_TRANSFER, IDLE_TRANSFER
+    if path.startswith(_SEARCHES):
+        longest = idle = _LONGEST_SEARCH
     by_message = {
         "@type": url("envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute"),
         "disabled": True,
@@ -98,8 +114,9 @@ def _stream(path: str, backend: str) -> Config:
         "match": {"path": path},
         "route": {
             "cluster": backend,
-            "timeout": f"{_LONGEST_STREAM}s",
-            "idle_timeout": f"{_LONGEST_STREAM}s",
+            "timeout": "0s",
+            "idle_timeout": f"{idle}s",
+            "max_stream_duration": {"max_stream_duration": f"{longest}s"},
         },
         "typed_per_filter_config": {"envoy.filters.http.ext_authz": by_message},
     }

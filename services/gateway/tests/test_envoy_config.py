@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway.contract import streams
 from gateway.envoy import render, write
 from gateway.settings import GatewaySettings
 from gateway.testing.envoy import binary
@@ -131,10 +132,36 @@ def test_limits_of_connections_and_headers(config: Config, manager: Config) -> N
     assert common["headers_with_underscores_action"] == "REJECT_REQUEST"
     assert common["max_headers_count"] == 100
     assert manager["max_request_headers_kb"] == 32
-    assert all(
-        manager[name] for name in ("request_timeout", "request_headers_timeout", "stream_idle_timeout")
-    )
+    assert all(manager[name] for name in ("request_headers_timeout", "stream_idle_timeout"))
     assert common["idle_timeout"]
+
+
+def test_a_call_that_trickles_in_is_ended_and_a_document_is_not(manager: Config) -> None:
+    """25 MB over a slow line pass, a stream in which nothing moves is ended, and so is every other call."""
+    assert "request_timeout" not in manager, "it holds for all routes, and counts the bytes of a document too"
+    every_call = seconds(manager["common_http_protocol_options"]["max_stream_duration"])
+    assert 60 < every_call <= 120
+    routes = {
+        route["match"].get("path"): route for route in manager["route_config"]["virtual_hosts"][0]["routes"]
+    }
+    found = {path: routes[path]["route"] for path in streams()}
+    for path, route in found.items():
+        # the route's timeout runs until the last byte of the answer: a slow reader would meet it
+        assert seconds(route["timeout"]) == 0, path
+        longest = seconds(route["max_stream_duration"]["max_stream_duration"])
+        assert seconds(route["idle_timeout"]) <= longest
+        if "/giro.geo.v1.PlanningService/" in path:
+            assert seconds(route["idle_timeout"]) == longest == 400
+        else:
+            assert 25 * 1024 * 1024 * 8 / longest < 64_000, "bits a second of the slowest line that passes"
+            assert seconds(route["idle_timeout"]) == 60
+    assert {"UploadDocument", "DownloadDocument", "StreamReport"} <= {
+        path.rpartition("/")[2] for path in found
+    }
+
+
+def seconds(text: str) -> int:
+    return int(text.removesuffix("s"))
 
 
 def test_paths_are_normalised(manager: Config) -> None:
