@@ -43,7 +43,7 @@ from booking.transport.visits_rpc import VisitsServicer
 from booking.transport.waitlist_rpc import WaitlistServicer
 from booking.usecases.desk import Desk
 from booking.usecases.document_store import DocumentStore
-from booking.usecases.documents import sweep_documents
+from booking.usecases.documents import Sweep, sweep_documents
 from booking.usecases.grounds_reads import GroundsReads
 from booking.usecases.openings import Place, forget_openings, work_openings
 from booking.usecases.packages import recover_units
@@ -250,10 +250,11 @@ async def offer_for_ever(desk: Desk, settings: Settings) -> None:
 
 async def sweep_for_ever(desk: Desk, store: DocumentStore, settings: Settings) -> None:
     """Drops bytes that no document names, as a background task; it waits while the store is away."""
+    sweep = Sweep()
     while True:
         swept = 0
         try:
-            swept = await sweep_documents(desk, store, timedelta(seconds=settings.upload_grace))
+            swept = await sweep_documents(desk, store, timedelta(seconds=settings.upload_grace), sweep)
         except Unavailable as error:
             _log.warning("sweeping_waits", error=str(error))
         if not swept:

@@ -2,7 +2,9 @@
 dropped."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from sqlalchemy import text
 
@@ -35,8 +37,10 @@ _FORGET = text("DELETE FROM booking.document_uploads WHERE tenant_id = :tenant A
 
 _OLD = by_tenants_clocks(
     """
-    SELECT u.tenant_id, u.stored_as FROM booking.document_uploads u {ahead}
-    WHERE u.began_at <= {now} - CAST(:age AS interval) ORDER BY u.began_at LIMIT :rows
+    SELECT u.tenant_id, u.stored_as, u.began_at FROM booking.document_uploads u {ahead}
+    WHERE u.began_at <= {now} - CAST(:age AS interval)
+      AND (u.began_at, u.stored_as) > (:began_at, :stored_as)
+    ORDER BY u.began_at, u.stored_as LIMIT :rows
     """,
     "u.tenant_id",
 )
@@ -63,10 +67,25 @@ async def forget(tx: Tx, stored_as: str) -> None:
     await tx.run(_FORGET, _key(tx, stored_as))
 
 
-async def older(tx: WorkerTx, age: timedelta, count: int, *, sandbox: bool) -> Sequence[tuple[str, str]]:
-    """(tenant, key) of what was begun so long ago by each tenant's clock, the oldest first."""
-    found = await tx.run(_OLD[sandbox], {"age": age, "rows": count})
-    return [(row.tenant_id, row.stored_as) for row in found]
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A note of bytes that no document names."""
+
+    tenant: str
+    stored_as: str
+    began_at: datetime
+
+
+BEFORE_ALL: Final = Noted("", "", datetime(1, 1, 1, tzinfo=UTC))
+
+
+async def older(
+    tx: WorkerTx, age: timedelta, count: int, *, sandbox: bool, after: Noted = BEFORE_ALL
+) -> Sequence[Noted]:
+    """What was begun so long ago by each tenant's clock, the oldest first, from behind one on."""
+    place = {"began_at": after.began_at, "stored_as": after.stored_as}
+    found = await tx.run(_OLD[sandbox], {"age": age, "rows": count, **place})
+    return [Noted(row.tenant_id, row.stored_as, row.began_at) for row in found]
 
 
 def _key(tx: Tx, stored_as: str) -> dict[str, str]:

@@ -90,7 +90,7 @@ _FREED = text(
     " WHERE tenant_id = :tenant AND offer_id = :offer AND state NOT IN ('HOLDING', 'OFFERED')"
 )
 
-_OPENINGS = text(
+OPEN_PAGE = text(
     """
     SELECT tenant_id, opening_id FROM booking.openings
     WHERE state = 'OPEN' AND (tenant_id, opening_id) > (:tenant, :opening)
@@ -208,7 +208,7 @@ async def freed(tx: Tx, offer_id: str) -> None:
 async def page(tx: WorkerTx, after: tuple[str, str], count: int) -> Sequence[tuple[str, str]]:
     """(tenant, opening) of those that are open, of all tenants, in order after one."""
     params = {"tenant": after[0], "opening": after[1], "rows": count}
-    return [(row.tenant_id, row.opening_id) for row in await tx.run(_OPENINGS, params)]
+    return [(row.tenant_id, row.opening_id) for row in await tx.run(OPEN_PAGE, params)]
 
 
 async def closed(tx: WorkerTx, age: timedelta, count: int, *, sandbox: bool) -> Sequence[tuple[str, str]]:

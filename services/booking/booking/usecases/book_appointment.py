@@ -115,7 +115,9 @@ async def book_appointment(desk: Desk, command: BookAppointment) -> Card:
     try:
         begun = await _begin(desk, command, wanted)
     except GiroError as refusal:
-        raise told(refusal, hidden=isinstance(wanted, _Wanted) and wanted.hidden) from None
+        known = wanted if isinstance(wanted, _Wanted) else None
+        campaign_id = "" if known is None else known.campaign_id
+        raise told(refusal, campaign_id, hidden=known is not None and known.hidden) from None
     if isinstance(begun, Card):
         return begun
     await failpoint("booking.book.after_pending")
@@ -176,7 +178,7 @@ async def _begin(desk: Desk, command: BookAppointment, wanted: _Wanted | GiroErr
         try:
             booking = _decide(command, wanted, grounds)
         except GiroError as refusal:
-            raise told(refusal, hidden=wanted.hidden) from None
+            raise told(refusal, wanted.campaign_id, hidden=wanted.hidden) from None
         if not await bookings.begin(tx, booking):
             raise await _last_unit_gone(tx, wanted)
         await record.note(tx, booking.appointment.appointment_id, _decision(wanted, grounds))
@@ -283,7 +285,8 @@ async def _finish(desk: Desk, booking: Booking, claim: Claim) -> Card:
             tenant, appointment_id, booking.plan, booking.hold_id or booking.certificate
         )
     except REFUSALS as refusal:
-        return await _decide_failed(desk, appointment_id, told(refusal, hidden=booking.hidden), claim)
+        shown = told(refusal, booking.appointment.campaign_id, hidden=booking.hidden)
+        return await _decide_failed(desk, appointment_id, shown, claim)
     except Unavailable as unknown:
         raise claimed.outcome_unknown(unknown) from unknown
     await failpoint("booking.book.after_reserve")

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
+from functools import partial
 
 from booking.domain import errors
 from booking.domain.campaign import zone
@@ -12,10 +13,10 @@ from booking.domain.policies import refusals
 from booking.usecases.desk import Desk
 from booking.usecases.ports import NO_DETOURS, FoundDetour, FoundDetours, SlotQuery
 from booking.usecases.reach import reach
-from booking.usecases.search_slots import agents_with_outcomes_due
+from booking.usecases.search_slots import agents_with_outcomes_due, asked, questions_around
 from booking.usecases.suggest_slots import SuggestSlots, slot_query, slot_token
 from booking.usecases.telling import agent_hidden
-from kit.errors import GiroError
+from kit.errors import GiroError, Unavailable
 from kit.rpc.context import caller
 from kit.values.latlng import LatLng
 from kit.values.window import Window
@@ -68,7 +69,7 @@ async def detour_calendar(desk: Desk, query: DetourCalendar) -> Month:
     search = replace(search, agent_ids=[agent for agent in search.agent_ids if agent not in due])
     if not search.agent_ids:
         return Month(NO_DETOURS, (), ())
-    found = _of_those_present(await desk.ledger.detours(who.tenant, search), search, grounds)
+    found = await _found(desk, who.tenant, search, grounds)
     hidden = agent_hidden(grounds, asked_for=query.reveal_agent)
     if hidden:
         found = _best_of_each_day(found)
@@ -84,19 +85,42 @@ def _best_of_each_day(found: FoundDetours) -> FoundDetours:
     return replace(found, detours=[best[window] for window in sorted(best)])
 
 
-def _of_those_present(found: FoundDetours, search: SlotQuery, grounds: Grounds) -> FoundDetours:
-    """Without the days on which the agent, or the person to visit, is away."""
-    kept = [
-        detour
-        for detour in found.detours
-        if grounds.absences.left_for(detour.agent_id, [_visit(detour, search)]) == (_visit(detour, search),)
-    ]
-    return replace(found, detours=kept)
+async def _found(desk: Desk, tenant: str, search: SlotQuery, grounds: Grounds) -> FoundDetours:
+    """The best start of each agent on each day, of those at which nobody is away.
+
+    The ledger chooses within what is left of a day, so that an absence in the morning does not take the
+    afternoon. Raises Unavailable where no roads answered any question.
+    """
+    questions = list(questions_around(search, grounds))
+    answers = await asked(questions, partial(desk.ledger.detours, tenant))
+    best: dict[tuple[str, int], FoundDetour] = {}
+    for question, answer in zip(questions, answers, strict=True):
+        for detour in () if isinstance(answer, Unavailable) else answer.detours:
+            day = _day_of(question.windows[detour.window], search.windows)
+            better, key = detour._replace(window=day), (detour.agent_id, day)
+            best[key] = min(better, best.get(key, better), key=_cost)
+    return _together(answers, [best[key] for key in sorted(best)])
 
 
-def _visit(detour: FoundDetour, search: SlotQuery) -> Window:
-    start = datetime.fromtimestamp(detour.start, UTC)
-    return Window(start, start + search.duration)
+def _cost(detour: FoundDetour) -> tuple[int, int]:
+    return detour.added_travel, detour.start
+
+
+def _day_of(piece: Window, days: Sequence[Window]) -> int:
+    return next(number for number, day in enumerate(days) if day.start <= piece.start < day.end)
+
+
+def _together(answers: Sequence[FoundDetours | Unavailable], detours: Sequence[FoundDetour]) -> FoundDetours:
+    found = [answer for answer in answers if isinstance(answer, FoundDetours)]
+    failures = [answer for answer in answers if isinstance(answer, Unavailable)]
+    if failures and not found:
+        raise failures[0]
+    return FoundDetours(
+        detours,
+        travel_version=found[0].travel_version if found else "",
+        estimated=any(answer.estimated for answer in found),
+        incomplete=bool(failures) or any(answer.incomplete for answer in found),
+    )
 
 
 def _as_suggestion(query: DetourCalendar, grounds: Grounds) -> SuggestSlots:

@@ -23,6 +23,7 @@ from booking.domain.appointment import Appointment, require_writable
 from booking.domain.document import Document, media_type
 from booking.domain.parameters import DOCUMENT_LIMIT, DOCUMENT_MOST_BYTES
 from booking.storage import appointments, document_uploads, documents, parameters
+from booking.storage.document_uploads import BEFORE_ALL, Noted
 from booking.usecases.desk import Desk
 from booking.usecases.document_store import DocumentStore
 from booking.usecases.reach import reach
@@ -129,14 +130,27 @@ async def _received(file: IO[bytes], chunks: AsyncIterator[bytes], most: int) ->
     return _Content(file, size, digest.hexdigest(), kind)
 
 
-async def sweep_documents(desk: Desk, store: DocumentStore, grace: timedelta) -> int:
-    """One round over all tenants: drops bytes noted `grace` ago that no document names; of how many keys.
+@dataclass(slots=True)
+class Sweep:
+    """Where the rounds are: the note after which the next one begins."""
 
-    One that cannot be dropped is counted and keeps no other waiting. Raises Unavailable when the database
-    cannot be used, or the store for none of them; the next round goes on.
+    after: Noted = BEFORE_ALL
+
+
+async def sweep_documents(
+    desk: Desk, store: DocumentStore, grace: timedelta, sweep: Sweep | None = None
+) -> int:
+    """One round over all tenants, from where the last one ended: drops bytes noted `grace` ago that no
+    document names; of how many keys.
+
+    One that cannot be dropped is counted and keeps no other waiting: the next round goes on behind it, and
+    begins again with the oldest once it has seen all. Raises Unavailable when the database cannot be used, or
+    the store for none of them.
     """
+    sweep = sweep or Sweep()
     async with desk.db.worker() as tx:
-        found = await document_uploads.older(tx, grace, _BATCH, sandbox=desk.db.sandbox)
+        found = await document_uploads.older(tx, grace, _BATCH, sandbox=desk.db.sandbox, after=sweep.after)
+    sweep.after = found[-1] if len(found) == _BATCH else BEFORE_ALL
     dropped, away = 0, None
     for note in found:
         try:
@@ -144,15 +158,15 @@ async def sweep_documents(desk: Desk, store: DocumentStore, grace: timedelta) ->
         except Unavailable as error:
             away = error
             swept_total.labels(outcome="error").inc()
-            _log.warning("sweeping_failed", stored_as=note[1], error=str(error))
+            _log.warning("sweeping_failed", stored_as=note.stored_as, error=str(error))
     swept_total.labels(outcome="dropped").inc(dropped)
     if away is not None and not dropped:
         raise away
     return dropped
 
 
-async def _swept(desk: Desk, store: DocumentStore, note: tuple[str, str], grace: timedelta) -> bool:
-    tenant, stored_as = note
+async def _swept(desk: Desk, store: DocumentStore, note: Noted, grace: timedelta) -> bool:
+    tenant, stored_as = note.tenant, note.stored_as
     try:
         async with desk.db.uow(tenant) as tx:
             given_up = await document_uploads.give_up(tx, stored_as, await tx.now() - grace)

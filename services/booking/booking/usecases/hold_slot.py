@@ -43,12 +43,13 @@ async def hold_slot(desk: Desk, command: HoldSlot) -> Hold:
     slot = desk.suggested(command.slot_token)
     if isinstance(slot, SuggestedSlot):
         reach().require_campaign(slot.campaign_id)
-    hidden = isinstance(slot, SuggestedSlot) and slot.hidden
+    known = slot if isinstance(slot, SuggestedSlot) else None
+    campaign_id, hidden = ("", False) if known is None else (known.campaign_id, known.hidden)
     try:
         begun = await _begin(desk, command, slot)
         return begun if isinstance(begun, Hold) else await _hold(desk, command, begun)
     except GiroError as refusal:
-        raise told(refusal, hidden=hidden) from None
+        raise told(refusal, campaign_id, hidden=hidden) from None
 
 
 async def _hold(desk: Desk, command: HoldSlot, begun: NewHold) -> Hold:
@@ -56,7 +57,7 @@ async def _hold(desk: Desk, command: HoldSlot, begun: NewHold) -> Hold:
     try:
         held = await desk.ledger.hold(caller().tenant, begun)
     except REFUSALS as refusal:
-        await _answer(desk, command, Refusal.of(told(refusal, hidden=begun.hidden)))
+        await _answer(desk, command, Refusal.of(told(refusal, begun.campaign_id, hidden=begun.hidden)))
         raise
     await failpoint("booking.hold.after_reserve")
     shown = veil.hold(held) if begun.hidden else held

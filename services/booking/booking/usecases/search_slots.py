@@ -1,10 +1,11 @@
 """Asks the ledger for slots around what only booking knows: unavailable days, and outcomes that are due."""
 
 import asyncio
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from booking.domain.grounds import Grounds
 from booking.domain.parameters import (
@@ -24,6 +25,8 @@ from kit.values.window import Window
 MOST_WINDOWS: Final = 62
 """Windows of one question to the ledger, by its contract."""
 _AT_ONCE: Final = 8
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,8 @@ async def search_slots(
     due = await agents_with_outcomes_due(desk, tenant, search.agent_ids, grounds)
     search = replace(search, agent_ids=[agent for agent in search.agent_ids if agent not in due])
     away = grounds.absences.away_in(search.windows) & set(search.agent_ids)
-    questions = list(_questions(search, grounds, away))
-    parts, unanswered = _answered(questions, await _asked(desk, tenant, questions))
+    questions = list(questions_around(search, grounds))
+    parts, unanswered = _answered(questions, await asked(questions, partial(desk.ledger.search, tenant)))
     left_out = [
         _absent(agent, aways) for agent in sorted(away) for aways in grounds.absences.of_agents[agent]
     ]
@@ -105,9 +108,10 @@ def _answered(
     return [replace(part, incomplete=True) for part in parts], unanswered
 
 
-def _questions(search: SlotQuery, grounds: Grounds, away: Collection[str]) -> Iterator[SlotQuery]:
-    """One for all who have the same windows left, and as many as it takes where those are too many for one:
-    each start lies in one window, so that it is found in one of them."""
+def questions_around(search: SlotQuery, grounds: Grounds) -> Iterator[SlotQuery]:
+    """The search around absences: one question for all who have the same windows left, and as many as it
+    takes where those are too many for one. Each start lies in one window, so that it is found in one."""
+    away = grounds.absences.away_in(search.windows)
     alike: dict[tuple[Window, ...], list[str]] = {}
     for agent in search.agent_ids:
         windows = grounds.absences.left_for(agent if agent in away else "", search.windows)
@@ -117,17 +121,17 @@ def _questions(search: SlotQuery, grounds: Grounds, away: Collection[str]) -> It
             yield replace(search, windows=windows[first : first + MOST_WINDOWS], agent_ids=agents)
 
 
-async def _asked(
-    desk: Desk, tenant: str, questions: Sequence[SlotQuery]
-) -> Sequence[FoundSlots | Unavailable]:
+async def asked(
+    questions: Sequence[SlotQuery], ask: Callable[[SlotQuery], Awaitable[Found]]
+) -> Sequence[Found | Unavailable]:
     """The ledger's answers, some questions at once; in its place where no roads answered one. The first other
     failure ends them all."""
     turn = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(question: SlotQuery) -> FoundSlots | Unavailable:
+    async def one(question: SlotQuery) -> Found | Unavailable:
         async with turn:
             try:
-                return await desk.ledger.search(tenant, question)
+                return await ask(question)
             except Unavailable as failure:
                 if failure.reason is not Reason.TRAVEL_UNAVAILABLE:
                     raise

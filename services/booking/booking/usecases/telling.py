@@ -7,7 +7,7 @@ from booking.domain.veil import ALL_SEEN, Sight
 from booking.storage import sights
 from booking.storage.sights import Shown
 from booking.usecases.desk import Desk
-from booking.usecases.reach import reach
+from booking.usecases.reach import reach, reach_as
 from kit.errors import GiroError, NotAllowed, Reason
 from kit.rpc.context import AGENT, CAMPAIGN, caller
 
@@ -75,9 +75,12 @@ def _sight(shown: Shown, within: Reach) -> Sight:
     return Sight(hidden, elsewhere=not of_tenant, unsaid=unsaid, own=within.agents)
 
 
-def told(refusal: GiroError, *, hidden: bool) -> GiroError:
-    """The refusal, without what the caller may not learn: the agent, or which neighbour of a slot changed."""
+def told(refusal: GiroError, campaign_id: str, *, hidden: bool) -> GiroError:
+    """The refusal, without what the caller may not learn: the agent, or which neighbour of a slot changed.
+
+    A role counts where it reaches the slot's campaign; for an empty id, where it reaches all (R-181).
+    """
     stale = refusal.reason is Reason.SLOT_TOKEN_STALE
-    if hidden or (stale and not caller().has_role(*_SEES_AGENDAS)):
+    if hidden or (stale and not reach_as(*_SEES_AGENDAS).covers(campaign_id)):
         return veil.refusal(refusal)
     return refusal

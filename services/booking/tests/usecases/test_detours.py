@@ -1,5 +1,7 @@
 """The month's calendar of detours: what is asked of the ledger, tokens, what policy leaves (GEO-11)."""
 
+from datetime import timedelta
+
 import pytest
 from booking_house import PLACE, VISIT, House, claim, soon
 
@@ -7,6 +9,7 @@ from booking.domain.campaign import Campaign, zone
 from booking.transport import messages
 from booking.usecases.detour_calendar import MOST_AGENTS, DetourCalendar, Month, detour_calendar
 from booking.usecases.hold_slot import HoldSlot, hold_slot
+from booking.usecases.unavailability import SetUnavailability, set_unavailability
 from kit.errors import InvalidInput, NotAllowed, NotFound, Reason, RuleViolated
 from kit.rpc.context import Grant
 from kit.values.ids import new_id
@@ -41,6 +44,31 @@ async def test_each_day_has_the_best_start_and_its_token_holds_it(house: House) 
     held = await hold_slot(house.desk, HoldSlot(day.slot_token, None, claim()))
     assert (held.plan.agent_id, held.plan.window.start) == (house.agents[0], start)
     assert held.plan.window.duration == VISIT
+
+
+async def test_an_absence_in_the_morning_leaves_the_evening(house: House) -> None:
+    """Agents are away by days of their own zone, which end in the middle of the campaign's."""
+    campaign = await house.campaign(zone="America/New_York")
+    local = zone(campaign.time_zone)
+    day = (soon(24 * 20)).astimezone(local).replace(hour=10, minute=0, second=0)
+    agent, other = house.agents[:2]
+    house.ledger.slots = [(agent, day), (agent, day.replace(hour=20)), (other, day)]
+    await set_unavailability(
+        house.desk, SetUnavailability(agent, "", *[day.date().isoformat()] * 2, "", "", claim())
+    )
+    found = await month(house, campaign, month=f"{day:%Y-%m}")
+    starts = {(each.agent_id, each.start) for each in found.found.detours}
+    assert starts == {(agent, int(day.replace(hour=20).timestamp())), (other, int(day.timestamp()))}
+    assert {found.days[each.window] for each in found.found.detours} == {day.date()}
+    away, everybody = sorted(house.ledger.queries[-2:], key=lambda query: len(query.agent_ids))
+    assert list(away.agent_ids) == [agent]
+    assert set(everybody.agent_ids) == {*house.agents} - {agent}
+    assert len(away.windows) == len(everybody.windows)  # the days of its zone cut two of the campaign's
+    contact = await house.contact(campaign)
+    days = [day.date().isoformat(), (day.date() + timedelta(days=1)).isoformat()]
+    await set_unavailability(house.desk, SetUnavailability("", contact, *days, "", "", claim()))
+    found = await month(house, campaign, month=f"{day:%Y-%m}", contact_id=contact, point=None)
+    assert found.found.detours == []
 
 
 async def test_a_full_package_leaves_no_day_and_says_why(house: House) -> None:

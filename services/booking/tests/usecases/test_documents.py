@@ -20,8 +20,10 @@ from booking.clients.document_folder import DocumentFolder
 from booking.domain.appointment import Card
 from booking.domain.document import DOCX, Document, media_type
 from booking.storage import document_uploads
+from booking.usecases import documents as documents_use
 from booking.usecases.document_store import unavailable
 from booking.usecases.documents import (
+    Sweep,
     UploadDocument,
     list_documents,
     read_document,
@@ -483,6 +485,35 @@ async def test_a_sweeper_that_dies_is_made_up_for(house: House, store: DocumentF
         await sweep_documents(house.desk, store, HOUR)
     assert len(await noted(house)) == 1
     await sweep_documents(house.desk, store, HOUR)
+    assert (files(store), await noted(house)) == ([], [])
+
+
+async def test_rounds_go_on_behind_what_is_stuck(
+    house: House, store: DocumentFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many cannot be dropped: the round that meets nothing else raises, the next is behind them."""
+    monkeypatch.setattr(documents_use, "_BATCH", 2)
+    card, sweep, drop = await house.booked(), Sweep(), store.drop
+    for _ in range(5):
+        await abandoned(house, store, card)
+    async with house.desk.db.uow(house.tenant) as tx:
+        query = text("SELECT stored_as FROM booking.document_uploads WHERE tenant_id = :t ORDER BY began_at")
+        stuck = (await tx.run(query, {"t": house.tenant})).scalars().all()[:4]
+
+    async def drop_some(key: str) -> None:
+        if key in stuck:
+            raise unavailable("Permission denied")
+        await drop(key)
+
+    monkeypatch.setattr(store, "drop", drop_some)
+    await house.advance(HOUR)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await sweep_documents(house.desk, store, HOUR, sweep)
+    assert await sweep_documents(house.desk, store, HOUR, sweep) == 1
+    assert sorted(await noted(house)) == sorted(stuck)
+    monkeypatch.setattr(store, "drop", drop)
+    assert [await sweep_documents(house.desk, store, HOUR, sweep) for _ in range(3)] == [2, 2, 0]
     assert (files(store), await noted(house)) == ([], [])
 
 

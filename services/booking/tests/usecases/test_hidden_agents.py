@@ -145,6 +145,24 @@ async def test_which_neighbour_changed_is_told_to_those_who_see_agendas(
     assert refused.value.metadata.get("cause") == cause
 
 
+async def test_a_role_for_another_campaign_tells_nothing_of_this_ones_agendas(house: House) -> None:
+    campaign, other = await house.campaign(), await house.campaign()
+    contact = await house.contact(campaign)
+    mine = Grant("PARTNER", "campaign", campaign.campaign_id)
+    for theirs, cause in ((other, None), (campaign, "NEXT_STOP")):
+        house.enter(mine, Grant("OPERATOR", "campaign", theirs.campaign_id))
+        token = (await suggest(house, campaign, reveal=True)).tokens[0]
+        for method in ("hold", "reserve"):
+            told = {"cause": "NEXT_STOP", "agent_id": "agt_1"}
+            house.ledger.lose(method, RuleViolated(Reason.SLOT_TOKEN_STALE, "changed", metadata=told))
+        with pytest.raises(GiroError) as held:
+            await hold_slot(house.desk, HoldSlot(token, None, claim()))
+        with pytest.raises(GiroError) as booked:
+            await book_appointment(house.desk, BookAppointment(TokenSlot(token), contact, "", claim()))
+        found = [each.value.metadata.get("cause") for each in (held, booked)]
+        assert found == [cause, cause]
+
+
 NAMED = ("suggest", "calendar", "book", "series", "reassign", "refix")
 
 

@@ -7,9 +7,11 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import psycopg
 import pytest
 from booking_house import PLACE, VISIT, House, claim, soon
 from ledger_double import Lost
+from sqlalchemy import text
 from waiting_queue import TTL, Died, Queue, die_at, refused
 
 from booking.domain.appointment import Card
@@ -22,6 +24,7 @@ from booking.usecases.ports import NewHold
 from booking.usecases.unavailability import SetUnavailability, set_unavailability
 from booking.usecases.waitlist import leave_waitlist
 from kit.errors import Reason, RuleViolated
+from kit.testing.databases import DatabaseUrls
 from kit.testing.schedule import two_sessions
 from kit.values.ids import new_id
 from kit.values.window import Window
@@ -127,6 +130,24 @@ async def test_declining_while_the_ledger_is_away_is_heard_and_passed_on_later(h
     house.ledger.down = False
     await work_openings(house.desk)
     assert await queue.drain() == [1, 2]
+
+
+async def test_rounds_read_what_is_open_and_not_what_was(house: House, urls: DatabaseUrls) -> None:
+    queue = await an_open_one(house)
+    with psycopg.connect(urls.admin, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO booking.openings SELECT tenant_id, 'opn_closed' || n, campaign_id, agent_id,"
+            " starts_at + interval '1 year', ends_at + interval '1 year', 'CLOSED'"
+            " FROM booking.openings, generate_series(1, 3000) n WHERE tenant_id = %s",
+            [house.tenant],
+        )
+        connection.execute("ANALYZE booking.openings")
+    async with house.desk.db.worker() as tx:
+        explained = text(f"EXPLAIN {openings.OPEN_PAGE.text}")
+        plan = await tx.run(explained, {"tenant": "", "opening": "", "rows": 200})
+        assert "openings_open" in " ".join(row[0] for row in plan)
+    await work_openings(house.desk)
+    assert await queue.drain() == [0, 1, 2]
 
 
 async def test_two_openings_go_to_two_people(house: House) -> None:
