@@ -130,6 +130,20 @@ def ledgers_verdict(
     return splice(_segment(agenda), book, remove=gone, insert=[*insert, *frames.values()])
 
 
+def driven(shifts: Sequence[ConcreteShift], chain: Sequence[LinkedStop]) -> int:
+    """Seconds driven on these shifts: to their visits, and on from the last one to what comes next."""
+    seconds: dict[str, int] = {}
+    for shift in shifts:
+        visiting = False
+        for link in chain:
+            stop, leg = link.stop, link.leg
+            here = stop.kind in VISITS and shift.start <= stop.starts_at < shift.end
+            if (here or visiting) and leg is not None:
+                seconds[stop.stop_id] = leg.seconds
+            visiting = here or (visiting and stop.kind in PLACELESS)
+    return sum(seconds.values())
+
+
 def _gives_way(stop: Stop, away: Sequence[Stop]) -> bool:
     """A part of a day frame goes where an absence comes, as with `AddAbsence`."""
     meets = any(stop.starts_at < one.ends_at and one.starts_at < stop.ends_at for one in away)

@@ -10,7 +10,6 @@ from geo.domain.calendar import day_around, shift_of
 from geo.domain.legs import LegBook, MissingLegs, free_leg
 from geo.domain.stop import VISITS, Stop
 from geo.domain.zones import OUTSIDE, anchors, in_band, standing
-from kit.errors import Reason
 from kit.values.window import Window
 
 
@@ -55,14 +54,6 @@ def room(
         found.append((_unix(day.start), _unix(day.end), left))
         at = day.end
     return found
-
-
-def forbidden(agenda: Agenda, stops: Stays, coming: Sequence[Coming], book: LegBook) -> Reason | None:
-    """The first rule that is against putting these visits on an agenda. Raises MissingLegs."""
-    for visit in coming:
-        if out_of_zone(agenda, stops.staying, visit, book):
-            return Reason.OUTSIDE_ZONE
-    return Reason.QUOTA if any(too_many(agenda, stops, coming)) else None
 
 
 def out_of_zone(agenda: Agenda, present: Sequence[Stop], visit: Coming, book: LegBook) -> bool:

@@ -255,6 +255,8 @@ def _change(other_agent: bool, other_time: bool) -> pb.VisitChange.ValueType:
 
 def _left_out(one: LeftOut) -> pb.LeftOutVisit:
     refusals = [_refusal(view, refusal) for view, refusal in one.refusals]
+    shiftless = _reason(Reason.OUTSIDE_SHIFT)
+    refusals += [pb.ShiftRefusal(agent_id=agent, reason=shiftless) for agent in one.shiftless]
     return pb.LeftOutVisit(reference=one.wanted.reference, refusals=refusals, more_refusals=one.more)
 
 

@@ -54,7 +54,7 @@ async def optimize_day(
     Raises NotFound for an agent, or for a flexible appointment that is not on these duties.
     """
     scene = await read_scene(planner, tenant, command.agent_ids, command.span)
-    draft = Draft(scene, tuple(_wanted(scene, command)), command.travel_limit)
+    draft = Draft(scene, tuple(_wanted(scene, command)), command.travel_limit, never_more=True)
     async with aclosing(planned(planner, tenant, draft, command.budget)) as told:
         async for one in told:
             yield one

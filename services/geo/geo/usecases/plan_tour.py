@@ -85,8 +85,15 @@ def _check_free(command: PlanTour, booked: Set[str]) -> None:
 def _wanted(scene: Scene, command: PlanTour, visit: OpenVisit) -> Wanted:
     last = max([command.span.end, *(view.shift.end for view in scene.views)])
     windows = visit.windows or (Window(command.span.start, last),)
-    option = Option(clipped(windows, scene.now), scene.able(visit.skills, visit.place, visit.postcode))
-    weight = WEIGHTS[visit.priority]
+    takes = visit.skills, visit.place, visit.postcode
     return Wanted(
-        visit.reference, visit.place, visit.duration, visit.buffer, (option,), weight, postcode=visit.postcode
+        visit.reference,
+        visit.place,
+        visit.duration,
+        visit.buffer,
+        (Option(clipped(windows, scene.now), scene.able(*takes)),),
+        WEIGHTS[visit.priority],
+        postcode=visit.postcode,
+        closed=scene.closed(*takes),
+        shiftless=scene.shiftless,
     )

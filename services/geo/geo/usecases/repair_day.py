@@ -195,7 +195,21 @@ def _wanted(scene: Scene, command: RepairDay, happening: Window, booked: tuple[i
     if stop.kind is StopKind.HOLD:
         return replace(as_it_is, weight=LOST_HOLD, pinned=False)
     options = _options(scene, command, booked, as_it_is.reference)
-    return replace(as_it_is, options=options, weight=LOST, pinned=False)
+    eligible = command.eligible.get(as_it_is.reference)
+    closed = [
+        (duty, reason)
+        for duty, reason in scene.closed(*needs(scene, as_it_is.reference, stop))
+        if duty != number and (eligible is None or scene.views[duty].agenda.agent_id in eligible)
+    ]
+    idle = [one for one in scene.shiftless if eligible is None or one in eligible]
+    return replace(
+        as_it_is,
+        options=options,
+        weight=LOST,
+        pinned=False,
+        closed=tuple(closed),
+        shiftless=tuple(idle),
+    )
 
 
 def _options(

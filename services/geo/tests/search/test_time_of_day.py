@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
+from geo.domain.plan import Plan
 from geo.domain.profile import HOURS, Profile, profile
 from geo.domain.stop import Leg, TravelSource
 from geo.solver.pool import PoolOptions, WorkerPool
@@ -20,6 +21,9 @@ from geo.usecases.check_promises import TravelData
 from geo.usecases.get_reservation import get_reservation
 from geo.usecases.import_matrix import Imported, TravelImport, get_travel, import_travel
 from geo.usecases.ledger import Ledger
+from geo.usecases.move_stop import MoveStop
+from geo.usecases.move_stops import MoveStops, move_stops
+from geo.usecases.optimize_day import OptimizeDay, optimize_day
 from geo.usecases.plan_tour import OpenVisit, PlanTour, plan_tour
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
 from geo.usecases.rounds.planner import Budget, Planner
@@ -326,6 +330,30 @@ async def test_what_is_planned_commits_hour_by_hour(house: House, planner: Plann
         start, end = ((instant - at(0)).total_seconds() / 3600 for instant in ends)
         await house.book(agent, start, end, change.wanted.place)
     assert await reported(house) == []
+
+
+@pytest.mark.parametrize(
+    ("rush_hour", "booked", "driven"), [(14, 11, (2400, 2400)), (10, 11.5, (4920, 1200))]
+)
+async def test_driving_before_and_after_is_the_ledgers_at_every_hour(
+    house: House, planner: Planner, rush_hour: int, booked: float, driven: tuple[int, int]
+) -> None:
+    """The south visited last saves two drives, unless the one that is left then falls into the rush."""
+    agent = await house.world.agent(week(base=None, lunch=False))
+    await house.put(rush(rush_hour, speed=30))
+    await house.book(agent, 9, 10, NORTH)
+    south = await house.book(agent, booked, booked + 1, SOUTH)
+    await house.book(agent, 13, 14, NORTH)
+    promised = {south: (window(booked, booked + 1), window(15.5, 16.5))}
+    day, budget = Window(at(0), at(24)), Budget(0.3, 1, reproducible=True)
+    found = await proposed(optimize_day(planner, TENANT, OptimizeDay((agent,), day, promised, budget=budget)))
+    assert (found.travel_before, found.travel_after) == driven
+    moves = [MoveStop(new_id("mov"), south, Plan(agent, c.window, SOUTH)) for c in found.changes]
+    if moves:
+        await move_stops(house.ledger, TENANT, MoveStops(tuple(moves)))
+    async with house.world.db.uow(TENANT) as tx:
+        legs = await tx.run(text("SELECT sum(leg_seconds) AS all FROM geo.stops"))
+    assert legs.one().all == driven[1]
 
 
 async def test_a_plan_that_fits_at_free_flow_alone_is_not_told(house: House, planner: Planner) -> None:

@@ -11,8 +11,10 @@ from geo.solver.pool import PoolOptions, WorkerPool
 from geo.usecases.optimize_day import OptimizeDay, Relax, optimize_day
 from geo.usecases.parameters import set_parameter
 from geo.usecases.plan_tour import OpenVisit, PlanTour, plan_tour
+from geo.usecases.repair_day import RepairDay, repair_day
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
 from geo.usecases.rounds.planner import Planner
+from geo.usecases.rounds.proposal import LeftOut
 from geo.usecases.set_agent_zones import set_agent_zones
 from geo.usecases.upsert_zone import upsert_zone
 from geo.usecases.validate_route import RouteStop, ValidateRoute, validate_route
@@ -23,6 +25,7 @@ from kit.values.ids import new_id
 from services.geo.tests.solver.test_planning import DAY, QUICK, book, proposal
 from services.geo.tests.support.world import (
     EAST,
+    HOME,
     NORTH,
     SOUTH,
     TENANT,
@@ -80,7 +83,77 @@ async def test_a_tour_goes_to_the_agents_of_the_zones(world: World, planner: Pla
     )
     whose = {change.wanted.reference: change.agent_id for change in told.changes}
     assert whose == {"v0": north, "v1": south, "v2": north, "v3": south}
-    assert [left.wanted.reference for left in told.left_out] == ["nobody"]
+    assert {left.wanted.reference: reasons(left) for left in told.left_out} == {
+        "nobody": {north: Reason.OUTSIDE_ZONE, south: Reason.OUTSIDE_ZONE}
+    }
+
+
+def reasons(left: LeftOut) -> dict[str, Reason]:
+    """Why each agent does not take a visit."""
+    return {view.agenda.agent_id: refusal.reason for view, refusal in left.refusals}
+
+
+@pytest_asyncio.fixture
+async def banded(world: World) -> AsyncIterator[tuple[str, str]]:
+    """A travel band of 25 minutes, and an agent who has it; the west is 2,000 s from everywhere else."""
+    before = world.roads.seconds
+    others = (HOME, NORTH, SOUTH, EAST)
+    world.roads.seconds = {pair: 2000 for one in others for pair in ((one, WEST), (WEST, one))}
+    band, agent = await zone(world, band=1500), await world.agent(week(lunch=False))
+    await set_agent_zones(world.ledger, TENANT, agent, [band])
+    yield band, agent
+    world.roads.seconds = before
+
+
+async def test_a_visit_out_of_band_leaves_the_rest_of_the_tour_alone(
+    world: World, planner: Planner, banded: tuple[str, str]
+) -> None:
+    _, agent = banded
+    visits = tuple(OpenVisit(f"v{n}", place, 1800) for n, place in enumerate((NORTH, WEST, SOUTH, EAST)))
+    told = await proposal(plan_tour(planner, TENANT, PlanTour(visits, (agent,), DAY, None, QUICK)))
+    assert {change.wanted.reference for change in told.changes} == {"v0", "v2", "v3"}
+    assert told.proved
+    (left,) = told.left_out
+    assert (left.wanted.reference, reasons(left)) == ("v1", {agent: Reason.OUTSIDE_ZONE})
+
+
+async def test_a_visit_out_of_one_helpers_band_goes_to_another(
+    world: World, planner: Planner, banded: tuple[str, str]
+) -> None:
+    _, helper = banded
+    away, other = [await world.agent(week(lunch=False)) for _ in range(2)]
+    far, near = await book(world, away, 10, 11, WEST), await book(world, away, 14, 15, SOUTH)
+    gone = RepairDay(away, unavailable=window(8, 18), helpers=(helper,), budget=QUICK)
+    told = await proposal(repair_day(planner, TENANT, gone))
+    assert {c.wanted.reference: c.agent_id for c in told.changes} == {near: helper}
+    (left,) = told.left_out
+    assert (left.wanted.reference, reasons(left)[helper]) == (far, Reason.OUTSIDE_ZONE)
+    told = await proposal(repair_day(planner, TENANT, replace(gone, helpers=(helper, other))))
+    assert {c.wanted.reference: c.agent_id for c in told.changes}[far] == other
+    assert told.left_out == ()
+
+
+async def test_where_what_stays_decides_the_band_the_rest_is_repaired(
+    world: World, planner: Planner, banded: tuple[str, str]
+) -> None:
+    """Without a base the band is measured from the other visits, none of which is pinned."""
+    band, _ = banded
+    agent = await world.agent(week(lunch=False, base=None))
+    stays = await book(world, agent, 9, 10, NORTH)
+    late, far = await book(world, agent, 11, 12, SOUTH), await book(world, agent, 14, 15, WEST)
+    await set_agent_zones(world.ledger, TENANT, agent, [band])
+    promised = dict.fromkeys((stays, late, far), (window(8, 18),))
+    for away, moved, left in (
+        (window(11, 11.5), {late}, set()),
+        (window(14, 14.5), set(), {far}),
+        (window(11, 15), {late}, {far}),
+    ):
+        asked = RepairDay(agent, unavailable=away, promised=promised, budget=QUICK)
+        told = await proposal(repair_day(planner, TENANT, asked))
+        assert {change.wanted.reference for change in told.changes} == moved
+        assert {one.wanted.reference: reasons(one) for one in told.left_out} == {
+            one: {agent: Reason.OUTSIDE_ZONE} for one in left
+        }
 
 
 async def test_a_tour_keeps_days_within_their_quota(world: World, planner: Planner) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from geo.domain.calendar import WeeklyShift, calendar
 from geo.domain.plan import Plan
 from geo.domain.stop import StopKind
 from geo.solver.pool import PoolOptions, WorkerPool
@@ -155,10 +156,15 @@ async def test_skills_choose_the_agent_and_without_one_nobody_comes(world: World
         OpenVisit("welding", EAST, 3600, skills=("welding",)),
         OpenVisit("island", ISLAND, 3600),
     )
-    found = await proposal(plan_tour(planner, TENANT, PlanTour(visits, (plain, skilled), DAY, budget=QUICK)))
+    on_tuesdays = calendar("UTC", [WeeklyShift(2, 480, 1080)], [])
+    idle = await world.agent(on_tuesdays, skills=("welding",))
+    asked = PlanTour(visits, (plain, skilled, idle), DAY, budget=QUICK)
+    found = await proposal(plan_tour(planner, TENANT, asked))
     assert [(c.wanted.reference, c.agent_id) for c in found.changes] == [("gas", skilled)]
     left = {one.wanted.reference: [r.reason for _, r in one.refusals] for one in found.left_out}
-    assert left == {"welding": [], "island": [Reason.UNREACHABLE, Reason.UNREACHABLE]}
+    unable = [Reason.NO_SKILL, Reason.NO_SKILL]
+    assert left == {"welding": unable, "island": [Reason.UNREACHABLE, Reason.UNREACHABLE]}
+    assert [one.shiftless for one in found.left_out] == [(idle,), (idle,)]
 
 
 async def test_what_matters_most_is_placed_and_the_rest_says_by_how_much_it_fails(

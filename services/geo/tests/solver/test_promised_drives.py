@@ -159,12 +159,14 @@ async def to_another_place(world: World, planner: Planner) -> tuple[Posed, Plan]
 
 async def test_a_plan_is_judged_by_the_version_it_rests_on(world: World, planner: Planner) -> None:
     asked, plan_ = await to_another_place(world, planner)
-    assert await against(planner, TENANT, asked, plan_) is Reason.SLOT_TAKEN  # what is booked is still there
+    assert (
+        await against(planner, TENANT, asked, plan_)
+    ).reason is Reason.SLOT_TAKEN  # what is booked is still there
     agenda = next(iter(asked.draft.scene.agendas.values()))
     without = replace(agenda, stops=tuple(link for link in agenda.stops if link.stop.starts_at != at(11)))
     scene = replace(asked.draft.scene, agendas={agenda.agent_id: without})
     asked = replace(asked, draft=replace(asked.draft, scene=scene))
-    assert await against(planner, TENANT, asked, plan_) is None
+    assert (await against(planner, TENANT, asked, plan_)).reason is None
     with pytest.raises(Unavailable) as changed:
         await against(planner, TENANT, replace(asked, books={TravelMode.CAR: LegBook("older", {})}), plan_)
     assert changed.value.reason is Reason.TRAVEL_UNAVAILABLE

@@ -646,7 +646,7 @@ Global___PlannedVisit: _TypeAlias = PlannedVisit  # noqa: Y015
 
 @_typing.final
 class ShiftRefusal(_message.Message):
-    """Why one shift has no room for a visit: every place in its round was tried."""
+    """Why one shift has no room for a visit: every place in its round was tried, unless it lacks the skill or the zone."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -662,7 +662,7 @@ class ShiftRefusal(_message.Message):
     """By how many seconds; 0 where there is no amount."""
     @_builtins.property
     def shift(self) -> _travel_pb2.TimeWindow:
-        """The shift."""
+        """The shift; not set for an agent who has none in the time asked (OUTSIDE_SHIFT)."""
 
     def __init__(
         self,
@@ -695,8 +695,8 @@ class LeftOutVisit(_message.Message):
     """How many more shifts have no room for it either; their reasons are not told."""
     @_builtins.property
     def refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___ShiftRefusal]:
-        """Why, for each shift that it could be on, at most the 20 nearest misses; empty where no shift has the skills or the
-        time.
+        """Why, for each shift of the agents asked: what the nearest place in it fails by, or that it lacks the skill or the
+        zone. At most 20, the nearest misses.
         """
 
     def __init__(
@@ -743,7 +743,7 @@ class RoundPlan(_message.Message):
 
     @_builtins.property
     def travel_before(self) -> _duration_pb2.Duration:
-        """Driving time before, over the shifts looked at."""
+        """Driving time before, over the shifts looked at, as the ledger has it."""
 
     @_builtins.property
     def travel_after(self) -> _duration_pb2.Duration:

@@ -6,11 +6,16 @@ from dataclasses import dataclass, field
 from geo.domain.stop import Stop
 from geo.domain.tours import Option
 from geo.usecases.rounds.scene import Scene
+from kit.errors import Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A visit of a draft. `place` is a place's key; `booked` is where the ledger has it, with its duty."""
+    """A visit of a draft. `place` is a place's key; `booked` is where the ledger has it, with its duty.
+
+    `closed` are the duties that refuse it whatever the rounds are, and why; `shiftless` the agents who have
+    no shift at all.
+    """
 
     reference: str
     place: int
@@ -22,16 +27,22 @@ class Wanted:
     pinned: bool = False
     booked: tuple[int, Stop] | None = None
     postcode: str = ""
+    closed: tuple[tuple[int, Reason], ...] = ()
+    shiftless: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A problem before the drives are known. `extra` are absences that the plan has to respect, by agent."""
+    """A problem before the drives are known. `extra` are absences that the plan has to respect, by agent.
+
+    With `never_more`, a plan that drives more than what is booked is none.
+    """
 
     scene: Scene
     wanted: tuple[Wanted, ...]
     travel_limit: int | None = None
     extra: Mapping[str, Stop] = field(default_factory=dict)
+    never_more: bool = False
 
 
 def as_booked(scene: Scene, number: int, stop: Stop) -> Wanted:

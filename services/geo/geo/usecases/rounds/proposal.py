@@ -21,22 +21,26 @@ Reasons = Mapping[int, Sequence[Refusal]]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A visit that is placed anew; `option` is the one taken, in the order of its options."""
+    """A visit that is placed anew; `option` is the one taken, in the order of its options, and `duty` the
+    shift."""
 
     wanted: Wanted
     agent_id: str
     window: Window
     option: int
+    duty: int
     previous_agent_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A visit without a place, why the nearest duties refuse it, and how many more do."""
+    """A visit without a place, why the nearest duties refuse it, and how many more do. `shiftless` are the
+    agents who have no shift for it at all."""
 
     wanted: Wanted
     refusals: tuple[tuple[DutyView, Refusal], ...]
     more: int
+    shiftless: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +56,15 @@ class Proposal:
     travel_version: str
 
 
-def proposal(posed: Posed, plan: Plan, reasons: Reasons) -> Proposal:
-    """The proposal that a plan is, with nothing claimed about how good it is."""
-    draft, problem = posed.draft, posed.problem
-    out = [_left_out(draft, visit, reasons.get(visit, ())) for visit in plan.left_out(problem)]
+def proposal(posed: Posed, plan: Plan, reasons: Reasons, driven: tuple[int, int]) -> Proposal:
+    """The proposal that a plan is, with nothing claimed about how good it is. `driven`: seconds before and
+    after, as the ledger has them."""
+    out = [_left_out(posed.draft, visit, reasons.get(visit, ())) for visit in plan.left_out(posed.problem)]
     return Proposal(
         changes=tuple(changes(posed, plan)),
         left_out=tuple(out),
-        travel_before=_travel(problem, posed.start),
-        travel_after=_travel(problem, plan),
+        travel_before=driven[0],
+        travel_after=driven[1],
         proved=False,
         by_time=False,
         travel_version=version_of_all(book.version for book in posed.books.values()),
@@ -68,14 +72,14 @@ def proposal(posed: Posed, plan: Plan, reasons: Reasons) -> Proposal:
 
 
 def _left_out(draft: Draft, visit: int, found: Sequence[Refusal]) -> LeftOut:
-    told = nearest(found, MOST_REFUSALS)
-    refused = tuple((draft.scene.views[one.duty], one) for one in told)
-    return LeftOut(draft.wanted[visit], refused, len(found) - len(told))
-
-
-def _travel(problem: Problem, plan: Plan) -> int:
-    times = [timed(problem, duty, stops) for duty, stops in zip(problem.duties, plan.rounds, strict=True)]
-    return sum(found.travel for found in times if isinstance(found, Times))
+    """One reason for each duty: why it is closed to the visit, or else what its round says."""
+    wanted = draft.wanted[visit]
+    closed = {duty: Refusal(duty, reason, 0) for duty, reason in wanted.closed}
+    every = list(({one.duty: one for one in found} | closed).values())
+    near = nearest(every, MOST_REFUSALS)
+    idle = wanted.shiftless[: MOST_REFUSALS - len(near)]
+    more = len(every) - len(near) + len(wanted.shiftless) - len(idle)
+    return LeftOut(wanted, tuple((draft.scene.views[one.duty], one) for one in near), more, idle)
 
 
 def changes(posed: Posed, plan: Plan) -> list[Change]:
@@ -90,7 +94,7 @@ def changes(posed: Posed, plan: Plan) -> list[Change]:
             agent_id = draft.scene.views[number].agenda.agent_id
             if not _as_before(draft, wanted, agent_id, window):
                 before = "" if wanted.booked is None else draft.scene.views[wanted.booked[0]].agenda.agent_id
-                found.append(Change(wanted, agent_id, window, option, before))
+                found.append(Change(wanted, agent_id, window, option, number, before))
     return found
 
 

@@ -12,6 +12,7 @@ from geo.domain.plan import Plan
 from geo.domain.plan_limits import may_serve
 from geo.storage import agendas, owners
 from geo.usecases.rounds.planner import Planner
+from kit.errors import Reason
 from kit.values.window import Window
 
 _LOOK_BACK: Final = timedelta(days=2)
@@ -30,11 +31,24 @@ class Scene:
 
     def able(self, skills: Sequence[str], place: int, postcode: str = "") -> tuple[int, ...]:
         """Duties of agents with all these skills whose zones may hold the place."""
-        return tuple(
-            number
-            for number, view in enumerate(self.views)
-            if set(skills) <= view.agenda.skills and may_serve(view.agenda, place, postcode)
-        )
+        shut = {number for number, _ in self.closed(skills, place, postcode)}
+        return tuple(number for number in range(len(self.views)) if number not in shut)
+
+    def closed(self, skills: Sequence[str], place: int, postcode: str = "") -> tuple[tuple[int, Reason], ...]:
+        """The other duties, with what they lack."""
+        found = []
+        for number, view in enumerate(self.views):
+            if not set(skills) <= view.agenda.skills:
+                found.append((number, Reason.NO_SKILL))
+            elif not may_serve(view.agenda, place, postcode):
+                found.append((number, Reason.OUTSIDE_ZONE))
+        return tuple(found)
+
+    @property
+    def shiftless(self) -> tuple[str, ...]:
+        """Agents without a duty."""
+        busy = {view.agenda.agent_id for view in self.views}
+        return tuple(agent_id for agent_id in self.agendas if agent_id not in busy)
 
 
 async def read_scene(

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from geo.domain.tours import Plan, Refusal, illegal, refusals
+from geo.usecases.rounds.bands import NONE, bands, without
 from geo.usecases.rounds.draft import Draft
 from geo.usecases.rounds.planner import Budget, Planner
 from geo.usecases.rounds.problem import Posed, drives, posed, relies_on_promises
 from geo.usecases.rounds.proposal import Proposal, Reasons, proposal
-from geo.usecases.rounds.verdict import against
+from geo.usecases.rounds.verdict import Verdict, against
 from geo.usecases.solver_ports import Done, Job, Progress
 from kit.errors import Reason, RuleViolated
 
@@ -40,14 +41,22 @@ async def planned(
     Unavailable.
     """
     books = await drives(planner, tenant, draft)
-    cares = (False, True) if relies_on_promises(draft, books) else (False,)
+    found = bands(draft, books)
+    draft = without(draft, found.never)
+    tries = _tries(relies_on_promises(draft, books), found.perhaps)
+    taken, careful = NONE, False
     first: Posed | None = None
-    for number, careful in enumerate(cares):
-        asked = await asyncio.to_thread(posed, draft, books, careful=careful)
+    for number in range(tries):
+        if number and number == tries - 1:
+            taken, careful = taken | found.perhaps, True
+        asked = await asyncio.to_thread(posed, without(draft, taken), books, careful=careful)
         first = first or asked
-        stage = _Stage(asked, replace(budget, seconds=budget.seconds / len(cares)), number, len(cares))
+        stage = _Stage(asked, replace(budget, seconds=budget.seconds / tries), number, tries)
         async with aclosing(_searched(planner, tenant, stage)) as told:
             async for one in told:
+                if isinstance(one, Verdict):
+                    taken, careful = taken | one.outside, careful or not one.outside
+                    continue
                 yield one
                 if isinstance(one, Proposal):
                     return
@@ -55,10 +64,16 @@ async def planned(
     yield await _as_booked(planner, tenant, first)
 
 
+def _tries(promises: bool, perhaps: frozenset[tuple[int, int]]) -> int:
+    """Searches that may be needed: on trust; where what stays decides what is in a band, without the visits
+    that turned out not to be; and by what is certain alone."""
+    return 3 if perhaps else 2 if promises else 1
+
+
 async def _searched(
     planner: Planner, tenant: str, stage: _Stage
-) -> AsyncGenerator[Progress | Proposal, None]:
-    """Progress, and the proposal unless the ledger has something against it."""
+) -> AsyncGenerator[Progress | Proposal | Verdict, None]:
+    """Progress, and the proposal, or what the ledger has against it."""
     asked = stage.posed
     document = {
         "problem": asdict(asked.problem),
@@ -69,29 +84,35 @@ async def _searched(
     async with aclosing(planner.solver.solve(job)) as told:
         async for one in told:
             if isinstance(one, Done):
-                found = await _believed(planner, tenant, asked, one.document)
-                if found is not None:
-                    yield found
+                yield await _believed(planner, tenant, stage, one.document)
                 return
             yield stage.told(one)
 
 
 async def _believed(
-    planner: Planner, tenant: str, asked: Posed, answer: Mapping[str, Any]
-) -> Proposal | None:
+    planner: Planner, tenant: str, stage: _Stage, answer: Mapping[str, Any]
+) -> Proposal | Verdict:
+    asked = stage.posed
     plan = Plan(tuple(tuple((int(v), int(o)) for v, o in stops) for stops in answer["rounds"]))
-    if illegal(asked.problem, plan) is not None or await against(planner, tenant, asked, plan) is not None:
-        return None
-    found = proposal(asked, plan, _told(answer["refusals"]))
-    return replace(found, proved=bool(answer["proved"]), by_time=bool(answer["by_time"]))
+    if illegal(asked.problem, plan) is not None:
+        return Verdict(Reason.SOLVER_UNAVAILABLE)
+    verdict = await against(planner, tenant, asked, plan)
+    before, after = verdict.driven
+    if verdict.reason is not None or (asked.draft.never_more and after > before):
+        return verdict
+    found = proposal(asked, plan, _told(answer["refusals"]), verdict.driven)
+    # a later search is kept from plans that may be possible
+    proved = bool(answer["proved"]) and stage.number == 0
+    return replace(found, proved=proved, by_time=bool(answer["by_time"]))
 
 
 async def _as_booked(planner: Planner, tenant: str, asked: Posed) -> Proposal:
     """What is booked, as far as it can stay; the ledger has to take that as well."""
-    reason = await against(planner, tenant, asked, asked.start)
-    if reason is not None:
-        raise RuleViolated(reason, "no plan was found that the ledger would take")
-    return proposal(asked, asked.start, await asyncio.to_thread(_reasons, asked, asked.start))
+    verdict = await against(planner, tenant, asked, asked.start)
+    if verdict.reason is not None:
+        raise RuleViolated(verdict.reason, "no plan was found that the ledger would take")
+    reasons = await asyncio.to_thread(_reasons, asked, asked.start)
+    return proposal(asked, asked.start, reasons, verdict.driven)
 
 
 def _told(document: Mapping[str, Sequence[Sequence[Any]]]) -> Reasons:
