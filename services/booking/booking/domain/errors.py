@@ -115,6 +115,12 @@ def preset(field: str, expected: str) -> RuleViolated:
     return RuleViolated(Reason.PRESET, message, metadata={"expected": expected}, field=field)
 
 
+def refix_instead() -> RuleViolated:
+    """R-030: the outcome's mode decides the card and its state, so a new start alone is refused."""
+    message = "the outcome decides which card and which state a new start writes: use RefixAppointment"
+    return RuleViolated(Reason.PRESET, message, metadata={"expected": "RefixAppointment"}, field="start")
+
+
 def contradiction(codes: tuple[str, ...], messages: tuple[str, ...]) -> RuleViolated:
     """R-032: what is to be saved does not go together with the rest."""
     metadata = {"codes": ",".join(codes)}

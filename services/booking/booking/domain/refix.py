@@ -4,19 +4,22 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from booking.domain import errors
 from booking.domain.outcomes import OutcomeState, Result
 from booking.domain.parameters import Parameters
-from booking.domain.refix_modes import CardRule, Mode, Work
+from booking.domain.refix_modes import ALONE, CardRule, Mode
 from booking.domain.refix_parameters import (
     ALLOW_NEW_CARD,
     DEFAULT_STATE,
     FREE,
+    MOVES_OWNERSHIP,
     NEW_CARD_ALWAYS,
     NEW_CARD_FLAG,
     NEW_CARD_STATE,
     SAME_CARD_STATE,
+    SHOW_LINK,
 )
 
 
@@ -37,16 +40,25 @@ class Selector:
     required: bool = False
 
 
+_FREE: Final = Selector("", enabled=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """What the screen offers. `flag` is the initial value of "new appointment", None where it is hidden;
-    `new_card` is what counts while the flag stays as it is."""
+    `new_card` is what counts while the flag stays as it is.
+
+    `linked` tells whether a new card's link to the old one is shown (R-052), `moves_owner` whether the card
+    is then whoever's re-fixed it (R-050).
+    """
 
     mode_id: str
     new_card: bool
     flag: bool | None
     same: Selector
     new: Selector
+    linked: bool = True
+    moves_owner: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +77,27 @@ def form(mode: Mode | None, parameters: Parameters, states: Mapping[str, Outcome
     card = CardRule.BY_PARAMETERS if mode is None else mode.card
     new_card, flag = _card(card, parameters)
     mode_id = mode.mode_id if mode else ""
-    if mode is not None and mode.procedure in {Work.MOVE, Work.NEW_CARD}:  # parameters have no effect (R-065)
-        free = Selector("", enabled=True)
-        return Form(mode_id, new_card, flag, free, free)
+    if mode is not None and mode.procedure in ALONE:  # parameters have no effect (R-065, R-068)
+        return Form(mode_id, new_card, flag, _FREE, _FREE)
     held = {state.state_id for state in states.values() if state.result is Result.HELD}
-    return Form(mode_id, new_card, flag, _same(parameters, held), _new(parameters, states.keys() - held))
+    return Form(
+        mode_id,
+        new_card,
+        flag,
+        _same(parameters, held),
+        _new(parameters, states.keys() - held),
+        linked=bool(parameters[SHOW_LINK]),
+        moves_owner=bool(parameters[MOVES_OWNERSHIP]),
+    )
+
+
+def require_plain(offered: Form) -> None:
+    """Raises PRESET naming `start` unless a new start decides nothing else: neither which card nor its state.
+
+    Otherwise who postpones would walk round what a re-fix has to respect (R-030, R-042, R-046).
+    """
+    if offered.new_card or offered.flag is not None or offered.same != _FREE:
+        raise errors.refix_instead()
 
 
 def decide(

@@ -32,6 +32,10 @@ class Work(StrEnum):
     RECALL = "RECALL"
 
 
+ALONE: Final = frozenset({Work.MOVE, Work.NEW_CARD})
+"""Work that fixes a visit again without an operator: parameters have no effect on it (R-065, R-068)."""
+
+
 class CardRule(StrEnum):
     """Which card a re-fix writes; equal to giro.booking.v1.CardRule."""
 

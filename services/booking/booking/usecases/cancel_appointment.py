@@ -9,6 +9,7 @@ from booking.usecases import record
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
 from booking.usecases.refix import aftermath
+from booking.usecases.refix.by_hand import require_mine
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
 
@@ -26,7 +27,7 @@ async def cancel_appointment(desk: Desk, command: CancelAppointment) -> Card:
     """The cancelled appointment; as it is when it was cancelled already.
 
     Its unit counts against the package until the step ends (R-136). Raises STALE_VERSION, WRONG_STATE,
-    CHANGE_IN_PROGRESS.
+    CHANGE_IN_PROGRESS, OUT_OF_SCOPE for another operator's private recall.
     """
     async with desk.db.uow(caller().tenant) as tx:
         appointment = await appointments.lock(tx, command.appointment_id)
@@ -35,6 +36,7 @@ async def cancel_appointment(desk: Desk, command: CancelAppointment) -> Card:
         change = cancel(appointment, command.version, command.note, await tx.now())
         if change is None:
             return Card(appointment)
+        await require_mine(tx, appointment)
         await appointments.save(tx, change)
         await record.keep(tx, events.cancelled(tx, change.after), record.by_caller())
         await aftermath.close(tx, change.after.appointment_id)

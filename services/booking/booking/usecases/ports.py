@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from booking.domain.itinerary import AS_PROMISED, Certificate, Hold, MoveTerms, Reservation, StopPlan
 from kit.errors import AlreadyExists, InvalidInput, NotFound, RuleViolated
@@ -39,6 +39,10 @@ class SlotQuery:
     near: Sequence[datetime] = ()
     after: "SlotPosition | None" = None
     postcode: str = ""
+
+
+EVERY_CHOICE: Final = (1, 2, 3)
+"""The earliest start of a gap, the latest, and the nearest: all of giro.common.v1.StartChoice."""
 
 
 class SlotPosition(NamedTuple):

@@ -11,6 +11,7 @@ from booking.usecases import move_stop
 from booking.usecases.desk import Desk
 from booking.usecases.move_stop import PendingMove, Planned
 from booking.usecases.reach import reach
+from booking.usecases.refix.by_hand import require_mine, require_new_start_free
 from booking.usecases.telling import require_agents_shown
 from kit.db.claims import Claim
 from kit.db.uow import Tx
@@ -34,7 +35,8 @@ async def reassign_appointment(desk: Desk, command: ReassignAppointment) -> Card
 
     Raises OUT_OF_SCOPE where agents are hidden, AGENT_NOT_IN_CAMPAIGN, InvalidInput naming `agent_id` for the
     present agent, STALE_VERSION, WRONG_STATE, CHANGE_IN_PROGRESS, LEAD_TIME for a new start that is too near,
-    the ledger's refusals, and Unavailable when the outcome is not known yet.
+    OUT_OF_SCOPE for another operator's private recall, PRESET for a new start where the outcome has to be
+    re-fixed instead, the ledger's refusals, and Unavailable when the outcome is not known yet.
     """
     begun = await _begin(desk, command)
     return begun if isinstance(begun, Card) else await move_stop.carry_out(desk, begun, command.claim)
@@ -48,6 +50,9 @@ async def _begin(desk: Desk, command: ReassignAppointment) -> PendingMove | Card
         reach().require_campaign(appointment.campaign_id)
         await failpoint("booking.reassign.before_decide")
         require_movable(appointment, command.version)
+        await require_mine(tx, appointment)
+        if command.start not in {None, appointment.window.start}:
+            await require_new_start_free(tx, appointment)
         plan = await _plan(desk, tx, appointment, command)
         return await move_stop.begin(tx, MoveKind.REASSIGN, appointment, plan, command.claim)
 

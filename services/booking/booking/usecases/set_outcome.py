@@ -4,6 +4,7 @@ What is HELD is over for everybody but a supervisor, who may correct it: with a 
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from booking import events
 from booking.domain import errors
@@ -11,6 +12,7 @@ from booking.domain import outcomes as rules
 from booking.domain.appointment import LIVE, Appointment, Card, Change, State, corrected, with_outcome
 from booking.domain.history import Entry, HistoryKind
 from booking.domain.outcomes import OutcomeState, Recall, Written
+from booking.domain.refix_modes import Mode, Work
 from booking.events.kept import read
 from booking.storage import (
     answers,
@@ -121,14 +123,26 @@ async def _save(tx: Tx, command: SetOutcome, change: Change, state: OutcomeState
 
 
 async def _refix(tx: Tx, appointment: Appointment, state: OutcomeState) -> None:
-    """What the state asks for: a recall (R-035), or what a procedure makes of the agent's date (R-060)."""
-    if state.refix:
+    """What the state asks for: a recall (R-035), or what a procedure makes of the agent's date (R-060).
+
+    A mode of no procedure makes the recall of a state with a date at once (R-031); without any mode the date
+    waits for a procedure to be switched on.
+    """
+    if not state.refixes:
+        return
+    mode = (await policies.load(tx, appointment.campaign_id)).mode_of(state)
+    by_procedure = mode is None or mode.procedure is not Work.NONE
+    if state.recall is Recall.NONE or (state.refix and by_procedure):
         await refix_requests.add(tx, appointment)
-    elif state.recall is not Recall.NONE:
-        policy = await policies.load(tx, appointment.campaign_id)
-        mode = policy.mode_of(state)
-        delay = mode.recall_delay if mode else None
-        if delay is None:
-            delay = (await outcomes.list_states(tx))[state.list_state].default_delay
-        due_at, private = appointment.updated_at + delay, state.recall is Recall.PRIVATE
-        await aftermath.open_recalls(tx, [Owed(appointment, due_at, private)])
+        return
+    due_at, private = await _due(tx, appointment, state, mode), state.recall is Recall.PRIVATE
+    await aftermath.open_recalls(tx, [Owed(appointment, due_at, private)])
+
+
+async def _due(tx: Tx, appointment: Appointment, state: OutcomeState, mode: Mode | None) -> datetime:
+    """The mode's own delay, else the date that the agent named, else the list state's delay."""
+    if mode is not None and mode.recall_delay is not None:
+        return appointment.updated_at + mode.recall_delay
+    if appointment.refix_at is not None:
+        return appointment.refix_at
+    return appointment.updated_at + (await outcomes.list_states(tx))[state.list_state].default_delay

@@ -311,3 +311,19 @@ def test_a_good_policy_has_none_and_what_leads_nowhere_is_told() -> None:
         procedure(Work.MOVE, "ko3"), procedure(Work.RECALL, "ko5"), parameters=values(CC0036D="x")
     )
     assert lint(unknown_new_card_state) == []  # its default is proposed
+
+
+def test_no_parameter_has_an_effect_on_modes_3_and_4() -> None:
+    codes = ("CC0036", "CC0036A", "CC0036C", "CC0037", "CC0037A")
+    for work, card in ((Work.MOVE, CardRule.SAME), (Work.NEW_CARD, CardRule.NEW)):
+        found = [
+            form(
+                Mode("m", "M", work, card),
+                values(CC0036B=same, CC0036D=new, **dict(zip(codes, switches, strict=True))),
+                STATES,
+            )
+            for switches in product(("SI", "NO"), repeat=5)
+            for same, new in product(("0", "again"), repeat=2)
+        ]
+        (only,) = {str(each): each for each in found}.values()
+        assert (only.new_card, only.linked, only.moves_owner) == (card is CardRule.NEW, True, False)

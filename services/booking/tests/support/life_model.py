@@ -106,9 +106,15 @@ class LifeModel:
             return "" if card.state == "HELD" else "WRONG_STATE"
         if card.state not in LIVE and not (verb == "cancel" and card.state == "CANCELLED"):
             return "WRONG_STATE"
-        if verb in {"same", "new"} and verb not in self._offered(card):
+        if self._presets(verb, card):
             return "PRESET"
         return "SLOT_TAKEN" if verb in {"postpone", "same", "new"} and start == BLOCKED else ""
+
+    def _presets(self, verb: str, card: CardModel) -> bool:
+        """A new start alone is for visits whose mode leaves nothing to choose and makes no new card."""
+        if verb == "postpone":
+            return card.outcome in OUTCOMES - {"ko-date"}
+        return verb in {"same", "new"} and verb not in self._offered(card)
 
     @staticmethod
     def _refuses_claim(card: CardModel) -> str:

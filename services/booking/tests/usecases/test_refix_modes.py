@@ -369,7 +369,7 @@ async def test_recalls_of_other_campaigns_are_not_seen(house: House) -> None:
     assert (await house.history(recall.appointment_id))[-1].note == "does not want us any more"
 
 
-@pytest.mark.parametrize("verb", ["cancel", "postpone", "outcome"])
+@pytest.mark.parametrize("verb", ["cancel", "refix", "outcome"])
 async def test_who_decides_anew_closes_the_recall(house: House, verb: str) -> None:
     await states(house)
     await house.outcome_state("done", result=Result.HELD, recall=Recall.NONE)
@@ -378,8 +378,8 @@ async def test_who_decides_anew_closes_the_recall(house: House, verb: str) -> No
     if verb == "cancel":
         command = CancelAppointment(card.appointment.appointment_id, 0, "")
         await cancel_appointment(house.desk, command)
-    elif verb == "postpone":
-        await house.postpone(card, at(90))
+    elif verb == "refix":
+        await house.refix(card, at(90), choices={"state_id": "refixed"})
     else:
         await house.set_outcome(card, "done")
     assert await house.recalls() == []

@@ -271,21 +271,24 @@ class BookingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PostponeAppointment(self, request, context):
-        """Moves an appointment to a later start with the same agent (R-011).
+        """Moves an appointment to a later start with the same agent (R-011). Refused with PRESET where the mode of its outcome
+        decides the card or its state: RefixAppointment is the way then (R-030).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelAppointment(self, request, context):
-        """Cancels an appointment; its time becomes free.
+        """Cancels an appointment; its time becomes free. Another operator's private recall keeps it from being cancelled, moved
+        or given away until that is released (R-078).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReassignAppointment(self, request, context):
-        """Gives an appointment to another agent of the campaign, at the same time unless a start is given (R-083).
+        """Gives an appointment to another agent of the campaign, at the same time unless a start is given (R-083). A new start
+        is refused with PRESET where the mode of its outcome decides the card or its state (R-030).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -70,11 +70,17 @@ class BookingServiceStub:
     ConfirmAppointment: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ConfirmAppointmentRequest, _booking_pb2.Appointment]
     """Confirms an appointment, at any moment (R-011)."""
     PostponeAppointment: _grpc.UnaryUnaryMultiCallable[_booking_pb2.PostponeAppointmentRequest, _booking_pb2.Appointment]
-    """Moves an appointment to a later start with the same agent (R-011)."""
+    """Moves an appointment to a later start with the same agent (R-011). Refused with PRESET where the mode of its outcome
+    decides the card or its state: RefixAppointment is the way then (R-030).
+    """
     CancelAppointment: _grpc.UnaryUnaryMultiCallable[_booking_pb2.CancelAppointmentRequest, _booking_pb2.Appointment]
-    """Cancels an appointment; its time becomes free."""
+    """Cancels an appointment; its time becomes free. Another operator's private recall keeps it from being cancelled, moved
+    or given away until that is released (R-078).
+    """
     ReassignAppointment: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ReassignAppointmentRequest, _booking_pb2.Appointment]
-    """Gives an appointment to another agent of the campaign, at the same time unless a start is given (R-083)."""
+    """Gives an appointment to another agent of the campaign, at the same time unless a start is given (R-083). A new start
+    is refused with PRESET where the mode of its outcome decides the card or its state (R-030).
+    """
     ListRecentChanges: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ListRecentChangesRequest, _booking_pb2.ListRecentChangesResponse]
     """Recently changed appointments, newest first; fed by events, never mixed into the folder (R-002)."""
     SetParameter: _grpc.UnaryUnaryMultiCallable[_booking_pb2.SetParameterRequest, _booking_pb2.EffectiveParameter]
@@ -126,11 +132,17 @@ class BookingServiceAsyncStub(BookingServiceStub):
     ConfirmAppointment: _aio.UnaryUnaryMultiCallable[_booking_pb2.ConfirmAppointmentRequest, _booking_pb2.Appointment]  # type: ignore[assignment]
     """Confirms an appointment, at any moment (R-011)."""
     PostponeAppointment: _aio.UnaryUnaryMultiCallable[_booking_pb2.PostponeAppointmentRequest, _booking_pb2.Appointment]  # type: ignore[assignment]
-    """Moves an appointment to a later start with the same agent (R-011)."""
+    """Moves an appointment to a later start with the same agent (R-011). Refused with PRESET where the mode of its outcome
+    decides the card or its state: RefixAppointment is the way then (R-030).
+    """
     CancelAppointment: _aio.UnaryUnaryMultiCallable[_booking_pb2.CancelAppointmentRequest, _booking_pb2.Appointment]  # type: ignore[assignment]
-    """Cancels an appointment; its time becomes free."""
+    """Cancels an appointment; its time becomes free. Another operator's private recall keeps it from being cancelled, moved
+    or given away until that is released (R-078).
+    """
     ReassignAppointment: _aio.UnaryUnaryMultiCallable[_booking_pb2.ReassignAppointmentRequest, _booking_pb2.Appointment]  # type: ignore[assignment]
-    """Gives an appointment to another agent of the campaign, at the same time unless a start is given (R-083)."""
+    """Gives an appointment to another agent of the campaign, at the same time unless a start is given (R-083). A new start
+    is refused with PRESET where the mode of its outcome decides the card or its state (R-030).
+    """
     ListRecentChanges: _aio.UnaryUnaryMultiCallable[_booking_pb2.ListRecentChangesRequest, _booking_pb2.ListRecentChangesResponse]  # type: ignore[assignment]
     """Recently changed appointments, newest first; fed by events, never mixed into the folder (R-002)."""
     SetParameter: _aio.UnaryUnaryMultiCallable[_booking_pb2.SetParameterRequest, _booking_pb2.EffectiveParameter]  # type: ignore[assignment]
@@ -281,7 +293,9 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _booking_pb2.PostponeAppointmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.Appointment, _abc.Awaitable[_booking_pb2.Appointment]]:
-        """Moves an appointment to a later start with the same agent (R-011)."""
+        """Moves an appointment to a later start with the same agent (R-011). Refused with PRESET where the mode of its outcome
+        decides the card or its state: RefixAppointment is the way then (R-030).
+        """
 
     @_abc_1.abstractmethod
     def CancelAppointment(
@@ -289,7 +303,9 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _booking_pb2.CancelAppointmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.Appointment, _abc.Awaitable[_booking_pb2.Appointment]]:
-        """Cancels an appointment; its time becomes free."""
+        """Cancels an appointment; its time becomes free. Another operator's private recall keeps it from being cancelled, moved
+        or given away until that is released (R-078).
+        """
 
     @_abc_1.abstractmethod
     def ReassignAppointment(
@@ -297,7 +313,9 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _booking_pb2.ReassignAppointmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.Appointment, _abc.Awaitable[_booking_pb2.Appointment]]:
-        """Gives an appointment to another agent of the campaign, at the same time unless a start is given (R-083)."""
+        """Gives an appointment to another agent of the campaign, at the same time unless a start is given (R-083). A new start
+        is refused with PRESET where the mode of its outcome decides the card or its state (R-030).
+        """
 
     @_abc_1.abstractmethod
     def ListRecentChanges(

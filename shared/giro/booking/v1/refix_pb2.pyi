@@ -861,7 +861,7 @@ class RefixException(_message.Message):
 
     @_builtins.property
     def alternatives(self) -> _containers.RepeatedCompositeFieldContainer[Global___RefixAlternative]:
-        """Starts that fitted when it was raised, the nearest to the date first; at most three."""
+        """Starts that fitted when it was raised, the nearest to the date first; three, unless the whole year has fewer."""
 
     @_builtins.property
     def raised_at(self) -> _timestamp_pb2.Timestamp:

@@ -1,8 +1,7 @@
 """What a procedure cannot do: nothing moves, and people are told, with starts that fit (R-060, BK-29)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 
 from booking import events
 from booking.domain.appointment import Appointment
@@ -16,18 +15,12 @@ from booking.storage.refix_exceptions import RefixException
 from booking.storage.refix_requests import RefixRequest
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
-from booking.usecases.search_slots import query_of, search_slots
+from booking.usecases.refix.alternatives import alternatives
 from kit.db.uow import Tx
 from kit.errors import GiroError
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
 from kit.values.ids import new_id
-from kit.values.window import Window
-
-ALTERNATIVES = 3
-_LOOK_AHEAD = timedelta(days=14)
-_STARTS = 50
-_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +47,7 @@ async def raise_exception(desk: Desk, tenant: str, appointment: Appointment, fai
     The alternatives are asked of geo before. Raises Unavailable when it does not answer: the request then
     waits, and is tried again.
     """
-    found = await _alternatives(desk, tenant, appointment, failure.request.refix_at)
+    found = await alternatives(desk, tenant, appointment, failure.request.refix_at)
     await failpoint("booking.exception.before_decide")
     async with desk.db.uow(tenant) as tx:
         if not await _give_up(tx, failure):
@@ -120,30 +113,3 @@ async def _tell(tx: Tx, appointment: Appointment, failure: Failure, found: Seque
     )
     await history.add(tx, entry)
     events.refix_exception(tx, exception.exception_id, appointment.appointment_id, refusal.reason.value)
-
-
-async def _alternatives(
-    desk: Desk, tenant: str, appointment: Appointment, refix_at: datetime
-) -> Sequence[Alternative]:
-    """The starts nearest to the agent's date when nobody is away: the agent's own first, then colleagues'."""
-    grounds = await desk.grounds.of(tenant, appointment.campaign_id, appointment.contact_id)
-    if grounds is None:
-        raise RuntimeError(f"{appointment.appointment_id} has no campaign")
-    begin = max(refix_at - timedelta(days=1), grounds.now).replace(microsecond=0) + _SECOND
-    windows = (Window(begin, begin + _LOOK_AHEAD),)
-    own, others = (appointment.agent_id,), grounds.campaign.agent_ids
-    found: list[Alternative] = []
-    for agents in (own, [each for each in others if each not in own]):
-        if len(found) >= ALTERNATIVES or not agents:
-            break
-        query = query_of(grounds, appointment.point, appointment.window.duration, windows, limit=_STARTS)
-        asked = replace(query, agent_ids=agents, not_before=begin)
-        fitting, _ = await search_slots(desk, tenant, asked, grounds)
-        starts = [Alternative(slot.agent_id, _at(slot.start), _at(slot.end)) for slot in fitting.slots]
-        near = sorted(starts, key=lambda each: (abs(each.start - refix_at), each.agent_id))
-        found.extend(near[: ALTERNATIVES - len(found)])
-    return found
-
-
-def _at(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

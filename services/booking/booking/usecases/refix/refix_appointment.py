@@ -12,22 +12,22 @@ from booking.domain.itinerary import Certificate, StopPlan
 from booking.domain.policies import require_refixable
 from booking.domain.refix import Decision, Form, Screen
 from booking.domain.refix_modes import Policy
-from booking.domain.refix_parameters import MOVES_OWNERSHIP, REFIXING, SHOW_LINK
+from booking.domain.refix_parameters import REFIXING
 from booking.domain.refix_writes import Refix
 from booking.domain.slot_token import SuggestedSlot
-from booking.storage import answers, appointments, moves, policies, recalls
+from booking.storage import answers, appointments, moves, policies
 from booking.storage.bookings import Booking
 from booking.usecases import move_stop, record
 from booking.usecases.desk import Desk
 from booking.usecases.move_stop import PendingMove, Planned
 from booking.usecases.reach import reach
 from booking.usecases.refix import new_card
-from booking.usecases.refix.list_recalls import sees_private
+from booking.usecases.refix.by_hand import require_mine
 from booking.usecases.refix.new_card import Successor
 from booking.usecases.telling import require_agents_shown
 from kit.db.claims import Claim
 from kit.db.uow import Tx
-from kit.errors import GiroError, NotAllowed, Reason
+from kit.errors import GiroError
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
 from kit.values.ids import new_id
@@ -108,7 +108,7 @@ async def _begin(desk: Desk, command: RefixAppointment) -> PendingMove | Booking
         reach().require_campaign(appointment.campaign_id)
         await failpoint("booking.refix.before_decide")
         require_movable(appointment, command.version)
-        await _require_mine(tx, appointment)
+        await require_mine(tx, appointment)
         policy = await policies.load(tx, appointment.campaign_id, caller().subject)
         offered = _form(policy, appointment)
         chosen = command.choices
@@ -116,11 +116,10 @@ async def _begin(desk: Desk, command: RefixAppointment) -> PendingMove | Booking
         planned, shown = await _plan(desk, tx, appointment, command.slot)
         certificate = _certificate(desk, planned.grounds, command.slot)
         why = _why(policy, appointment, planned, (chosen, shown))
-        writes = _writes(policy, appointment, (offered, decision), chosen)
+        writes = _writes(appointment, (offered, decision), chosen)
         if decision.new_card:
-            linked = bool(policy.parameters[SHOW_LINK])
             now = planned.grounds.now
-            wanted = Successor(planned.plan, writes, linked, now, why, certificate)
+            wanted = Successor(planned.plan, writes, offered.linked, now, why, certificate)
             booking = await new_card.begin(tx, appointment, wanted, command.claim.key)
             tx.refer(booking.appointment.appointment_id)
             return booking
@@ -184,30 +183,17 @@ def _form(policy: Policy, appointment: Appointment) -> Form:
     return refix.form(mode, policy.parameters, policy.states)
 
 
-def _writes(
-    policy: Policy, appointment: Appointment, chosen: tuple[Form, Decision], choices: Choices
-) -> Refix:
+def _writes(appointment: Appointment, chosen: tuple[Form, Decision], choices: Choices) -> Refix:
     offered, decision = chosen
-    moves_it, actor = bool(policy.parameters[MOVES_OWNERSHIP]), caller().subject
+    actor = caller().subject
     return Refix(
         actor_id=actor,
-        owner_id=refix.new_owner(moves_it, appointment.operator_id, actor),
+        owner_id=refix.new_owner(offered.moves_owner, appointment.operator_id, actor),
         mode_id=offered.mode_id,
         state_id=decision.state_id,
         note=choices.note,
         screen=choices.screen.value if choices.screen else "",
     )
-
-
-async def _require_mine(tx: Tx, appointment: Appointment) -> None:
-    """A private recall is worked by its own operator until it is released (R-078)."""
-    recall = await recalls.open_of(tx, appointment.appointment_id)
-    if recall is None or not recall.private or recall.operator_id == caller().subject:
-        return
-    if sees_private(appointment.campaign_id):
-        return
-    if recall.release_at is None or await tx.now() < recall.release_at:
-        raise NotAllowed(Reason.OUT_OF_SCOPE, "the recall of this appointment is another operator's")
 
 
 async def _plan(

@@ -19,7 +19,6 @@ from booking.domain.decision import Decision, SlotSource
 from booking.domain.itinerary import StopPlan
 from booking.domain.policies import require_refixable
 from booking.domain.refix_modes import Procedure, Work
-from booking.domain.refix_parameters import REFIXING, SHOW_LINK
 from booking.domain.refix_writes import Refix
 from booking.storage import appointments, moves, policies, refix_requests
 from booking.storage.bookings import Booking
@@ -174,10 +173,9 @@ async def _begin_card(job: _Job) -> Booking | None:
         if old is None:
             return None
         planned = await _plan(job, tx, old)
-        policy = await policies.load(tx, old.campaign_id)
         writes = await _writes(job, tx, old, old_state_id=job.procedure.state_id)
         why = await _why(job, tx, old, planned)
-        linked = bool(policy.parameters[SHOW_LINK])
+        linked = True  # CC0036C counts no more than the others do (R-068)
         wanted = Successor(planned.plan, writes, linked, await tx.now(), why)
         booking = await new_card.begin(tx, old, wanted, job.claim.key)
         await refix_requests.start(tx, job.request, booking.appointment.appointment_id)
@@ -209,11 +207,12 @@ async def _taken(tx: Tx, job: _Job) -> Appointment | None:
 
 
 async def _plan(job: _Job, tx: Tx, appointment: Appointment) -> move_stop.Planned:
-    """The stop at the agent's date. Raises LEAD_TIME once that is past, AGENT_NOT_IN_CAMPAIGN."""
+    """The stop at the agent's date. Raises AGENT_NOT_IN_CAMPAIGN, LEAD_TIME once the date is past, or too
+    near where postponements keep a lead time (R-011)."""
     grounds = await move_stop.grounds_of(job.desk, tx, appointment, appointment.agent_id)
     if not grounds.agent_works:
         raise errors.agent_not_in_campaign(appointment.agent_id)
-    require_refixable(grounds.now, job.request.refix_at, None)
+    require_refixable(grounds.now, job.request.refix_at, grounds.parameters.lead_time_of_postponement)
     return move_stop.new_plan(grounds, appointment, appointment.agent_id, job.request.refix_at, anew=True)
 
 
@@ -224,7 +223,7 @@ async def _why(job: _Job, tx: Tx, appointment: Appointment, planned: move_stop.P
     return record.by_policy(
         record.procedure(job.procedure.procedure_id),
         policy.parameters,
-        REFIXING,
+        move_stop.ASKED,
         planned.grounds.campaign,
         rules=(*record.refix_rules(policy, appointment.outcome_state_id), row),
         slot_source=SlotSource.AGENTS_DATE,
