@@ -152,7 +152,7 @@ async def _claim(tx: Tx, command: ClaimAnnulment, appointment: Appointment) -> A
     require_writable(appointment)
     if appointment.state not in WITH_STOP:
         raise errors.wrong_state(appointment.state)
-    received_at = _received_at(command, appointment.campaign_id, await tx.now())
+    received_at = _received_at(command, appointment, await tx.now())
     campaign = await campaigns.get_counters(tx, appointment.campaign_id)
     days = (await parameters.effective(tx, campaign.campaign_id))[ANNULMENT_DEADLINE_DAYS]
     closed_from = closes_at(appointment.window.start, days, zone(campaign.time_zone))
@@ -172,18 +172,20 @@ async def _claim(tx: Tx, command: ClaimAnnulment, appointment: Appointment) -> A
     )
 
 
-def _received_at(command: ClaimAnnulment, campaign_id: str, now: datetime) -> datetime:
+def _received_at(command: ClaimAnnulment, appointment: Appointment, now: datetime) -> datetime:
     """The stamp that decides (R-013): ours for the portal, the mail server's for an e-mail."""
     if command.channel is ClaimChannel.PORTAL:
         if command.received_at is not None:
             raise errors.invalid("received_at", "is told for an e-mail alone")
         return now
-    if not reach_as(*_ENTER_MAIL).covers(campaign_id):
+    if not reach_as(*_ENTER_MAIL).covers(appointment.campaign_id):
         raise errors.invalid("channel", "an e-mail is entered by the provider's people")
     if command.received_at is None:
         raise errors.invalid("received_at", "must be told for an e-mail")
     if command.received_at > now:
         raise errors.invalid("received_at", "must not be later than now")
+    if command.received_at < appointment.created_at.replace(microsecond=0):
+        raise errors.invalid("received_at", "must not be before the appointment was taken")
     return command.received_at
 
 

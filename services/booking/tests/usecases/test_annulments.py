@@ -156,7 +156,9 @@ async def test_the_deadline_on_both_sides(house: House, days: int, value: str) -
 
 async def test_an_email_is_entered_with_its_stamp_by_the_providers_people(house: House) -> None:
     card = await house.booked()
+    taken = card.appointment.created_at.replace(microsecond=0)
     cases: list[dict[str, Any]] = [
+        {"channel": ClaimChannel.EMAIL, "received_at": taken - timedelta(seconds=1)},
         {"channel": ClaimChannel.EMAIL, "received_at": None},
         {"channel": ClaimChannel.EMAIL, "received_at": soon(1)},
         {"channel": ClaimChannel.PORTAL, "received_at": soon(-1)},
@@ -170,6 +172,10 @@ async def test_an_email_is_entered_with_its_stamp_by_the_providers_people(house:
         await annul(house, card, channel=ClaimChannel.EMAIL, received_at=soon(-1))
     assert [violation.field for violation in error.value.violations] == ["channel"]
     assert (await annul(house, card)).channel is ClaimChannel.PORTAL
+    house.enter()
+    other = await house.booked(agent=1)
+    taken = other.appointment.created_at.replace(microsecond=0)
+    assert (await annul(house, other, channel=ClaimChannel.EMAIL, received_at=taken)).received_at == taken
 
 
 async def test_one_claim_stands_and_a_rejected_one_may_be_followed(house: House) -> None:

@@ -308,7 +308,7 @@ class ClaimAnnulmentRequest(_message.Message):
     """Idempotency key of the caller's making. Required."""
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When an e-mail was received, not later than now; for that channel alone, and required there."""
+        """For EMAIL: the mail server's stamp, which decides; from when the appointment was taken until now."""
 
     def __init__(
         self,
