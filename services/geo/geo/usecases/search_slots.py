@@ -44,6 +44,7 @@ MOST_AGENT_DAYS: Final = 300_000
 
 PORTION_AGENT_DAYS: Final = 30_000
 """Agents times days that are searched without a pause: some tens of milliseconds."""
+_TOLD: Final = 10  # to tell a gap's reasons takes as long as to look at so many
 
 _DAY: Final = 24 * 3600
 _ORDER_OF_REFUSED: Final = attrgetter("agent_id", "start", "end")
@@ -124,7 +125,7 @@ class SlotSearch:
         async def found(who: Agents) -> Found:
             portions = [
                 await self._found(await self._task(tenant, asked, question, some))
-                async for some in _portions(who, question, asked.as_of)
+                async for some in _portions(who, question, asked)
             ]
             return portions[0] if len(portions) == 1 else _together(portions, asked.limit)
 
@@ -146,7 +147,7 @@ class SlotSearch:
         async def found(who: Agents) -> list[tuple[list[Detour], str]]:
             return [
                 await self._detours(await self._task(tenant, asked, question, some))
-                async for some in _portions(who, question, asked.as_of)
+                async for some in _portions(who, question, asked)
             ]
 
         answers, left_out = await answered(by_mode(agendas), found)
@@ -167,13 +168,7 @@ class SlotSearch:
         _require_bearable(question, len(agent_ids), asked.as_of)
         return question, await self._agendas.of(tenant, agent_ids, asked.as_of)
 
-    async def _task(
-        self,
-        tenant: str,
-        asked: SearchSlots,
-        question: Question,
-        who: Agents,
-    ) -> "_Task":
+    async def _task(self, tenant: str, asked: SearchSlots, question: Question, who: Agents) -> "_Task":
         mode, agendas = who
         travel = self._travel.of(mode)
         found = sort_out(agendas, asked.skills, asked.place, asked.postcode)
@@ -305,10 +300,11 @@ def _days(question: Question, as_of: datetime) -> int:
     return ceil((max(end for _, end in question.windows) - as_of.timestamp()) / _DAY)
 
 
-async def _portions(who: Agents, question: Question, as_of: datetime) -> AsyncIterator[Agents]:
+async def _portions(who: Agents, question: Question, asked: SearchSlots) -> AsyncIterator[Agents]:
     """The agents, as many at a time as hold nobody else up for long; others get their turn in between."""
     mode, agendas = who
-    size = max(1, PORTION_AGENT_DAYS // max(1, _days(question, as_of)))
+    weight = max(1, _days(question, asked.as_of)) * (_TOLD if asked.explain else 1)
+    size = max(1, PORTION_AGENT_DAYS // weight)
     for first in range(0, max(1, len(agendas)), size):
         if first:
             await asyncio.sleep(0)

@@ -82,7 +82,7 @@ async def test_only_the_estimate_of_its_own_mode_stands_in_for_roads() -> None:
     leg = (await travel.legs(TENANT, [PAIR])).leg(PAIR)
     on_foot, by_car = (Estimate(mode).drive(*PAIR)[0] for mode in (TravelMode.FOOT, TravelMode.CAR))
     assert leg is not None
-    assert (leg.seconds, leg.source, leg.version) == (on_foot, TravelSource.ESTIMATE, "estimate-1-foot")
+    assert (leg.seconds, leg.source, leg.version) == (on_foot, TravelSource.ESTIMATE, "estimate-2-foot")
     assert by_car < on_foot
     await walking.close()
 
@@ -99,8 +99,8 @@ async def test_without_any_roads_every_mode_is_estimated_and_with_cars_roads_onl
     estimated = make_engines({})
     assert {mode: engine.version for mode, engine in estimated.items()} == {
         TravelMode.CAR: "estimate-1",
-        TravelMode.BICYCLE: "estimate-1-bicycle",
-        TravelMode.FOOT: "estimate-1-foot",
+        TravelMode.BICYCLE: "estimate-2-bicycle",
+        TravelMode.FOOT: "estimate-2-foot",
     }
     cars = {TravelMode.CAR: "osrm+http://127.0.0.1:1"}
     assert set(make_engines(cars)) == {TravelMode.CAR}
