@@ -72,6 +72,11 @@ class Sight:
     unsaid: bool
     own: frozenset[str] = frozenset()
 
+    @property
+    def hides_nothing(self) -> bool:
+        """Whether every agent is seen, whatever it belongs to."""
+        return not (self.elsewhere or self.unsaid or any(self.hidden.values()))
+
     def hides(self, campaign_id: str, agent_id: str = "") -> bool:
         """Whether what belongs to this campaign, and tells of this agent, is hidden."""
         if agent_id and agent_id in self.own:

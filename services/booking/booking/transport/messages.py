@@ -1,13 +1,14 @@
 """The domain's values as messages of the contract."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from booking.domain import itinerary
-from booking.domain.appointment import Appointment, Card, State
+from booking.domain.appointment import Appointment, Card, Colour, State
 from booking.domain.campaign import Campaign
 from booking.domain.contact import Contact
 from booking.domain.parameters import Shown
@@ -76,13 +77,13 @@ def appointment(found: Appointment) -> pb.Appointment:
         start=timestamp(found.window.start),
         end=timestamp(found.window.end),
         point=_point(found.point),
-        state=pb.AppointmentState.Value(f"APPOINTMENT_STATE_{found.state}"),
+        state=_state(found.state),
         version=found.version,
         operator_id=found.operator_id,
         note=found.note,
         created_at=timestamp(found.created_at),
         updated_at=timestamp(found.updated_at),
-        reminder_colour=pb.ReminderColour.Value(f"REMINDER_COLOUR_{found.colour or 'UNSPECIFIED'}"),
+        reminder_colour=_colour(found.colour),
         locked=locked,
         card_colour=pb.CARD_COLOUR_LIGHT_BLUE if locked else pb.CARD_COLOUR_UNSPECIFIED,
         outcome_state_id=found.outcome_state_id,
@@ -91,6 +92,16 @@ def appointment(found: Appointment) -> pb.Appointment:
         zone=found.zone,
         arrival=_window(found.arrival),
     )
+
+
+@cache
+def _state(state: State) -> pb.AppointmentState.ValueType:
+    return pb.AppointmentState.Value(f"APPOINTMENT_STATE_{state}")
+
+
+@cache
+def _colour(colour: Colour | None) -> pb.ReminderColour.ValueType:
+    return pb.ReminderColour.Value(f"REMINDER_COLOUR_{colour or 'UNSPECIFIED'}")
 
 
 def hold(found: itinerary.Hold) -> pb.Hold:

@@ -94,14 +94,14 @@ class _Call:
 
     async def veiled(self, answer: Message) -> Message:
         """The answer as the caller may see it."""
-        if sees_all_agents():
+        if sees_all_agents() or next(_marked(answer), None) is None:
             return answer
-        telling = list(_marked(answer))
-        if telling:
-            seen, campaign = await self._sight()
-            for one in telling:
-                if one.hidden(seen, campaign):
-                    _clear(one)
+        seen, campaign = await self._sight()
+        if seen.hides_nothing:
+            return answer
+        for one in list(_marked(answer)):
+            if one.hidden(seen, campaign):
+                _clear(one)
         return answer
 
     async def refusal(self, error: GiroError) -> GiroError:

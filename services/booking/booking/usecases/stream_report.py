@@ -69,11 +69,12 @@ async def stream_report(
 
 async def _take(desk: Desk, part: Part, file: IO[bytes]) -> tuple[int, Report]:
     """Writes the batches; how many they are, and the counts of their rows."""
-    batches, counts = 0, Counter[tuple[str, str, State]]()
+    batches, counts = 0, Counter[tuple[str, str, str]]()
     async with desk.db.uow(caller().tenant, timeouts=_TAKING) as tx:
         await campaigns.require(tx, part.campaign_id)
         async for batch in reports.stream(tx, part):
             counts.update(reports.tallied(batch))
             await asyncio.to_thread(pickle.dump, batch, file, pickle.HIGHEST_PROTOCOL)
             batches += 1
-    return batches, Report.of([Tally(*key, number) for key, number in counts.items()])
+    tallies = [Tally(agent, zone, State(state), number) for (agent, zone, state), number in counts.items()]
+    return batches, Report.of(tallies)
