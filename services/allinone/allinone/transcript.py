@@ -75,6 +75,7 @@ class _Flow:
             self._postpone,
             self._reassign,
             self._cancel,
+            self._explain,
             self._another_tenant,
             self._lead_time,
             self._remind,
@@ -185,6 +186,21 @@ class _Flow:
     async def _cancel(self) -> None:
         """Cancel: the time is free at once, the unit of the package stays used until the step ends."""
         await self._change("cancel", {"note": "the customer is abroad"})
+
+    async def _explain(self) -> None:
+        """Explain: who chose each change, from what, and what policy said then."""
+        found = await self._callers["agent_supervisor"].asks(f"{self._path}:explain")
+        changes, versions = found["changes"], int(self._appointment["version"])
+        if not found["complete"] or len(changes) != versions:
+            raise _fault(f"{versions} versions have {len(changes)} explained changes")
+        first = changes[0]
+        told = ", ".join(each["event"].removeprefix("appointment_") for each in changes)
+        rested = words.drive(first.get("legBefore"))
+        lead = next(each for each in first["parameters"] if each["name"] == "lead_time")
+        source = words.plain(first["slotSource"], "SLOT_SOURCE_")
+        who = words.plain(first["chosenBy"]["channel"], "CHANNEL_")
+        answer(f"{told}; booked from a {source} by the {who}, promised drive {rested}")
+        answer(f"the lead time was {lead['value']}, from the {lead['source'].lower()}")
 
     async def _another_tenant(self) -> None:
         """Another tenant: what is not theirs does not exist."""

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from cli_samples import AGENTS, APPOINTMENT, CAMPAIGN, CONTACT, HOLD, SUGGESTION, error_info
+from cli_samples import AGENTS, APPOINTMENT, CAMPAIGN, CONTACT, EXPLANATION, HOLD, SUGGESTION, error_info
 from running_giro import Giro
 from stub_gateway import StubGateway
 
@@ -40,6 +40,20 @@ def test_suggest_hold_book_without_typing_an_id(desk: StubGateway, giro: Giro) -
     assert body["note"] == "second floor"
     assert "to confirm" in ran.stdout
     assert giro("appointments", "book").exit_code == 2
+
+
+def test_an_explanation_is_a_row_a_change(desk: StubGateway, giro: Giro) -> None:
+    desk.on("GET", f"{ONE}:explain", EXPLANATION)
+    ran = giro("appointments", "explain", APPOINTMENT["appointmentId"])
+
+    assert ran.exit_code == 0, ran.stderr
+    for said in ("booked", "Tue 01 Dec", "09:30-10:15", "Giada Cravero", "operator", "2 of 9"):
+        assert said in ran.stdout
+    for said in ("cancelled", "customer", "reminder", "lead_time", "129600s", "tenant"):
+        assert said in ran.stdout
+    assert "before this record began" in ran.stderr
+    told = giro("appointments", "explain", APPOINTMENT["appointmentId"], "-o", "json")
+    assert json.loads(told.stdout) == EXPLANATION
 
 
 def test_a_suggested_slot_is_booked_by_number(desk: StubGateway, giro: Giro) -> None:

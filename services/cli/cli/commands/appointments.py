@@ -11,7 +11,7 @@ from cli.errors import BadArgument
 from cli.gateway import Gateway, Json, request_id
 from cli.lookup import Lookup
 from cli.show import appointments as shown
-from cli.show import output
+from cli.show import explanations, output
 from cli.show.output import Format
 
 app = noun("Appointments (cards): book, look, confirm, move, cancel.")
@@ -85,6 +85,23 @@ def show(appointment: Id, form: Output = Format.TABLE) -> None:
     """One appointment with the drives around it."""
     with calling(form) as gateway:
         shown.answered(form, gateway.get(f"/v1/appointments/{appointment}"), gateway)
+
+
+@app.command()
+def explain(appointment: Id, form: Output = Format.TABLE) -> None:
+    """Why it is where it is: every change, who chose it, from what, and what policy said then.
+
+    \b
+    giro appointments explain apt_...
+    """
+    with calling(form) as gateway:
+        found = gateway.get(f"/v1/appointments/{appointment}:explain")
+        if form is Format.JSON:
+            output.as_json(found)
+            return
+        lookup = Lookup(gateway)
+        known = gateway.get(f"/v1/appointments/{appointment}")
+        explanations.table(found, lookup, lookup.campaign(known["campaignId"])["timeZone"])
 
 
 @app.command()

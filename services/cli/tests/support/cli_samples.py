@@ -117,6 +117,43 @@ APPOINTMENT: Json = {
     "note": "",
     "legBefore": leg(720, 3400),
 }
+_CHANGE: Json = {
+    "version": "2",
+    "happenedAt": "2026-11-20T10:00:00Z",
+    "event": "appointment_booked",
+    "agentId": APPOINTMENT["agentId"],
+    "start": APPOINTMENT["start"],
+    "end": APPOINTMENT["end"],
+    "policyVersion": "pol_0123456789abcdef",
+    "parameters": [{"name": "lead_time", "value": "129600s", "source": "TENANT"}],
+    "rules": [],
+    "slotSource": "SLOT_SOURCE_SUGGESTION",
+    "chosenBy": {"subject": "usr_1", "roles": ["OPERATOR"], "channel": "CHANNEL_OPERATOR", "by": ""},
+    "offered": {"count": 9, "chosen": 2, "slots": []},
+    "legBefore": leg(720, 3400),
+}
+EXPLANATION: Json = {
+    "appointmentId": APPOINTMENT["appointmentId"],
+    "complete": False,
+    "changes": [
+        _CHANGE,
+        {
+            **_CHANGE,
+            "version": "3",
+            "event": "appointment_cancelled",
+            "parameters": [],
+            "slotSource": "SLOT_SOURCE_UNSPECIFIED",
+            "chosenBy": {
+                "subject": "cnt_1",
+                "roles": [],
+                "channel": "CHANNEL_CUSTOMER",
+                "by": "answer to a reminder",
+            },
+            "offered": None,
+            "legBefore": None,
+        },
+    ],
+}
 CONTACT: Json = {
     "contactId": APPOINTMENT["contactId"],
     "displayName": "Giulia Zanetti",
