@@ -19,9 +19,9 @@ from sqlalchemy import text
 
 from booking.domain.annulment import AnnulmentReason, ClaimChannel, Decision
 from booking.domain.appointment import Card
-from booking.domain.outcomes import Recall, Result, Written
-from booking.domain.package import Package
+from booking.domain.outcomes import OutcomeState, Recall, Result, Written
 from booking.domain.refix_modes import Work
+from booking.storage import outcomes
 from booking.usecases import portal
 from booking.usecases.annulments import ClaimAnnulment, claim_annulment, decide_annulment
 from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
@@ -65,6 +65,37 @@ a_step = st.tuples(
 """A verb, which card, whether at the hour that is taken, and how geo's answer is lost."""
 
 
+STATES: Final = (
+    OutcomeState("refixed", "refixed", Result.OPEN),
+    OutcomeState("held", "held", Result.HELD),
+    OutcomeState("ko", "ko", Result.KO, "W", Recall.PUBLIC),
+    OutcomeState("ko-mine", "ko-mine", Result.KO, "W", Recall.PRIVATE),
+    OutcomeState("ko-date", "ko-date", Result.KO, refix=True),
+    OutcomeState("ko-date-new", "ko-date-new", Result.KO, refix=True),
+    OutcomeState("ko-call", "ko-call", Result.KO, "W", Recall.PRIVATE, refix=True),
+)
+
+_STORED: Final = text(
+    """
+    SELECT
+        coalesce((SELECT json_object_agg(appointment_id, json_build_array(
+                      state, version, coalesce(outcome_state_id, ''),
+                      CAST(extract(epoch FROM starts_at) AS bigint), agent_id))
+                  FROM booking.appointments WHERE tenant_id = :t AND state <> 'FAILED'
+                    AND NOT appointment_id = ANY (CAST(:b AS text[]))), '{}') AS cards,
+        (SELECT json_build_array(purchased, taken, to_confirm, cancelled_in_step, to_recover, recovered, step)
+         FROM booking.campaigns WHERE tenant_id = :t AND campaign_id = :c) AS counters,
+        coalesce((SELECT json_object_agg(appointment_id, json_build_array(private, version))
+                  FROM booking.recalls WHERE tenant_id = :t AND open), '{}') AS recalls,
+        coalesce((SELECT json_object_agg(appointment_id, reason)
+                  FROM booking.refix_exceptions WHERE tenant_id = :t AND open), '{}') AS exceptions,
+        coalesce((SELECT json_object_agg(appointment_id, states) FROM (
+                      SELECT appointment_id, array_agg(state ORDER BY claim_id) AS states
+                      FROM booking.annulment_claims WHERE tenant_id = :t GROUP BY 1) AS c), '{}') AS claims
+    """
+)
+
+
 class Life:
     """Plays steps on a fresh tenant and on the model."""
 
@@ -81,6 +112,7 @@ class Life:
             refused = await self._step((verb, lost), number, hour)
             event(f"{verb}: {refused or 'done'}")
             await self._require_same(f"{verb} at {hour}, refused: {refused or 'no'}")
+        await self._require_listed()
         await self.house.settle()
         await self.house.require_stops()
         assert (await portal.verify_counters(self.house.desk, self.campaign.campaign_id)).differing == []
@@ -88,13 +120,9 @@ class Life:
 
     async def _set_up(self) -> None:
         house = self.house
-        await house.outcome_state("refixed", result=Result.OPEN, recall=Recall.NONE)
-        await house.outcome_state("held", result=Result.HELD, recall=Recall.NONE)
-        await house.outcome_state("ko")
-        await house.outcome_state("ko-mine", recall=Recall.PRIVATE, list_state="W")
-        await house.outcome_state("ko-date", recall=Recall.NONE, refix=True)
-        await house.outcome_state("ko-date-new", recall=Recall.NONE, refix=True)
-        await house.outcome_state("ko-call", recall=Recall.PRIVATE, list_state="W", refix=True)
+        async with house.desk.db.uow(house.tenant) as tx:
+            for state in STATES:
+                await outcomes.put_state(tx, state)
         await house.procedure(Work.MOVE, "ko-date")
         await house.procedure(Work.NEW_CARD, "ko-date-new")
         await house.procedure(Work.RECALL, "ko-call")
@@ -253,53 +281,50 @@ class Life:
     # --- what is held against what --------------------------------------------------------------------
 
     async def _require_same(self, step: str) -> None:
-        rows = await self.house.all_stored()
-        found = {
-            key: (
-                row.state,
-                row.version,
-                row.outcome_state_id or "",
-                row.starts_at,
-                self.house.agents.index(row.agent_id),
-            )
-            for key, row in rows.items()
-            if row.state != "FAILED" and key not in self.blocking
-        }
-        wanted = {
-            key: (card.state, card.version, card.outcome, self._at(card.start), card.agent)
-            for key, card in self.model.cards.items()
-        }
-        assert found == wanted, step
-        await self._require_same_counters(step)
-        await self._require_same_rest(step)
+        """All of the tenant, read in one statement: cards, counters, open recalls and exceptions, claims."""
+        async with self.house.desk.db.uow(self.house.tenant) as tx:
+            params = {"t": self.house.tenant, "c": self.campaign.campaign_id, "b": sorted(self.blocking)}
+            found = (await tx.run(_STORED, params)).one()._asdict()
+        assert found == self._wanted(), step
 
-    async def _require_same_counters(self, step: str) -> None:
-        model, package = self.model, self.model.package
-        wanted = Package(
-            purchased=package.purchased,
-            taken=model.taken,
-            to_confirm=model.to_confirm,
-            cancelled_in_step=package.cancelled_in_step,
-            to_recover=package.to_recover,
-            recovered=package.recovered,
-            step=package.step,
-        )
-        assert await self.house.package(self.campaign) == wanted, step
+    def _wanted(self) -> dict[str, Any]:
+        """The same by the model."""
+        model, package, cards = self.model, self.model.package, self.model.cards.items()
+        return {
+            "cards": {
+                key: [card.state, card.version, card.outcome, self._seconds(card.start), self._agent(card)]
+                for key, card in cards
+            },
+            "counters": [
+                package.purchased,
+                model.taken,
+                model.to_confirm,
+                package.cancelled_in_step,
+                package.to_recover,
+                package.recovered,
+                package.step,
+            ],
+            "recalls": {
+                key: [card.recall.private, card.recall.version] for key, card in cards if card.recall
+            },
+            "exceptions": {key: card.exception for key, card in cards if card.exception},
+            "claims": {key: card.claims for key, card in cards if card.claims},
+        }
 
-    async def _require_same_rest(self, step: str) -> None:
-        """Recalls with their version, exceptions with their reason, claims with their states."""
+    def _seconds(self, hour: int) -> int:
+        return int(self._at(hour).timestamp())
+
+    def _agent(self, card: CardModel) -> str:
+        return self.house.agents[card.agent]
+
+    async def _require_listed(self) -> None:
+        """What the use cases list at the end of a life is what is stored."""
         cards = self.model.cards.items()
         recalls = {each.appointment_id: (each.private, each.version) for each in await self.house.recalls()}
-        assert recalls == {k: (c.recall.private, c.recall.version) for k, c in cards if c.recall}, step
+        assert recalls == {k: (c.recall.private, c.recall.version) for k, c in cards if c.recall}
         exceptions = {each.appointment_id: each.reason for each in await self.house.exceptions()}
-        assert exceptions == {key: card.exception for key, card in cards if card.exception}, step
-        async with self.house.desk.db.uow(self.house.tenant) as tx:
-            query = text(
-                "SELECT appointment_id, array_agg(state ORDER BY claim_id) AS states"
-                " FROM booking.annulment_claims WHERE tenant_id = :t GROUP BY 1"
-            )
-            claims = {row.appointment_id: row.states for row in await tx.run(query, {"t": self.house.tenant})}
-        assert claims == {key: card.claims for key, card in cards if card.claims}, step
+        assert exceptions == {key: card.exception for key, card in cards if card.exception}
+        assert (await self.house.package(self.campaign)).taken == self.model.taken
 
     async def _tidy(self) -> None:
         """Leaves nothing to the workers, who look at all tenants, for the histories to come."""
