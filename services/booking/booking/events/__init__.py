@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
-from booking.domain.annulment import AnnulmentClaim
+from booking.domain.annulment import AgentContact, AnnulmentClaim
 from booking.domain.appointment import Appointment, Change, MoveKind, State
 from booking.domain.document import Document
 from booking.domain.outcomes import Result
 from booking.domain.package import Level, Package
 from booking.domain.refix import OperatorRecall
 from booking.domain.replay import Happened, Paint
+from booking.domain.unavailability import Unavailability
 from booking.domain.waitlist import Entry, Offer
 from booking.events.kept import ToldChange
 from booking.events.kept import instant as _instant
@@ -20,6 +21,7 @@ from giro.booking.v1 import booking_events_pb2 as pb
 from giro.booking.v1 import booking_pb2, outcomes_pb2
 from giro.booking.v1 import document_events_pb2 as document_pb
 from giro.booking.v1 import package_events_pb2 as package_pb
+from giro.booking.v1 import unavailability_events_pb2 as away_pb
 from giro.booking.v1 import waitlist_events_pb2 as waitlist_pb
 from kit.db.uow import Tx
 
@@ -33,6 +35,9 @@ OUTCOME_SET = Happened.OUTCOME_SET.value
 NOTED = "appointment_noted"
 ANNULMENT_CLAIMED = "annulment_claimed"
 ANNULMENT_DECIDED = "annulment_decided"
+AGENT_CONTACTED = "agent_contacted"
+UNAVAILABILITY_SET = "unavailability_set"
+UNAVAILABILITY_WITHDRAWN = "unavailability_withdrawn"
 WAITLIST_OFFERED = "waitlist_offered"
 DOCUMENT_ADDED = "document_added"
 PACKAGE_RENEWED = "package_renewed"
@@ -129,6 +134,43 @@ def annulment_decided(tx: Tx, claim: AnnulmentClaim) -> None:
     """Accepted or rejected."""
     message = annulment_pb.AnnulmentDecided(claim=_claim(claim))
     tx.emit(ANNULMENT_DECIDED, claim.appointment_id, message)
+
+
+def agent_contacted(tx: Tx, contact: AgentContact, appointment: Appointment) -> None:
+    """The agent spoke with the contact before the visit."""
+    message = annulment_pb.AgentContacted(
+        agent_contact_id=contact.agent_contact_id,
+        appointment_id=appointment.appointment_id,
+        campaign_id=appointment.campaign_id,
+        agent_id=appointment.agent_id,
+        channel=contact.channel.value,
+        contacted_at=_instant(contact.contacted_at),
+    )
+    tx.emit(AGENT_CONTACTED, appointment.appointment_id, message)
+
+
+def unavailability_set(tx: Tx, noted: Unavailability) -> None:
+    """An agent, or a contact, cannot come on some days."""
+    message = away_pb.UnavailabilitySet(unavailability=_unavailability(noted))
+    tx.emit(UNAVAILABILITY_SET, noted.agent_id or noted.contact_id, message)
+
+
+def unavailability_withdrawn(tx: Tx, noted: Unavailability) -> None:
+    """The note counts no more."""
+    message = away_pb.UnavailabilityWithdrawn(unavailability=_unavailability(noted))
+    tx.emit(UNAVAILABILITY_WITHDRAWN, noted.agent_id or noted.contact_id, message)
+
+
+def _unavailability(noted: Unavailability) -> away_pb.UnavailabilitySnapshot:
+    window = noted.days.window
+    return away_pb.UnavailabilitySnapshot(
+        unavailability_id=noted.unavailability_id,
+        agent_id=noted.agent_id,
+        contact_id=noted.contact_id,
+        start=_instant(window.start),
+        end=_instant(window.end),
+        overridden=bool(noted.overridden_by),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ async def record_agent_contact(desk: Desk, command: RecordAgentContact) -> Agent
             return await annulments.contact(tx, tx.claim_ref)
         contact = _contact(command, appointment, await tx.now())
         await annulments.insert_contact(tx, contact)
+        events.agent_contacted(tx, contact, appointment)
         tx.refer(contact.agent_contact_id)
         await failpoint("booking.contact.before_commit")
     return contact

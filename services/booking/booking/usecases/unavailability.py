@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from booking import events
 from booking.domain import errors
 from booking.domain.appointment import Appointment
 from booking.domain.days import parse_day
@@ -92,6 +93,7 @@ async def withdraw_unavailability(desk: Desk, unavailability_id: str) -> Unavail
             return known
         now = await tx.now()
         await unavailabilities.withdraw(tx, unavailability_id, now)
+        events.unavailability_withdrawn(tx, known)
     return replace(known, withdrawn_at=now)
 
 
@@ -129,6 +131,7 @@ async def _note(tx: Tx, command: SetUnavailability, whose: _Whose) -> Unavailabi
     if is_late(now, days, notice):
         noted = _overridden(noted, command.override_note, notice, whose.campaign_id)
     await unavailabilities.insert(tx, noted)
+    events.unavailability_set(tx, noted)
     tx.refer(noted.unavailability_id)
     return noted
 

@@ -71,6 +71,8 @@ async def test_disowning_is_refused_once_the_agent_was_in_touch(house: House) ->
     assert (await annul(house, card, AnnulmentReason.WRONG_DETAILS)).state is ClaimState.OPEN
     page = await annulments.list_agent_contacts(house.desk, card.appointment.appointment_id, (0, ""))
     assert (page.contacts, page.next_page_token) == ([made], "")
+    told = [event for event, entity in await house.events() if entity == card.appointment.appointment_id]
+    assert told == ["appointment_booked", "agent_contacted", "annulment_claimed"]
 
 
 async def test_contacts_come_in_pages_and_a_repetition_finds_its_own(house: House) -> None:

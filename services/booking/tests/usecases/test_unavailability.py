@@ -166,4 +166,8 @@ async def test_a_repeated_request_notes_once(house: House) -> None:
     made = await asyncio.gather(*(note(house, 10, claim=key) for _ in range(5)), return_exceptions=True)
     good = [each for each in made if isinstance(each, Noted)]
     assert len({each.unavailability.unavailability_id for each in good}) == 1
-    assert len(await list_unavailabilities(house.desk, house.agents[0], "")) == 1
+    (known,) = await list_unavailabilities(house.desk, house.agents[0], "")
+    for _ in range(2):
+        await withdraw_unavailability(house.desk, known.unavailability_id)
+    told = [("unavailability_set", house.agents[0]), ("unavailability_withdrawn", house.agents[0])]
+    assert await house.events() == told, "each once"

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&giro/booking/v1/annulment_events.proto\x12\x0fgiro.booking.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\x01\n\x11\x41nnulmentSnapshot\x12\x10\n\x08\x63laim_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61ppointment_id\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\r\n\x05state\x18\x06 \x01(\t\x12/\n\x0breceived_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"E\n\x10\x41nnulmentClaimed\x12\x31\n\x05\x63laim\x18\x01 \x01(\x0b\x32\".giro.booking.v1.AnnulmentSnapshot\"E\n\x10\x41nnulmentDecided\x12\x31\n\x05\x63laim\x18\x01 \x01(\x0b\x32\".giro.booking.v1.AnnulmentSnapshotb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&giro/booking/v1/annulment_events.proto\x12\x0fgiro.booking.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\x01\n\x11\x41nnulmentSnapshot\x12\x10\n\x08\x63laim_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61ppointment_id\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\r\n\x05state\x18\x06 \x01(\t\x12/\n\x0breceived_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"E\n\x10\x41nnulmentClaimed\x12\x31\n\x05\x63laim\x18\x01 \x01(\x0b\x32\".giro.booking.v1.AnnulmentSnapshot\"E\n\x10\x41nnulmentDecided\x12\x31\n\x05\x63laim\x18\x01 \x01(\x0b\x32\".giro.booking.v1.AnnulmentSnapshot\"\xac\x01\n\x0e\x41gentContacted\x12\x18\n\x10\x61gent_contact_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61ppointment_id\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x04 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x05 \x01(\t\x12\x30\n\x0c\x63ontacted_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,4 +38,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ANNULMENTCLAIMED']._serialized_end=344
   _globals['_ANNULMENTDECIDED']._serialized_start=346
   _globals['_ANNULMENTDECIDED']._serialized_end=415
+  _globals['_AGENTCONTACTED']._serialized_start=418
+  _globals['_AGENTCONTACTED']._serialized_end=590
 # @@protoc_insertion_point(module_scope)
