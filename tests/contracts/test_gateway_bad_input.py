@@ -141,7 +141,7 @@ async def test_json_on_a_grpc_path_leads_nowhere(gateway: Harness, api: httpx2.A
 
 def raw(gateway: Harness, target: str) -> tuple[int, bytes]:
     """GET of a target that HTTP clients would tidy up."""
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.settings.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.settings.port, timeout=60)
     connection.putrequest("GET", target, skip_accept_encoding=True)
     for name, value in gateway.bearer.items():
         connection.putheader(name, value)

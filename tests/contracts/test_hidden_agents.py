@@ -89,7 +89,7 @@ async def ask(party: Party, rpc: Rpc, request: Message, role: str) -> Message | 
     calling = make(rpc.path, type(request).SerializeToString, response_class(rpc).FromString)(
         request,
         metadata=(("authorization", f"Bearer {user_token(party.stack, party.world.tenant, role)}"),),
-        timeout=15,
+        timeout=60,
     )
     try:
         if streams(rpc):

@@ -245,5 +245,5 @@ async def test_one_trace_from_the_gateway_to_the_consumer(world: World, stack: S
         traced = {name: [line for line in text if trace in line] for name, text in logs.items()}
         return traced["booking"], traced["geo"]
 
-    await eventually(lines, lambda seen: any("ReserveStop" in line for line in seen[1]), within=10)
-    await eventually(lines, lambda seen: any('"kit.bus' in line for line in seen[0]), within=10)
+    await eventually(lines, lambda seen: any("ReserveStop" in line for line in seen[1]))
+    await eventually(lines, lambda seen: any('"kit.bus' in line for line in seen[0]))

@@ -56,7 +56,7 @@ def asked(channel: grpc.Channel, target: str) -> CheckResponse:
         method="GET", path=target, headers={"traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01"}
     )
     answer: CheckResponse = check(
-        CheckRequest(attributes=AttributeContext(request=Request(http=http))), timeout=5
+        CheckRequest(attributes=AttributeContext(request=Request(http=http))), timeout=60
     )
     return answer
 

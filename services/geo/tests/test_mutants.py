@@ -21,6 +21,9 @@ from services.geo.tests.support.world import NORTH, SOUTH, TENANT, World, open_w
 
 pytestmark = pytest.mark.asyncio
 
+A_MOMENT = 0.3
+"""Seconds after which a session that waits for the other one is taken for waiting."""
+
 
 @pytest_asyncio.fixture
 async def world(make_database: Databases) -> AsyncIterator[World]:
@@ -30,7 +33,7 @@ async def world(make_database: Databases) -> AsyncIterator[World]:
     await opened.db.stop()
 
 
-async def race(world: World, start: float = 9.5) -> Outcome:
+async def race(world: World, start: float = 9.5, patience: float = 15) -> Outcome:
     """A visit until 9:30 north of the town, and one from `start` south of it: 20 minutes apart."""
     agent = await world.agent(week(base=None, lunch=False))
 
@@ -43,7 +46,7 @@ async def race(world: World, start: float = 9.5) -> Outcome:
         book(9, 9.5, NORTH),  # type: ignore[arg-type]
         book(start, start + 1, SOUTH),  # type: ignore[arg-type]
         at="geo.reserve_stop.after_read",
-        patience=0.3,
+        patience=patience,
     )
 
 
@@ -97,7 +100,7 @@ async def test_without_the_lock_the_constraints_refuse_and_are_counted(
 
 async def test_without_the_constraints_the_lock_alone_keeps_the_promise(world: World) -> None:
     without_chain(world)
-    seen = await race(world)
+    seen = await race(world, patience=A_MOMENT)
     assert seen.held
     assert not seen.overtook
     assert not isinstance(seen.first, BaseException)
@@ -108,7 +111,7 @@ async def test_without_the_constraints_the_lock_alone_keeps_the_promise(world: W
 
 async def test_with_both_guards_the_loser_is_told_why_and_no_constraint_fires(world: World) -> None:
     before = fired()
-    seen = await race(world)
+    seen = await race(world, patience=A_MOMENT)
     assert seen.held
     assert not seen.overtook
     assert isinstance(seen.second, GiroError)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from booking_house import House, claim, soon
 from ledger_double import Lost
@@ -22,6 +23,7 @@ from booking.usecases.cancel_appointment import CancelAppointment, cancel_appoin
 from booking.usecases.settle_changes import settle_changes
 from kit import failpoints
 from kit.errors import GiroError, Reason
+from kit.testing.databases import DatabaseUrls
 from kit.testing.schedule import two_sessions
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -124,7 +126,7 @@ async def test_an_exception_is_raised_once_though_its_worker_died(
 @pytest.mark.parametrize("kind", [Work.RECALL, Work.MOVE, Work.NEW_CARD])
 async def test_two_workers_at_once_have_one_effect(house: House, kind: Work) -> None:
     card = await asked(house, kind)
-    met = await two_sessions(house.run, house.run, at="booking.procedure.before_commit")
+    met = await two_sessions(house.run, house.run, at="booking.procedure.before_commit", patience=15)
     assert met.held
     assert met.overtook, "the second worker does not wait for the first one's request"
     assert (met.first, met.second) == (None, None)
@@ -180,11 +182,24 @@ async def three(house: House) -> list[str]:
     return [card.appointment.appointment_id for card in (first, *others)]
 
 
-async def test_an_appointment_that_somebody_changes_keeps_no_other_waiting(house: House) -> None:
+async def somebody_waits(urls: DatabaseUrls) -> None:
+    """Ends when a session of this database waits for a lock."""
+    waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with await psycopg.AsyncConnection.connect(urls.admin, autocommit=True) as admin:
+        while not (await admin.execute(waiting)).rowcount:
+            await asyncio.sleep(0.02)
+
+
+async def test_an_appointment_that_somebody_changes_keeps_no_other_waiting(
+    house: House, urls: DatabaseUrls
+) -> None:
     busy, *others = await three(house)
     async with house.desk.db.uow(house.tenant) as tx:
         await appointments.lock(tx, busy)
-        await asyncio.wait_for(house.run(), 1.5)  # less than a lock is waited for
+        waits = asyncio.create_task(somebody_waits(urls))
+        await house.run()
+        assert not waits.done()
+        waits.cancel()
         assert {recall.appointment_id for recall in await house.recalls()} == set(others)
     await house.run()
     assert {recall.appointment_id for recall in await house.recalls()} == {busy, *others}
@@ -281,7 +296,7 @@ async def test_a_refix_meets_another_change(house: House, on_new: bool, verb: st
         "refix": lambda: house.refix(card, soon(95)),
     }
     point = "booking.new_card.after_pending" if on_new else "booking.refix.after_pending"
-    met = await two_sessions(lambda: house.refix(card, AT), others[verb], at=point)
+    met = await two_sessions(lambda: house.refix(card, AT), others[verb], at=point, patience=15)
     assert met.held
     assert met.overtook
     assert isinstance(met.second, GiroError)

@@ -230,7 +230,9 @@ async def test_a_run_meets_an_operator(house: House, kind: Work, verb: str, poin
     card = await asked(house, kind)
     if kind is Work.NEW_CARD:
         point = point.replace("refix.after_pending", "new_card.after_pending")
-    met = await two_sessions(lambda: OPERATORS[verb](house, card), house.run, at=f"booking.{point}")
+    met = await two_sessions(
+        lambda: OPERATORS[verb](house, card), house.run, at=f"booking.{point}", patience=15
+    )
     assert met.held
     assert met.overtook, "a run waits for no operator"
     assert not isinstance(met.first, BaseException), met.first

@@ -189,7 +189,7 @@ async def test_workers_die_with_the_service(tmp_path: Any) -> None:
         [sys.executable, script], capture_output=True, text=True, check=False, env=_with_root()
     )
     worker = int(done.stdout)
-    for _ in range(200):
+    for _ in range(6000):
         if not _is_running(worker):
             return
         await asyncio.sleep(0.01)

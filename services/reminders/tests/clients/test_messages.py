@@ -71,7 +71,7 @@ async def mail(box: Box) -> AsyncIterator[SmtpProvider]:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: SMTP(box, hostname="mx.example.org", loop=loop), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    yield SmtpProvider(Server("127.0.0.1", port, SENDER, start_tls=False, timeout=2.0), "Rīgas Logi")
+    yield SmtpProvider(Server("127.0.0.1", port, SENDER, start_tls=False, timeout=30.0), "Rīgas Logi")
     server.close()
     await server.wait_closed()
 

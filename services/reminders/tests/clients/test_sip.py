@@ -216,7 +216,7 @@ async def test_a_worker_that_never_ends_is_ended(
     provider = voice(clock, journal, told, talk_seconds=0.5, spare_seconds=1.0, lines=1)
     placed = call(provider_rig(clock), NUMBER, ring_seconds=0)
     assert (await provider.place(placed)).state is CallState.UNDER_WAY
-    await asyncio.wait_for(asyncio.gather(*provider._tasks), 10)
+    await asyncio.wait_for(asyncio.gather(*provider._tasks), 60)
     report = await provider.look_up(TENANT, "att_1")
     assert (report.state, report.ending) == (CallState.ENDED, ending)
     assert report.digit == ("1" if ending is CallEnding.ANSWERED else None)
@@ -233,7 +233,7 @@ async def test_what_can_not_be_stored_is_given_up_when_the_end_is_decided_elsewh
     until = clock.now + timedelta(seconds=0.3)
     await provider.place(call(provider_rig(clock), NUMBER, ring_seconds=0, give_up_at=until))
     with structlog.testing.capture_logs() as lines:
-        await asyncio.wait_for(asyncio.gather(*provider._tasks), 10)
+        await asyncio.wait_for(asyncio.gather(*provider._tasks), 60)
     assert "sip_report_lost" in {line["event"] for line in lines}
     assert not provider._running
 

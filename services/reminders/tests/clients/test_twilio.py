@@ -120,7 +120,10 @@ async def frozen_before_the_request(twilio: TwilioRig) -> PeerCall:
         return await twilio.provider.look_up(TENANT, "att_1")
 
     schedule = await two_sessions(
-        lambda: twilio.provider.place(placed), others_settle_it, at="reminders.provider.before_request"
+        lambda: twilio.provider.place(placed),
+        others_settle_it,
+        at="reminders.provider.before_request",
+        patience=15,
     )
     assert (schedule.held, schedule.second.state) == (True, CallState.NEVER_PLACED)
     assert schedule.first.state is CallState.NEVER_PLACED  # so that nobody takes it for a call of his own

@@ -184,7 +184,10 @@ async def test_whoever_was_frozen_after_the_journal_does_not_ring(rig: Rig) -> N
         return await rig.provider.look_up(TENANT, placed.reference)
 
     schedule = await two_sessions(
-        lambda: rig.provider.place(placed), others_settle_it, at="reminders.provider.after_journal"
+        lambda: rig.provider.place(placed),
+        others_settle_it,
+        at="reminders.provider.after_journal",
+        patience=15,
     )
     assert (schedule.held, schedule.overtook) == (True, True)
     assert schedule.second.state is not CallState.UNDER_WAY

@@ -132,6 +132,7 @@ async def test_a_plan_that_is_made_while_the_defaults_change_follows_them(inside
         lambda: inside.told(visit),
         lambda: set_parameter(inside.desk, "reminder_offsets", Where(), "7200s"),
         at="reminders.follow.before_commit",
+        patience=15,
     )
     assert (schedule.held, schedule.overtook) == (True, True)
     assert await states(inside, visit) == {DAY: State.WAITING}

@@ -118,7 +118,9 @@ async def test_an_opt_out_that_commits_before_the_row_leaves_no_call(inside: Hou
     await inside.settle_in(DAY, **CALLED_AS)
     visit = await inside.booked(at(3, 12))
     await inside.go_to(at(2, 12))
-    outcome = await two_sessions(inside.make, lambda: set_opt_out(inside.desk, PHONE, opted_out=True), at=gap)
+    outcome = await two_sessions(
+        inside.make, lambda: set_opt_out(inside.desk, PHONE, opted_out=True), at=gap, patience=15
+    )
     assert (outcome.held, outcome.overtook, outcome.second) == (True, True, None)
     assert inside.carrier.placed == []
     assert await inside.attempts(visit) == []
@@ -148,7 +150,7 @@ async def test_two_calls_at_once_opt_out_once(house: House) -> None:
     house.carrier.book.script(PHONE, Answer(keys="9"))
     visits = [await house.booked(at(3, 12)) for _ in range(2)]
     await house.go_to(at(2, 12))
-    outcome = await two_sessions(house.make, house.make, at="reminders.make.before_commit", patience=5)
+    outcome = await two_sessions(house.make, house.make, at="reminders.make.before_commit", patience=15)
     assert outcome.held
     assert len(await house.rows("opt_outs")) == 1
     assert (await house.events()).count("opted_out") == 1
