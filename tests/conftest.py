@@ -14,8 +14,10 @@ QUICK_SETTLING = {
     "GIRO_SETTLE_EVERY": "0.5",
     "GIRO_LEDGER_TIMEOUT": "5",
     "GIRO_OFFER_EVERY": "1",
+    "GIRO_MOVES_AT_ONCE": "2",
 }
-"""What a crash left is settled after six seconds instead of fifteen; openings are looked at each second."""
+"""What a crash left is settled after six seconds instead of fifteen; openings are looked at each second;
+procedures move visits two by two, so that a run of few is worked in several transactions."""
 
 
 @pytest_asyncio.fixture(scope="package")

@@ -129,6 +129,9 @@ ANSWERED_ALIKE: dict[str, str] = {
     "LedgerService/ReserveStop appointment_id": "the caller makes this id",
     "LedgerService/MoveStop move_id": "the caller makes this id",
     "LedgerService/MoveStops moves.move_id": "the caller makes this id",
+    "LedgerService/MoveEachStop moves.move_id": "the caller makes this id",
+    "LedgerService/MoveEachStop moves.appointment_id": "each is refused for itself: NOT_FOUND in the answer",
+    "LedgerService/MoveEachStop moves.plan.agent_id": "as its appointment_id",
     "LedgerService/SettleStop appointment_id": "settling an unused id keeps it from being used later",
     "LedgerService/SettleMove move_id": "settling an unused id keeps it from being used later",
 }
@@ -139,6 +142,7 @@ MADE_BY_THE_CALLER = {
     "ReserveStop": "appointment_id",
     "MoveStop": "move_id",
     "MoveStops": "move_id",
+    "MoveEachStop": "move_id",
 }
 """Ids that a good request brings fresh."""
 

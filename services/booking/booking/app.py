@@ -107,7 +107,7 @@ def make_desk(settings: Settings, db: Database, geo: Client) -> Desk:
     except ValueError as refused:
         raise SettingsError(f"GIRO_SLOT_TOKEN_KEY: {refused}") from None
     ledger, within = GeoLedger(geo, settings.ledger_timeout), timedelta(seconds=settings.series_within)
-    return Desk(db, GroundsReads(db), ledger, GeoAgents(geo), *seals, within)
+    return Desk(db, GroundsReads(db), ledger, GeoAgents(geo), *seals, within, settings.moves_at_once)
 
 
 async def replay(settings: Settings, tenant: str) -> Replayed:

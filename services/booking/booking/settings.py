@@ -32,6 +32,9 @@ class Settings(ServiceSettings):
 
     settle_every: float = Field(2.0, gt=0)
     """Seconds between two looks for changes to settle."""
+    moves_at_once: int = Field(100, ge=1, le=100)
+    """Appointments that a scheduled procedure begins to move, and follows, in one transaction; their rows are
+    locked meanwhile."""
     recover_every: float = Field(60.0, gt=0)
     """Seconds between two looks for cancelled appointments that may be made up (R-138)."""
     documents_folder: Path = Path(".run/documents")

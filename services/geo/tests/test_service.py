@@ -21,6 +21,7 @@ from giro.geo.v1 import geo_pb2, geo_pb2_grpc, ledger_pb2, ledger_pb2_grpc
 from kit.bus import subjects
 from kit.bus.connect import ensure_stream
 from kit.errors import GiroError, InvalidInput, NotFound, Reason, RuleViolated
+from kit.rpc import status
 from kit.rpc.client import Client
 from kit.rpc.context import Caller, Grant
 from kit.rpc.tokens import ServiceTokens
@@ -134,6 +135,17 @@ async def test_hold_reserve_move_settle(wire: Wire) -> None:
         ),
     )
     assert moved.plan.window.start == stamp(15)
+    each = ledger_pb2.MoveEachStopRequest(
+        moves=[
+            ledger_pb2.MoveStopRequest(move_id=new_id("mov"), appointment_id=ident, plan=moved.plan)
+            for ident in (new_id("apt"), appointment)
+        ]
+    )
+    refused, kept = (await wire.ledger("MoveEachStop", each)).outcomes
+    assert kept.stop == moved
+    named = status.error_in(refused.refusal)
+    assert isinstance(named, NotFound)
+    assert violated(named) == ["appointment_id"]
     page = await wire.ledger("ListReservations", ledger_pb2.ListReservationsRequest())
     assert [one.appointment_id for one in page.reservations] == [appointment]
     itinerary = await wire.geo(

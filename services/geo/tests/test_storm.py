@@ -19,6 +19,7 @@ from geo.usecases.expire_holds import expire_holds
 from geo.usecases.get_reservation import list_reservations
 from geo.usecases.hold_stop import HoldStop, hold_stop
 from geo.usecases.ledger import Ledger
+from geo.usecases.move_each import move_each
 from geo.usecases.move_stop import MoveStop, move_stop
 from geo.usecases.release_hold import release_hold
 from geo.usecases.remove_absence import remove_absence
@@ -119,6 +120,13 @@ class Storm:
             move = MoveStop(new_id("mov"), self.chance.choice(self.booked), self.plan())
             await move_stop(self.ledger, TENANT, move)
 
+    async def move_each(self) -> None:
+        chosen = self.chance.sample(self.booked, min(3, len(self.booked)))
+        moves = [MoveStop(new_id("mov"), appointment, self.plan()) for appointment in chosen]
+        outcomes = await move_each(self.ledger, TENANT, moves) if moves else []
+        refused = {outcome.reason for outcome in outcomes if isinstance(outcome, GiroError)}
+        assert refused <= NAMED
+
     async def cancel(self) -> None:
         if self.booked:
             place = self.chance.randrange(len(self.booked))
@@ -145,7 +153,8 @@ WEIGHTS = {
     "book": 25,
     "book_held": 12,
     "release": 6,
-    "move": 18,
+    "move": 12,
+    "move_each": 6,
     "cancel": 10,
     "absent": 4,
     "back": 3,

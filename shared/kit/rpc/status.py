@@ -10,6 +10,7 @@ DOMAIN = "giro"
 DETAILS_KEY = "grpc-status-details-bin"
 
 _CODES = {code.name: code for code in grpc.StatusCode}
+_NUMBERED = {code.value[0]: code for code in grpc.StatusCode}
 
 
 def code_of(error: GiroError) -> grpc.StatusCode:
@@ -17,22 +18,33 @@ def code_of(error: GiroError) -> grpc.StatusCode:
     return _CODES[error.code]
 
 
-def details_of(error: GiroError) -> bytes:
-    """A serialized `google.rpc.Status` with ErrorInfo and, where fields are named, BadRequest."""
+def status_of(error: GiroError) -> status_pb2.Status:
+    """A `google.rpc.Status` with ErrorInfo and, where fields are named, BadRequest."""
     status = status_pb2.Status(code=code_of(error).value[0], message=error.message)
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
     status.details.append(_packed(info))
     if error.violations:
         status.details.append(_packed(_bad_request(error)))
-    serialized: bytes = status.SerializeToString()
+    return status
+
+
+def details_of(error: GiroError) -> bytes:
+    """The same, serialized."""
+    serialized: bytes = status_of(error).SerializeToString()
     return serialized
 
 
 def error_of(failed: grpc.aio.AioRpcError) -> GiroError | None:
     """The error that a peer's status stands for, or None when it carries none of ours."""
-    kind = BY_CODE.get(failed.code().name)
     status = _status(failed)
-    if kind is None or status is None:
+    return None if status is None else error_in(status, failed.code())
+
+
+def error_in(status: status_pb2.Status, code: grpc.StatusCode | None = None) -> GiroError | None:
+    """The error that a status stands for, by its own code unless another is told, or None when it is none of
+    ours."""
+    kind = BY_CODE.get((code or _NUMBERED.get(status.code, grpc.StatusCode.UNKNOWN)).name)
+    if kind is None:
         return None
     info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
     for detail in status.details:

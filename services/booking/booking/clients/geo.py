@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from booking.domain.itinerary import AS_PROMISED, Certificate, Hold, Leg, MoveTerms, Reservation, StopPlan
 from booking.usecases.ports import (
+    REFUSALS,
     Explanation,
     FoundChange,
     FoundDetour,
@@ -20,10 +21,12 @@ from booking.usecases.ports import (
     SlotQuery,
     StartGround,
     StartQuestion,
+    StopMove,
 )
 from giro.common.v1 import travel_pb2
 from giro.geo.v1 import geo_pb2, geo_pb2_grpc, ledger_pb2, ledger_pb2_grpc
-from kit.errors import FieldViolation, GiroError
+from kit.errors import FieldViolation, GiroError, Reason, Unavailable
+from kit.rpc import status
 from kit.rpc.client import Client
 from kit.values.latlng import LatLng
 from kit.values.window import Window
@@ -131,6 +134,12 @@ class GeoLedger:
             promised_anew=terms.promised_anew,
         )
         return reservation_of(await self._call(self._stub.MoveStop, request, tenant))
+
+    async def move_each(self, tenant: str, moves: Sequence[StopMove]) -> Sequence[Reservation | GiroError]:
+        """Swaps those of these stops that can be."""
+        request = ledger_pb2.MoveEachStopRequest(moves=map(move_message, moves))
+        made = await self._call(self._stub.MoveEachStop, request, tenant)
+        return [_outcome(one) for one in made.outcomes]
 
     async def settle_stop(self, tenant: str, appointment_id: str) -> None:
         """Frees an appointment's stop and fences its id."""
@@ -266,6 +275,25 @@ def plan_message(plan: StopPlan) -> ledger_pb2.StopPlan:
         postcode=plan.postcode,
         arrival=None if plan.arrival is None else window_message(plan.arrival),
     )
+
+
+def move_message(move: StopMove) -> ledger_pb2.MoveStopRequest:
+    """A move as geo takes it."""
+    return ledger_pb2.MoveStopRequest(
+        move_id=move.move_id,
+        appointment_id=move.appointment_id,
+        plan=plan_message(move.plan),
+        promised_anew=move.promised_anew,
+    )
+
+
+def _outcome(message: ledger_pb2.MoveOutcome) -> Reservation | GiroError:
+    if message.HasField("stop"):
+        return reservation_of(message.stop)
+    refusal = status.error_in(message.refusal)
+    if not isinstance(refusal, REFUSALS):  # not known whether it was made
+        raise Unavailable(Reason.SERVICE_UNAVAILABLE, "geo told no outcome", metadata={"service": "geo"})
+    return in_our_words(refusal)
 
 
 def _plan(message: ledger_pb2.StopPlan) -> StopPlan:

@@ -6,15 +6,15 @@ from typing import Any, Final
 
 from google.protobuf.duration_pb2 import Duration
 
-from booking.clients.geo import in_our_words, plan_message, reservation_of, window_message
+from booking.clients.geo import in_our_words, move_message, reservation_of, window_message
 from booking.domain.itinerary import Reservation
+from booking.usecases.ports import StopMove
 from booking.usecases.repair_ports import (
     FoundMove,
     FoundRefusal,
     FoundRepair,
     FoundUnplaced,
     RepairQuery,
-    StopMove,
 )
 from giro.common.v1 import errors_pb2
 from giro.geo.v1 import ledger_pb2, ledger_pb2_grpc, planning_pb2, planning_pb2_grpc
@@ -48,16 +48,9 @@ class GeoRounds:
         self, tenant: str, moves: Sequence[StopMove], given_up: Sequence[str]
     ) -> Sequence[Reservation]:
         """Swaps and frees, or nothing."""
-        asked = [
-            ledger_pb2.MoveStopRequest(
-                move_id=move.move_id,
-                appointment_id=move.appointment_id,
-                plan=plan_message(move.plan),
-                promised_anew=move.promised_anew,
-            )
-            for move in moves
-        ]
-        request = ledger_pb2.MoveStopsRequest(moves=asked, settled_appointment_ids=given_up)
+        request = ledger_pb2.MoveStopsRequest(
+            moves=map(move_message, moves), settled_appointment_ids=given_up
+        )
         try:
             made = await self._client.call(
                 self._ledger.MoveStops, request, tenant=tenant, timeout=self._timeout

@@ -5,6 +5,8 @@ notes an absence has the agenda alone, and then looks for what it hits. So a boo
 or is seen by it. The locks end with the transaction (ADR 0030).
 """
 
+from collections.abc import Iterable
+
 from sqlalchemy import text
 
 from kit.db.uow import Tx
@@ -17,9 +19,9 @@ _LOCKS = {
 }
 
 
-async def share(tx: Tx, agent_id: str, contact_id: str) -> None:
-    """Waits for notes under way about an agent and a person; an empty id names nobody."""
-    await _lock(tx, (agent_id, contact_id), alone=False)
+async def share(tx: Tx, *ids: str) -> None:
+    """Waits for notes under way about these agents and persons; an empty id names nobody."""
+    await _lock(tx, ids, alone=False)
 
 
 async def have_alone(tx: Tx, agent_id: str, contact_id: str) -> None:
@@ -27,7 +29,7 @@ async def have_alone(tx: Tx, agent_id: str, contact_id: str) -> None:
     await _lock(tx, (agent_id, contact_id), alone=True)
 
 
-async def _lock(tx: Tx, ids: tuple[str, str], *, alone: bool) -> None:
+async def _lock(tx: Tx, ids: Iterable[str], *, alone: bool) -> None:
     agendas = [f"booking agenda {tx.tenant} {each}" for each in ids if each]
     if agendas:
         await tx.run(_LOCKS[alone], {"agendas": agendas})

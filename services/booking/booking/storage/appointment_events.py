@@ -33,6 +33,27 @@ _ADD = text(
     """
 )
 
+_NOTE_ALL = text(
+    """
+    INSERT INTO booking.decisions (tenant_id, change_id, decision)
+    SELECT :tenant, change, :decision FROM unnest(CAST(:changes AS text[])) AS change
+    """
+)
+
+_ADD_ALL = text(
+    """
+    INSERT INTO booking.appointment_events
+        (tenant_id, appointment_id, event_id, event, made_version, payload, personal, change_id, decision,
+         legs, left_agent_id, left_starts_at, left_ends_at)
+    SELECT :tenant, told.*
+    FROM unnest(CAST(:appointment AS text[]), CAST(:event_id AS text[]), CAST(:event AS text[]),
+                CAST(:version AS bigint[]), CAST(:payload AS bytea[]), CAST(:personal AS jsonb[]),
+                CAST(:change AS text[]), CAST(:decision AS jsonb[]), CAST(:legs AS jsonb[]),
+                CAST(:left_agent AS text[]), CAST(:left_start AS timestamptz[]),
+                CAST(:left_end AS timestamptz[])) AS told
+    """
+)
+
 _OF = text(
     """
     SELECT e.appointment_id, e.entry, e.event_id, e.event, e.payload, e.personal, e.legs,
@@ -87,14 +108,29 @@ async def note(tx: Tx, change_id: str, decision: Decision) -> None:
     await tx.run(_NOTE, {"tenant": tx.tenant, "change": change_id, "decision": _packed(decision)})
 
 
+async def note_all(tx: Tx, change_ids: Sequence[str], decision: Decision) -> None:
+    """The same for many changes that were decided upon the same."""
+    params = {"tenant": tx.tenant, "changes": list(change_ids), "decision": _packed(decision)}
+    await tx.run(_NOTE_ALL, params)
+
+
 async def add(tx: Tx, event: Event) -> None:
     """Keeps an event; its appointment's row is locked by the caller, so that the order is the changes'."""
+    await tx.run(_ADD, {"tenant": tx.tenant, **_params(event)})
+
+
+async def add_all(tx: Tx, events: Sequence[Event]) -> None:
+    """The same for events of different appointments."""
+    rows = list(map(_params, events))
+    await tx.run(_ADD_ALL, {"tenant": tx.tenant, **{name: [row[name] for row in rows] for name in rows[0]}})
+
+
+def _params(event: Event) -> dict[str, Any]:
     left_agent, left = event.left or (None, None)
-    params = {
+    return {
         "left_agent": left_agent,
         "left_start": left and left.start,
         "left_end": left and left.end,
-        "tenant": tx.tenant,
         "appointment": event.appointment_id,
         "event_id": event.event_id,
         "event": event.event,
@@ -105,7 +141,6 @@ async def add(tx: Tx, event: Event) -> None:
         "decision": None if event.decision is None else _packed(event.decision),
         "legs": None if event.legs == (None, None) else Jsonb([_leg(leg) for leg in event.legs]),
     }
-    await tx.run(_ADD, params)
 
 
 async def of(tx: Tx, appointment_ids: Sequence[str]) -> Sequence[KeptEvent]:

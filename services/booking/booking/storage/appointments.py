@@ -1,5 +1,6 @@
 """Appointments."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,6 +40,21 @@ _LOCK_FREE = text(
     """  # noqa: S608 - constants
 )
 
+_LOCK_ALL = text(
+    f"""
+    SELECT {COLUMNS} FROM booking.appointments a
+    WHERE a.tenant_id = :tenant AND a.appointment_id = ANY (CAST(:ids AS text[]))
+    ORDER BY a.appointment_id FOR NO KEY UPDATE
+    """  # noqa: S608 - constants
+)
+
+_AGENTS = text(
+    """
+    SELECT appointment_id, agent_id FROM booking.appointments
+    WHERE tenant_id = :tenant AND appointment_id = ANY (CAST(:ids AS text[]))
+    """
+)
+
 _CHANGE_TEXT = """
     UPDATE booking.appointments
     SET agent_id = :agent, starts_at = :starts_at, ends_at = :ends_at, state = :state, version = :version,
@@ -63,6 +79,30 @@ _CHANGE_AND_COUNT = text(
     )
     SELECT campaign_id FROM changed
     """  # noqa: S608 - constants
+)
+
+_MOVE_ALL = text(
+    """
+    UPDATE booking.appointments a
+    SET agent_id = r.agent, starts_at = r.starts_at, ends_at = r.ends_at, state = r.state,
+        version = r.version, updated_at = r.now, move_id = NULL, decided_at = clock_timestamp(),
+        operator_id = r.operator, outcome_state_id = r.outcome_state, refix_at = r.refix_at,
+        arrives_from = r.arrives_from, arrives_until = r.arrives_until
+    FROM jsonb_to_recordset(CAST(:changes AS jsonb)) AS r(id text, seen_version bigint, seen_state text,
+        seen_move text, agent text, starts_at timestamptz, ends_at timestamptz, state text, version bigint,
+        now timestamptz, operator text, outcome_state text, refix_at timestamptz, arrives_from timestamptz,
+        arrives_until timestamptz)
+    WHERE a.tenant_id = :tenant AND a.appointment_id = r.id AND a.version = r.seen_version
+      AND a.state = r.seen_state AND a.move_id = r.seen_move
+    """
+)
+
+_COUNT = text(
+    """
+    UPDATE booking.campaigns SET taken = taken + :taken, to_confirm = to_confirm + :to_confirm,
+        cancelled_in_step = cancelled_in_step + :cancelled
+    WHERE tenant_id = :tenant AND campaign_id = :campaign
+    """
 )
 
 _OUTCOMES_DUE = text(
@@ -137,17 +177,42 @@ async def lock_free(tx: Tx, appointment_ids: Sequence[str]) -> Mapping[str, Appo
     return {row.appointment_id: rows.appointment(row) for row in found}
 
 
+async def lock_all(tx: Tx, appointment_ids: Sequence[str]) -> Mapping[str, Appointment]:
+    """By id those of them that there are, locked in the order of their ids until the transaction ends."""
+    found = await tx.run(_LOCK_ALL, {"tenant": tx.tenant, "ids": list(appointment_ids)})
+    return {row.appointment_id: rows.appointment(row) for row in found}
+
+
+async def agents(tx: Tx, appointment_ids: Sequence[str]) -> Mapping[str, str]:
+    """By id the agents of these appointments."""
+    found = await tx.run(_AGENTS, {"tenant": tx.tenant, "ids": list(appointment_ids)})
+    return {row.appointment_id: row.agent_id for row in found}
+
+
 async def save(tx: Tx, change: Change) -> bool:
     """Stores a change and what it adds to the counters; False when the row is not as it was seen."""
     params = _change_params(tx, change)
     if change.count == Count():
         return (await tx.run(_CHANGE, params)).first() is not None
-    counts = {
-        "taken": change.count.taken,
-        "to_confirm": change.count.to_confirm,
-        "cancelled": change.count.cancelled_in_step,
-    }
-    return (await tx.run(_CHANGE_AND_COUNT, {**params, **counts})).first() is not None
+    return (await tx.run(_CHANGE_AND_COUNT, {**params, **_counts(change)})).first() is not None
+
+
+async def save_moved(tx: Tx, changes: Sequence[Change]) -> bool:
+    """The same for many whose moves have been made; campaigns are counted in the order of their ids."""
+    documents = [{name: _plain(value) for name, value in _moved_params(change).items()} for change in changes]
+    stored = await tx.run(_MOVE_ALL, {"tenant": tx.tenant, "changes": Jsonb(documents)})
+    for campaign_id, count in sorted(_counted(changes).items()):
+        await tx.run(_COUNT, {"tenant": tx.tenant, "campaign": campaign_id, **count})
+    return bool(stored.rowcount == len(changes))
+
+
+def _counted(changes: Sequence[Change]) -> Mapping[str, Counter[str]]:
+    """What is added to the counters by campaign, where anything is."""
+    found: dict[str, Counter[str]] = {}
+    for change in changes:
+        if change.count != Count():
+            found.setdefault(change.before.campaign_id, Counter()).update(_counts(change))
+    return found
 
 
 async def paint(tx: Tx, appointment_id: str, painted: Painted) -> bool:
@@ -186,10 +251,17 @@ def _found(row: Any) -> Appointment:
     return rows.appointment(row)
 
 
-def _change_params(tx: Tx, change: Change) -> Mapping[str, Any]:
+def _counts(change: Change) -> dict[str, int]:
+    return {
+        "taken": change.count.taken,
+        "to_confirm": change.count.to_confirm,
+        "cancelled": change.count.cancelled_in_step,
+    }
+
+
+def _moved_params(change: Change) -> Mapping[str, Any]:
     before, after = change.before, change.after
     return {
-        "tenant": tx.tenant,
         "id": before.appointment_id,
         "seen_version": before.version,
         "seen_state": before.state.value,
@@ -200,15 +272,27 @@ def _change_params(tx: Tx, change: Change) -> Mapping[str, Any]:
         "state": after.state.value,
         "version": after.version,
         "now": after.updated_at,
-        "move": after.move_id,
-        "cancel_note": after.cancel_note,
         "operator": after.operator_id,
         "outcome_state": after.outcome_state_id or None,
-        "characteristics": Jsonb(dict(after.characteristics)),
         "refix_at": after.refix_at,
+        **arrives(after),
+    }
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _change_params(tx: Tx, change: Change) -> Mapping[str, Any]:
+    after = change.after
+    return {
+        **_moved_params(change),
+        "tenant": tx.tenant,
+        "move": after.move_id,
+        "cancel_note": after.cancel_note,
+        "characteristics": Jsonb(dict(after.characteristics)),
         "superseded_by": after.superseded_by,
         "linked": after.linked,
-        **arrives(after),
     }
 
 

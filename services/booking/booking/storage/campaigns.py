@@ -223,5 +223,20 @@ async def grounds_to_book(
     )
 
 
+async def grounds_to_book_all(
+    tx: Tx, campaign_id: str, visited: Collection[tuple[str, str]], *, sandbox: bool
+) -> Mapping[tuple[str, str], Grounds]:
+    """The same for many agents and contacts of one campaign; by agent and contact. Raises NotFound."""
+    agents, contacts = {agent for agent, _ in visited}, {contact for _, contact in visited}
+    await agenda_locks.share(tx, *sorted(agents | contacts))
+    read = await grounds_to_suggest(tx, campaign_id, contacts, sandbox=sandbox)
+    if read is None:
+        raise errors.not_found("campaign", "campaign_id")
+    works = frozenset(read.grounds.campaign.agent_ids)
+    return {
+        (agent, contact): replace(read.of(contact), agent_works=agent in works) for agent, contact in visited
+    }
+
+
 def _place(key: int, postcode: str) -> tuple[LatLng, str]:
     return LatLng.from_key(key), postcode

@@ -20,6 +20,17 @@ _ADD = text(
     """
 )
 
+_ADD_ALL = text(
+    """
+    INSERT INTO booking.history
+        (tenant_id, appointment_id, kind, at, actor_id, version, state_id, note, facts)
+    SELECT :tenant, entry.*
+    FROM unnest(CAST(:appointment AS text[]), CAST(:kind AS text[]), CAST(:at AS timestamptz[]),
+                CAST(:actor AS text[]), CAST(:version AS bigint[]), CAST(:state AS text[]),
+                CAST(:note AS text[]), CAST(:facts AS jsonb[])) AS entry
+    """
+)
+
 _FELL_THROUGH = text(
     """
     SELECT EXISTS (
@@ -43,8 +54,18 @@ _PAGE = text(
 
 async def add(tx: Tx, entry: Entry) -> Entry:
     """Adds an entry; gives it with its number."""
-    params = {
-        "tenant": tx.tenant,
+    params = {"tenant": tx.tenant, **_params(entry)}
+    return replace(entry, number=(await tx.run(_ADD, params)).scalar_one())
+
+
+async def add_all(tx: Tx, entries: Sequence[Entry]) -> None:
+    """Adds entries, numbered in this order."""
+    rows = list(map(_params, entries))
+    await tx.run(_ADD_ALL, {"tenant": tx.tenant, **{name: [row[name] for row in rows] for name in rows[0]}})
+
+
+def _params(entry: Entry) -> dict[str, Any]:
+    return {
         "appointment": entry.appointment_id,
         "kind": entry.kind.value,
         "at": entry.at,
@@ -54,7 +75,6 @@ async def add(tx: Tx, entry: Entry) -> Entry:
         "note": entry.note,
         "facts": Jsonb(dict(entry.facts)),
     }
-    return replace(entry, number=(await tx.run(_ADD, params)).scalar_one())
 
 
 async def fell_through(tx: Tx, appointment: Appointment) -> bool:

@@ -39,7 +39,8 @@ _OPEN_OF = text(
 _CLOSE_OF = text(
     f"""
     UPDATE booking.recalls SET open = false
-    WHERE tenant_id = :tenant AND appointment_id = :appointment AND open RETURNING {_COLUMNS}
+    WHERE tenant_id = :tenant AND appointment_id = ANY (CAST(:appointments AS text[])) AND open
+    RETURNING {_COLUMNS}
     """  # noqa: S608 - constants
 )
 
@@ -115,11 +116,11 @@ async def open_of(tx: Tx, appointment_id: str) -> OperatorRecall | None:
     return None if row is None else _recall(row)
 
 
-async def close_of(tx: Tx, appointment_id: str) -> OperatorRecall | None:
-    """Closes the open recall of an appointment; None when there is none."""
-    params = {"tenant": tx.tenant, "appointment": appointment_id}
-    row = (await tx.run(_CLOSE_OF, params)).one_or_none()
-    return None if row is None else _recall(row)
+async def close_of(tx: Tx, appointment_ids: Sequence[str]) -> Sequence[OperatorRecall]:
+    """Closes the open recalls of these appointments, of those that have one; gives them by appointment."""
+    params = {"tenant": tx.tenant, "appointments": list(appointment_ids)}
+    closed = map(_recall, await tx.run(_CLOSE_OF, params))
+    return sorted(closed, key=lambda recall: recall.appointment_id)
 
 
 async def get(tx: Tx, recall_id: str) -> OperatorRecall:

@@ -47,7 +47,7 @@ _ADD = text(
 _RESOLVE = text(
     """
     UPDATE booking.refix_exceptions SET open = false
-    WHERE tenant_id = :tenant AND appointment_id = :appointment AND open
+    WHERE tenant_id = :tenant AND appointment_id = ANY (CAST(:appointments AS text[])) AND open
     """
 )
 
@@ -80,9 +80,9 @@ async def add(tx: Tx, exception: RefixException) -> None:
     await tx.run(_ADD, params)
 
 
-async def resolve(tx: Tx, appointment_id: str) -> None:
-    """The appointment has changed since: what is open for it is no more."""
-    await tx.run(_RESOLVE, {"tenant": tx.tenant, "appointment": appointment_id})
+async def resolve(tx: Tx, appointment_ids: Sequence[str]) -> None:
+    """These appointments have changed since: what is open for them is no more."""
+    await tx.run(_RESOLVE, {"tenant": tx.tenant, "appointments": list(appointment_ids)})
 
 
 async def page(

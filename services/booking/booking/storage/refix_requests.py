@@ -1,6 +1,6 @@
 """What agents asked for with an outcome: one row an appointment's version, worked exactly once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -66,6 +66,14 @@ _START = text(
     """
 )
 
+_START_ALL = text(
+    """
+    UPDATE booking.refix_requests r SET state = 'RUNNING', change_id = begun.change_id, attempt = attempt + 1
+    FROM unnest(CAST(:ids AS text[]), CAST(:changes AS text[])) AS begun (refix_id, change_id)
+    WHERE r.tenant_id = :tenant AND r.refix_id = begun.refix_id AND r.state = 'WAITING'
+    """
+)
+
 _END = text("UPDATE booking.refix_requests SET state = :state WHERE tenant_id = :tenant AND refix_id = :id")
 
 _END_ALL = text(
@@ -75,10 +83,10 @@ _END_ALL = text(
     """
 )
 
-_END_OF_CHANGE = text(
+_END_OF_CHANGES = text(
     """
     UPDATE booking.refix_requests SET state = :state
-    WHERE tenant_id = :tenant AND change_id = :change AND state = 'RUNNING'
+    WHERE tenant_id = :tenant AND change_id = ANY (CAST(:changes AS text[])) AND state = 'RUNNING'
     """
 )
 
@@ -92,7 +100,7 @@ _FOLLOW = text(
 _DROP = text(
     """
     UPDATE booking.refix_requests SET state = 'OBSOLETE'
-    WHERE tenant_id = :tenant AND appointment_id = :appointment AND state = 'WAITING'
+    WHERE tenant_id = :tenant AND appointment_id = ANY (CAST(:appointments AS text[])) AND state = 'WAITING'
     """
 )
 
@@ -100,7 +108,7 @@ _AGAIN = text(
     """
     UPDATE booking.refix_requests
     SET state = 'WAITING', retry_at = CAST(:now AS timestamptz) + CAST(:pause AS interval)
-    WHERE tenant_id = :tenant AND change_id = :change AND state = 'RUNNING'
+    WHERE tenant_id = :tenant AND change_id = ANY (CAST(:changes AS text[])) AND state = 'RUNNING'
     """
 )
 
@@ -159,6 +167,12 @@ async def start(tx: Tx, request: RefixRequest, change_id: str) -> None:
     await tx.run(_START, {"tenant": tx.tenant, "id": request.refix_id, "change": change_id})
 
 
+async def start_all(tx: Tx, changes: Mapping[str, str]) -> None:
+    """The same for many: the id of the change by request."""
+    params = {"tenant": tx.tenant, "ids": list(changes), "changes": list(changes.values())}
+    await tx.run(_START_ALL, params)
+
+
 async def end(tx: Tx, refix_id: str, state: str) -> None:
     """DONE, EXCEPTION or OBSOLETE."""
     await tx.run(_END, {"tenant": tx.tenant, "id": refix_id, "state": state})
@@ -176,19 +190,20 @@ async def follow(tx: Tx, appointment_id: str, before: int, after: int) -> None:
     await tx.run(_FOLLOW, params)
 
 
-async def drop(tx: Tx, appointment_id: str) -> None:
-    """Somebody decided anew about the locked appointment: what waits is OBSOLETE."""
-    await tx.run(_DROP, {"tenant": tx.tenant, "appointment": appointment_id})
+async def drop(tx: Tx, appointment_ids: Sequence[str]) -> None:
+    """Somebody decided anew about these locked appointments: what waits is OBSOLETE."""
+    await tx.run(_DROP, {"tenant": tx.tenant, "appointments": list(appointment_ids)})
 
 
-async def end_of_change(tx: Tx, change_id: str) -> None:
-    """The move or new card came to be: the request that it was made for, if any, is DONE."""
-    await tx.run(_END_OF_CHANGE, {"tenant": tx.tenant, "change": change_id, "state": "DONE"})
+async def end_of_changes(tx: Tx, change_ids: Sequence[str]) -> None:
+    """The moves or new cards came to be: the requests that they were made for, if any, are DONE."""
+    await tx.run(_END_OF_CHANGES, {"tenant": tx.tenant, "changes": list(change_ids), "state": "DONE"})
 
 
-async def again(tx: Tx, change_id: str) -> None:
-    """The move or new card was given up: the request that it was made for, if any, is to be tried again."""
-    params = {"tenant": tx.tenant, "change": change_id, "now": await tx.now(), "pause": _PAUSE}
+async def again(tx: Tx, change_ids: Sequence[str]) -> None:
+    """The moves or new cards were given up: the requests that they were made for, if any, are to be tried
+    again."""
+    params = {"tenant": tx.tenant, "changes": list(change_ids), "now": await tx.now(), "pause": _PAUSE}
     await tx.run(_AGAIN, params)
 
 

@@ -1,6 +1,6 @@
 """Who waits."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -102,6 +102,19 @@ _SERVE = text(
     """
 )
 
+_SERVE_ALL = text(
+    f"""
+    WITH booked AS (
+        SELECT w.tenant_id, w.campaign_id, w.contact_id
+        FROM booking.waitlist_entries w
+        JOIN unnest(CAST(:campaigns AS text[]), CAST(:contacts AS text[])) AS person (campaign_id, contact_id)
+            USING (campaign_id, contact_id)
+        WHERE w.tenant_id = :tenant AND w.state IN ('WAITING', 'OFFERED')
+        ORDER BY w.entry_id FOR NO KEY UPDATE OF w
+    ) {SERVED}
+    """  # noqa: S608 - constants
+)
+
 _END = text(
     """
     UPDATE booking.waitlist_entries SET state = 'LEFT'
@@ -195,6 +208,16 @@ async def serve(tx: Tx, campaign_id: str, contact_id: str) -> None:
     """BOOKED, where that person waits in that campaign: another visit was agreed. Before the campaign's row
     is locked (ADR 0030)."""
     await tx.run(_SERVE, {"tenant": tx.tenant, "campaign": campaign_id, "contact": contact_id})
+
+
+async def serve_all(tx: Tx, people: Collection[tuple[str, str]]) -> None:
+    """The same for many, by campaign and contact."""
+    params = {
+        "tenant": tx.tenant,
+        "campaigns": [campaign for campaign, _ in people],
+        "contacts": [contact for _, contact in people],
+    }
+    await tx.run(_SERVE_ALL, params)
 
 
 async def end(tx: Tx, entry_id: str) -> None:

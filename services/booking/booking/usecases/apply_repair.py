@@ -20,11 +20,11 @@ from booking.domain.repair import GIVING_UP, GivenUp, Repair, decided, require_d
 from booking.storage import appointments, repairs
 from booking.usecases import claimed, move_stop, record
 from booking.usecases.desk import Desk
-from booking.usecases.ports import REFUSALS
+from booking.usecases.ports import REFUSALS, StopMove
 from booking.usecases.reach import reach
 from booking.usecases.record import Begun
 from booking.usecases.refix import aftermath
-from booking.usecases.repair_ports import Rounds, StopMove
+from booking.usecases.repair_ports import Rounds
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.errors import GiroError, Unavailable

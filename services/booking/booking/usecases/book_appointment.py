@@ -323,7 +323,7 @@ async def fail(tx: Tx, appointment_id: str, refusal: Refusal) -> bool:
     if failed is None:
         return False
     events.failed(tx, failed.appointment_id, failed.campaign_id)
-    await refix_requests.again(tx, appointment_id)
+    await refix_requests.again(tx, [appointment_id])
     if not failed.claim_key.startswith(bookings.OF_SERIES):
         await tx.answer_claim(failed.claim_key, answers.from_refusal(refusal))
     return True

@@ -24,6 +24,8 @@ class Desk:
     page_tokens: PageTokens
     series_within: timedelta = timedelta(seconds=12)
     """What all stops of a series together may take; less than after which the reconciler undoes it."""
+    moves_at_once: int = 100
+    """Appointments that a procedure begins to move, and follows, in one transaction."""
 
     def suggested(self, token: str) -> SuggestedSlot | GiroError:
         """The slot of the caller's token, or why it is none: a repeated request is answered before that

@@ -172,9 +172,10 @@ async def follow(desk: Desk, tenant: str, move: Move, stop: Reservation) -> Card
             await aftermath.moved(tx, change)
             told = events.moved(tx, move.kind, change)
         else:
-            told = await aftermath.refixed(tx, change, move.refix, move.move_id)
+            (told,) = await aftermath.refixed(tx, [(change, move)])
         await record.keep(tx, told, Begun(move.move_id, stop))
-        await tx.answer_claim(claim_key, answers.from_card(card))
+        if claim_key:
+            await tx.answer_claim(claim_key, answers.from_card(card))
         await failpoint(f"booking.{move.kind.lower()}.before_commit")
     return card
 
@@ -194,6 +195,7 @@ async def drop(desk: Desk, tenant: str, move_id: str, refusal: Refusal) -> bool:
         claim_key = await moves.drop(tx, move_id, refusal)
         if claim_key is None:
             return False
-        await tx.answer_claim(claim_key, answers.from_refusal(refusal))
-        await refix_requests.again(tx, move_id)
+        if claim_key:
+            await tx.answer_claim(claim_key, answers.from_refusal(refusal))
+        await refix_requests.again(tx, [move_id])
     return True

@@ -6,12 +6,21 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol
 
 from booking.domain.itinerary import AS_PROMISED, Certificate, Hold, MoveTerms, Reservation, StopPlan
-from kit.errors import AlreadyExists, InvalidInput, NotFound, RuleViolated
+from kit.errors import AlreadyExists, GiroError, InvalidInput, NotFound, RuleViolated
 from kit.values.latlng import LatLng
 from kit.values.window import Window
 
 REFUSALS = (RuleViolated, AlreadyExists, NotFound, InvalidInput)
 """The errors by which the ledger says no for good. After any other one it is not known whether it acted."""
+
+
+class StopMove(NamedTuple):
+    """A stop to swap under the move's id; `promised_anew`: the contact agreed to another arrival window."""
+
+    move_id: str
+    appointment_id: str
+    plan: StopPlan
+    promised_anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +236,11 @@ class Ledger(Protocol):
         terms: MoveTerms = AS_PROMISED,
     ) -> Reservation:
         """Swaps an appointment's stop under the move's id."""
+        ...
+
+    async def move_each(self, tenant: str, moves: Sequence[StopMove]) -> Sequence[Reservation | GiroError]:
+        """Swaps those of these stops that can be, in this order; for each the stop after all of it, or one of
+        REFUSALS, and then it never will be made."""
         ...
 
     async def settle_stop(self, tenant: str, appointment_id: str) -> None:

@@ -42,10 +42,24 @@ async def note(tx: Tx, change_id: str, decision: Decision) -> None:
     await appointment_events.note(tx, change_id, decision)
 
 
+async def note_all(tx: Tx, change_ids: Sequence[str], decision: Decision) -> None:
+    """The same for many changes."""
+    await appointment_events.note_all(tx, change_ids, decision)
+
+
 async def keep(tx: Tx, told: ToldChange, how: Decision | Begun) -> None:
     """Keeps an event with how it came to be. The appointment's row is locked by the change itself."""
+    await appointment_events.add(tx, _event(told, how))
+
+
+async def keep_all(tx: Tx, told: Sequence[tuple[ToldChange, Begun]]) -> None:
+    """The same for events of different appointments."""
+    await appointment_events.add_all(tx, [_event(*one) for one in told])
+
+
+def _event(told: ToldChange, how: Decision | Begun) -> appointment_events.Event:
     stop = how.stop if isinstance(how, Begun) else None
-    event = appointment_events.Event(
+    return appointment_events.Event(
         appointment_id=told.after.appointment_id,
         event_id=told.event_id,
         event=told.happened.value,
@@ -57,7 +71,6 @@ async def keep(tx: Tx, told: ToldChange, how: Decision | Begun) -> None:
         left=None if told.left is None else (told.left.agent_id, told.left.window),
         legs=(None, None) if stop is None else (stop.leg_before, stop.leg_after),
     )
-    await appointment_events.add(tx, event)
 
 
 def who(by: str = "") -> Chooser:

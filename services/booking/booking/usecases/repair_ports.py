@@ -5,17 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple, Protocol
 
-from booking.domain.itinerary import Reservation, StopPlan
+from booking.domain.itinerary import Reservation
+from booking.usecases.ports import StopMove
 from kit.values.window import Window
-
-
-class StopMove(NamedTuple):
-    """A stop to swap under the move's id; `promised_anew`: the contact agreed to another arrival window."""
-
-    move_id: str
-    appointment_id: str
-    plan: StopPlan
-    promised_anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)

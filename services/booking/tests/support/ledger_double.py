@@ -21,6 +21,7 @@ from booking.usecases.ports import (
     NewHold,
     SlotQuery,
     StartQuestion,
+    StopMove,
 )
 from giro.common.v1 import travel_pb2
 from kit.errors import AlreadyExists, GiroError, NotFound, Reason, RuleViolated, Unavailable
@@ -150,6 +151,11 @@ class LedgerDouble:
             lambda: self._move((tenant, move_id), (tenant, appointment_id), plan, anew=terms.promised_anew),
         )
 
+    async def move_each(self, tenant: str, moves: Sequence[StopMove]) -> Sequence[Reservation | GiroError]:
+        """Swaps those of these stops that can be."""
+        self.sources.extend(None for _ in moves)
+        return await self._answered("move_each", lambda: self._move_each(tenant, moves))
+
     async def settle_stop(self, tenant: str, appointment_id: str) -> None:
         """Frees and fences."""
         await self._answered("settle_stop", lambda: self._settle_stop((tenant, appointment_id)))
@@ -268,6 +274,19 @@ class LedgerDouble:
             plan = replace(plan, arrival=before)
         self.stops[appointment] = self.moves[move] = replace(self.stops[appointment], plan=plan)
         return self.stops[appointment]
+
+    async def _move_each(self, tenant: str, moves: Sequence[StopMove]) -> list[Reservation | GiroError]:
+        outcomes: list[Reservation | GiroError] = []
+        for asked in moves:
+            move, appointment = (tenant, asked.move_id), (tenant, asked.appointment_id)
+            try:
+                made = await self._move(move, appointment, asked.plan, anew=asked.promised_anew)
+            except (RuleViolated, AlreadyExists, NotFound) as refusal:
+                self.moves.setdefault(move, None)  # abandoned, as geo does
+                outcomes.append(refusal)
+            else:
+                outcomes.append(made)
+        return outcomes
 
     async def _settle_stop(self, key: Key) -> None:
         self.settled.add(key)

@@ -7,7 +7,8 @@ from datetime import timedelta
 from ledger_double import Key, LedgerDouble
 
 from booking.domain.itinerary import Reservation
-from booking.usecases.repair_ports import FoundRepair, RepairQuery, StopMove
+from booking.usecases.ports import StopMove
+from booking.usecases.repair_ports import FoundRepair, RepairQuery
 from kit.errors import AlreadyExists, InvalidInput, NotFound, Reason, RuleViolated
 
 NOTHING = FoundRepair((), (), timedelta(0), timedelta(0), proved_best=True, travel_version="estimate-1")

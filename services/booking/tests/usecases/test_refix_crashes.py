@@ -74,13 +74,9 @@ async def again(house: House) -> None:
     await house.settle()
 
 
-STEPS = [
+STEPS = [  # moves: test_refix_moves.py
     (Work.RECALL, "procedure.before_commit"),
     (Work.RECALL, "procedure.after_commit"),
-    (Work.MOVE, "procedure.before_commit"),
-    (Work.MOVE, "procedure.after_pending"),
-    (Work.MOVE, "procedure.after_move"),
-    (Work.MOVE, "refix.before_commit"),
     (Work.NEW_CARD, "procedure.before_commit"),
     (Work.NEW_CARD, "procedure.after_pending"),
     (Work.NEW_CARD, "new_card.after_reserve"),
@@ -104,11 +100,8 @@ async def test_a_worker_that_died_leaves_one_effect_in_the_end(house: House, kin
 
 
 @pytest.mark.parametrize("step", ["before_decide", "before_commit"])
-@pytest.mark.parametrize("kind", [Work.MOVE, Work.NEW_CARD])
-async def test_an_exception_is_raised_once_though_its_worker_died(
-    house: House, kind: Work, step: str
-) -> None:
-    card = await asked(house, kind)
+async def test_an_exception_is_raised_once_though_its_worker_died(house: House, step: str) -> None:
+    card = await asked(house, Work.NEW_CARD)
     await house.booked(AT)
     house.ledger.slots = [(house.agents[1], soon(hours)) for hours in (70, 81, 90)]
     die_at(f"booking.exception.{step}")
@@ -123,7 +116,7 @@ async def test_an_exception_is_raised_once_though_its_worker_died(
     await house.require_sound()
 
 
-@pytest.mark.parametrize("kind", [Work.RECALL, Work.MOVE, Work.NEW_CARD])
+@pytest.mark.parametrize("kind", [Work.RECALL, Work.NEW_CARD])
 async def test_two_workers_at_once_have_one_effect(house: House, kind: Work) -> None:
     card = await asked(house, kind)
     met = await two_sessions(house.run, house.run, at="booking.procedure.before_commit", patience=15)
@@ -135,11 +128,10 @@ async def test_two_workers_at_once_have_one_effect(house: House, kind: Work) -> 
     await house.require_sound()
 
 
-@pytest.mark.parametrize("kind", [Work.MOVE, Work.NEW_CARD])
 @pytest.mark.parametrize("lost", list(Lost))
-async def test_geos_lost_answers_leave_one_effect(house: House, kind: Work, lost: Lost) -> None:
-    card = await asked(house, kind)
-    house.ledger.lose("move" if kind is Work.MOVE else "reserve", lost)
+async def test_geos_lost_answers_leave_one_effect(house: House, lost: Lost) -> None:
+    card = await asked(house, Work.NEW_CARD)
+    house.ledger.lose("reserve", lost)
     await house.run()
     await house.settle()
     await house.ledger.deliver_late()
@@ -227,7 +219,7 @@ async def ready(house: House, on_new: bool) -> Card:
     return card
 
 
-REFIX_STEPS = [
+REFIX_STEPS = [  # moves: test_refix_moves.py
     (False, "refix.before_decide"),
     (False, "refix.after_pending"),
     (False, "refix.after_move"),

@@ -421,7 +421,7 @@ async def test_a_date_that_has_passed_meanwhile_is_an_exception(house: House) ->
     await house.run()
     (found,) = await house.exceptions()
     assert (found.reason, [each.agent_id for each in found.alternatives]) == ("LEAD_TIME", [house.agents[1]])
-    assert "move" not in house.ledger.calls
+    assert "move_each" not in house.ledger.calls
 
 
 async def test_a_date_is_no_more_once_the_appointment_has_changed(house: House) -> None:

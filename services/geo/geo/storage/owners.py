@@ -15,10 +15,13 @@ _FIND: Final = (
     f"SELECT {_COLUMNS} FROM geo.owners"  # noqa: S608 - put together from constants
     " WHERE tenant_id = %(tenant)s AND owner_id IN (%(owner)s, %(other)s)"
 )
-_FIND_MOVE: Final = (
-    "SELECT move_id, appointment_id, outcome, request, answer FROM geo.moves"
-    " WHERE tenant_id = %(tenant)s AND move_id = %(move)s"
+_FIND_ALL: Final = (
+    f"SELECT {_COLUMNS} FROM geo.owners"  # noqa: S608 - put together from constants
+    " WHERE tenant_id = %(tenant)s AND owner_id = ANY(%(owners)s)"
 )
+_OF_MOVE: Final = "SELECT move_id, appointment_id, outcome, request, answer FROM geo.moves"
+_FIND_MOVE: Final = f"{_OF_MOVE} WHERE tenant_id = %(tenant)s AND move_id = %(move)s"
+_FIND_MOVES: Final = f"{_OF_MOVE} WHERE tenant_id = %(tenant)s AND move_id = ANY(%(moves)s)"
 _PLANS: Final = (
     "SELECT owner_id, plan FROM geo.owners"
     " WHERE tenant_id = %(tenant)s AND owner_id = ANY(%(owners)s) AND plan IS NOT NULL"
@@ -39,6 +42,12 @@ async def find(tx: Tx, owner_id: str, other_id: str = "") -> dict[str, Owner]:
     return {row.owner_id: _owner(row) for row in rows}
 
 
+async def find_all(tx: Tx, owner_ids: Sequence[str]) -> dict[str, Owner]:
+    """The same of any number of ids."""
+    rows = await fetch(tx, _FIND_ALL, {"tenant": tx.tenant, "owners": list(owner_ids)})
+    return {row.owner_id: _owner(row) for row in rows}
+
+
 async def bury(tx: Tx, owner_id: str, kind: OwnerKind) -> bool:
     """Leaves a tombstone for an id that has taken nothing; False when there is a row of it by now.
 
@@ -51,14 +60,22 @@ async def bury(tx: Tx, owner_id: str, kind: OwnerKind) -> bool:
 async def find_move(tx: Tx, move_id: str) -> Move | None:
     """The move of this id, if it was made or abandoned."""
     row = await fetch_one(tx, _FIND_MOVE, {"tenant": tx.tenant, "move": move_id})
-    if row is None:
-        return None
-    return Move(row.move_id, row.outcome == "APPLIED", row.appointment_id, row.request, row.answer)
+    return None if row is None else _move(row)
+
+
+async def find_moves(tx: Tx, move_ids: Sequence[str]) -> dict[str, Move]:
+    """By id those of these moves that were made or abandoned."""
+    rows = await fetch(tx, _FIND_MOVES, {"tenant": tx.tenant, "moves": list(move_ids)})
+    return {row.move_id: _move(row) for row in rows}
 
 
 async def abandon(tx: Tx, move_id: str) -> bool:
     """Refuses a move for ever; False when it was made or abandoned by now. Waits for one under way."""
     return await fetch_one(tx, _ABANDON, {"tenant": tx.tenant, "move": move_id}) is not None
+
+
+def _move(row: Any) -> Move:
+    return Move(row.move_id, row.outcome == "APPLIED", row.appointment_id, row.request, row.answer)
 
 
 def _owner(row: Any) -> Owner:

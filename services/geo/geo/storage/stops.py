@@ -55,6 +55,11 @@ _OF_OWNER: Final = f"""
     ORDER BY s.starts_at
     """  # noqa: S608 - put together from constants
 
+_OF_OWNERS: Final = f"""
+    SELECT {_COLUMNS} FROM geo.stops s {_WITH_LEG}
+    WHERE s.tenant_id = %(tenant)s AND s.owner_id = ANY(%(owners)s)
+    """  # noqa: S608 - put together from constants
+
 _BETWEEN: Final = f"""
     SELECT {_COLUMNS} FROM geo.stops s {_WITH_LEG}
     WHERE s.tenant_id = %(tenant)s AND s.agent_id = %(agent)s
@@ -109,6 +114,12 @@ async def of_owner(tx: Tx, owner_id: str) -> Taken | None:
         return None
     own, *after = await linked_stops(tx, rows)
     return Taken(rows[0].agent_id, own, after[0] if after else None, rows[0].context)
+
+
+async def of_owners(tx: Tx, owner_ids: Sequence[str]) -> dict[str, tuple[str, Stop]]:
+    """By owner the agent and the stop, of those of these owners that have one."""
+    rows = await fetch(tx, _OF_OWNERS, {"tenant": tx.tenant, "owners": list(owner_ids)})
+    return {row.owner_id: (row.agent_id, _stop(row)) for row in rows}
 
 
 async def reservations(tx: Tx, after: str, rows: int) -> Sequence[Reserved]:

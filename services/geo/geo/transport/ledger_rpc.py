@@ -9,6 +9,7 @@ from geo.usecases.get_hold import get_hold
 from geo.usecases.get_reservation import get_reservation, list_reservations
 from geo.usecases.hold_stop import HoldStop, hold_stop
 from geo.usecases.ledger import Ledger
+from geo.usecases.move_each import Outcome, move_each
 from geo.usecases.move_stop import MoveStop, move_stop
 from geo.usecases.move_stops import MoveStops, move_stops
 from geo.usecases.release_hold import release_hold
@@ -17,6 +18,8 @@ from geo.usecases.settle_move import settle_move
 from geo.usecases.settle_stop import settle_stop
 from giro.geo.v1 import ledger_pb2 as pb
 from giro.geo.v1 import ledger_pb2_grpc
+from kit.errors import GiroError
+from kit.rpc import status
 from kit.rpc.context import caller
 
 _CERTIFICATE = "slot.certificate"
@@ -81,6 +84,13 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         moved = await move_stops(self._ledger, caller().tenant, command)
         return pb.MoveStopsResponse(stops=[messages.reserved(one) for one in moved])
 
+    async def MoveEachStop(
+        self, request: pb.MoveEachStopRequest, context: Context
+    ) -> pb.MoveEachStopResponse:
+        """Swaps several appointments' stops, those that can be."""
+        found = await move_each(self._ledger, caller().tenant, list(map(_move, request.moves)))
+        return pb.MoveEachStopResponse(outcomes=map(_outcome, found))
+
     async def SettleStop(self, request: pb.SettleStopRequest, context: Context) -> pb.SettleStopResponse:
         """Frees an appointment's stop for ever."""
         released = await settle_stop(self._ledger, caller().tenant, request.appointment_id)
@@ -125,3 +135,9 @@ def certified(
 def _move(request: pb.MoveStopRequest) -> MoveStop:
     plan = messages.plan(request.plan)
     return MoveStop(request.move_id, request.appointment_id, plan, request.promised_anew, certified(request))
+
+
+def _outcome(found: Outcome) -> pb.MoveOutcome:
+    if isinstance(found, GiroError):
+        return pb.MoveOutcome(refusal=status.status_of(found))
+    return pb.MoveOutcome(stop=messages.reserved(found))

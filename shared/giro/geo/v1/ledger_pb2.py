@@ -27,9 +27,10 @@ from giro.common.v1 import access_pb2 as giro_dot_common_dot_v1_dot_access__pb2
 from giro.common.v1 import travel_pb2 as giro_dot_common_dot_v1_dot_travel__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18giro/geo/v1/ledger.proto\x12\x0bgiro.geo.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x1bgiro/common/v1/travel.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x06\n\x12SearchSlotsRequest\x12,\n\x05point\x18\x01 \x01(\x0b\x32\x15.giro.common.v1.PointB\x06\xbaH\x03\xc8\x01\x01\x12@\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08<\xc8\x01\x01\x12\x37\n\x07windows\x18\x03 \x03(\x0b\x32\x1a.giro.common.v1.TimeWindowB\n\xbaH\x07\x92\x01\x04\x08\x01\x10>\x12.\n\nnot_before\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1e\n\tagent_ids\x18\x06 \x03(\tB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x90N\x12\x18\n\x06skills\x18\x07 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12)\n\x06\x62uffer\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x05limit\x18\t \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x01\x12.\n\x0bgranularity\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07\x65xplain\x18\x0b \x01(\x08\x12.\n\x0bideal_up_to\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08ok_up_to\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12@\n\x06starts\x18\x0e \x03(\x0e\x32\x1b.giro.common.v1.StartChoiceB\x13\xbaH\x10\x92\x01\r\x10\x03\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x33\n\x04near\x18\x0f \x03(\x0b\x32\x1a.google.protobuf.TimestampB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\x12(\n\x05\x61\x66ter\x18\x10 \x01(\x0b\x32\x19.giro.geo.v1.SlotPosition\x12\x19\n\x08postcode\x18\x11 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x17\n\x0f\x61rrival_windows\x18\x12 \x01(\x08\"\x97\x01\n\x0cSlotPosition\x12\x37\n\x0c\x61\x64\x64\x65\x64_travel\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x06\xbaH\x03\xc8\x01\x01\x12\x31\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x08\x61gent_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\xd3\x01\n\x13SearchSlotsResponse\x12*\n\x05slots\x18\x01 \x03(\x0b\x32\x1b.giro.common.v1.SlotAnatomy\x12+\n\x07refused\x18\x02 \x03(\x0b\x32\x1a.giro.common.v1.RefusedGap\x12\x19\n\x11refused_truncated\x18\x03 \x01(\x08\x12\x16\n\x0etravel_version\x18\x04 \x01(\t\x12\x14\n\x0c\x63\x65rtificates\x18\x05 \x03(\x0c\x12\x1a\n\x12left_out_agent_ids\x18\x06 \x03(\t\"M\n\x12\x46indDetoursRequest\x12\x37\n\x06search\x18\x01 \x01(\x0b\x32\x1f.giro.geo.v1.SearchSlotsRequestB\x06\xbaH\x03\xc8\x01\x01\"o\n\x13\x46indDetoursResponse\x12$\n\x07\x64\x65tours\x18\x01 \x03(\x0b\x32\x13.giro.geo.v1.Detour\x12\x16\n\x0etravel_version\x18\x02 \x01(\t\x12\x1a\n\x12left_out_agent_ids\x18\x03 \x03(\t\"\xc1\x01\n\x06\x44\x65tour\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x0e\n\x06window\x18\x02 \x01(\x05\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0c\x61\x64\x64\x65\x64_travel\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12$\n\x05grade\x18\x05 \x01(\x0e\x32\x15.giro.common.v1.Grade\x12\x13\n\x0b\x63\x65rtificate\x18\x06 \x01(\x0c\"\x96\x02\n\x08StopPlan\x12\x1b\n\x08\x61gent_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x32\n\x06window\x18\x02 \x01(\x0b\x32\x1a.giro.common.v1.TimeWindowB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x05point\x18\x03 \x01(\x0b\x32\x15.giro.common.v1.PointB\x06\xbaH\x03\xc8\x01\x01\x12)\n\x06\x62uffer\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x06skills\x18\x05 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12\x19\n\x08postcode\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12+\n\x07\x61rrival\x18\x07 \x01(\x0b\x32\x1a.giro.common.v1.TimeWindow\"\xbe\x02\n\x13\x45xplainStartRequest\x12+\n\x04plan\x18\x01 \x01(\x0b\x32\x15.giro.geo.v1.StopPlanB\x06\xbaH\x03\xc8\x01\x01\x12\x35\n\x07windows\x18\x02 \x03(\x0b\x32\x1a.giro.common.v1.TimeWindowB\x08\xbaH\x05\x92\x01\x02\x10>\x12\x1c\n\tagent_ids\x18\x03 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\x90N\x12\x31\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x0bgranularity\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0epostpone_up_to\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07refused\x18\x07 \x01(\x08\"\x8e\x01\n\x14\x45xplainStartResponse\x12,\n\x07grounds\x18\x01 \x03(\x0b\x32\x1b.giro.common.v1.StartGround\x12,\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x1b.giro.common.v1.StartChange\x12\x1a\n\x12left_out_agent_ids\x18\x03 \x03(\t\"i\n\x0eSuggestedStart\x12\x1f\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80\x02\x12\x36\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\xdc\x01\n\x0fHoldStopRequest\x12\x1a\n\x07hold_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12+\n\x04plan\x18\x02 \x01(\x0b\x32\x15.giro.geo.v1.StopPlanB\x06\xbaH\x03\xc8\x01\x01\x12:\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\t\"\x03\x08\x84\x07\x32\x02\x08\x01\xc8\x01\x01\x12\x19\n\x07\x63ontext\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12)\n\x04slot\x18\x05 \x01(\x0b\x32\x1b.giro.geo.v1.SuggestedStart\",\n\x0eGetHoldRequest\x12\x1a\n\x07hold_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\xd2\x01\n\x08HeldStop\x12\x0f\n\x07hold_id\x18\x01 \x01(\t\x12#\n\x04plan\x18\x02 \x01(\x0b\x32\x15.giro.geo.v1.StopPlan\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63ontext\x18\x04 \x01(\t\x12\'\n\nleg_before\x18\x05 \x01(\x0b\x32\x13.giro.common.v1.Leg\x12&\n\tleg_after\x18\x06 \x01(\x0b\x32\x13.giro.common.v1.Leg\"0\n\x12ReleaseHoldRequest\x12\x1a\n\x07hold_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x15\n\x13ReleaseHoldResponse\"\xa9\x01\n\x12ReserveStopRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12+\n\x04plan\x18\x02 \x01(\x0b\x32\x15.giro.geo.v1.StopPlanB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x07hold_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12)\n\x04slot\x18\x04 \x01(\x0b\x32\x1b.giro.geo.v1.SuggestedStart\"\x9c\x01\n\x0cReservedStop\x12\x16\n\x0e\x61ppointment_id\x18\x01 \x01(\t\x12#\n\x04plan\x18\x02 \x01(\x0b\x32\x15.giro.geo.v1.StopPlan\x12\'\n\nleg_before\x18\x03 \x01(\x0b\x32\x13.giro.common.v1.Leg\x12&\n\tleg_after\x18\x04 \x01(\x0b\x32\x13.giro.common.v1.Leg\"\xbf\x01\n\x0fMoveStopRequest\x12\x1a\n\x07move_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12!\n\x0e\x61ppointment_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12+\n\x04plan\x18\x03 \x01(\x0b\x32\x15.giro.geo.v1.StopPlanB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\rpromised_anew\x18\x04 \x01(\x08\x12)\n\x04slot\x18\x05 \x01(\x0b\x32\x1b.giro.geo.v1.SuggestedStart\"\x80\x01\n\x10MoveStopsRequest\x12\x37\n\x05moves\x18\x01 \x03(\x0b\x32\x1c.giro.geo.v1.MoveStopRequestB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12\x33\n\x17settled_appointment_ids\x18\x02 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\x64\x18\x01\"\x06r\x04\x10\x01\x18@\"=\n\x11MoveStopsResponse\x12(\n\x05stops\x18\x01 \x03(\x0b\x32\x19.giro.geo.v1.ReservedStop\"6\n\x11SettleStopRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"&\n\x12SettleStopResponse\x12\x10\n\x08released\x18\x01 \x01(\x08\"/\n\x11SettleMoveRequest\x12\x1a\n\x07move_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"N\n\x12SettleMoveResponse\x12\x0f\n\x07\x61pplied\x18\x01 \x01(\x08\x12\'\n\x04stop\x18\x02 \x01(\x0b\x32\x19.giro.geo.v1.ReservedStop\":\n\x15GetReservationRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"V\n\x17ListReservationsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"d\n\x18ListReservationsResponse\x12/\n\x0creservations\x18\x01 \x03(\x0b\x32\x19.giro.geo.v1.ReservedStop\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xfb\x08\n\rLedgerService\x12Y\n\x0bSearchSlots\x12\x1f.giro.geo.v1.SearchSlotsRequest\x1a .giro.geo.v1.SearchSlotsResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12Y\n\x0b\x46indDetours\x12\x1f.giro.geo.v1.FindDetoursRequest\x1a .giro.geo.v1.FindDetoursResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12\\\n\x0c\x45xplainStart\x12 .giro.geo.v1.ExplainStartRequest\x1a!.giro.geo.v1.ExplainStartResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12H\n\x08HoldStop\x12\x1c.giro.geo.v1.HoldStopRequest\x1a\x15.giro.geo.v1.HeldStop\"\x07\xc2\xda\x18\x03\n\x01\r\x12\x46\n\x07GetHold\x12\x1b.giro.geo.v1.GetHoldRequest\x1a\x15.giro.geo.v1.HeldStop\"\x07\xc2\xda\x18\x03\n\x01\r\x12Y\n\x0bReleaseHold\x12\x1f.giro.geo.v1.ReleaseHoldRequest\x1a .giro.geo.v1.ReleaseHoldResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12R\n\x0bReserveStop\x12\x1f.giro.geo.v1.ReserveStopRequest\x1a\x19.giro.geo.v1.ReservedStop\"\x07\xc2\xda\x18\x03\n\x01\r\x12L\n\x08MoveStop\x12\x1c.giro.geo.v1.MoveStopRequest\x1a\x19.giro.geo.v1.ReservedStop\"\x07\xc2\xda\x18\x03\n\x01\r\x12S\n\tMoveStops\x12\x1d.giro.geo.v1.MoveStopsRequest\x1a\x1e.giro.geo.v1.MoveStopsResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12V\n\nSettleStop\x12\x1e.giro.geo.v1.SettleStopRequest\x1a\x1f.giro.geo.v1.SettleStopResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12V\n\nSettleMove\x12\x1e.giro.geo.v1.SettleMoveRequest\x1a\x1f.giro.geo.v1.SettleMoveResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12X\n\x0eGetReservation\x12\".giro.geo.v1.GetReservationRequest\x1a\x19.giro.geo.v1.ReservedStop\"\x07\xc2\xda\x18\x03\n\x01\r\x12h\n\x10ListReservations\x12$.giro.geo.v1.ListReservationsRequest\x1a%.giro.geo.v1.ListReservationsResponse\"\x07\xc2\xda\x18\x03\n\x01\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18giro/geo/v1/ledger.proto\x12\x0bgiro.geo.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x1bgiro/common/v1/travel.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\x93\x06\n\x12SearchSlotsRequest\x12,\n\x05point\x18\x01 \x01(\x0b\x32\x15.giro.common.v1.PointB\x06\xbaH\x03\xc8\x01\x01\x12@\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08<\xc8\x01\x01\x12\x37\n\x07windows\x18\x03 \x03(\x0b\x32\x1a.giro.common.v1.TimeWindowB\n\xbaH\x07\x92\x01\x04\x08\x01\x10>\x12.\n\nnot_before\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1e\n\tagent_ids\x18\x06 \x03(\tB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x90N\x12\x18\n\x06skills\x18\x07 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12)\n\x06\x62uffer\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x05limit\x18\t \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x01\x12.\n\x0bgranularity\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07\x65xplain\x18\x0b \x01(\x08\x12.\n\x0bideal_up_to\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08ok_up_to\x18\r \x01(\x0b\x32\x19.google.protobuf.Duration\x12@\n\x06starts\x18\x0e \x03(\x0e\x32\x1b.giro.common.v1.StartChoiceB\x13\xbaH\x10\x92\x01\r\x10\x03\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00\x12\x33\n\x04near\x18\x0f \x03(\x0b\x32\x1a.google.protobuf.TimestampB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\x12(\n\x05\x61\x66ter\x18\x10 \x01(\x0b\x32\x19.giro.geo.v1.SlotPosition\x12\x19\n\x08postcode\x18\x11 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12\x17\n\x0f\x61rrival_windows\x18\x12 \x01(\x08\"\x97\x01\n\x0cSlotPosition\x12\x37\n\x0c\x61\x64\x64\x65\x64_travel\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x06\xbaH\x03\xc8\x01\x01\x12\x31\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x08\x61gent_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\xd3\x01\n\x13SearchSlotsResponse\x12*\n\x05slots\x18\x01 \x03(\x0b\x32\x1b.giro.common.v1.SlotAnatomy\x12+\n\x07refused\x18\x02 \x03(\x0b\x32\x1a.giro.common.v1.RefusedGap\x12\x19\n\x11refused_truncated\x18\x03 \x01(\x08\x12\x16\n\x0etravel_version\x18\x04 \x01(\t\x12\x14\n\x0c\x63\x65rtificates\x18\x05 \x03(\x0c\x12\x1a\n\x12left_out_agent_ids\x18\x06 \x03(\t\"M\n\x12\x46indDetoursRequest\x12\x37\n\x06search\x18\x01 \x01(\x0b\x32\x1f.giro.geo.v1.SearchSlotsRequestB\x06\xbaH\x03\xc8\x01\x01\"o\n\x13\x46indDetoursResponse\x12$\n\x07\x64\x65tours\x18\x01 \x03(\x0b\x32\x13.giro.geo.v1.Detour\x12\x16\n\x0etravel_version\x18\x02 \x01(\t\x12\x1a\n\x12left_out_agent_ids\x18\x03 \x03(\t\"\xc1\x01\n\x06\x44\x65tour\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x0e\n\x06window\x18\x02 \x01(\x05\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0c\x61\x64\x64\x65\x64_travel\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12$\n\x05grade\x18\x05 \x01(\x0e\x32\x15.giro.common.v1.Grade\x12\x13\n\x0b\x63\x65rtificate\x18\x06 \x01(\x0c\"\x96\x02\n\x08StopPlan\x12\x1b\n\x08\x61gent_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x32\n\x06window\x18\x02 \x01(\x0b\x32\x1a.giro.common.v1.TimeWindowB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x05point\x18\x03 \x01(\x0b\x32\x15.giro.common.v1.PointB\x06\xbaH\x03\xc8\x01\x01\x12)\n\x06\x62uffer\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x06skills\x18\x05 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12\x19\n\x08postcode\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12+\n\x07\x61rrival\x18\x07 \x01(\x0b\x32\x1a.giro.common.v1.TimeWindow\"\xbe\x02\n\x13\x45xplainStartRequest\x12+\n\x04plan\x18\x01 \x01(\x0b\x32\x15.giro.geo.v1.StopPlanB\x06\xbaH\x03\xc8\x01\x01\x12\x35\n\x07windows\x18\x02 \x03(\x0b\x32\x1a.giro.common.v1.TimeWindowB\x08\xbaH\x05\x92\x01\x02\x10>\x12\x1c\n\tagent_ids\x18\x03 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\x90N\x12\x31\n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x0bgranularity\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0epostpone_up_to\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07refused\x18\x07 \x01(\x08\"\x8e\x01\n\x14\x45xplainStartResponse\x12,\n\x07grounds\x18\x01 \x03(\x0b\x32\x1b.giro.common.v1.StartGround\x12,\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x1b.giro.common.v1.StartChange\x12\x1a\n\x12left_out_agent_ids\x18\x03 \x03(\t\"i\n\x0eSuggestedStart\x12\x1f\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80\x02\x12\x36\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\xdc\x01\n\x0fHoldStopRequest\x12\x1a\n\x07hold_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12+\n\x04plan\x18\x02 \x01(\x0b\x32\x15.giro.geo.v1.StopPlanB\x06\xbaH\x03\xc8\x01\x01\x12:\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\t\"\x03\x08\x84\x07\x32\x02\x08\x01\xc8\x01\x01\x12\x19\n\x07\x63ontext\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12)\n\x04slot\x18\x05 \x01(\x0b\x32\x1b.giro.geo.v1.SuggestedStart\",\n\x0eGetHoldRequest\x12\x1a\n\x07hold_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\xd2\x01\n\x08HeldStop\x12\x0f\n\x07hold_id\x18\x01 \x01(\t\x12#\n\x04plan\x18\x02 \x01(\x0b\x32\x15.giro.geo.v1.StopPlan\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63ontext\x18\x04 \x01(\t\x12\'\n\nleg_before\x18\x05 \x01(\x0b\x32\x13.giro.common.v1.Leg\x12&\n\tleg_after\x18\x06 \x01(\x0b\x32\x13.giro.common.v1.Leg\"0\n\x12ReleaseHoldRequest\x12\x1a\n\x07hold_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x15\n\x13ReleaseHoldResponse\"\xa9\x01\n\x12ReserveStopRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12+\n\x04plan\x18\x02 \x01(\x0b\x32\x15.giro.geo.v1.StopPlanB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x07hold_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12)\n\x04slot\x18\x04 \x01(\x0b\x32\x1b.giro.geo.v1.SuggestedStart\"\x9c\x01\n\x0cReservedStop\x12\x16\n\x0e\x61ppointment_id\x18\x01 \x01(\t\x12#\n\x04plan\x18\x02 \x01(\x0b\x32\x15.giro.geo.v1.StopPlan\x12\'\n\nleg_before\x18\x03 \x01(\x0b\x32\x13.giro.common.v1.Leg\x12&\n\tleg_after\x18\x04 \x01(\x0b\x32\x13.giro.common.v1.Leg\"\xbf\x01\n\x0fMoveStopRequest\x12\x1a\n\x07move_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12!\n\x0e\x61ppointment_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12+\n\x04plan\x18\x03 \x01(\x0b\x32\x15.giro.geo.v1.StopPlanB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\rpromised_anew\x18\x04 \x01(\x08\x12)\n\x04slot\x18\x05 \x01(\x0b\x32\x1b.giro.geo.v1.SuggestedStart\"\x80\x01\n\x10MoveStopsRequest\x12\x37\n\x05moves\x18\x01 \x03(\x0b\x32\x1c.giro.geo.v1.MoveStopRequestB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12\x33\n\x17settled_appointment_ids\x18\x02 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\x64\x18\x01\"\x06r\x04\x10\x01\x18@\"=\n\x11MoveStopsResponse\x12(\n\x05stops\x18\x01 \x03(\x0b\x32\x19.giro.geo.v1.ReservedStop\"N\n\x13MoveEachStopRequest\x12\x37\n\x05moves\x18\x01 \x03(\x0b\x32\x1c.giro.geo.v1.MoveStopRequestB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\"B\n\x14MoveEachStopResponse\x12*\n\x08outcomes\x18\x01 \x03(\x0b\x32\x18.giro.geo.v1.MoveOutcome\"j\n\x0bMoveOutcome\x12)\n\x04stop\x18\x01 \x01(\x0b\x32\x19.giro.geo.v1.ReservedStopH\x00\x12%\n\x07refusal\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"6\n\x11SettleStopRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"&\n\x12SettleStopResponse\x12\x10\n\x08released\x18\x01 \x01(\x08\"/\n\x11SettleMoveRequest\x12\x1a\n\x07move_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"N\n\x12SettleMoveResponse\x12\x0f\n\x07\x61pplied\x18\x01 \x01(\x08\x12\'\n\x04stop\x18\x02 \x01(\x0b\x32\x19.giro.geo.v1.ReservedStop\":\n\x15GetReservationRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"V\n\x17ListReservationsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"d\n\x18ListReservationsResponse\x12/\n\x0creservations\x18\x01 \x03(\x0b\x32\x19.giro.geo.v1.ReservedStop\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xd9\t\n\rLedgerService\x12Y\n\x0bSearchSlots\x12\x1f.giro.geo.v1.SearchSlotsRequest\x1a .giro.geo.v1.SearchSlotsResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12Y\n\x0b\x46indDetours\x12\x1f.giro.geo.v1.FindDetoursRequest\x1a .giro.geo.v1.FindDetoursResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12\\\n\x0c\x45xplainStart\x12 .giro.geo.v1.ExplainStartRequest\x1a!.giro.geo.v1.ExplainStartResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12H\n\x08HoldStop\x12\x1c.giro.geo.v1.HoldStopRequest\x1a\x15.giro.geo.v1.HeldStop\"\x07\xc2\xda\x18\x03\n\x01\r\x12\x46\n\x07GetHold\x12\x1b.giro.geo.v1.GetHoldRequest\x1a\x15.giro.geo.v1.HeldStop\"\x07\xc2\xda\x18\x03\n\x01\r\x12Y\n\x0bReleaseHold\x12\x1f.giro.geo.v1.ReleaseHoldRequest\x1a .giro.geo.v1.ReleaseHoldResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12R\n\x0bReserveStop\x12\x1f.giro.geo.v1.ReserveStopRequest\x1a\x19.giro.geo.v1.ReservedStop\"\x07\xc2\xda\x18\x03\n\x01\r\x12L\n\x08MoveStop\x12\x1c.giro.geo.v1.MoveStopRequest\x1a\x19.giro.geo.v1.ReservedStop\"\x07\xc2\xda\x18\x03\n\x01\r\x12S\n\tMoveStops\x12\x1d.giro.geo.v1.MoveStopsRequest\x1a\x1e.giro.geo.v1.MoveStopsResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12\\\n\x0cMoveEachStop\x12 .giro.geo.v1.MoveEachStopRequest\x1a!.giro.geo.v1.MoveEachStopResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12V\n\nSettleStop\x12\x1e.giro.geo.v1.SettleStopRequest\x1a\x1f.giro.geo.v1.SettleStopResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12V\n\nSettleMove\x12\x1e.giro.geo.v1.SettleMoveRequest\x1a\x1f.giro.geo.v1.SettleMoveResponse\"\x07\xc2\xda\x18\x03\n\x01\r\x12X\n\x0eGetReservation\x12\".giro.geo.v1.GetReservationRequest\x1a\x19.giro.geo.v1.ReservedStop\"\x07\xc2\xda\x18\x03\n\x01\r\x12h\n\x10ListReservations\x12$.giro.geo.v1.ListReservationsRequest\x1a%.giro.geo.v1.ListReservationsResponse\"\x07\xc2\xda\x18\x03\n\x01\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -114,6 +115,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MOVESTOPSREQUEST'].fields_by_name['moves']._serialized_options = b'\272H\007\222\001\004\010\001\020d'
   _globals['_MOVESTOPSREQUEST'].fields_by_name['settled_appointment_ids']._loaded_options = None
   _globals['_MOVESTOPSREQUEST'].fields_by_name['settled_appointment_ids']._serialized_options = b'\272H\017\222\001\014\020d\030\001\"\006r\004\020\001\030@'
+  _globals['_MOVEEACHSTOPREQUEST'].fields_by_name['moves']._loaded_options = None
+  _globals['_MOVEEACHSTOPREQUEST'].fields_by_name['moves']._serialized_options = b'\272H\007\222\001\004\010\001\020d'
   _globals['_SETTLESTOPREQUEST'].fields_by_name['appointment_id']._loaded_options = None
   _globals['_SETTLESTOPREQUEST'].fields_by_name['appointment_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_SETTLEMOVEREQUEST'].fields_by_name['move_id']._loaded_options = None
@@ -142,6 +145,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEDGERSERVICE'].methods_by_name['MoveStop']._serialized_options = b'\302\332\030\003\n\001\r'
   _globals['_LEDGERSERVICE'].methods_by_name['MoveStops']._loaded_options = None
   _globals['_LEDGERSERVICE'].methods_by_name['MoveStops']._serialized_options = b'\302\332\030\003\n\001\r'
+  _globals['_LEDGERSERVICE'].methods_by_name['MoveEachStop']._loaded_options = None
+  _globals['_LEDGERSERVICE'].methods_by_name['MoveEachStop']._serialized_options = b'\302\332\030\003\n\001\r'
   _globals['_LEDGERSERVICE'].methods_by_name['SettleStop']._loaded_options = None
   _globals['_LEDGERSERVICE'].methods_by_name['SettleStop']._serialized_options = b'\302\332\030\003\n\001\r'
   _globals['_LEDGERSERVICE'].methods_by_name['SettleMove']._loaded_options = None
@@ -150,60 +155,66 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEDGERSERVICE'].methods_by_name['GetReservation']._serialized_options = b'\302\332\030\003\n\001\r'
   _globals['_LEDGERSERVICE'].methods_by_name['ListReservations']._loaded_options = None
   _globals['_LEDGERSERVICE'].methods_by_name['ListReservations']._serialized_options = b'\302\332\030\003\n\001\r'
-  _globals['_SEARCHSLOTSREQUEST']._serialized_start=194
-  _globals['_SEARCHSLOTSREQUEST']._serialized_end=981
-  _globals['_SLOTPOSITION']._serialized_start=984
-  _globals['_SLOTPOSITION']._serialized_end=1135
-  _globals['_SEARCHSLOTSRESPONSE']._serialized_start=1138
-  _globals['_SEARCHSLOTSRESPONSE']._serialized_end=1349
-  _globals['_FINDDETOURSREQUEST']._serialized_start=1351
-  _globals['_FINDDETOURSREQUEST']._serialized_end=1428
-  _globals['_FINDDETOURSRESPONSE']._serialized_start=1430
-  _globals['_FINDDETOURSRESPONSE']._serialized_end=1541
-  _globals['_DETOUR']._serialized_start=1544
-  _globals['_DETOUR']._serialized_end=1737
-  _globals['_STOPPLAN']._serialized_start=1740
-  _globals['_STOPPLAN']._serialized_end=2018
-  _globals['_EXPLAINSTARTREQUEST']._serialized_start=2021
-  _globals['_EXPLAINSTARTREQUEST']._serialized_end=2339
-  _globals['_EXPLAINSTARTRESPONSE']._serialized_start=2342
-  _globals['_EXPLAINSTARTRESPONSE']._serialized_end=2484
-  _globals['_SUGGESTEDSTART']._serialized_start=2486
-  _globals['_SUGGESTEDSTART']._serialized_end=2591
-  _globals['_HOLDSTOPREQUEST']._serialized_start=2594
-  _globals['_HOLDSTOPREQUEST']._serialized_end=2814
-  _globals['_GETHOLDREQUEST']._serialized_start=2816
-  _globals['_GETHOLDREQUEST']._serialized_end=2860
-  _globals['_HELDSTOP']._serialized_start=2863
-  _globals['_HELDSTOP']._serialized_end=3073
-  _globals['_RELEASEHOLDREQUEST']._serialized_start=3075
-  _globals['_RELEASEHOLDREQUEST']._serialized_end=3123
-  _globals['_RELEASEHOLDRESPONSE']._serialized_start=3125
-  _globals['_RELEASEHOLDRESPONSE']._serialized_end=3146
-  _globals['_RESERVESTOPREQUEST']._serialized_start=3149
-  _globals['_RESERVESTOPREQUEST']._serialized_end=3318
-  _globals['_RESERVEDSTOP']._serialized_start=3321
-  _globals['_RESERVEDSTOP']._serialized_end=3477
-  _globals['_MOVESTOPREQUEST']._serialized_start=3480
-  _globals['_MOVESTOPREQUEST']._serialized_end=3671
-  _globals['_MOVESTOPSREQUEST']._serialized_start=3674
-  _globals['_MOVESTOPSREQUEST']._serialized_end=3802
-  _globals['_MOVESTOPSRESPONSE']._serialized_start=3804
-  _globals['_MOVESTOPSRESPONSE']._serialized_end=3865
-  _globals['_SETTLESTOPREQUEST']._serialized_start=3867
-  _globals['_SETTLESTOPREQUEST']._serialized_end=3921
-  _globals['_SETTLESTOPRESPONSE']._serialized_start=3923
-  _globals['_SETTLESTOPRESPONSE']._serialized_end=3961
-  _globals['_SETTLEMOVEREQUEST']._serialized_start=3963
-  _globals['_SETTLEMOVEREQUEST']._serialized_end=4010
-  _globals['_SETTLEMOVERESPONSE']._serialized_start=4012
-  _globals['_SETTLEMOVERESPONSE']._serialized_end=4090
-  _globals['_GETRESERVATIONREQUEST']._serialized_start=4092
-  _globals['_GETRESERVATIONREQUEST']._serialized_end=4150
-  _globals['_LISTRESERVATIONSREQUEST']._serialized_start=4152
-  _globals['_LISTRESERVATIONSREQUEST']._serialized_end=4238
-  _globals['_LISTRESERVATIONSRESPONSE']._serialized_start=4240
-  _globals['_LISTRESERVATIONSRESPONSE']._serialized_end=4340
-  _globals['_LEDGERSERVICE']._serialized_start=4343
-  _globals['_LEDGERSERVICE']._serialized_end=5490
+  _globals['_SEARCHSLOTSREQUEST']._serialized_start=219
+  _globals['_SEARCHSLOTSREQUEST']._serialized_end=1006
+  _globals['_SLOTPOSITION']._serialized_start=1009
+  _globals['_SLOTPOSITION']._serialized_end=1160
+  _globals['_SEARCHSLOTSRESPONSE']._serialized_start=1163
+  _globals['_SEARCHSLOTSRESPONSE']._serialized_end=1374
+  _globals['_FINDDETOURSREQUEST']._serialized_start=1376
+  _globals['_FINDDETOURSREQUEST']._serialized_end=1453
+  _globals['_FINDDETOURSRESPONSE']._serialized_start=1455
+  _globals['_FINDDETOURSRESPONSE']._serialized_end=1566
+  _globals['_DETOUR']._serialized_start=1569
+  _globals['_DETOUR']._serialized_end=1762
+  _globals['_STOPPLAN']._serialized_start=1765
+  _globals['_STOPPLAN']._serialized_end=2043
+  _globals['_EXPLAINSTARTREQUEST']._serialized_start=2046
+  _globals['_EXPLAINSTARTREQUEST']._serialized_end=2364
+  _globals['_EXPLAINSTARTRESPONSE']._serialized_start=2367
+  _globals['_EXPLAINSTARTRESPONSE']._serialized_end=2509
+  _globals['_SUGGESTEDSTART']._serialized_start=2511
+  _globals['_SUGGESTEDSTART']._serialized_end=2616
+  _globals['_HOLDSTOPREQUEST']._serialized_start=2619
+  _globals['_HOLDSTOPREQUEST']._serialized_end=2839
+  _globals['_GETHOLDREQUEST']._serialized_start=2841
+  _globals['_GETHOLDREQUEST']._serialized_end=2885
+  _globals['_HELDSTOP']._serialized_start=2888
+  _globals['_HELDSTOP']._serialized_end=3098
+  _globals['_RELEASEHOLDREQUEST']._serialized_start=3100
+  _globals['_RELEASEHOLDREQUEST']._serialized_end=3148
+  _globals['_RELEASEHOLDRESPONSE']._serialized_start=3150
+  _globals['_RELEASEHOLDRESPONSE']._serialized_end=3171
+  _globals['_RESERVESTOPREQUEST']._serialized_start=3174
+  _globals['_RESERVESTOPREQUEST']._serialized_end=3343
+  _globals['_RESERVEDSTOP']._serialized_start=3346
+  _globals['_RESERVEDSTOP']._serialized_end=3502
+  _globals['_MOVESTOPREQUEST']._serialized_start=3505
+  _globals['_MOVESTOPREQUEST']._serialized_end=3696
+  _globals['_MOVESTOPSREQUEST']._serialized_start=3699
+  _globals['_MOVESTOPSREQUEST']._serialized_end=3827
+  _globals['_MOVESTOPSRESPONSE']._serialized_start=3829
+  _globals['_MOVESTOPSRESPONSE']._serialized_end=3890
+  _globals['_MOVEEACHSTOPREQUEST']._serialized_start=3892
+  _globals['_MOVEEACHSTOPREQUEST']._serialized_end=3970
+  _globals['_MOVEEACHSTOPRESPONSE']._serialized_start=3972
+  _globals['_MOVEEACHSTOPRESPONSE']._serialized_end=4038
+  _globals['_MOVEOUTCOME']._serialized_start=4040
+  _globals['_MOVEOUTCOME']._serialized_end=4146
+  _globals['_SETTLESTOPREQUEST']._serialized_start=4148
+  _globals['_SETTLESTOPREQUEST']._serialized_end=4202
+  _globals['_SETTLESTOPRESPONSE']._serialized_start=4204
+  _globals['_SETTLESTOPRESPONSE']._serialized_end=4242
+  _globals['_SETTLEMOVEREQUEST']._serialized_start=4244
+  _globals['_SETTLEMOVEREQUEST']._serialized_end=4291
+  _globals['_SETTLEMOVERESPONSE']._serialized_start=4293
+  _globals['_SETTLEMOVERESPONSE']._serialized_end=4371
+  _globals['_GETRESERVATIONREQUEST']._serialized_start=4373
+  _globals['_GETRESERVATIONREQUEST']._serialized_end=4431
+  _globals['_LISTRESERVATIONSREQUEST']._serialized_start=4433
+  _globals['_LISTRESERVATIONSREQUEST']._serialized_end=4519
+  _globals['_LISTRESERVATIONSRESPONSE']._serialized_start=4521
+  _globals['_LISTRESERVATIONSRESPONSE']._serialized_end=4621
+  _globals['_LEDGERSERVICE']._serialized_start=4624
+  _globals['_LEDGERSERVICE']._serialized_end=5865
 # @@protoc_insertion_point(module_scope)

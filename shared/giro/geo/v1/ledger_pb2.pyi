@@ -10,6 +10,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.rpc import status_pb2 as _status_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -770,7 +771,7 @@ class MoveStopRequest(_message.Message):
     @_builtins.property
     def slot(self) -> Global___SuggestedStart:
         """The suggestion that the plan comes from, found while the appointment's present stop was there; absent: whatever fits
-        now is taken. Not in MoveStops, where several stops change at once.
+        now is taken. Not in MoveStops and MoveEachStop, where several stops change at once.
         """
 
     def __init__(
@@ -843,6 +844,86 @@ class MoveStopsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MoveStopsResponse: _TypeAlias = MoveStopsResponse  # noqa: Y015
+
+@_typing.final
+class MoveEachStopRequest(_message.Message):
+    """Swaps several stops, each for itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MOVES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def moves(self) -> _containers.RepeatedCompositeFieldContainer[Global___MoveStopRequest]:
+        """The moves, each under its own id, of different appointments. Required."""
+
+    def __init__(
+        self,
+        *,
+        moves: _abc.Iterable[Global___MoveStopRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moves", b"moves"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MoveEachStopRequest: _TypeAlias = MoveEachStopRequest  # noqa: Y015
+
+@_typing.final
+class MoveEachStopResponse(_message.Message):
+    """What became of each move."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___MoveOutcome]:
+        """In the order asked."""
+
+    def __init__(
+        self,
+        *,
+        outcomes: _abc.Iterable[Global___MoveOutcome] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MoveEachStopResponse: _TypeAlias = MoveEachStopResponse  # noqa: Y015
+
+@_typing.final
+class MoveOutcome(_message.Message):
+    """What became of one move."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STOP_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def stop(self) -> Global___ReservedStop:
+        """The stop after all moves of the call."""
+
+    @_builtins.property
+    def refusal(self) -> _status_pb2.Status:
+        """Why it was not made, as a call for it alone would be refused. It never will be made (SETTLED)."""
+
+    def __init__(
+        self,
+        *,
+        stop: Global___ReservedStop | None = ...,
+        refusal: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refusal", b"refusal", "stop", b"stop"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refusal", b"refusal", "stop", b"stop"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["stop", "refusal"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___MoveOutcome: _TypeAlias = MoveOutcome  # noqa: Y015
 
 @_typing.final
 class SettleStopRequest(_message.Message):

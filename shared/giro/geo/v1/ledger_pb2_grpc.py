@@ -83,6 +83,11 @@ class LedgerServiceStub:
                 request_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.MoveStopsRequest.SerializeToString,
                 response_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.MoveStopsResponse.FromString,
                 _registered_method=True)
+        self.MoveEachStop = channel.unary_unary(
+                '/giro.geo.v1.LedgerService/MoveEachStop',
+                request_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.MoveEachStopRequest.SerializeToString,
+                response_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.MoveEachStopResponse.FromString,
+                _registered_method=True)
         self.SettleStop = channel.unary_unary(
                 '/giro.geo.v1.LedgerService/SettleStop',
                 request_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.SettleStopRequest.SerializeToString,
@@ -176,6 +181,14 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MoveEachStop(self, request, context):
+        """Swaps several appointments' stops in one transaction, each for itself: one that cannot be moved stays where it is and
+        spoils no other. In the order asked, each judged by what those before it have left.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SettleStop(self, request, context):
         """Frees an appointment's stop, if there is one, and refuses that id for ever.
         """
@@ -251,6 +264,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.MoveStops,
                     request_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.MoveStopsRequest.FromString,
                     response_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.MoveStopsResponse.SerializeToString,
+            ),
+            'MoveEachStop': grpc.unary_unary_rpc_method_handler(
+                    servicer.MoveEachStop,
+                    request_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.MoveEachStopRequest.FromString,
+                    response_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.MoveEachStopResponse.SerializeToString,
             ),
             'SettleStop': grpc.unary_unary_rpc_method_handler(
                     servicer.SettleStop,
@@ -520,6 +538,33 @@ class LedgerService:
             '/giro.geo.v1.LedgerService/MoveStops',
             giro_dot_geo_dot_v1_dot_ledger__pb2.MoveStopsRequest.SerializeToString,
             giro_dot_geo_dot_v1_dot_ledger__pb2.MoveStopsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MoveEachStop(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giro.geo.v1.LedgerService/MoveEachStop',
+            giro_dot_geo_dot_v1_dot_ledger__pb2.MoveEachStopRequest.SerializeToString,
+            giro_dot_geo_dot_v1_dot_ledger__pb2.MoveEachStopResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,6 +57,10 @@ class LedgerServiceStub:
     """Swaps an appointment's stop for another, on the same agent or not, in one transaction under the move's id."""
     MoveStops: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.MoveStopsRequest, _ledger_pb2.MoveStopsResponse]
     """Swaps several appointments' stops and frees others in one transaction: all of it, or nothing (GEO-31)."""
+    MoveEachStop: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.MoveEachStopRequest, _ledger_pb2.MoveEachStopResponse]
+    """Swaps several appointments' stops in one transaction, each for itself: one that cannot be moved stays where it is and
+    spoils no other. In the order asked, each judged by what those before it have left.
+    """
     SettleStop: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.SettleStopRequest, _ledger_pb2.SettleStopResponse]
     """Frees an appointment's stop, if there is one, and refuses that id for ever."""
     SettleMove: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.SettleMoveRequest, _ledger_pb2.SettleMoveResponse]
@@ -95,6 +99,10 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """Swaps an appointment's stop for another, on the same agent or not, in one transaction under the move's id."""
     MoveStops: _aio.UnaryUnaryMultiCallable[_ledger_pb2.MoveStopsRequest, _ledger_pb2.MoveStopsResponse]  # type: ignore[assignment]
     """Swaps several appointments' stops and frees others in one transaction: all of it, or nothing (GEO-31)."""
+    MoveEachStop: _aio.UnaryUnaryMultiCallable[_ledger_pb2.MoveEachStopRequest, _ledger_pb2.MoveEachStopResponse]  # type: ignore[assignment]
+    """Swaps several appointments' stops in one transaction, each for itself: one that cannot be moved stays where it is and
+    spoils no other. In the order asked, each judged by what those before it have left.
+    """
     SettleStop: _aio.UnaryUnaryMultiCallable[_ledger_pb2.SettleStopRequest, _ledger_pb2.SettleStopResponse]  # type: ignore[assignment]
     """Frees an appointment's stop, if there is one, and refuses that id for ever."""
     SettleMove: _aio.UnaryUnaryMultiCallable[_ledger_pb2.SettleMoveRequest, _ledger_pb2.SettleMoveResponse]  # type: ignore[assignment]
@@ -184,6 +192,16 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.MoveStopsResponse, _abc.Awaitable[_ledger_pb2.MoveStopsResponse]]:
         """Swaps several appointments' stops and frees others in one transaction: all of it, or nothing (GEO-31)."""
+
+    @_abc_1.abstractmethod
+    def MoveEachStop(
+        self,
+        request: _ledger_pb2.MoveEachStopRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.MoveEachStopResponse, _abc.Awaitable[_ledger_pb2.MoveEachStopResponse]]:
+        """Swaps several appointments' stops in one transaction, each for itself: one that cannot be moved stays where it is and
+        spoils no other. In the order asked, each judged by what those before it have left.
+        """
 
     @_abc_1.abstractmethod
     def SettleStop(

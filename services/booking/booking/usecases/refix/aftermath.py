@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from booking import events
-from booking.domain.appointment import Appointment, Change
+from booking.domain.appointment import Appointment, Change, Move
 from booking.domain.history import Entry, HistoryKind
 from booking.domain.refix import OperatorRecall
 from booking.domain.refix_parameters import PRIVATE_RELEASE_MINUTES
@@ -25,18 +25,17 @@ async def keep(tx: Tx, change: Change) -> None:
     await refix_requests.follow(tx, after.appointment_id, before.version, after.version)
 
 
-async def close(tx: Tx, appointment_id: str) -> None:
-    """Somebody decided anew: nobody has to call, what is open is settled, the agent's date is no more."""
-    await close_calls(tx, appointment_id)
-    await refix_requests.drop(tx, appointment_id)
+async def close(tx: Tx, *appointment_ids: str) -> None:
+    """Somebody decided anew: nobody has to call, what is open is settled, the agents' dates are no more."""
+    await close_calls(tx, *appointment_ids)
+    await refix_requests.drop(tx, appointment_ids)
 
 
-async def close_calls(tx: Tx, appointment_id: str) -> None:
+async def close_calls(tx: Tx, *appointment_ids: str) -> None:
     """The same, but whether the agent's date still counts is for people to say: the next run asks them."""
-    closed = await recalls.close_of(tx, appointment_id)
-    if closed is not None:
+    for closed in await recalls.close_of(tx, appointment_ids):
         events.recall_closed(tx, closed)
-    await refix_exceptions.resolve(tx, appointment_id)
+    await refix_exceptions.resolve(tx, appointment_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,26 +88,35 @@ async def moved(tx: Tx, change: Change) -> None:
         await close(tx, change.after.appointment_id)
 
 
-async def refixed(tx: Tx, change: Change, refix: Refix, change_id: str) -> ToldChange:
-    """The same card has a new start: who did it, where it was, whose it was (R-041, R-050)."""
+async def refixed(tx: Tx, done: Sequence[tuple[Change, Move]]) -> Sequence[ToldChange]:
+    """Each of these cards has a new start: who did it, where it was, whose it was (R-041, R-050)."""
+    await close(tx, *(change.after.appointment_id for change, _ in done))
+    refixes = [(change, move.refix) for change, move in done if move.refix is not None]
+    await history.add_all(tx, [entry for change, refix in refixes for entry in _refixed(change, refix)])
+    await refix_requests.end_of_changes(tx, [move.move_id for _, move in done])
+    return [events.refixed(tx, change, refix.mode_id) for change, refix in refixes]
+
+
+def _refixed(change: Change, refix: Refix) -> list[Entry]:
     before, after = change.before, change.after
-    await close(tx, after.appointment_id)
     facts = {"previous_start": before.window.start.isoformat(), "previous_agent": before.agent_id}
-    await _tell(tx, after, HistoryKind.REFIXED, refix, facts)
+    entries = [_entry(after, HistoryKind.REFIXED, refix, facts)]
     if before.operator_id != after.operator_id:
-        await _tell(tx, after, HistoryKind.OWNER, refix, _owners(before, after))
-    await refix_requests.end_of_change(tx, change_id)
-    return events.refixed(tx, change, refix.mode_id)
+        entries.append(_entry(after, HistoryKind.OWNER, refix, _owners(before, after)))
+    return entries
 
 
 async def superseded(tx: Tx, old: Appointment, new: Appointment, refix: Refix) -> Sequence[ToldChange]:
     """A new card has taken the place of an old one; both remember it, shown or not (R-052)."""
     await close(tx, old.appointment_id)
-    await _tell(tx, old, HistoryKind.SUPERSEDED, refix, {"superseded_by": new.appointment_id})
-    await _tell(tx, new, HistoryKind.SUPERSEDES, refix, {"supersedes": old.appointment_id})
+    entries = [
+        _entry(old, HistoryKind.SUPERSEDED, refix, {"superseded_by": new.appointment_id}),
+        _entry(new, HistoryKind.SUPERSEDES, refix, {"supersedes": old.appointment_id}),
+    ]
     if old.operator_id != new.operator_id:
-        await _tell(tx, new, HistoryKind.OWNER, refix, _owners(old, new))
-    await refix_requests.end_of_change(tx, new.appointment_id)
+        entries.append(_entry(new, HistoryKind.OWNER, refix, _owners(old, new)))
+    await history.add_all(tx, entries)
+    await refix_requests.end_of_changes(tx, [new.appointment_id])
     return events.superseded(tx, old), events.booked(tx, new)
 
 
@@ -116,11 +124,9 @@ def _owners(before: Appointment, after: Appointment) -> dict[str, str]:
     return {"previous_owner": before.operator_id, "owner": after.operator_id}
 
 
-async def _tell(
-    tx: Tx, appointment: Appointment, kind: HistoryKind, refix: Refix, facts: dict[str, str]
-) -> None:
+def _entry(appointment: Appointment, kind: HistoryKind, refix: Refix, facts: dict[str, str]) -> Entry:
     where = {"mode": refix.mode_id, "screen": refix.screen}
-    entry = Entry(
+    return Entry(
         appointment_id=appointment.appointment_id,
         kind=kind,
         at=appointment.updated_at,
@@ -130,4 +136,3 @@ async def _tell(
         note=refix.note if kind is not HistoryKind.OWNER else "",
         facts={**facts, **{name: value for name, value in where.items() if value}},
     )
-    await history.add(tx, entry)

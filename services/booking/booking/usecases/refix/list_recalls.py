@@ -63,7 +63,7 @@ async def close_recall(desk: Desk, recall_id: str, note: str) -> OperatorRecall:
         present = await recalls.open_of(tx, recall.appointment_id)
         if present is None or present.recall_id != recall_id:
             return replace(recall, open=False)
-        await recalls.close_of(tx, recall.appointment_id)
+        await recalls.close_of(tx, [recall.appointment_id])
         closed = replace(present, open=False)
         await history.add(
             tx,

@@ -1,0 +1,249 @@
+"""Moves that a procedure makes to agents' dates (R-060), many at once, each for itself (ADR 0033).
+
+The requests of a chunk are bound to their moves in one transaction; geo moves each agent's stops in one; then
+those that it has moved are followed, and the refused ones given up, in one again. What a crash leaves in
+between is settled by the reconciler, move by move: followed, or waiting again. A refused one is told with
+alternatives by itself, in a transaction of its own; until then it waits.
+"""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
+
+from booking.domain.appointment import Appointment, Move, MoveKind, moved
+from booking.domain.grounds import Grounds
+from booking.domain.itinerary import Reservation, StopPlan
+from booking.domain.refix_modes import Policy
+from booking.domain.refix_writes import Refix
+from booking.domain.refusal import Refusal
+from booking.storage import appointments, campaigns, moves, policies, refix_requests, waitlist
+from booking.storage.refix_requests import RefixRequest
+from booking.usecases import record
+from booking.usecases.ports import StopMove
+from booking.usecases.record import Begun
+from booking.usecases.refix import aftermath
+from booking.usecases.refix.procedure import (
+    Refused,
+    Run,
+    one_by_one_after_a_defect,
+    overtaken,
+    planned,
+    tell,
+    why,
+    writes,
+)
+from booking.usecases.refix.taking import Taken, take
+from kit import telemetry
+from kit.db.uow import Tx
+from kit.errors import GiroError, Reason, RuleViolated
+from kit.failpoints import failpoint
+from kit.values.ids import new_id
+
+_log = telemetry.logger(__name__)
+
+T = TypeVar("T")
+
+_CHUNKS: Final = 2
+"""Chunks in work at the same time."""
+_CALL: Final = 50
+"""Stops that geo is asked to move while it has an agent's agenda locked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Moving:
+    """A request with its appointment as it was, the move that it is bound to, and the stop it needs."""
+
+    appointment: Appointment
+    request: RefixRequest
+    move: Move
+    plan: StopPlan
+
+
+async def make_moves(run: Run, requests: Sequence[RefixRequest]) -> Mapping[str, int]:
+    """How many requests had which outcome. One with a defect does not keep the others waiting.
+
+    Raises Unavailable when the database does not answer.
+    """
+
+    async def chunk(some: Sequence[RefixRequest]) -> Mapping[str, int]:
+        return await _chunk(run, some)
+
+    async def one(some: Sequence[RefixRequest]) -> Mapping[str, int]:
+        return await one_by_one_after_a_defect(chunk, some)
+
+    ordered = await _by_agent(run, requests)
+    found: Counter[str] = Counter()
+    for outcomes in await _bounded(_CHUNKS, one, _cut(ordered, run.desk.moves_at_once)):
+        found.update(outcomes)
+    return found
+
+
+async def _by_agent(run: Run, requests: Sequence[RefixRequest]) -> list[RefixRequest]:
+    """Those of one agent beside each other, so that a chunk is about few agendas."""
+    async with run.desk.db.uow(run.tenant) as tx:
+        agents = await appointments.agents(tx, [request.appointment_id for request in requests])
+    return sorted(requests, key=lambda each: (agents.get(each.appointment_id, ""), each.refix_id))
+
+
+async def _bounded(slots: int, work: Callable[[Any], Awaitable[T]], items: Iterable[Any]) -> list[T]:
+    turns = asyncio.Semaphore(slots)
+
+    async def one(item: Any) -> T:
+        async with turns:
+            return await work(item)
+
+    return await asyncio.gather(*map(one, items))
+
+
+async def _chunk(run: Run, requests: Sequence[RefixRequest]) -> Mapping[str, int]:
+    taken, moving, untimely = await _begin(run, requests)
+    await failpoint("booking.procedure.after_pending")
+    outcomes = await _swapped(run, moving)
+    await failpoint("booking.procedure.after_move")
+    made = [(item, stop) for item, stop in outcomes if not isinstance(stop, GiroError)]
+    refused = [(item, refusal) for item, refusal in outcomes if isinstance(refusal, GiroError)]
+    given_up = await _decide(run, made, refused)
+    await failpoint("booking.procedure.after_commit")
+    told = await tell(run, [*overtaken(taken), *untimely, *given_up])
+    found = {"moved": len(made), "skipped": taken.gone, "waits": taken.waits}
+    return Counter(told) + Counter({**found, "error": len(moving) - len(outcomes)})
+
+
+async def _begin(
+    run: Run, requests: Sequence[RefixRequest]
+) -> tuple[Taken, Sequence[_Moving], Sequence[Refused]]:
+    moving, refused = [], []
+    async with run.desk.db.uow(run.tenant) as tx:
+        taken = await take(tx, requests)
+        grounds = await _grounds(run, tx, [appointment for appointment, _ in taken.work])
+        found = {campaign_id: await policies.load(tx, campaign_id) for campaign_id in sorted(grounds)}
+        for appointment, request in taken.work:
+            of_campaign = grounds[appointment.campaign_id]
+            try:
+                plan = planned(
+                    of_campaign[appointment.agent_id, appointment.contact_id], appointment, request
+                ).plan
+            except RuleViolated as refusal:
+                refused.append(Refused(appointment, request, refusal))
+            else:
+                wanted = writes(run, found[appointment.campaign_id], (appointment, request))
+                moving.append(_Moving(appointment, request, _move(appointment, plan, wanted), plan))
+        if moving:
+            await _bind(run, tx, moving, _Basis(found, grounds))
+        await failpoint("booking.procedure.before_commit")
+    return taken, moving, refused
+
+
+def _move(appointment: Appointment, plan: StopPlan, wanted: Refix) -> Move:
+    return Move(new_id("mov"), appointment.appointment_id, MoveKind.REFIX, plan.agent_id, plan.window, wanted)
+
+
+_Visited = tuple[str, str]
+
+
+async def _grounds(
+    run: Run, tx: Tx, found: Sequence[Appointment]
+) -> Mapping[str, Mapping[_Visited, Grounds]]:
+    """By campaign, then agent and contact."""
+    visited: dict[str, set[_Visited]] = defaultdict(set)
+    for each in found:
+        visited[each.campaign_id].add((each.agent_id, each.contact_id))
+    read, sandbox = campaigns.grounds_to_book_all, run.desk.db.sandbox
+    return {name: await read(tx, name, who, sandbox=sandbox) for name, who in sorted(visited.items())}
+
+
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """What moves are decided upon, by campaign."""
+
+    policies: Mapping[str, Policy]
+    grounds: Mapping[str, Mapping[_Visited, Grounds]]
+
+
+async def _bind(run: Run, tx: Tx, moving: Sequence[_Moving], basis: _Basis) -> None:
+    """The requests are worked by these moves, which are pending from now on."""
+    await moves.begin_all(tx, [item.move for item in moving])
+    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for item in moving:
+        alike[item.appointment.campaign_id, item.appointment.outcome_state_id].append(item.move.move_id)
+    for (campaign_id, state_id), move_ids in alike.items():
+        grounds = next(iter(basis.grounds[campaign_id].values()))
+        decision = why(run, basis.policies[campaign_id], state_id, grounds)
+        await record.note_all(tx, move_ids, decision)
+    await refix_requests.start_all(tx, {item.request.refix_id: item.move.move_id for item in moving})
+
+
+async def _swapped(run: Run, moving: Sequence[_Moving]) -> Sequence[tuple[_Moving, Reservation | GiroError]]:
+    """What became of each of those of which that is known."""
+    by_agent: dict[str, list[_Moving]] = defaultdict(list)
+    for item in moving:
+        by_agent[item.plan.agent_id].append(item)
+    calls = [call for items in by_agent.values() for call in _cut(items, _CALL)]
+    answered = await asyncio.gather(*(_ask(run, call) for call in calls))
+    return [one for outcomes in answered for one in outcomes]
+
+
+async def _ask(run: Run, items: Sequence[_Moving]) -> Sequence[tuple[_Moving, Reservation | GiroError]]:
+    """As the reconciler settles what is not known, so it does what it has refused itself meanwhile."""
+    wanted = [
+        StopMove(item.move.move_id, item.move.appointment_id, item.plan, promised_anew=True) for item in items
+    ]
+    try:
+        outcomes = await run.desk.ledger.move_each(run.tenant, wanted)
+    except GiroError as unknown:
+        _log.warning("refix_waits", agent=items[0].plan.agent_id, count=len(items), error=str(unknown))
+        return ()
+    await failpoint("booking.procedure.after_agent")
+    return [pair for pair in zip(items, outcomes, strict=True) if not _is_settled(pair[1])]
+
+
+def _is_settled(outcome: Reservation | GiroError) -> bool:
+    return isinstance(outcome, GiroError) and outcome.reason is Reason.SETTLED
+
+
+async def _decide(
+    run: Run,
+    made: Sequence[tuple[_Moving, Reservation]],
+    refused: Sequence[tuple[_Moving, GiroError]],
+) -> Sequence[Refused]:
+    """Follows what geo has made and gives up what it never will; the latter, of what nobody else decided."""
+    if not made and not refused:
+        return ()
+    async with run.desk.db.uow(run.tenant) as tx:
+        ids = [item.move.appointment_id for item, _ in (*made, *refused)]
+        found = await appointments.lock_all(tx, ids)
+        if made:
+            await _follow(tx, made, found)
+        why_not = {item.move.move_id: Refusal.of(refusal) for item, refusal in refused}
+        dropped = await moves.drop_all(tx, why_not) if refused else frozenset()
+        await refix_requests.again(tx, sorted(dropped))
+        await failpoint("booking.refix.before_commit")
+    return [
+        Refused(item.appointment, replace(item.request, attempt=item.request.attempt + 1), refusal)
+        for item, refusal in refused
+        if item.move.move_id in dropped
+    ]
+
+
+async def _follow(
+    tx: Tx, made: Sequence[tuple[_Moving, Reservation]], found: Mapping[str, Appointment]
+) -> None:
+    applied = await moves.apply_all(tx, [item.move.move_id for item, _ in made])
+    now = await tx.now()
+    done = [(item.move, stop) for item, stop in made if item.move.move_id in applied]
+    if not done:
+        return
+    changes = [(moved(found[move.appointment_id], move, now, stop.plan.arrival), move) for move, stop in done]
+    people = {(change.before.campaign_id, change.before.contact_id) for change, _ in changes}
+    await waitlist.serve_all(tx, people)
+    if not await appointments.save_moved(tx, [change for change, _ in changes]):
+        raise RuntimeError("an appointment changed while its move was pending")
+    told = await aftermath.refixed(tx, changes)
+    begun = [Begun(move.move_id, stop) for move, stop in done]
+    await record.keep_all(tx, list(zip(told, begun, strict=True)))
+
+
+def _cut(items: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [items[begin : begin + size] for begin in range(0, len(items), size)]
