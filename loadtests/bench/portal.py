@@ -1,6 +1,7 @@
 """`python -m loadtests.bench.portal`: what the customer's portal reads of a campaign of 100,000 appointments.
 
-Lists, the counters box and counts over gRPC from one client and from eight; then all rows of the report, read
+Lists, the counters box and counts over gRPC from one client and from eight, beside a bare echo; every way to
+narrow a list, by each kind of reader; then all rows of the report, read
 at full speed and by eight readers at once of whom none reads on before all have begun, with what the serving
 process needed of memory. What is read is in `portal_data.py`.
 """
@@ -11,8 +12,9 @@ import os
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +31,7 @@ from giro.booking.v1 import portal_pb2 as portal
 from giro.booking.v1.booking_pb2_grpc import BookingServiceStub
 from giro.booking.v1.portal_pb2_grpc import PortalServiceStub
 from kit.rpc.tokens import AUDIENCE, TOKEN_ALG, USER_ISSUER
-from loadtests.bench import portal_data
+from loadtests.bench import echo, portal_data
 from loadtests.bench.loop import Call, closed_loop
 from loadtests.bench.portal_data import AGENTS, CAMPAIGN, TENANT, ZONES
 from loadtests.bench.replica import Replica, cpu_seconds
@@ -37,6 +39,7 @@ from loadtests.bench.replica import Replica, cpu_seconds
 ROWS: Final = int(os.environ.get("GIRO_BENCH_APPOINTMENTS", "100000"))
 CROWD: Final = 8
 CALLS: Final = 150
+CALLS_A_WAY: Final = 15
 AIM_MS: Final = 20
 """What the lists and the box may take at p50."""
 
@@ -101,6 +104,11 @@ class Portal:
         yield "  upcoming, by an agent", self._list(self.agent, scope=upcoming)
         yield "  all, by an agent", self._list(self.agent, scope=everything)
 
+    def ways(self) -> Iterator[tuple[str, list[tuple[str, Call]]]]:
+        """Each kind of reader with every way to narrow a list, also to nothing."""
+        for reader, who in (("manager", self.manager), ("customer", self.customer), ("agent", self.agent)):
+            yield reader, [(_words(asked), self._list(who, **asked)) for asked in _ways()]
+
     def counts(self) -> list[tuple[str, Call]]:
         """Counters and counts."""
         box = portal.GetCampaignBoxRequest(campaign_id=CAMPAIGN)
@@ -147,6 +155,17 @@ class Portal:
         return rows, rows == summed
 
 
+def _ways() -> Iterator[dict[str, Any]]:
+    zones = ("", ZONES[3], "none of the name")
+    for scope, campaign, agent, zone in product((1, 2), ("", CAMPAIGN), ("", AGENTS[0]), zones):
+        yield {"scope": scope, "campaign_id": campaign, "agent_id": agent, "zone": zone}
+
+
+def _words(asked: dict[str, Any]) -> str:
+    narrowed = [name.removesuffix("_id") for name in ("campaign_id", "agent_id", "zone") if asked[name]]
+    return f"{('upcoming', 'all')[asked['scope'] - 1]} by {'+'.join(narrowed) or 'nothing'}"
+
+
 def _asking(method: Any, request: Any, who: Metadata) -> Call:
     async def ask(_: int) -> object:
         return await method(request, metadata=who, timeout=30)
@@ -165,6 +184,28 @@ async def measured(portal_: Portal, work: str, call: Call, calls: int) -> Row:
     crowd = await closed_loop(call, clients=CROWD, calls=calls)
     cpu = (cpu_seconds(portal_.served.pid) - before) / calls * 1000
     return Row(work, rows, one.p50, one.quantile(0.99), crowd.per_second, cpu)
+
+
+async def narrowed(portal_: Portal) -> AsyncIterator[str]:
+    """For each kind of reader what the quickest and the slowest way to narrow a list took, in words."""
+    for reader, ways in portal_.ways():
+        p50 = {work: (await closed_loop(call, clients=1, calls=CALLS_A_WAY)).p50 for work, call in ways}
+        slowest = max(p50, key=lambda work: p50[work])
+        yield (
+            f"{len(ways)} ways to narrow a list, by a {reader}: p50 {min(p50.values()):.1f} to"
+            f" {p50[slowest]:.1f} ms, the slowest {slowest}"
+        )
+
+
+async def yardstick() -> Row:
+    """The bare echo, in the same minute."""
+    async with echo.served() as (call, process):
+        await closed_loop(call, clients=2, calls=CALLS)
+        one = await closed_loop(call, clients=1, calls=CALLS)
+        before = cpu_seconds(process)
+        crowd = await closed_loop(call, clients=CROWD, calls=CALLS)
+        cpu = (cpu_seconds(process) - before) / CALLS * 1000
+        return Row("a bare echo", 0, one.p50, one.quantile(0.99), crowd.per_second, cpu)
 
 
 async def reports(portal_: Portal, readers: int) -> str:
@@ -195,13 +236,15 @@ async def run(out: Console) -> tuple[list[Row], list[str]]:
                 f"4 campaigns of {ROWS:,} appointments in {time.monotonic() - began:.0f} s: {dict(states)}"
             )
             asks = Portal(stack)
-            rows = [await measured(asks, work, call, CALLS) async for work, call in asks.lists()]
+            rows = [await yardstick()]
+            rows += [await measured(asks, work, call, CALLS) async for work, call in asks.lists()]
             counts = asks.counts()
             rows += [await measured(asks, work, call, CALLS) for work, call in counts[:3]]
             rows += [await measured(asks, work, call, 20) for work, call in counts[3:]]
-            streams = [await reports(asks, readers) for readers in (1, 1, CROWD)]
+            told = [line async for line in narrowed(asks)]
+            told += [await reports(asks, readers) for readers in (1, 1, CROWD)]
             await asks.close()
-        return rows, streams
+        return rows, told
 
 
 def table(rows: list[Row]) -> Table:
@@ -221,9 +264,9 @@ def table(rows: list[Row]) -> Table:
 def main() -> None:
     """The command."""
     out = Console(width=120)
-    rows, streams = uvloop.run(run(out))
+    rows, told = uvloop.run(run(out))
     out.print(table(rows))
-    for line in streams:
+    for line in told:
         out.print(line)
 
 
