@@ -19,9 +19,11 @@ from giro.common.v1 import travel_pb2, veil_pb2
 from giro.geo.v1 import geo_pb2 as geo
 from kit.errors import GiroError, NotAllowed, Reason
 from kit.rpc.contract import Rpc
+from tests.contracts.party import Party, parties
 from tests.contracts.requests import RPCS, SERVICES, Filler, refusal_of, response_class, streams
-from tests.contracts.test_tenancy import Party, parties  # noqa: F401 - a fixture
 from tests.contracts.tokens import user_token
+
+__all__ = ["parties"]
 
 READING = ("Get", "List", "Stream", "Suggest")
 """How the names of RPCs begin that change nothing."""
@@ -72,7 +74,7 @@ NO_AGENT = {
 
 
 @pytest_asyncio.fixture(scope="module")
-async def party(parties: tuple[Party, Party]) -> AsyncIterator[Party]:  # noqa: F811
+async def party(parties: tuple[Party, Party]) -> AsyncIterator[Party]:
     """A tenant with one of everything that hides its agents."""
     made = parties[1]
     await made.refresh({"offer_id", "series_id", "recall_id"})

@@ -24,6 +24,7 @@ from giro.booking.v1 import unavailability_pb2 as unavailability
 from giro.geo.v1 import geo_pb2 as geo
 from kit.errors import GiroError, NotAllowed, Reason
 from kit.rpc.contract import Rpc
+from tests.contracts.party import Party, make_party
 from tests.contracts.requests import (
     RPCS,
     SERVICES,
@@ -33,7 +34,6 @@ from tests.contracts.requests import (
     response_class,
     streams,
 )
-from tests.contracts.test_tenancy import Party, make_party
 from tests.contracts.tokens import user_token
 from tests.world import request_id
 
