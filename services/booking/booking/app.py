@@ -4,6 +4,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
+from booking.clients.clamd import Clamd
 from booking.clients.document_folder import DocumentFolder
 from booking.clients.geo import GeoAgents, GeoLedger
 from booking.clients.geo_rounds import GeoRounds
@@ -43,7 +44,7 @@ from booking.transport.visits_rpc import VisitsServicer
 from booking.transport.waitlist_rpc import WaitlistServicer
 from booking.usecases.desk import Desk
 from booking.usecases.document_store import DocumentStore
-from booking.usecases.documents import Sweep, sweep_documents
+from booking.usecases.documents import Shelf, Sweep, sweep_documents
 from booking.usecases.grounds_reads import GroundsReads
 from booking.usecases.openings import Place, forget_openings, work_openings
 from booking.usecases.packages import recover_units
@@ -51,6 +52,7 @@ from booking.usecases.refix.list_recalls import release_recalls
 from booking.usecases.refix.run_procedures import run_procedures
 from booking.usecases.replay import Replayed, replay_tenant
 from booking.usecases.settle_changes import settle_changes
+from booking.usecases.virus_scanner import NoScanner, VirusScanner
 from booking.usecases.waitlist import end_past_entries
 from giro.booking.v1.annulments_pb2_grpc import add_AnnulmentsServiceServicer_to_server
 from giro.booking.v1.booking_pb2_grpc import add_BookingServiceServicer_to_server
@@ -155,11 +157,12 @@ class BookingApp:
         secrets = FeedSecrets(settings.slot_token_key.encode())
         calendars = CalendarsServicer(desk, secrets, settings.feed_url or listens_at)
         documents = self._documents()
+        shelf = Shelf(documents, self._scanner())
         background.spawn("unnamed documents", lambda: sweep_for_ever(desk, documents, settings))
         background.spawn("procedures", lambda: run_for_ever(desk, settings))
         servicers: list[tuple[Add, object]] = [
             (add_CalendarsServiceServicer_to_server, calendars),
-            (add_DocumentsServiceServicer_to_server, DocumentsServicer(desk, documents)),
+            (add_DocumentsServiceServicer_to_server, DocumentsServicer(desk, shelf)),
             (add_BookingServiceServicer_to_server, BookingServicer(desk)),
             (add_VisitsServiceServicer_to_server, VisitsServicer(desk)),
             (add_OutcomesServiceServicer_to_server, OutcomesServicer(desk)),
@@ -194,6 +197,13 @@ class BookingApp:
         bucket = DocumentBucket(Bucket(settings.s3_bucket, settings.s3_endpoint, settings.s3_region, *keys))
         self._open.callback(bucket.close)
         return bucket
+
+    def _scanner(self) -> VirusScanner:
+        settings = self._settings
+        if settings.clamd:
+            return Clamd(settings.clamd, settings.clamd_within)
+        _log.warning("documents are kept unscanned: GIRO_BOOKING_CLAMD is not set")
+        return NoScanner()
 
     def _client(self) -> Client:
         settings = self._settings

@@ -50,6 +50,10 @@ class Settings(ServiceSettings):
     """The key for it; empty where AWS's own tools would find one (their variables, the machine's role)."""
     s3_secret_access_key: str = Field("", repr=False)
     """The key's secret."""
+    clamd: str = Field("", pattern=r"^$|^[^\s:]+:[0-9]{1,5}$")
+    """host:port of ClamAV's daemon, which looks at documents before they are kept; empty: nobody does."""
+    clamd_within: float = Field(60.0, gt=0)
+    """Seconds that it may take for one."""
     upload_grace: float = Field(3600.0, ge=60)
     """Seconds after which bytes that no document names are dropped; storing one document takes less."""
     sweep_every: float = Field(600.0, gt=0)

@@ -174,7 +174,7 @@ def contact_unavailable() -> RuleViolated:
 
 
 def document_refused(cause: str, what: str) -> InvalidInput:
-    """The bytes are of no type that is taken (TYPE), or would unpack to far more (BOMB)."""
+    """The bytes are of no type that is taken (TYPE), would unpack to far more (BOMB), or carry a VIRUS."""
     message = f"the document {what}"
     return InvalidInput(Reason.DOCUMENT_REFUSED, message, metadata={"cause": cause}, field="chunk")
 

@@ -8,8 +8,7 @@ from booking.domain.document import Document
 from booking.transport.messages import timestamp
 from booking.usecases import documents
 from booking.usecases.desk import Desk
-from booking.usecases.document_store import DocumentStore
-from booking.usecases.documents import UploadDocument
+from booking.usecases.documents import Shelf, UploadDocument
 from giro.booking.v1 import documents_pb2 as pb
 from giro.booking.v1.documents_pb2_grpc import DocumentsServiceServicer
 
@@ -17,8 +16,8 @@ from giro.booking.v1.documents_pb2_grpc import DocumentsServiceServicer
 class DocumentsServicer(DocumentsServiceServicer):
     """Documents of appointments; each message arrives checked against the contract."""
 
-    def __init__(self, desk: Desk, store: DocumentStore) -> None:
-        self._desk, self._store = desk, store
+    def __init__(self, desk: Desk, shelf: Shelf) -> None:
+        self._desk, self._shelf = desk, shelf
 
     async def UploadDocument(self, requests: AsyncIterator[pb.UploadDocumentRequest], _: Any) -> pb.Document:
         """Keeps a document."""
@@ -31,7 +30,7 @@ class DocumentsServicer(DocumentsServiceServicer):
             file_name=first.header.file_name,
             request_id=first.header.request_id,
         )
-        return _message(await documents.upload_document(self._desk, self._store, upload, _chunks(requests)))
+        return _message(await documents.upload_document(self._desk, self._shelf, upload, _chunks(requests)))
 
     async def ListDocuments(self, request: pb.ListDocumentsRequest, _: Any) -> pb.ListDocumentsResponse:
         """All versions."""
@@ -43,7 +42,7 @@ class DocumentsServicer(DocumentsServiceServicer):
     ) -> AsyncIterator[pb.DownloadDocumentResponse]:
         """The bytes."""
         wanted = request.document_id, request.version
-        async for piece in documents.read_document(self._desk, self._store, *wanted):
+        async for piece in documents.read_document(self._desk, self._shelf.store, *wanted):
             yield pb.DownloadDocumentResponse(chunk=piece)
 
 

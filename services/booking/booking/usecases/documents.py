@@ -27,6 +27,7 @@ from booking.storage.document_uploads import BEFORE_ALL, Noted
 from booking.usecases.desk import Desk
 from booking.usecases.document_store import DocumentStore
 from booking.usecases.reach import reach
+from booking.usecases.virus_scanner import VirusScanner
 from kit import telemetry
 from kit.db.claims import Claim
 from kit.db.uow import Tx
@@ -56,6 +57,14 @@ class UploadDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where documents lie, and who looks at them first."""
+
+    store: DocumentStore
+    scanner: VirusScanner
+
+
+@dataclass(frozen=True, slots=True)
 class _Content:
     """Bytes that have come, whole."""
 
@@ -66,19 +75,20 @@ class _Content:
 
 
 async def upload_document(
-    desk: Desk, store: DocumentStore, upload: UploadDocument, chunks: AsyncIterator[bytes]
+    desk: Desk, shelf: Shelf, upload: UploadDocument, chunks: AsyncIterator[bytes]
 ) -> Document:
     """The document's new version; the same again for the same request with the same bytes.
 
     Raises NotFound, NotAllowed, TOO_LARGE as soon as it is, DOCUMENT_REFUSED, SUPERSEDED, TOO_MANY,
-    CONTENTION for one that was stored too slowly, Unavailable.
+    CONTENTION for one that was stored too slowly, Unavailable, which a scanner that cannot say makes it too.
     """
     async with desk.db.uow(caller().tenant) as tx:
         appointment = await _appointment(tx, upload)
         most = (await parameters.effective(tx, appointment.campaign_id))[DOCUMENT_MOST_BYTES]
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
         content = await _received(file, chunks, most)
-        return await _keep(desk, store, upload, content)
+        await _require_clean(shelf.scanner, content)
+        return await _keep(desk, shelf.store, upload, content)
 
 
 async def list_documents(desk: Desk, appointment_id: str) -> Sequence[Document]:
@@ -128,6 +138,13 @@ async def _received(file: IO[bytes], chunks: AsyncIterator[bytes], most: int) ->
     kind = await asyncio.to_thread(media_type, file)
     file.seek(0)
     return _Content(file, size, digest.hexdigest(), kind)
+
+
+async def _require_clean(scanner: VirusScanner, content: _Content) -> None:
+    found = await scanner.virus_in(content.file)
+    content.file.seek(0)
+    if found:
+        raise errors.document_refused("VIRUS", f"carries {found}")
 
 
 @dataclass(slots=True)

@@ -17,7 +17,8 @@ from s3_server import REGION, S3Server
 from booking.clients.document_bucket import Bucket, DocumentBucket
 from booking.clients.document_folder import DocumentFolder
 from booking.usecases.document_store import DocumentStore
-from booking.usecases.documents import UploadDocument, read_document, upload_document
+from booking.usecases.documents import Shelf, UploadDocument, read_document, upload_document
+from booking.usecases.virus_scanner import NoScanner
 from kit.db.guard import RemoteCallInTransaction
 from kit.errors import GiroError, Reason, Unavailable
 from kit.testing.ports import free_port
@@ -231,11 +232,11 @@ async def test_a_document_goes_through_every_store(rig: Rig, house: House) -> No
         for first in range(0, len(whole), 512 * 1024):
             yield whole[first : first + 512 * 1024]
 
-    made = await upload_document(house.desk, rig.store, command, chunks())
+    made = await upload_document(house.desk, Shelf(rig.store, NoScanner()), command, chunks())
     found = read_document(house.desk, rig.store, made.document_id, 0)
     assert b"".join([piece async for piece in found]) == content(9 * MIB)
     again = UploadDocument(card.appointment.appointment_id, "", "form.pdf", new_id("req"))
     with pytest.raises(GiroError) as error:
-        await upload_document(house.desk, rig.away, again, chunks())
+        await upload_document(house.desk, Shelf(rig.away, NoScanner()), again, chunks())
     assert error.value.reason is Reason.SERVICE_UNAVAILABLE
     assert len(rig.kept()) == 1

@@ -16,6 +16,8 @@ from booking_house import House
 from booking.clients.document_folder import DocumentFolder
 from booking.settings import Settings
 from booking.transport.documents_rpc import DocumentsServicer
+from booking.usecases.documents import Shelf
+from booking.usecases.virus_scanner import NoScanner
 from giro.booking.v1 import documents_pb2 as pb
 from giro.booking.v1.documents_pb2_grpc import DocumentsServiceStub, add_DocumentsServiceServicer_to_server
 from kit.errors import GiroError, InvalidInput, NotFound, Reason
@@ -77,7 +79,7 @@ class Wire:
 async def wire(house: House, tmp_path: Path) -> AsyncIterator[Wire]:
     folder = tmp_path / "documents"
     settings = Settings(service_key=SECRET, database_url="postgresql://unused")
-    servicer = DocumentsServicer(house.desk, DocumentFolder(folder))
+    servicer = DocumentsServicer(house.desk, Shelf(DocumentFolder(folder), NoScanner()))
     server = Server(settings, [(add_DocumentsServiceServicer_to_server, servicer)], Authenticator("", SECRET))
     await server.start()
     target = f"127.0.0.1:{server.port}"

@@ -23,6 +23,7 @@ from booking.storage import document_uploads
 from booking.usecases import documents as documents_use
 from booking.usecases.document_store import unavailable
 from booking.usecases.documents import (
+    Shelf,
     Sweep,
     UploadDocument,
     list_documents,
@@ -31,6 +32,7 @@ from booking.usecases.documents import (
     upload_document,
 )
 from booking.usecases.set_parameter import set_parameter
+from booking.usecases.virus_scanner import NoScanner
 from kit import failpoints
 from kit.db import failures
 from kit.db.uow import Tx, UnitOfWork
@@ -74,7 +76,7 @@ async def upload(
 ) -> Document:
     what = {"file_name": "form.pdf", "request_id": new_id("req"), **more}
     command = UploadDocument(card.appointment.appointment_id, document_id, **what)
-    return await upload_document(house.desk, store, command, pieces(content))
+    return await upload_document(house.desk, Shelf(store, NoScanner()), command, pieces(content))
 
 
 async def read(house: House, store: DocumentFolder, document: Document, version: int = 0) -> bytes:
@@ -146,7 +148,7 @@ async def test_two_hundred_megabytes_are_refused_long_before_their_end(
             yield (PDF + bytes(CHUNK))[:CHUNK]
 
     command = UploadDocument(card.appointment.appointment_id, "", "big.pdf", new_id("req"))
-    error = await refused(upload_document(house.desk, store, command, endless()))
+    error = await refused(upload_document(house.desk, Shelf(store, NoScanner()), command, endless()))
     assert (error.reason, error.metadata) == (Reason.TOO_LARGE, {"limit_bytes": str(20 * 1024 * 1024)})
     assert sent == 20 * 1024 * 1024 + CHUNK
     assert files(store) == []

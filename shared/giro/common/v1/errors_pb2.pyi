@@ -133,7 +133,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CONTACT_UNAVAILABLE: _ErrorReason.ValueType  # 72
     """The person to visit is noted as unavailable at that time."""
     ERROR_REASON_DOCUMENT_REFUSED: _ErrorReason.ValueType  # 73
-    """The document's bytes are not taken. Metadata: `cause`, TYPE or BOMB."""
+    """The document's bytes are not taken. Metadata: `cause`, TYPE, BOMB or VIRUS."""
     ERROR_REASON_TOO_MANY: _ErrorReason.ValueType  # 74
     """There are as many as there may be. Metadata: `limit`."""
     ERROR_REASON_OUTCOMES_DUE: _ErrorReason.ValueType  # 75
@@ -269,7 +269,7 @@ ERROR_REASON_AGENT_CONTACTED: ErrorReason.ValueType  # 71
 ERROR_REASON_CONTACT_UNAVAILABLE: ErrorReason.ValueType  # 72
 """The person to visit is noted as unavailable at that time."""
 ERROR_REASON_DOCUMENT_REFUSED: ErrorReason.ValueType  # 73
-"""The document's bytes are not taken. Metadata: `cause`, TYPE or BOMB."""
+"""The document's bytes are not taken. Metadata: `cause`, TYPE, BOMB or VIRUS."""
 ERROR_REASON_TOO_MANY: ErrorReason.ValueType  # 74
 """There are as many as there may be. Metadata: `limit`."""
 ERROR_REASON_OUTCOMES_DUE: ErrorReason.ValueType  # 75
