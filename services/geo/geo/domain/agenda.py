@@ -1,5 +1,6 @@
 """An agent's agenda as slot search reads it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,7 +25,7 @@ class Agenda:
     skills: frozenset[str]
     buffer: int
     calendar: Calendar
-    stops: tuple[LinkedStop, ...]
+    stops: Sequence[LinkedStop]
     since: datetime
     zones: tuple[Ground, ...] = ()
     quota: Quota | None = None

@@ -152,9 +152,10 @@ def _gives_way(stop: Stop, away: Sequence[Stop]) -> bool:
 
 def _segment(agenda: Agenda) -> Segment:
     """The agenda as a stretch of the chain: its first stop bounds it, unless it heads the chain."""
-    if agenda.stops and agenda.stops[0].previous_id is not None:
-        return Segment(agenda.stops[0], agenda.stops[1:])
-    return Segment(None, agenda.stops)
+    stops = tuple(agenda.stops)
+    if stops and stops[0].previous_id is not None:
+        return Segment(stops[0], stops[1:])
+    return Segment(None, stops)
 
 
 def by_owner(views: Sequence[DutyView]) -> Mapping[str, tuple[int, Stop]]:

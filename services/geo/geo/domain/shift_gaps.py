@@ -7,10 +7,10 @@ what the direct road does not.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from math import ceil
+from itertools import compress
 from typing import NamedTuple
 
 from geo.domain.agenda import Agenda
@@ -19,7 +19,8 @@ from geo.domain.chain import Segment, splice
 from geo.domain.drives import UNREACHABLE
 from geo.domain.gaps import FAULTS, FOREVER, NEVER, Gaps, of_rows
 from geo.domain.legs import LegBook, Pair, free_leg
-from geo.domain.stop import NOWHERE, PLACELESS, Leg, LinkedStop, Stop
+from geo.domain.packed_stops import Drive, PackedStops, packed
+from geo.domain.stop import NOWHERE, PLACELESS, VISITS, LinkedStop, Stop
 from kit.errors import Reason
 
 _IN, _OUT, _NO_WAY = (FAULTS.index(r) for r in (Reason.TRAVEL_IN, Reason.TRAVEL_OUT, Reason.UNREACHABLE))
@@ -59,7 +60,8 @@ class Item(NamedTuple):
     buffer: int
     placeless: bool
     framed: bool = False
-    drive: Leg | None = None
+    visit: bool = False
+    drive: Drive | None = None
     departs: int = NEVER
 
 
@@ -74,36 +76,51 @@ class LiveStops:
     afterwards.
     """
 
-    stops: tuple[Stop, ...]
+    packed: PackedStops
     items: tuple[Item, ...]
-    starts: tuple[int, ...]
-    ends: tuple[int, ...]
     expired_by: int
     expires_at: int
+
+    @property
+    def stops(self) -> list[Stop]:
+        """The stops themselves, made anew."""
+        return [link.stop for link in self.packed]
+
+    @property
+    def starts(self) -> list[int]:
+        """When they begin, told anew."""
+        return self.packed.column("starts_at")
+
+    @property
+    def ends(self) -> list[int]:
+        """When they end, told anew."""
+        return self.packed.column("ends_at")
 
 
 def live_stops(agenda: Agenda, as_of: int, known: Known) -> LiveStops:
     """The agenda without the holds that expired by `as_of`."""
-    expiries = [(_expiry(link.stop), link.stop.stop_id) for link in agenda.stops]
-    gone = {stop_id: expiry for expiry, stop_id in expiries if expiry <= as_of}
-    links = _without(agenda.stops, set(gone), known) if gone else agenda.stops
-    ends = [NEVER, *(int(link.stop.ends_at.timestamp()) for link in links)]
-    items = tuple(map(_item, links, ends))
+    stops = packed(agenda.stops)
+    expiries = stops.expiries
+    gone = expiries <= as_of
+    counting = packed(_without(tuple(stops), gone.tolist(), known)) if gone.any() else stops
     return LiveStops(
-        stops=tuple(link.stop for link in links),
-        items=items,
-        starts=tuple(item.start for item in items),
-        ends=tuple(item.end for item in items),
-        expired_by=max(gone.values(), default=NEVER),
-        expires_at=min((expiry for expiry, _ in expiries if expiry > as_of), default=FOREVER),
+        packed=counting,
+        items=tuple(_items(counting)),
+        expired_by=max(expiries[gone].tolist(), default=NEVER),
+        expires_at=min(expiries[~gone].tolist(), default=FOREVER),
     )
 
 
 def gaps_of(live: LiveStops, shifts: Sequence[ConcreteShift], known: Known) -> Gaps:
     """The gaps of these shifts, in order. When `known` misses pairs, fetch them and ask again."""
     rows: list[tuple[int, ...]] = []
+    starts, ends = live.starts, live.ends
     for shift in shifts:
-        rows.extend(_shift_rows(_day(live, shift, known)))
+        touching = (
+            bisect_left(ends, int(shift.start.timestamp())),
+            bisect_right(starts, int(shift.end.timestamp())),
+        )
+        rows.extend(_shift_rows(_day(live, shift, touching, known)))
     return of_rows(rows)
 
 
@@ -121,16 +138,25 @@ class _Day(NamedTuple):
     broken: dict[int, tuple[int, int]]
 
 
-def _day(live: LiveStops, shift: ConcreteShift, known: Known) -> _Day:
+def _day(live: LiveStops, shift: ConcreteShift, touching: tuple[int, int], known: Known) -> _Day:
     opens, closes = int(shift.start.timestamp()), int(shift.end.timestamp())
-    first, last = bisect_left(live.ends, opens), bisect_right(live.starts, closes)
+    first, last = touching
     before = live.items[first - 1] if first else None
     end = _past_placed(live.items, last)
-    frame = frame_to_add(shift, live.stops[first:last])
+    frame = _frame(live, shift, touching)
     line = _with_frame(before, live.items[first:end], frame) if frame else list(live.items[first:end])
     drives = _drives(before, line, known)
     broken = _broken(before, line, drives) if frame else {}
     return _Day(opens, closes, before, line, drives, broken)
+
+
+def _frame(live: LiveStops, shift: ConcreteShift, touching: tuple[int, int]) -> Sequence[Stop]:
+    """What the first visit brings along; nothing is asked where there plainly is one."""
+    first, last = touching
+    opens, closes = int(shift.start.timestamp()), int(shift.end.timestamp())
+    if any(item.visit and opens <= item.start < closes for item in live.items[first:last]):
+        return ()
+    return frame_to_add(shift, [link.stop for link in live.packed[first:last]])
 
 
 def _shift_rows(day: _Day) -> list[tuple[int, ...]]:
@@ -222,12 +248,12 @@ def _drive(before: Item, item: Item, known: Known) -> int:
     return stored if direct == UNREACHABLE else min(direct, stored)
 
 
-def _stored(item: Item, leg: Leg, departs: int) -> int | None:
+def _stored(item: Item, drive: Drive, departs: int) -> int | None:
     """Seconds of the stored drive where a break makes it depart at another instant; None where unknown."""
-    if departs == item.departs or not (leg.profile or leg.mixed):
-        return leg.seconds
+    if departs == item.departs or drive.leg is None:
+        return drive.seconds
     known_at, at = (datetime.fromtimestamp(instant, UTC) for instant in (item.departs, departs))
-    moved = leg.moved(known_at, at)
+    moved = drive.leg.moved(known_at, at)
     return None if moved is None else moved.seconds
 
 
@@ -246,7 +272,9 @@ def _broken(before: Item | None, line: Sequence[Item], drives: Sequence[int]) ->
 
 def _placed_from(line: Sequence[Item], at: int) -> int:
     """Position of the next item with a place of its own, from `at` on; the line's length without one."""
-    return next((i for i in range(at, len(line)) if not line[i].placeless), len(line))
+    while at < len(line) and line[at].placeless:
+        at += 1
+    return at
 
 
 def _past_placed(items: Sequence[Item], start: int) -> int:
@@ -254,7 +282,8 @@ def _past_placed(items: Sequence[Item], start: int) -> int:
     return min(_placed_from(items, start) + 1, len(items))
 
 
-def _without(links: Sequence[LinkedStop], gone: set[str], known: Known) -> Sequence[LinkedStop]:
+def _without(links: Sequence[LinkedStop], expired: Sequence[bool], known: Known) -> Sequence[LinkedStop]:
+    gone = {link.stop.stop_id for link in compress(links, expired)}
     before, rest = _anchor(links, gone)
     spliced = splice(Segment(before, tuple(rest)), known.book, remove=gone)
     known.missing |= {pair for pair in spliced.wanted if not known.book.knows(pair)}
@@ -268,18 +297,14 @@ def _anchor(links: Sequence[LinkedStop], gone: set[str]) -> tuple[LinkedStop | N
     return links[0], links[1:]
 
 
-def _item(link: LinkedStop, departs: int) -> Item:
-    """The stop after one that ends at `departs`."""
-    stop = link.stop
-    start, end = int(stop.starts_at.timestamp()), int(stop.ends_at.timestamp())
-    placeless = stop.kind in PLACELESS
-    return Item(start, end, stop.place, stop.buffer, placeless=placeless, drive=link.leg, departs=departs)
+def _items(stops: PackedStops) -> Iterator[Item]:
+    kinds, ends = stops.kinds(), stops.column("ends_at")
+    placeless, visits = [kind in PLACELESS for kind in kinds], [kind in VISITS for kind in kinds]
+    columns = stops.column("starts_at"), ends, stops.column("place"), stops.column("buffer"), placeless
+    framed = [False] * len(stops)
+    return map(Item, *columns, framed, visits, stops.drives(), [NEVER, *ends])
 
 
 def _framed(stop: Stop) -> Item:
     start, end = int(stop.starts_at.timestamp()), int(stop.ends_at.timestamp())
     return Item(start, end, stop.place, stop.buffer, placeless=stop.kind in PLACELESS, framed=True)
-
-
-def _expiry(stop: Stop) -> int:
-    return FOREVER if stop.expires_at is None else ceil(stop.expires_at.timestamp())

@@ -67,6 +67,11 @@ class Report:
     pairs: int
     violations: tuple[Violation, ...]
 
+    def with_more(self, other: "Report") -> "Report":
+        """Both, of other agents each."""
+        counts = self.agents + other.agents, self.stops + other.stops, self.pairs + other.pairs
+        return Report(*counts, self.violations + other.violations)
+
 
 def consecutive(stops: Iterable[StoredStop]) -> list[tuple[StoredStop, StoredStop]]:
     """The pairs of stops that follow each other on one agent, by time."""

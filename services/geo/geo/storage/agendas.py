@@ -7,19 +7,17 @@ can cost a caller a retry and never a wrong booking, since the commit checks aga
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ARRAY, Text, bindparam, text
-
 from geo.domain.agenda import Agenda
 from geo.domain.agent import Agent
-from geo.domain.stop import LinkedStop
+from geo.domain.packed_stops import PackedStops
 from geo.domain.zones import Ground
 from geo.storage import agents, zones
-from geo.storage.stops import linked_stops
+from geo.storage.packed_stops import packed_stops
 from kit.db.engine import Database
 from kit.db.uow import Tx
 from kit.errors import NotFound, Reason
@@ -33,29 +31,6 @@ END_OF_TIME: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
 _AT_ONCE: Final = 50
 """Agents whose agendas are read with one statement."""
-
-_STOPS: Final = text(
-    """
-    SELECT s.agent_id, s.stop_id, s.kind, s.starts_at, s.ends_at, s.place, s.buffer_seconds, s.owner_id,
-           s.expires_at, s.prev_id, s.prev_place, s.leg_seconds, s.leg_free_seconds, s.leg_version, s.leg_via,
-           s.arrives_from, s.arrives_until, l.metres, l.source
-    FROM unnest(:ids) AS a (agent_id)
-    CROSS JOIN LATERAL (
-        SELECT max(b.starts_at) AS starts_at FROM geo.stops b
-        WHERE b.agent_id = a.agent_id AND b.starts_at < :since AND b.ends_at <= :since
-          AND b.kind NOT IN ('HOLD', 'BREAK', 'ABSENCE')) first
-    CROSS JOIN LATERAL (
-        SELECT min(b.starts_at) AS starts_at FROM geo.stops b
-        WHERE b.agent_id = a.agent_id AND b.starts_at >= :until
-          AND b.kind NOT IN ('HOLD', 'BREAK', 'ABSENCE')) last
-    JOIN geo.stops s ON s.agent_id = a.agent_id AND s.starts_at >= coalesce(first.starts_at, '-infinity')
-        AND s.starts_at <= coalesce(last.starts_at, 'infinity')
-    LEFT JOIN geo.legs l ON l.tenant_id = s.tenant_id AND l.from_place = s.prev_place AND l.to_place = s.place
-        AND l.version = s.leg_version AND l.via = s.leg_via AND l.seconds = s.leg_seconds
-        AND l.free_seconds = s.leg_free_seconds
-    ORDER BY s.agent_id, s.starts_at
-    """
-).bindparams(bindparam("ids", type_=ARRAY(Text)))
 
 
 @dataclass(slots=True)
@@ -146,7 +121,7 @@ class Agendas:
         found: dict[str, Agenda] = {}
         for at in range(0, len(agent_ids), _AT_ONCE):  # so that no statement and no answer grows too large
             async with self._db.uow(tenant) as tx:
-                found |= await read_agendas(tx, agent_ids[at : at + _AT_ONCE], since)
+                found |= await _read(tx, agent_ids[at : at + _AT_ONCE], since, END_OF_TIME)
         return found
 
     def _make_room(self, keep: str) -> None:
@@ -163,26 +138,27 @@ async def read_agendas(
     """The agendas of the agents that there are, from `since` on, and up to the first stop with a place and no
     expiry that starts at `until` or later. Two statements for all of them, and those about zones
     where there are any."""
+    found = await _read(tx, agent_ids, since, until)
+    return {agent_id: replace(agenda, stops=tuple(agenda.stops)) for agent_id, agenda in found.items()}
+
+
+async def _read(tx: Tx, agent_ids: Collection[str], since: datetime, until: datetime) -> dict[str, Agenda]:
+    """As `read_agendas`, the stops as columns."""
     # versions first: a change between the two statements shows as a version that is behind, never ahead
     found = await agents.read(tx, agent_ids)
-    rows = (await tx.run(_STOPS, {"ids": sorted(found), "since": since, "until": until})).all()
-    stops: dict[str, list[LinkedStop]] = {agent_id: [] for agent_id in found}
-    for row, linked in zip(rows, await linked_stops(tx, rows), strict=True):
-        stops[row.agent_id].append(linked)
+    stops = await packed_stops(tx, sorted(found), since, until)
     grounds = await zones.grounds(tx, {zone for agent in found.values() for zone in agent.zone_ids})
     return {agent_id: _agenda(agent, stops[agent_id], since, grounds) for agent_id, agent in found.items()}
 
 
-def _agenda(
-    agent: Agent, stops: Iterable[LinkedStop], since: datetime, grounds: Mapping[str, Ground]
-) -> Agenda:
+def _agenda(agent: Agent, stops: PackedStops, since: datetime, grounds: Mapping[str, Ground]) -> Agenda:
     return Agenda(
         agent_id=agent.agent_id,
         version=agent.agenda_version,
         skills=frozenset(agent.skills),
         buffer=agent.buffer,
         calendar=agent.calendar,
-        stops=tuple(stops),
+        stops=stops,
         since=since,
         zones=tuple(grounds[zone_id] for zone_id in agent.zone_ids),
         quota=agent.quota,

@@ -1,6 +1,6 @@
-"""All stops and legs of a tenant as they stand in the tables, for the check of the guarantee."""
+"""Stops and legs as they stand in the tables, for the check of the guarantee."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -16,8 +16,12 @@ _STOPS: Final = text(
         s.place, s.buffer_seconds, s.prev_id, s.prev_ends_at, s.prev_place, s.leg_seconds, s.leg_free_seconds,
         s.leg_version, s.leg_via, a.travel_mode
     FROM geo.stops s JOIN geo.agents a ON a.tenant_id = s.tenant_id AND a.agent_id = s.agent_id
-    WHERE s.tenant_id = :tenant AND (:agent = '' OR s.agent_id = :agent)
+    WHERE s.tenant_id = :tenant AND s.agent_id = ANY(:agents)
     """
+).bindparams(bindparam("agents", type_=ARRAY(Text)))
+_AGENTS: Final = text(
+    "SELECT agent_id FROM geo.agents WHERE tenant_id = :tenant AND agent_id > :after"
+    " ORDER BY agent_id LIMIT :rows"
 )
 # separate from the stops on purpose: whether a stop's leg is among them is the question
 _LEGS: Final = text(
@@ -37,9 +41,15 @@ _LEGS_FROM: Final = text(
 ).bindparams(bindparam("places", type_=ARRAY(BigInteger)), bindparam("versions", type_=ARRAY(Text)))
 
 
-async def stored_stops(tx: Tx, agent_id: str = "") -> list[StoredStop]:
-    """The stops of one agent, or of all."""
-    rows = await tx.run(_STOPS, {"tenant": tx.tenant, "agent": agent_id})
+async def agents_after(tx: Tx, agent_id: str, rows: int) -> list[str]:
+    """At most `rows` agents whose ids are greater, in order."""
+    found = await tx.run(_AGENTS, {"tenant": tx.tenant, "after": agent_id, "rows": rows})
+    return [row.agent_id for row in found]
+
+
+async def stored_stops(tx: Tx, agent_ids: Sequence[str]) -> list[StoredStop]:
+    """The stops of these agents."""
+    rows = await tx.run(_STOPS, {"tenant": tx.tenant, "agents": list(agent_ids)})
     return [_stop(row) for row in rows]
 
 

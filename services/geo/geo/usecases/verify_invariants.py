@@ -1,6 +1,9 @@
 """The check of the guarantee, independent of the code that writes the ledger."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
+from typing import Final
 
 from geo.domain import errors
 from geo.domain.legs import LegBook
@@ -18,7 +21,7 @@ from geo.domain.verification import (
 )
 from geo.domain.ways_over import WayOver, reached, ways_over
 from geo.storage import agents, profiles
-from geo.storage.verification import drives_from, stored_legs, stored_stops
+from geo.storage.verification import agents_after, drives_from, stored_legs, stored_stops
 from geo.usecases.ledger import Ledger
 from kit import telemetry
 from kit.db.uow import Timeouts
@@ -27,17 +30,53 @@ from kit.errors import Unavailable
 _log = telemetry.logger("geo.verify_invariants")
 
 
-async def verify_invariants(ledger: Ledger, tenant: str, agent_id: str = "") -> Report:
-    """What is broken on one agent's timeline, or on all of the tenant.
+_AT_ONCE: Final = 4
+"""Agents checked with one transaction: a check of everybody holds no more than their stops at a time, and
+keeps nobody waiting for longer than they take."""
+
+Pause = Callable[[float], Awaitable[object]]
+"""What is awaited after a part that took so many seconds."""
+
+
+async def _go_on(_seconds: float) -> None:
+    """Lets others have their turn, no more."""
+    await asyncio.sleep(0)
+
+
+async def verify_invariants(ledger: Ledger, tenant: str, agent_id: str = "", pause: Pause = _go_on) -> Report:
+    """What is broken on one agent's timeline, or on all of the tenant, some agents after others.
 
     Drives to come that are of the travel data in use are measured again, and ways over other places are put
     together again from the drives on record. Raises NotFound for the agent, and
     Unavailable (TRAVEL_UNAVAILABLE) when a stop names no drive and no engine answers: it is broken anyway.
     """
-    async with ledger.db.uow(tenant, timeouts=Timeouts(statement=30.0, idle=30.0)) as tx:
-        if agent_id and agent_id not in await agents.read(tx, [agent_id]):
+    if agent_id:
+        await _require_agent(ledger, tenant, agent_id)
+        return await _verified(ledger, tenant, [agent_id])
+    whole, some = Report(0, 0, 0, ()), await _next_agents(ledger, tenant, "")
+    while some:
+        began = monotonic()
+        whole = whole.with_more(await _verified(ledger, tenant, some))
+        await pause(monotonic() - began)
+        some = await _next_agents(ledger, tenant, some[-1])
+    return whole
+
+
+async def _require_agent(ledger: Ledger, tenant: str, agent_id: str) -> None:
+    async with ledger.db.uow(tenant) as tx:
+        if agent_id not in await agents.read(tx, [agent_id]):
             raise errors.not_found("agent", agent_id, "agent_id")
-        stops = await stored_stops(tx, agent_id)
+
+
+async def _next_agents(ledger: Ledger, tenant: str, after: str) -> list[str]:
+    async with ledger.db.uow(tenant) as tx:
+        return await agents_after(tx, after, _AT_ONCE)
+
+
+async def _verified(ledger: Ledger, tenant: str, agent_ids: Sequence[str]) -> Report:
+    """What is broken on the timelines of some agents."""
+    async with ledger.db.uow(tenant, timeouts=Timeouts(statement=30.0, idle=30.0)) as tx:
+        stops = await stored_stops(tx, agent_ids)
         legs = await stored_legs(tx, stops)
         weeks = await profiles.of_versions(tx, {leg[2] for leg in legs})
         now = await tx.now()

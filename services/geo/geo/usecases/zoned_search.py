@@ -95,11 +95,12 @@ async def closed_shifts(
 
 def _shifts(part: AgentGaps, span: Span) -> list[tuple[ConcreteShift, frozenset[int]]]:
     live = part.live
+    stops, starts = live.stops, live.starts
     found = []
     for shift in part.shifts:
         start, end = _span(shift)
         if start < span[1] and span[0] < end:
-            there = live.stops[bisect_right(live.starts, start - 1) : bisect_right(live.starts, end)]
+            there = stops[bisect_right(starts, start - 1) : bisect_right(starts, end)]
             found.append((shift, anchors(shift, there)))
     return found
 
