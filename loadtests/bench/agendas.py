@@ -4,10 +4,12 @@ A day has its two bases and visits of half an hour near each other, with the dri
 that will be measured, and now and then time to spare. The database checks every row as it checks a booking.
 """
 
+import asyncio
 import csv
 import json
 import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,6 +28,8 @@ VISIT_SECONDS: Final = 30 * 60
 _SPARE: Final = (0, 0, 300, 900, 1800, 3600, 5400)
 """Seconds between the arrival and a visit, one of them at random."""
 _NEAR: Final = 40
+_WRITERS: Final = 2
+"""Connections that write at the same time: the database's checks of each row take most of the time."""
 
 _AGENT: Final = (
     "INSERT INTO geo.agents (tenant_id, agent_id, display_name, skills, buffer_seconds, time_zone, calendar)"
@@ -109,14 +113,17 @@ async def fill(
     other service misses their owners. Gives the world."""
     agents, days, visits = size
     rng = random.Random(f"{tenant} {size}")
+    loop = asyncio.get_running_loop()
     names = [f"agt_{tenant}_{number:05d}" for number in range(agents)]
     begins = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     world = World(tenant, names, days, begins, near(rng, _NEAR) + near(rng, _NEAR) + near(rng, _NEAR))
-    with psycopg.connect(database) as connection:
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        writing = []
         for some in _batches(names, 100):
             rounds = {name: _rounds(rng, near, days, visits) for name in some}
-            drives = await _drives(rounds.values(), roads)
-            _write(connection, world, rounds, _Writer(roads, drives, rng))
+            writer = _Writer(roads, await _drives(rounds.values(), roads), random.Random(some[0]))
+            writing.append(loop.run_in_executor(pool, _write, database, world, rounds, writer))
+        await asyncio.gather(*writing)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("ANALYZE geo.stops, geo.legs, geo.agents")
     return world
@@ -181,7 +188,12 @@ class _Writer:
         return self.drives[origin, target][0]
 
 
-def _write(connection: Any, world: World, rounds: dict[str, list[list[int]]], writer: _Writer) -> None:
+def _write(database: str, world: World, rounds: dict[str, list[list[int]]], writer: _Writer) -> None:
+    with psycopg.connect(database) as connection:
+        _write_rows(connection, world, rounds, writer)
+
+
+def _write_rows(connection: Any, world: World, rounds: dict[str, list[list[int]]], writer: _Writer) -> None:
     stops: list[Any] = []
     used = set()
     for agent, days in rounds.items():
@@ -199,7 +211,6 @@ def _write(connection: Any, world: World, rounds: dict[str, list[list[int]]], wr
             with cursor.copy(statement) as copy:
                 for row in rows:
                     copy.write_row(row)
-    connection.commit()
 
 
 def _row(world: World, agent: str, stop: tuple[Any, ...], after: tuple[Any, ...]) -> tuple[Any, Any]:

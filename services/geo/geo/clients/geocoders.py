@@ -5,7 +5,6 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from geo.clients.known_places import Gazetteer, read_table
-from geo.clients.map_services import MapService
 from geo.usecases.ports import Geocoder
 from kit.settings import SettingsError
 
@@ -28,4 +27,6 @@ def make_geocoder(geocoder: str) -> Geocoder:
     kind, _, scheme = url.scheme.partition("+")
     if kind not in {"nominatim", "photon"} or scheme not in {"http", "https"} or not url.netloc:
         raise SettingsError(f"GIRO_GEOCODER: {geocoder} is not {FORMS}")
+    from geo.clients.map_services import MapService  # brings aiohttp and requests along
+
     return MapService(kind, f"{scheme}://{url.netloc}{url.path}")

@@ -300,7 +300,7 @@ def _endless_cut(calendar: Calendar) -> WeeklyShift | None:
     return min(calendar.shifts, key=lambda s: s.week_start)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def _on(calendar: Calendar, weekly: WeeklyShift, day: date) -> ConcreteShift | None:
     """A weekly shift on one day; None when a clock change leaves nothing of it."""
     zone = _zone(calendar.time_zone)
@@ -327,8 +327,12 @@ def _breaks_on(calendar: Calendar, weekly: WeeklyShift, day: date) -> Iterator[W
             yield Window(start, end)
 
 
+@lru_cache(maxsize=8192)
 def _instant(zone: ZoneInfo, day: date, wall_minutes: int) -> datetime:
-    """The instant of a wall time, minutes after the day's wall midnight (may reach into the next day)."""
+    """The instant of a wall time, minutes after the day's wall midnight (may reach into the next day).
+
+    Agents who begin at the same hour share it in memory.
+    """
     midnight = datetime.combine(day, time())
     naive = midnight + timedelta(minutes=wall_minutes)
     late = naive.replace(tzinfo=zone, fold=0).astimezone(UTC)

@@ -6,12 +6,15 @@ no dearer than the next one's bound.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from geo.domain.gaps import Gaps
-from geo.domain.places import Ints
+from geo.domain.places import BLOCK, Bools, Ints
 from geo.domain.slot_search import Question
+
+_NONE: Final = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,16 @@ class Bounds:
     origin_at: Ints
     target_at: Ints
     buffers: Ints
+
+    def part(self, at: int) -> "Bounds":
+        """Those of a block of gaps from one on; views."""
+        columns = (column[at : at + BLOCK] for column in (self.origin_at, self.target_at, self.buffers))
+        return Bounds(self.seconds_in, self.seconds_out, *columns)
+
+    def take(self, which: Ints) -> "Bounds":
+        """Those of the gaps at these positions."""
+        columns = (column.take(which) for column in (self.origin_at, self.target_at, self.buffers))
+        return Bounds(self.seconds_in, self.seconds_out, *columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +63,48 @@ class Outlook:
 
 def outlook(gaps: Gaps, question: Question, bounds: Bounds) -> Outlook:
     """Those of the gaps, which have no fault, in which the visit may fit."""
+    parts = [
+        _part(Gaps(gaps.table[:, at : at + BLOCK]), question, bounds.part(at), at)
+        for at in range(0, len(gaps), BLOCK)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    positions, added = [part.positions for part in parts], [part.least_added for part in parts]
+    return Outlook(*(np.concatenate([_NONE, *columns]) for columns in (positions, added)))
+
+
+def _part(gaps: Gaps, question: Question, bounds: Bounds, offset: int) -> Outlook:
+    """The outlook of some gaps, the first of which is at `offset` among all."""
     first, last = _hull(question)
     opens, closes = last - question.duration, first + question.duration
-    at = np.flatnonzero((gaps.opens <= opens) & (gaps.closes >= closes))
-    inward = bounds.seconds_in.take(bounds.origin_at.take(at))
-    outward = _kept(gaps, at, question.place, bounds.seconds_out.take(bounds.target_at.take(at)))
-    start = np.maximum(gaps.ready.take(at) + inward + bounds.buffers.take(at), gaps.opens.take(at))
-    end = np.minimum(gaps.deadline.take(at) - outward * gaps.direct.take(at), gaps.closes.take(at))
-    fits = np.maximum(start, first) + question.duration <= np.minimum(end, last)
-    added = inward + outward - gaps.replaced.take(at)
-    return Outlook(at.compress(fits), added.compress(fits))
+    within = (gaps.opens <= opens) & (gaps.closes >= closes)
+    at = np.flatnonzero(within)
+    if 4 * len(at) > len(within):  # to pick them from each column would take longer than to look at all
+        fits, added = _least(gaps, question, bounds)
+        fits &= within
+        return Outlook(np.flatnonzero(fits) + offset, added.compress(fits))
+    fits, added = _least(gaps.take(at), question, bounds.take(at))
+    return Outlook(at.compress(fits) + offset, added.compress(fits))
+
+
+def _least(gaps: Gaps, question: Question, bounds: Bounds) -> tuple[Bools, Ints]:
+    """Of each gap whether the visit fits into it at the bounds, and the travel that it adds there."""
+    first, last = _hull(question)
+    inward = bounds.seconds_in.take(bounds.origin_at)
+    outward = _kept(gaps, question.place, bounds.seconds_out.take(bounds.target_at))
+    start = gaps.ready + inward
+    start += bounds.buffers
+    np.maximum(start, gaps.opens, out=start)
+    np.maximum(start, first, out=start)
+    start += question.duration
+    end = outward * gaps.direct
+    np.subtract(gaps.deadline, end, out=end)
+    np.minimum(end, gaps.closes, out=end)
+    np.minimum(end, last, out=end)
+    fits: Bools = start <= end
+    inward += outward
+    inward -= gaps.replaced
+    return fits, inward
 
 
 def _hull(question: Question) -> tuple[int, int]:
@@ -68,9 +113,9 @@ def _hull(question: Question) -> tuple[int, int]:
     return max(first, question.not_before), max(end for _, end in question.windows)
 
 
-def _kept(gaps: Gaps, at: Ints, place: int, outward: Ints) -> Ints:
+def _kept(gaps: Gaps, place: int, outward: Ints) -> Ints:
     """Behind a break at the visit's own place the stored drive stays, which may be shorter."""
-    same = gaps.kept_place.take(at) == place
+    same = gaps.kept_place == place
     if not same.any():
         return outward
-    return np.where(same, np.minimum(outward, gaps.kept.take(at)), outward)
+    return np.where(same, np.minimum(outward, gaps.kept), outward)

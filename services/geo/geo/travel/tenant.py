@@ -10,7 +10,7 @@ from geo.domain.drives import UNREACHABLE, Drives, source_code, standing
 from geo.domain.legs import LegBook, Pair, free_leg
 from geo.domain.matrix import Matrix
 from geo.domain.modes import TravelMode
-from geo.domain.places import Ints, Places
+from geo.domain.places import BLOCK, Ints, Places
 from geo.domain.stop import Leg, TravelSource
 from geo.storage.matrices import Matrices
 from geo.travel.engine import Engine
@@ -116,10 +116,12 @@ class TenantTravel:
     async def floor_around(self, tenant: str, place: int, places: Places) -> tuple[Ints, Ints]:
         """Seconds that the drives of `around` never go below, whichever engine answers that."""
         matrix, here = await self._matrices.at_hand(tenant, self.engine.mode), Places.single(place)
-        there = self.engine.floor(places, here)
-        back = there.copy() if self.engine.symmetric else self.engine.floor(here, places)
-        still = np.flatnonzero(standing(places, here))
-        there[still] = back[still] = 0
+        there, back = np.empty((2, len(places)), dtype=np.int64)
+        for at in range(0, len(places), BLOCK):
+            some, span = places.part(at), slice(at, at + BLOCK)
+            moving = ~standing(some, here)
+            there[span] = self.engine.floor(some, here) * moving
+            back[span] = there[span] if self.engine.symmetric else self.engine.floor(here, some) * moving
         inward, outward = _lowered(matrix, (places, here), there), _lowered(matrix, (here, places), back)
         if matrix.profile is None:
             return inward, outward

@@ -6,96 +6,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
-
-from geo.domain import gaps, quotas, shift_gaps
+from geo.domain import quotas, shift_gaps
 from geo.domain.agenda import Agenda
 from geo.domain.calendar import Calendar, ConcreteShift, shifts_between
-from geo.domain.gaps import FOREVER, NEVER, Gaps
 from geo.domain.legs import LegBook, Pair
 from geo.domain.modes import TravelMode
-from geo.domain.places import Ints, Places
-from geo.domain.quotas import Span
-from geo.domain.shift_gaps import Known, LiveStops
+from geo.domain.shift_gaps import Known
 from geo.usecases.by_mode import ByMode
+from geo.usecases.joined_gaps import AgentGaps, Crowd
 from geo.usecases.search_ports import DriveTables
 
 _PERIOD: Final = 28 * 24 * 3600
 _JOINS: Final = 16
-_DURATIONS: Final = 3
+_JOINED: Final = 0.25
+"""Gaps that stay joined for other sets of agents, as a share of all gaps."""
 _SHELVES: Final = 64
 _TURN_SECONDS: Final = 0.01
 _MOST_LEGS: Final = 200_000
 
 _Key = tuple[str, TravelMode, int]
 """Tenant, mode, and the instant up to which gaps are prepared."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class AgentGaps:
-    """One agent's gaps between two instants, and what they were made from."""
-
-    agenda: Agenda
-    shifts: tuple[ConcreteShift, ...]
-    live: LiveStops
-    gaps: Gaps
-    full: tuple[Span, ...] = ()
-    """Days that take no further visit; the gaps are cut there."""
-
-    def counts(self, agenda: Agenda, as_of: int) -> bool:
-        """Whether it still says what this agenda holds at this instant."""
-        return self.agenda is agenda and self.live.expired_by <= as_of < self.live.expires_at
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
-    """The gaps of several agents, as `gaps.agent` counts them; `ranks` is their place in the order of ids.
-
-    `places` are all that gaps begin and end at, each once; `origin_at` and `target_at` are where the gaps'
-    columns of those names are among them. `buffers` are along the gaps, the others along the agents.
-    """
-
-    version: str
-    agendas: list[Agenda]
-    agents: tuple[AgentGaps, ...]
-    agent_ids: tuple[str, ...]
-    gaps: Gaps
-    places: Places
-    origin_at: Ints
-    target_at: Ints
-    buffers: Ints
-    ranks: Ints
-    expired_by: int
-    expires_at: int
-    by_duration: "OrderedDict[int, Prepared]" = field(init=False, default_factory=OrderedDict)
-
-    def counts(self, agendas: Sequence[Agenda], as_of: int) -> bool:
-        """Whether it still says what these agendas, in this order, hold at this instant."""
-        return self.agendas == agendas and self.expired_by <= as_of < self.expires_at
-
-    def roomy(self, duration: int) -> "Prepared":
-        """The same with those gaps alone that a visit of so many seconds can ever fit into; kept for the
-        durations asked last."""
-        found = self.by_duration.get(duration)
-        if found is None:
-            at = gaps.roomy(self.gaps, duration)
-            found = self.by_duration[duration] = replace(
-                self,
-                gaps=self.gaps.take(at),
-                **_ends(self.gaps.origin.take(at), self.gaps.target.take(at)),
-                buffers=self.buffers.take(at),
-            )
-        self.by_duration.move_to_end(duration)
-        if len(self.by_duration) > _DURATIONS:
-            self.by_duration.popitem(last=False)
-        return found
-
-    @property
-    def rows(self) -> int:
-        """Gaps held."""
-        return len(self.gaps) + sum(len(some.gaps) for some in self.by_duration.values())
 
 
 @dataclass(slots=True)
@@ -107,13 +39,20 @@ class _Shelf:
     until: int
     book: LegBook
     agents: dict[str, AgentGaps] = field(default_factory=dict)
-    joins: "OrderedDict[tuple[str, ...], Prepared]" = field(default_factory=OrderedDict)
+    joins: "OrderedDict[tuple[str, ...], Crowd]" = field(default_factory=OrderedDict)
 
     @property
     def rows(self) -> int:
         """Gaps held, joined ones counted again."""
-        single = sum(len(part.gaps) for part in self.agents.values())
-        return single + sum(join.rows for join in self.joins.values())
+        return self._single + self._joined
+
+    @property
+    def _single(self) -> int:
+        return sum(len(part.gaps) for part in self.agents.values())
+
+    @property
+    def _joined(self) -> int:
+        return sum(join.held for join in self.joins.values())
 
     def keeps(self, made: AgentGaps, book: LegBook) -> bool:
         """Puts gaps on the shelf; False for those of other travel data, as of an estimate in the roads'
@@ -123,7 +62,7 @@ class _Shelf:
         self.agents[made.agenda.agent_id], self.book = made, book
         return True
 
-    def held(self, agendas: Sequence[Agenda], as_of: int) -> Prepared | None:
+    def held(self, agendas: Sequence[Agenda], as_of: int) -> Crowd | None:
         """These agendas' gaps as they were joined last, when nothing has changed since."""
         key = _ids(agendas)
         found = self.joins.get(key)
@@ -132,13 +71,14 @@ class _Shelf:
         self.joins.move_to_end(key)
         return found
 
-    def joined(self, parts: Sequence[AgentGaps]) -> Prepared:
-        """These agents' gaps as one."""
-        made = _joined(self.version, parts)
-        self.joins[made.agent_ids] = made
-        self.joins.move_to_end(made.agent_ids)
-        if len(self.joins) > _JOINS:
+    def joined(self, parts: Sequence[AgentGaps]) -> Crowd:
+        """These agents' gaps as one; what others had joined makes room for it."""
+        before = self.joins.pop(tuple([part.agenda.agent_id for part in parts]), None)
+        most = self._single * _JOINED
+        while self.joins and (len(self.joins) >= _JOINS or self._joined > most):
             self.joins.popitem(last=False)
+        made = Crowd.of(self.version, parts, before)
+        self.joins[made.agent_ids] = made
         return made
 
 
@@ -152,7 +92,7 @@ class PreparedGaps:
 
     async def of(
         self, tenant: str, who: tuple[TravelMode, Sequence[Agenda]], as_of: int, until: int
-    ) -> Prepared:
+    ) -> Crowd:
         """The gaps of these agendas, all of one mode, for the shifts that begin before `until`, at the
         instant `as_of`."""
         mode, agendas = who
@@ -161,7 +101,7 @@ class PreparedGaps:
         found = shelf.held(agendas, as_of)
         if found is None:
             parts, kept = await self._parts(tenant, shelf, agendas, as_of)
-            found = shelf.joined(parts) if kept else _joined(shelf.version, parts)
+            found = shelf.joined(parts) if kept else Crowd.of(shelf.version, parts)
             self._make_room()
         return found
 
@@ -244,28 +184,3 @@ def _same_times(before: Agenda, agenda: Agenda) -> bool:
 
 def _shifts(calendar: Calendar, since: datetime, until: int) -> tuple[ConcreteShift, ...]:
     return tuple(shifts_between(calendar, since - timedelta(days=1), datetime.fromtimestamp(until, UTC)))
-
-
-def _ends(origin: Ints, target: Ints) -> dict[str, Any]:
-    """The places among these, each once, and where the ones and the others are among them."""
-    places, at = np.unique(np.concatenate([origin, target]), return_inverse=True)
-    return {"places": Places.of(places), "origin_at": at[: len(origin)], "target_at": at[len(origin) :]}
-
-
-def _joined(version: str, parts: Sequence[AgentGaps]) -> Prepared:
-    agendas = [part.agenda for part in parts]
-    ranks = np.empty(len(parts), dtype=np.int64)
-    ranks[np.argsort(np.array(_ids(agendas)))] = np.arange(len(parts))
-    together = gaps.joined([part.gaps for part in parts], range(len(parts)))
-    return Prepared(
-        version=version,
-        agendas=agendas,
-        agents=tuple(parts),
-        agent_ids=_ids(agendas),
-        gaps=together,
-        **_ends(together.origin, together.target),
-        buffers=np.array([agenda.buffer for agenda in agendas], dtype=np.int64)[together.agent],
-        ranks=ranks,
-        expired_by=max((part.live.expired_by for part in parts), default=NEVER),
-        expires_at=min((part.live.expires_at for part in parts), default=FOREVER),
-    )

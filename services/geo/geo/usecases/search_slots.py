@@ -31,7 +31,8 @@ from geo.domain.starts import Choices, Offers, Position, StartChoice
 from geo.storage.agendas import Agendas
 from geo.usecases.agents_by_mode import Agents, answered, by_mode
 from geo.usecases.by_mode import ByMode
-from geo.usecases.prepared_gaps import AgentGaps, Prepared, PreparedGaps
+from geo.usecases.joined_gaps import AgentGaps, Prepared
+from geo.usecases.prepared_gaps import PreparedGaps
 from geo.usecases.search_ports import DriveTables
 from geo.usecases.zoned_search import Closed, closed_shifts, sort_out
 from kit.errors import InvalidInput, Reason
@@ -42,8 +43,8 @@ LONGEST_HORIZON_DAYS: Final = 400
 MOST_AGENT_DAYS: Final = 300_000
 """Agents times days up to the last instant asked for: what is prepared for a day takes about a kilobyte."""
 
-PORTION_AGENT_DAYS: Final = 30_000
-"""Agents times days that are searched without a pause: some tens of milliseconds."""
+PORTION_AGENT_DAYS: Final = 40_000
+"""Agents times days that are searched without a pause: some ten milliseconds."""
 _TOLD: Final = 10  # to tell a gap's reasons takes as long as to look at so many
 
 _DAY: Final = 24 * 3600
@@ -173,13 +174,14 @@ class SlotSearch:
         travel = self._travel.of(mode)
         found = sort_out(agendas, asked.skills, asked.place, asked.postcode)
         as_of, until = int(asked.as_of.timestamp()), max(end for _, end in question.windows)
-        prepared = await self._prepared.of(tenant, (mode, found.able), as_of, until)
+        crowd = await self._prepared.of(tenant, (mode, found.able), as_of, until)
+        every = asked.explain or bool(found.bands)
+        prepared = crowd.whole() if every else crowd.roomy(question.duration)
         closed: Closed = {}
         if found.bands:
             span = min(start for start, _ in question.windows), until
             prepared, closed = await closed_shifts(travel, tenant, prepared, found.bands, (asked.place, span))
-        if not asked.explain:
-            prepared = prepared.roomy(question.duration)
+            prepared = prepared if asked.explain else prepared.roomy(question.duration)
         return _Task(tenant, travel, asked, question, prepared, found.unable, closed)
 
     async def _cheapest_first(self, task: "_Task") -> tuple[Looked, Offers]:

@@ -16,7 +16,7 @@ from geo.domain.gaps import faulted
 from geo.domain.places import Places
 from geo.domain.quotas import Span
 from geo.domain.zones import anchors, in_band, standing
-from geo.usecases.prepared_gaps import AgentGaps, Prepared
+from geo.usecases.joined_gaps import AgentGaps, Prepared
 from geo.usecases.search_ports import DriveTables
 from kit.errors import Reason
 

@@ -8,9 +8,10 @@ from itertools import count
 
 import pytest
 
+from geo.domain import outlook
 from geo.domain.agenda import Agenda
 from geo.domain.modes import TravelMode
-from geo.usecases import prepared_gaps, search_slots
+from geo.usecases import joined_gaps, prepared_gaps, search_slots
 from geo.usecases.prepared_gaps import PreparedGaps
 from geo.usecases.search_slots import SearchSlots, SlotSearch
 from kit.errors import InvalidInput, NotFound
@@ -59,13 +60,14 @@ async def test_a_far_horizon_does_not_burden_near_questions() -> None:
     prepared = PreparedGaps(everyones(TableTravel(TABLE)))
     far = await prepared.of("ten", (TravelMode.CAR, agendas(1)), seconds(-1), seconds(390))
     near = await prepared.of("ten", (TravelMode.CAR, agendas(1)), seconds(-1), seconds(14))
-    assert len(near.gaps) < len(far.gaps) / 5
+    assert len(near.whole().gaps) < len(far.whole().gaps) / 5
 
 
 async def test_what_is_kept_is_bounded() -> None:
     prepared = PreparedGaps(everyones(TableTravel(TABLE)), most_rows=400)
     for number in range(30):
-        await prepared.of(f"ten_{number}", (TravelMode.CAR, agendas(4)), seconds(-1), seconds(28))
+        crowd = await prepared.of(f"ten_{number}", (TravelMode.CAR, agendas(4)), seconds(-1), seconds(28))
+        crowd.whole()
         assert sum(shelf.rows for shelf in prepared._shelves.values()) <= 400 or len(prepared._shelves) == 1
 
 
@@ -122,6 +124,30 @@ async def test_a_question_about_many_agents_lets_others_through_and_is_answered_
         await asyncio.sleep(0)
         turns += 1
     assert turns > 12 / 2 - 1
+
+
+@pytest.mark.parametrize("left_over", [1000, -1_000_000])
+async def test_gaps_joined_piece_by_piece_and_looked_at_in_blocks_are_those_made_at_once(
+    monkeypatch: pytest.MonkeyPatch, left_over: int
+) -> None:
+    """Whether the places of changed agents are put behind the others, or all are joined anew."""
+    monkeypatch.setattr(joined_gaps, "_PLACES_LEFT_OVER", left_over)
+    diaries = {one.agent_id: one for one in map(_diary, range(12))}
+    shelf, travel = DiaryShelf(diaries, at(-48)), everyones(TableTravel(TABLE))
+    search = SlotSearch(shelf, travel)  # type: ignore[arg-type]
+    asked = SearchSlots(VISIT, 600, (Window(at(0), at(48)),), at(0), tuple(sorted(diaries)), limit=60)
+    for changed in (["agt_03"], ["agt_00", "agt_11"], ["agt_05", "agt_06"]):
+        await search.search("ten", asked)
+        for agent_id in changed:
+            booked(diaries[agent_id], 10.5, 11)
+        fresh = await SlotSearch(DiaryShelf(diaries, at(-48)), travel).search("ten", asked)  # type: ignore[arg-type]
+        with monkeypatch.context() as small:
+            small.setattr(outlook, "BLOCK", 5)
+            assert await search.search("ten", asked) == fresh
+        assert await search.search("ten", replace(asked, explain=True)) == await SlotSearch(
+            DiaryShelf(diaries, at(-48)),
+            travel,  # type: ignore[arg-type]
+        ).search("ten", replace(asked, explain=True))
 
 
 def _diary(number: int) -> Diary:

@@ -16,9 +16,9 @@ from prometheus_client import REGISTRY
 
 from geo.domain.calendar import Calendar, WeeklyBreak, WeeklyShift, calendar
 from geo.domain.plan import Plan
-from geo.storage import agenda_feed
+from geo.storage import agenda_feed, stops
 from geo.storage.agenda_feed import AgendaFeed
-from geo.storage.agendas import Agendas
+from geo.storage.agendas import Agendas, read_agendas
 from geo.storage.matrices import Matrices
 from geo.travel.estimate import Estimate
 from geo.travel.tenant import TenantTravel
@@ -152,6 +152,26 @@ async def test_own_commits_show_in_the_next_search(house: House) -> None:
     other = await house.world.agent(noon_break())
     await set_calendar(house.ledger, TENANT, other, calendar("UTC", [], []))
     assert await house.starts(other) == []
+
+
+async def test_stops_packed_by_the_database_are_those_of_its_rows(house: House) -> None:
+    """Day frames, a visit with its promised window, a hold, an absence, and days without any."""
+    agent, idle = await house.world.agent(noon_break()), await house.world.agent(noon_break())
+    promised = Plan(agent, Window(at(9), at(10)), NORTH, 120, arrival=Window(at(8.5), at(9.5)))
+    await reserve_stop(house.ledger, TENANT, ReserveStop(new_id("apt"), promised))
+    held = Plan(agent, Window(at(14), at(15)), SOUTH, 0)
+    await hold_stop(house.ledger, TENANT, HoldStop(new_id("hld"), held, timedelta(seconds=600), ""))
+    await add_absence(house.ledger, TENANT, AddAbsence(agent, Window(at(16.5), at(17)), "", new_id("req")))
+    found = await house.agendas.of(TENANT, [agent, idle], at(0))
+    async with house.world.db.uow(TENANT) as tx:
+        rows = await stops.between(tx, agent, at(-48), at(72), datetime.now(UTC))
+        (later,) = (await read_agendas(tx, [agent], at(16))).values()
+    packed = found[0].stops
+    assert len(rows) == 6
+    assert list(packed) == list(rows)
+    assert (packed[2], packed[-1], packed[1:3]) == (rows[2], rows[-1], tuple(rows[1:3]))
+    assert later.stops == tuple(rows[1:])  # from the last visit before, which has no expiry
+    assert list(found[1].stops) == []
 
 
 async def test_a_hold_counts_until_it_expires(house: House) -> None:

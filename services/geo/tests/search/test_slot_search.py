@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from geo.domain.calendar import Calendar, WeeklyBreak, WeeklyShift, blocked_time, shifts_between
 from geo.domain.matrix import travel_version
 from geo.domain.modes import TravelMode
+from geo.domain.packed_stops import packed
 from geo.domain.profile import HOURS, Profile, profile
 from geo.domain.starts import Position, StartChoice
-from geo.domain.stop import Stop, StopKind
+from geo.domain.stop import LinkedStop, Stop, StopKind
 from geo.usecases.by_mode import ByMode
 from geo.usecases.search_slots import SearchSlots, SlotSearch
 from kit.errors import Reason
@@ -214,6 +215,10 @@ def test_pages_are_cuts_of_one_list(world: dict[str, Any], size: int) -> None:
 @given(worlds())
 def test_what_is_offered_is_booked_even_before_expired_holds_are_swept(world: dict[str, Any]) -> None:
     wish: Wish = world["wish"]
+    for diary in world["diaries"].values():
+        links = tuple(packed(diary.chain))
+        assert links == diary.chain
+        assert [_timed(link) for link in links] == [_timed(link) for link in diary.chain]
     found = _run(_engine(world).search("ten", _search(world)))
     for slot, _ in found.slots:
         diary: Diary = world["diaries"][slot.agent_id]
@@ -242,6 +247,11 @@ def test_any_second_limit_and_lower_bound(world: dict[str, Any], limit: int, sha
         assert _feasible(world, agent_id, start)
         if _inside(world, agent_id, start - 1):
             assert not _feasible(world, agent_id, start - 1)
+
+
+def _timed(link: LinkedStop) -> tuple[Profile | None, bool] | None:
+    """What legs are not compared by."""
+    return None if link.leg is None else (link.leg.profile, link.leg.mixed)
 
 
 def _feasible(world: dict[str, Any], agent_id: str, start: int) -> bool:

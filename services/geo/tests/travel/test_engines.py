@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from geo.domain import places
 from geo.domain.drives import UNREACHABLE
 from geo.domain.legs import NO_TRAVEL
 from geo.domain.matrix import Matrix, matrix_of, travel_version
 from geo.domain.modes import TravelMode
 from geo.domain.places import Places, great_circle_m
 from geo.domain.stop import NOWHERE, TravelSource
+from geo.travel import tenant
 from geo.travel.engine import Engine
 from geo.travel.estimate import Estimate
 from geo.travel.factory import make_engine
@@ -194,12 +196,19 @@ async def test_what_is_known_at_once_is_what_would_be_answered(travel: TenantTra
 
 
 @of_all_five
-async def test_the_floor_is_never_above_the_answer(travel: TenantTravel) -> None:
+async def test_the_floor_is_never_above_the_answer(
+    travel: TenantTravel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     town = Places.of(np.array(TOWN))
     for place in TOWN:
         answers = await travel.around(TENANT, place, (town, town))
-        for drives, floor in zip(answers, await travel.floor_around(TENANT, place, town), strict=True):
+        floors = await travel.floor_around(TENANT, place, town)
+        for drives, floor in zip(answers, floors, strict=True):
             assert ((floor <= drives.seconds) | (drives.seconds == UNREACHABLE)).all()
+        with monkeypatch.context() as small:
+            for part in (places, tenant):
+                small.setattr(part, "BLOCK", 2)
+            assert np.array_equal(await travel.floor_around(TENANT, place, town), floors)
 
 
 @of_all_five
