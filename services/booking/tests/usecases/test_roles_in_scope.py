@@ -95,7 +95,7 @@ async def test_an_annulment_by_email_is_entered_by_people_of_that_campaign(house
         AnnulmentReason.WRONG_DETAILS,
         "wrong street",
         ClaimChannel.EMAIL,
-        datetime.now(UTC) - timedelta(minutes=1),
+        datetime.now(UTC),
         claim(),
     )
     here_and_there(house, card, "CUSTOMER", "OPERATOR")
