@@ -38,8 +38,8 @@ async def reopen(house: House, card: Card) -> Any:
 async def test_what_fell_through_does_not_take_place_until_somebody_wants_it(
     house: House, wanted: Callable[[House, Card], Awaitable[Any]]
 ) -> None:
-    await house.outcome_state("ko")
-    await house.outcome_state("ko-too")
+    await house.outcome_state("ko", recall=Recall.NONE)
+    await house.outcome_state("ko-too", recall=Recall.NONE)
     await house.outcome_state("open", result=Result.OPEN, recall=Recall.NONE)
     card = await house.booked()
     ident = card.appointment.appointment_id
