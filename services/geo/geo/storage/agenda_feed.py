@@ -24,10 +24,13 @@ from kit.db.engine import Database
 from kit.errors import GiroError
 
 _POLL_SECONDS: Final = 2.0
-_ALIVE_SECONDS: Final = 5.0
+_ALIVE_SECONDS: Final = 10.0
 """How often the server is asked whether it is still there."""
-_ANSWER_SECONDS: Final = 2.0
+_ANSWER_SECONDS: Final = 5.0
 """How long it may take to say so."""
+_LOOKS: Final = 10
+"""In how many parts that time is waited for: it is the server that is silent, not this process that is busy,
+only when each of them has gone by."""
 LISTENER: Final = "giro geo agenda feed"
 """What the listening connection is called in pg_stat_activity."""
 _MATRIX: Final = "*"
@@ -118,9 +121,11 @@ async def _say(connection: psycopg.AsyncConnection[Any], statement: LiteralStrin
     """Raises TimeoutError for a server that is frozen: its connection stays open, and tells nothing."""
     asked = asyncio.ensure_future(connection.execute(statement))
     try:
-        if not (await asyncio.wait({asked}, timeout=_ANSWER_SECONDS))[0]:
-            raise TimeoutError(f"the server has not answered for {_ANSWER_SECONDS:g} s")
-        await asked
+        for _ in range(_LOOKS):
+            if (await asyncio.wait({asked}, timeout=_ANSWER_SECONDS / _LOOKS))[0]:
+                await asked
+                return
+        raise TimeoutError(f"the server has not answered for {_ANSWER_SECONDS:g} s")
     finally:
         if not asked.done():
             # a cancelled statement waits for the server's word, unless there is no connection any more

@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import signal
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -252,6 +253,17 @@ async def test_a_server_that_is_frozen_is_not_waited_for(house: House, monkeypat
         os.kill(frozen, signal.SIGCONT)
         feed.cancel()
         await asyncio.gather(feed, return_exceptions=True)
+
+
+async def test_a_process_that_was_busy_does_not_take_the_server_for_frozen(
+    house: House, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(agenda_feed, "_ANSWER_SECONDS", 1.0)
+    async with await psycopg.AsyncConnection.connect(house.world.urls.admin, autocommit=True) as connection:
+        said = asyncio.create_task(agenda_feed._say(connection, "SELECT 1"))
+        await asyncio.sleep(0)
+        time.sleep(1.2)  # noqa: ASYNC251 - this is the business
+        await said
 
 
 async def test_staleness_is_measured_while_nothing_is_heard(house: House) -> None:
