@@ -49,7 +49,7 @@ from booking.usecases.grounds_reads import GroundsReads
 from booking.usecases.openings import Place, forget_openings, work_openings
 from booking.usecases.packages import recover_units
 from booking.usecases.refix.list_recalls import release_recalls
-from booking.usecases.refix.run_procedures import run_procedures
+from booking.usecases.refix.run_procedures import Turns, run_procedures
 from booking.usecases.replay import Replayed, replay_tenant
 from booking.usecases.settle_changes import settle_changes
 from booking.usecases.virus_scanner import NoScanner, VirusScanner
@@ -283,10 +283,11 @@ async def recover_for_ever(desk: Desk, settings: Settings) -> None:
 
 async def run_for_ever(desk: Desk, settings: Settings) -> None:
     """Scheduled procedures and the release of recalls; it waits while the database is away."""
+    turns = Turns()
     while True:
         worked = 0
         try:
-            worked = await run_procedures(desk) + await release_recalls(desk)
+            worked = await run_procedures(desk, turns) + await release_recalls(desk)
         except Unavailable as error:
             _log.warning("procedures_wait", error=str(error))
         if not worked:

@@ -14,6 +14,7 @@ from booking.domain.outcomes import Recall, Result
 from booking.domain.refix_modes import Work
 from booking.storage import appointments
 from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_appointment
+from booking.usecases.refix import run_procedures
 from booking.usecases.settle_changes import settle_changes
 from kit import failpoints
 from kit.errors import Conflict, Reason
@@ -180,3 +181,20 @@ async def test_a_request_with_a_defect_keeps_no_other_waiting(house: House) -> N
     await house.run()
     await require_each_once(house, good, bad)
     assert (await house.stored(odd)).move_id is None
+
+
+async def test_a_backlog_takes_its_turn_batch_by_batch(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_procedures, "_BATCH", dict.fromkeys(Work, 2))
+    await house.outcome_state("ko-call", refix=True)
+    await house.procedure(Work.RECALL, "ko-call", interval=timedelta(hours=1))
+    campaign = await house.campaign()
+    contact = await house.contact(campaign)
+    for number in range(5):
+        card = await house.book(campaign, contact, soon(48 + 2 * number))
+        await house.set_outcome(card, "ko-call", refix_at=soon(30))
+    turns, made = run_procedures.Turns(), []
+    for _ in range(4):
+        await run_procedures.run_procedures(house.desk, turns)
+        made.append(len(await house.recalls()))
+    assert made == [2, 4, 5, 5]
+    assert turns.last == {}

@@ -8,6 +8,7 @@ once, and one by one for new cards. What a crash leaves is settled by the reconc
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import prometheus_client
@@ -35,29 +36,47 @@ _AT_ONCE = 8
 """New cards in work at the same time."""
 
 
-async def run_procedures(desk: Desk) -> int:
-    """One round over all tenants: what is due is worked until nothing waits; how many requests."""
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Where those are that have requests left to look at: the last one seen, by tenant and procedure."""
+
+    last: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+async def run_procedures(desk: Desk, turns: Turns | None = None) -> int:
+    """One round over all tenants: a batch of each procedure that is due, so that nobody's backlog keeps the
+    others waiting; how many requests were looked at."""
+    turns = turns or Turns()
     async with desk.db.worker() as tx:
         found = await policies.due(tx, _PROCEDURES, sandbox=desk.db.sandbox)
-    return sum([await run_procedure(desk, tenant, procedure_id) for tenant, procedure_id in found])
+    return sum([await _turn(desk, procedure, turns) for procedure in found])
 
 
 async def run_procedure(desk: Desk, tenant: str, procedure_id: str) -> int:
-    """One run of one procedure, which is then due an interval later; how many requests were looked at."""
+    """One procedure alone, until nothing waits; how many requests were looked at."""
+    turns, worked = Turns(), 0
+    while True:
+        worked += await _turn(desk, (tenant, procedure_id), turns)
+        if not turns.last:
+            return worked
+
+
+async def _turn(desk: Desk, key: tuple[str, str], turns: Turns) -> int:
+    """A batch of one procedure, which is due an interval later once it has seen all."""
+    tenant, procedure_id = key
+    last = turns.last.pop(key, "")
     async with desk.db.uow(tenant) as tx:
         procedure = (await policies.procedures(tx))[procedure_id]
-    run, worked, last = Run(desk, tenant, procedure), 0, ""
-    while procedure.active:
-        batch = _BATCH[procedure.kind]
-        async with desk.db.uow(tenant) as tx:
-            found = await refix_requests.waiting(tx, procedure.outcome_state_ids, last, batch)
-        if not found:
-            break
-        _count(procedure, await _WORK[procedure.kind](run, found))
-        worked, last = worked + len(found), found[-1].refix_id
+        batch = _BATCH[procedure.kind] if procedure.active else 0
+        found = await refix_requests.waiting(tx, procedure.outcome_state_ids, last, batch)
+    if found:
+        _count(procedure, await _WORK[procedure.kind](Run(desk, tenant, procedure), found))
+    if found and len(found) == batch:
+        turns.last[key] = found[-1].refix_id
+        return batch
     async with desk.db.uow(tenant) as tx:
         await policies.ran(tx, procedure_id)
-    return worked
+    return len(found)
 
 
 def _count(procedure: Procedure, outcomes: Mapping[str, int]) -> None:
