@@ -174,6 +174,11 @@ class Filler:
 ALWAYS = frozenset({"units", "every_days", "count", "request_id", "ttl", "grants", "limit", "value"})
 """Filled though no rule requires them."""
 
+
+def _day(ahead: int) -> str:
+    return (datetime.now(UTC).date() + timedelta(days=ahead)).isoformat()
+
+
 SAMPLES: Mapping[str, Callable[[], Any]] = {
     "request_id": lambda: uuid.uuid4().hex,
     "email": lambda: f"somebody-{uuid.uuid4().hex}@example.com",
@@ -192,13 +197,13 @@ SAMPLES: Mapping[str, Callable[[], Any]] = {
     "geo.v1.SetTravelParameterRequest.value": lambda: "8",
     "geo.v1.UpsertZoneRequest.name": lambda: f"zone {uuid.uuid4().hex}",
     "units": lambda: 1,
-    "every_days": lambda: 7,
+    "every_days": lambda: 200,  # where no other start lies
     "count": lambda: 2,
     "file_name": lambda: "form.pdf",
     "text": lambda: "a note",
     "booking.v1.CorrectOutcomeRequest.reason": lambda: "the wrong door",
-    "first_day": lambda: "2027-01-01",
-    "last_day": lambda: "2027-01-31",
+    "first_day": lambda: _day(120),
+    "last_day": lambda: _day(150),
     "role": lambda: access_pb2.ROLE_OPERATOR,
 }
 

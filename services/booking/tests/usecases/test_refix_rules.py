@@ -240,7 +240,7 @@ async def test_the_lead_time_of_postponements_counts_for_procedures(house: House
     card = await house.booked(at(48))
     await house.parameters(postpone_respects_lead_time=str(respects).lower())
     await house.set_outcome(card, "ko-date", refix_at=at(20))
-    house.ledger.slots = [(house.agents[0], at(hours)) for hours in (21, 36.5, 37.1, 38, 60, 70)]
+    house.ledger.slots = [(house.agents[0], at(hours)) for hours in (21, 36.5, 37.8, 38.5, 60, 70)]
     await house.run()
     moved = await house.stored(card.appointment.appointment_id)
     if not respects:
@@ -248,7 +248,7 @@ async def test_the_lead_time_of_postponements_counts_for_procedures(house: House
         return
     (found,) = await house.exceptions()
     assert (moved.window.start, found.reason) == (at(48), "LEAD_TIME")
-    assert [each.start for each in found.alternatives] == [at(37.1), at(38), at(60)]
+    assert [each.start for each in found.alternatives] == [at(37.8), at(38.5), at(60)]
     for each in found.alternatives:
         made = await house.refix(card, each.start, choices={"state_id": "refixed"})
         assert made.appointment.window.start == each.start

@@ -210,7 +210,7 @@ async def test_an_exceptions_alternatives_are_never_on_a_day_that_the_agent_is_a
     (raised,) = await house.exceptions()
     assert raised.reason == "ABSENT"
     assert [(each.agent_id, each.start) for each in raised.alternatives] == [
-        (own, noon(22)),
         (other, noon(21)),
+        (own, noon(22)),
         (other, noon(23)),
     ]

@@ -7,7 +7,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from gateway.contract import PublicRpc, json_name, public_rpcs
 from gateway.openapi.comments import Comments, read_comments
-from gateway.openapi.rules import Schema, is_required
+from gateway.openapi.rules import Schema, is_required, required_choice
 from gateway.openapi.schemas import Schemas
 from gateway.routes import OPENAPI_FILE
 from giro.common.v1 import errors_pb2
@@ -113,7 +113,7 @@ def _description(rpc: PublicRpc, comment: str) -> str:
 
 
 def _needs_body(rpc: PublicRpc) -> bool:
-    return any(is_required(field) for field in rpc.free_fields) or bool(rpc.request.oneofs)
+    return any(map(is_required, rpc.free_fields)) or any(map(required_choice, rpc.request.oneofs))
 
 
 def _parameters(rpc: PublicRpc, schemas: Schemas) -> list[Schema]:
