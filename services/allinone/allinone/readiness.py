@@ -14,14 +14,17 @@ from allinone.process import Process, tail
 Probe = Callable[[], Awaitable[bool]]
 
 
-def grpc_health(target: str) -> Probe:
-    """A probe of the standard gRPC health service at host:port."""
+def grpc_health(target: str, service: str = "") -> Probe:
+    """A probe of the standard gRPC health service at host:port.
+
+    With the full name of a gRPC service only a server that has it counts, not whoever else listens.
+    """
 
     async def serves() -> bool:
         async with grpc.aio.insecure_channel(target) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             try:
-                answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=2)
+                answer = await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=2)
             except grpc.aio.AioRpcError:
                 return False
             return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

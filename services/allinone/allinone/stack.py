@@ -293,7 +293,8 @@ class Stack:
                 log=self.log(name),
                 environment={**self._environment(name), **(overrides or {})},
             )
-            self._children[name] = Served(process, grpc_health(target))
+            serves = f"giro.{name}.v1.{name.title()}Service" if name in SERVICES else ""
+            self._children[name] = Served(process, grpc_health(target, serves))
             await self._children[name].start()
             step.result(target)
 

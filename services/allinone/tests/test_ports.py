@@ -1,12 +1,14 @@
 """Ports: by the environment, and a clash says which variable moves it."""
 
 import socket
+from itertools import pairwise
 
 import pytest
 
 from allinone import ports
 from allinone.errors import StartFailed
 from allinone.ports import Ports
+from kit.testing.ports import FIRST, LAST, free_ports, part_of_range
 
 
 def test_the_environment_moves_a_port_and_leaves_the_others() -> None:
@@ -47,3 +49,15 @@ def test_free_ports_are_free_and_differ() -> None:
     chosen = ports.free()
     ports.require_free(chosen, ports.NAMES)
     assert len({getattr(chosen, name) for name in ports.NAMES}) == len(ports.NAMES)
+
+
+def test_workers_of_one_run_take_ports_of_parts_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = []
+    for worker in range(8):
+        monkeypatch.setenv("PYTEST_XDIST_WORKER", f"gw{worker}")
+        parts.append(part_of_range())
+        assert all(parts[-1][0] <= port <= parts[-1][1] for port in free_ports(50))
+    assert all(earlier[1] < later[0] for earlier, later in pairwise(parts))
+    assert (parts[0][0], parts[-1][1]) == (FIRST, LAST)
+    monkeypatch.delenv("PYTEST_XDIST_WORKER")
+    assert part_of_range() == (FIRST, LAST)

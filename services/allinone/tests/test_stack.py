@@ -35,6 +35,9 @@ async def test_every_process_is_its_own_and_serves(stack: Stack) -> None:
     for target in stack.urls.targets.values():
         assert await grpc_health(target)()
     assert await http_ok(stack.options.ports.gateway_admin, "/ready")()
+    targets = stack.urls.targets
+    assert await grpc_health(targets["booking"], "giro.booking.v1.BookingService")()
+    assert not await grpc_health(targets["geo"], "giro.booking.v1.BookingService")(), "somebody else's port"
 
 
 async def test_a_killed_service_comes_back_and_the_others_stay(stack: Stack) -> None:
