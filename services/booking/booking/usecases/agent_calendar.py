@@ -1,9 +1,9 @@
 """An agent's calendar, and the address that calendar programs subscribe to (R-080)."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from booking.domain.agent_calendar import (
@@ -20,6 +20,7 @@ from booking.domain.days import parse_day
 from booking.storage import calendars
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
+from kit.bounded import at_most
 from kit.db.claims import Claim
 from kit.errors import NotFound
 from kit.failpoints import failpoint
@@ -133,13 +134,7 @@ def _is_to_come(appointment: Appointment, now: datetime) -> bool:
 
 
 async def _drives(desk: Desk, tenant: str, to_come: Sequence[Appointment]) -> list[Drive]:
-    turn = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(appointment: Appointment) -> Drive | None:
-        async with turn:
-            return await _drive(desk, tenant, appointment)
-
-    found = await asyncio.gather(*(one(appointment) for appointment in to_come))
+    found = await at_most(_AT_ONCE, partial(_drive, desk, tenant), to_come)
     return [drive for drive in found if drive is not None]
 
 

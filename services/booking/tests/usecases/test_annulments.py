@@ -27,6 +27,7 @@ from kit import failpoints
 from kit.db.claims import Claim
 from kit.errors import AlreadyExists, GiroError, InvalidInput, NotAllowed, NotFound, Reason
 from kit.rpc.context import Grant
+from kit.testing.dying import Died, die_at
 from kit.values.ids import new_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -279,10 +280,6 @@ async def test_a_contact_and_a_claim_that_meet_are_one_after_the_other(house: Ho
     assert (await telling).contacted_at >= (await claiming).received_at
 
 
-class Died(BaseException):
-    """A process that is gone."""
-
-
 @pytest.mark.parametrize(
     "point", ["annul.before_commit", "annul_decide.before_commit", "contact.before_commit"]
 )
@@ -290,12 +287,7 @@ async def test_death_before_a_commit_leaves_nothing(house: House, point: str) ->
     card = await house.booked()
     made = None if point.startswith("annul.") else await annul(house, card)
     events = await house.events()
-
-    async def die() -> None:
-        failpoints.disarm(f"booking.{point}")
-        raise Died
-
-    failpoints.arm(f"booking.{point}", die)
+    die_at(f"booking.{point}")
     key = claim()
 
     async def act() -> Any:

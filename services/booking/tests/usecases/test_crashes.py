@@ -15,24 +15,13 @@ from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_app
 from booking.usecases.settle_changes import settle_changes
 from kit import failpoints
 from kit.errors import Conflict, GiroError, Reason, RuleViolated
+from kit.testing.dying import Died, die_at
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 STEPS = ("before_decide", "after_pending", "after_reserve", "before_commit", "after_commit")
 MOVE_STEPS = ("before_decide", "after_pending", "after_move", "before_commit", "after_commit")
 SHORT_STEPS = ("before_decide", "before_commit", "after_commit")
-
-
-class Died(BaseException):
-    """A process that is gone answers nobody and cleans nothing up."""
-
-
-def die_at(name: str) -> None:
-    async def die() -> None:
-        failpoints.disarm(name)
-        raise Died
-
-    failpoints.arm(name, die)
 
 
 async def run_into(work: Awaitable[Any], died: bool = True) -> None:

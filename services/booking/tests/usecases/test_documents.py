@@ -38,6 +38,7 @@ from kit.db import failures
 from kit.db.uow import Tx, UnitOfWork
 from kit.errors import GiroError, NotAllowed, NotFound, Reason, Unavailable
 from kit.rpc.context import Grant
+from kit.testing.dying import Died, die_at
 from kit.values.ids import new_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -299,21 +300,12 @@ async def test_others_see_nothing(house: House, store: DocumentFolder) -> None:
     assert len(files(store)) == 1
 
 
-class Died(BaseException):
-    """A process that is gone."""
-
-
 @pytest.mark.parametrize("point", ["after_put", "before_commit"])
 async def test_death_leaves_no_document_and_the_repetition_makes_it(
     house: House, store: DocumentFolder, point: str
 ) -> None:
     card, key = await house.booked(soon()), new_id("req")
-
-    async def die() -> None:
-        failpoints.disarm(f"booking.document.{point}")
-        raise Died
-
-    failpoints.arm(f"booking.document.{point}", die)
+    die_at(f"booking.document.{point}")
     with pytest.raises(Died):
         await upload(house, store, card, request_id=key)
     assert await list_documents(house.desk, card.appointment.appointment_id) == []
@@ -477,12 +469,7 @@ async def test_a_sweeper_that_dies_is_made_up_for(house: House, store: DocumentF
     card = await house.booked()
     await abandoned(house, store, card)
     await house.advance(HOUR)
-
-    async def die() -> None:
-        failpoints.disarm(f"booking.{point}")
-        raise Died
-
-    failpoints.arm(f"booking.{point}", die)
+    die_at(f"booking.{point}")
     with pytest.raises(Died):
         await sweep_documents(house.desk, store, HOUR)
     assert len(await noted(house)) == 1

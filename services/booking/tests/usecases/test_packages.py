@@ -20,10 +20,10 @@ from booking.usecases.cancel_appointment import CancelAppointment, cancel_appoin
 from booking.usecases.packages import RenewPackage, list_package_steps, recover_units, renew_package
 from booking.usecases.set_parameter import set_parameter
 from giro.booking.v1 import package_events_pb2 as pb
-from kit import failpoints
 from kit.bus.events import Event
 from kit.errors import GiroError, NotAllowed, NotFound, Reason
 from kit.rpc.context import Grant
+from kit.testing.dying import Died, die_at
 from kit.values.ids import new_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -218,20 +218,11 @@ async def test_two_recoveries_at_once_set_one_days_share_free(house: House) -> N
     assert (await house.package(campaign)).recovered == 2
 
 
-class Died(BaseException):
-    """A process that is gone."""
-
-
 @pytest.mark.parametrize("point", ["renew", "recover"])
 async def test_death_before_the_commit_changes_nothing(house: House, point: str) -> None:
     campaign, _ = await full(house, 3, cancelled=2)
     before = await house.package(campaign)
-
-    async def die() -> None:
-        failpoints.disarm(f"booking.{point}.before_commit")
-        raise Died
-
-    failpoints.arm(f"booking.{point}.before_commit", die)
+    die_at(f"booking.{point}.before_commit")
     key = claim()
 
     async def act() -> None:

@@ -21,27 +21,15 @@ from booking.storage import appointments, recalls
 from booking.usecases.book_appointment import fail
 from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
 from booking.usecases.settle_changes import settle_changes
-from kit import failpoints
 from kit.errors import GiroError, Reason
 from kit.testing.databases import DatabaseUrls
+from kit.testing.dying import Died, die_at
 from kit.testing.schedule import two_sessions
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 AT = soon(80)
 MODE_2 = {"CC0036": "SI", "CC0037": "SI", "CC0036D": "refixed"}
-
-
-class Died(BaseException):
-    """A process that is gone answers nobody and cleans nothing up."""
-
-
-def die_at(name: str) -> None:
-    async def die() -> None:
-        failpoints.disarm(name)
-        raise Died
-
-    failpoints.arm(name, die)
 
 
 async def asked(house: House, kind: Work) -> Card:

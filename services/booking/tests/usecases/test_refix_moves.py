@@ -16,8 +16,8 @@ from booking.storage import appointments
 from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_appointment
 from booking.usecases.refix import run_procedures
 from booking.usecases.settle_changes import settle_changes
-from kit import failpoints
 from kit.errors import Conflict, Reason
+from kit.testing.dying import Died, die_at
 from kit.testing.schedule import two_sessions
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -25,18 +25,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 DAY = timedelta(days=1)
 TAKEN = soon(200)
 """When the first agent is elsewhere."""
-
-
-class Died(BaseException):
-    """A process that is gone answers nobody and cleans nothing up."""
-
-
-def die_at(name: str) -> None:
-    async def die() -> None:
-        failpoints.disarm(name)
-        raise Died
-
-    failpoints.arm(name, die)
 
 
 async def asked(house: House, *, moves_at_once: int = 2) -> tuple[list[str], list[str]]:

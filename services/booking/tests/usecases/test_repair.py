@@ -31,6 +31,7 @@ from kit import failpoints
 from kit.db.claims import Claim
 from kit.errors import Conflict, GiroError, InvalidInput, NotFound, Reason, RuleViolated
 from kit.rpc.context import Grant
+from kit.testing.dying import Died, die_at
 from kit.values.ids import new_id
 from kit.values.window import Window
 
@@ -39,18 +40,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 ROME = ZoneInfo("Europe/Rome")
 STEPS = ("before_decide", "after_pending", "after_move", "before_commit", "after_commit")
 DONE = {"after_move", "before_commit", "after_commit"}
-
-
-class Died(BaseException):
-    """A process that is gone."""
-
-
-def die_at(name: str) -> None:
-    async def die() -> None:
-        failpoints.disarm(name)
-        raise Died
-
-    failpoints.arm(name, die)
 
 
 class Day:

@@ -22,15 +22,12 @@ from booking.usecases.unavailability import SetUnavailability, set_unavailabilit
 from kit import failpoints
 from kit.db.claims import Claim
 from kit.errors import GiroError, NotFound, Reason, Unavailable
+from kit.testing.dying import Died, die_at
 from kit.values.ids import new_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 STEPS = ("before_decide", "after_pending", "after_reserve", "before_commit")
-
-
-class Died(BaseException):
-    """A process that is gone."""
 
 
 async def ready(house: House, purchased: int = 20) -> tuple[Campaign, str]:
@@ -129,18 +126,10 @@ async def test_what_is_nobodys_is_named(house: House) -> None:
         await get_series(house.desk, new_id("ser"))
 
 
-def die_at(step: str) -> None:
-    async def die() -> None:
-        failpoints.disarm(f"booking.series.{step}")
-        raise Died
-
-    failpoints.arm(f"booking.series.{step}", die)
-
-
 @pytest.mark.parametrize("step", STEPS)
 async def test_death_at_any_step_leaves_none_or_all(house: House, step: str) -> None:
     of = await ready(house)
-    die_at(step)
+    die_at(f"booking.series.{step}")
     with pytest.raises(Died):
         await create(house, of)
     assert await require_none_or_all(house) == 0
@@ -150,7 +139,7 @@ async def test_death_at_any_step_leaves_none_or_all(house: House, step: str) -> 
 @pytest.mark.parametrize("step", STEPS)
 async def test_its_repetition_finishes_what_died(house: House, step: str) -> None:
     of, key, start = await ready(house), claim(), soon(48)
-    die_at(step)
+    die_at(f"booking.series.{step}")
     with pytest.raises(Died):
         await create(house, of, key, start=start)
     assert (await create(house, of, key, start=start)).state is SeriesState.CREATED
@@ -167,7 +156,7 @@ async def hanging(house: House) -> list[Any]:
 @pytest.mark.parametrize("step", ["after_pending", "after_reserve", "before_commit"])
 async def test_what_nobody_repeats_is_undone_whole(house: House, step: str) -> None:
     of = await ready(house)
-    die_at(step)
+    die_at(f"booking.series.{step}")
     with pytest.raises(Died):
         await create(house, of)
     (left,) = await hanging(house)
@@ -182,7 +171,7 @@ async def test_what_nobody_repeats_is_undone_whole(house: House, step: str) -> N
 
 async def test_a_series_whose_appointments_were_given_up_alone_is_ended_too(house: House) -> None:
     of = await ready(house)
-    die_at("after_pending")
+    die_at("booking.series.after_pending")
     with pytest.raises(Died):
         await create(house, of)
     for appointment_id in await house.all_stored():
@@ -219,7 +208,7 @@ async def test_all_of_it_together_has_a_limit_of_time(house: House) -> None:
 
 async def test_giving_up_one_and_refusing_all_do_not_deadlock(house: House) -> None:
     of = await ready(house)
-    die_at("after_pending")
+    die_at("booking.series.after_pending")
     with pytest.raises(Died):
         await create(house, of)
     (left,) = await hanging(house)
@@ -244,7 +233,7 @@ async def test_giving_up_one_and_refusing_all_do_not_deadlock(house: House) -> N
 
 async def test_what_was_given_up_is_told_to_its_repetition(house: House) -> None:
     of, key, start = await ready(house), claim(), soon(48)
-    die_at("after_reserve")
+    die_at("booking.series.after_reserve")
     with pytest.raises(Died):
         await create(house, of, key, start=start)
     await house.settle()

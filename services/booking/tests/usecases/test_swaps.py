@@ -12,18 +12,14 @@ from rounds_double import RoundsDouble
 from booking.domain.appointment import Card
 from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_appointment
 from booking.usecases.swap_appointments import SwapAppointments, swap_appointments
-from kit import failpoints
 from kit.db.claims import Claim
 from kit.errors import GiroError, NotFound, Reason
+from kit.testing.dying import Died, die_at
 from kit.values.ids import new_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 STEPS = ("before_decide", "after_pending", "after_move", "before_commit", "after_commit")
-
-
-class Died(BaseException):
-    """A process that is gone."""
 
 
 async def two(house: House, second_hours: float = 48) -> tuple[Card, Card]:
@@ -112,12 +108,7 @@ async def test_a_repeat_gets_the_first_answer_whoever_has_them_by_now(house: Hou
 @pytest.mark.parametrize("step", STEPS)
 async def test_death_at_any_step_leaves_both_or_none(house: House, step: str) -> None:
     pair = await two(house)
-
-    async def die() -> None:
-        failpoints.disarm(f"booking.repair.{step}")
-        raise Died
-
-    failpoints.arm(f"booking.repair.{step}", die)
+    die_at(f"booking.repair.{step}")
     with pytest.raises(Died):
         await swap(house, pair)
     await house.settle()

@@ -8,9 +8,9 @@ alternatives by itself, in a transaction of its own; until then it waits.
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from booking.domain.appointment import Appointment, Move, MoveKind, moved
 from booking.domain.grounds import Grounds
@@ -36,6 +36,7 @@ from booking.usecases.refix.procedure import (
 )
 from booking.usecases.refix.taking import Taken, take
 from kit import telemetry
+from kit.bounded import at_most
 from kit.db.uow import Tx
 from kit.errors import GiroError, Reason, RuleViolated
 from kit.failpoints import failpoint
@@ -75,7 +76,7 @@ async def make_moves(run: Run, requests: Sequence[RefixRequest]) -> Mapping[str,
 
     ordered = await _by_agent(run, requests)
     found: Counter[str] = Counter()
-    for outcomes in await _bounded(_CHUNKS, one, _cut(ordered, run.desk.moves_at_once)):
+    for outcomes in await at_most(_CHUNKS, one, _cut(ordered, run.desk.moves_at_once)):
         found.update(outcomes)
     return found
 
@@ -85,16 +86,6 @@ async def _by_agent(run: Run, requests: Sequence[RefixRequest]) -> list[RefixReq
     async with run.desk.db.uow(run.tenant) as tx:
         agents = await appointments.agents(tx, [request.appointment_id for request in requests])
     return sorted(requests, key=lambda each: (agents.get(each.appointment_id, ""), each.refix_id))
-
-
-async def _bounded(slots: int, work: Callable[[Any], Awaitable[T]], items: Iterable[Any]) -> list[T]:
-    turns = asyncio.Semaphore(slots)
-
-    async def one(item: Any) -> T:
-        async with turns:
-            return await work(item)
-
-    return await asyncio.gather(*map(one, items))
 
 
 async def _chunk(run: Run, requests: Sequence[RefixRequest]) -> Mapping[str, int]:

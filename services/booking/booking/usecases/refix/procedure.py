@@ -1,6 +1,5 @@
 """What the runs of all kinds of procedures have in common."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from booking.usecases.desk import Desk
 from booking.usecases.refix.exceptions import Failure, raise_exception
 from booking.usecases.refix.taking import Asked, Taken
 from kit import telemetry
+from kit.bounded import at_most
 from kit.errors import GiroError, Unavailable
 
 _log = telemetry.logger(__name__)
@@ -89,13 +89,11 @@ def overtaken(taken: Taken) -> list[Refused]:
 
 async def tell(run: Run, refused: Sequence[Refused]) -> list[str]:
     """Raises an exception item for each, some at the same time; the outcomes. What fails waits."""
-    turns = asyncio.Semaphore(_AT_ONCE)
 
     async def one(each: Refused) -> str:
-        async with turns:
-            return await _tell(run, each)
+        return await _tell(run, each)
 
-    return await asyncio.gather(*map(one, refused))
+    return await at_most(_AT_ONCE, one, refused)
 
 
 async def _tell(run: Run, refused: Refused) -> str:

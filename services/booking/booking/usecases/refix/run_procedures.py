@@ -5,7 +5,6 @@ many at once for recalls, which end in the transaction that makes them, and for 
 once, and one by one for new cards. What a crash leaves is settled by the reconciler: done, or waiting again.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from booking.usecases.refix.make_moves import make_moves
 from booking.usecases.refix.make_recalls import make_recalls
 from booking.usecases.refix.procedure import Run
 from kit import telemetry
+from kit.bounded import at_most
 
 _log = telemetry.logger(__name__)
 
@@ -86,17 +86,15 @@ def _count(procedure: Procedure, outcomes: Mapping[str, int]) -> None:
 
 async def _make_cards(run: Run, requests: Sequence[RefixRequest]) -> Mapping[str, int]:
     """A bounded number at once, and all of them even when one has a defect."""
-    slots = asyncio.Semaphore(_AT_ONCE)
 
     async def one(request: RefixRequest) -> str:
-        async with slots:
-            try:
-                return await make_card(run, request)
-            except Exception as error:
-                _log.warning("refix_waits", id=request.refix_id, error=str(error))
-                return "error"
+        try:
+            return await make_card(run, request)
+        except Exception as error:
+            _log.warning("refix_waits", id=request.refix_id, error=str(error))
+            return "error"
 
-    return Counter(await asyncio.gather(*map(one, requests)))
+    return Counter(await at_most(_AT_ONCE, one, requests))
 
 
 _WORK: Final = {Work.RECALL: make_recalls, Work.MOVE: make_moves, Work.NEW_CARD: _make_cards}
