@@ -15,7 +15,13 @@ RECALL_LIST: Final = "W"
 """The list state that returns a contact to the call lists (R-079)."""
 
 REFIX_AT: Final = "refix_at"
-"""What the history calls the agent's own date beside the characteristics; none may have this name."""
+"""What the history calls the agent's own date, beside the characteristics."""
+
+CORRECTS: Final = "corrects"
+"""What it calls the state that a correction takes the place of."""
+
+_TAKEN: Final = frozenset({REFIX_AT, CORRECTS})
+"""No characteristic has one of these names: one of the two values would be lost."""
 
 _NUMBER: Final = re.compile(r"^-?[0-9]{1,15}(\.[0-9]{1,6})?$")
 
@@ -100,8 +106,8 @@ class Written:
 
 def require_characteristic(characteristic: Characteristic) -> None:
     """Raises InvalidInput for choices that are not those of a CHOICE, and for a taken name."""
-    if characteristic.characteristic_id == REFIX_AT:
-        raise errors.invalid("characteristic_id", "refix_at is the agent's own date")
+    if characteristic.characteristic_id in _TAKEN:
+        raise errors.invalid("characteristic_id", "is a name that the history has for something else")
     is_choice = characteristic.kind is Kind.CHOICE
     if is_choice and not characteristic.choices:
         raise errors.invalid("choices", "a CHOICE needs at least one")

@@ -101,7 +101,7 @@ async def _save(tx: Tx, command: SetOutcome, change: Change, state: OutcomeState
     await appointments.save(tx, change)
     facts = dict(command.written.characteristics)
     if corrects:
-        facts["corrects"] = corrects
+        facts[rules.CORRECTS] = corrects
     if after.refix_at is not None:
         facts[rules.REFIX_AT] = after.refix_at.isoformat()
     entry = Entry(

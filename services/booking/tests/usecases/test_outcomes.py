@@ -123,9 +123,10 @@ async def test_choices_belong_to_a_choice(house: House, kind: Kind, choices: tup
     assert field_of(refused.value) == (Reason.INVALID_FIELD, "choices")
 
 
-async def test_no_characteristic_is_called_as_the_agents_own_date(house: House) -> None:
+@pytest.mark.parametrize("taken", ["refix_at", "corrects"])
+async def test_no_characteristic_is_called_as_what_the_history_says_itself(house: House, taken: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        await upsert_characteristic(house.desk, Characteristic("refix_at", "Again", Kind.DATE))
+        await upsert_characteristic(house.desk, Characteristic(taken, "Again", Kind.DATE))
     assert field_of(refused.value) == (Reason.INVALID_FIELD, "characteristic_id")
 
 
