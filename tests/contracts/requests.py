@@ -39,6 +39,7 @@ from giro.geo.v1 import ledger_pb2_grpc as _ledger  # noqa: F401
 from giro.geo.v1 import planning_pb2_grpc as _planning  # noqa: F401
 from giro.geo.v1 import zones_pb2_grpc as _zones  # noqa: F401
 from giro.identity.v1 import identity_pb2_grpc as _identity  # noqa: F401
+from giro.identity.v1 import tenant_parameters_pb2_grpc as _tenant_parameters  # noqa: F401
 from giro.reminders.v1 import reminders_pb2_grpc as _reminders  # noqa: F401
 from kit.errors import GiroError
 from kit.rpc.contract import Rpc, rpcs_of
@@ -46,6 +47,7 @@ from kit.rpc.status import error_of
 
 SERVICES = {
     "giro.identity.v1.IdentityService": "identity",
+    "giro.identity.v1.TenantParametersService": "identity",
     "giro.booking.v1.BookingService": "booking",
     "giro.geo.v1.GeoService": "geo",
     "giro.geo.v1.LedgerService": "geo",
@@ -195,6 +197,9 @@ SAMPLES: Mapping[str, Callable[[], Any]] = {
     "geo.v1.GetTravelParameterRequest.name": lambda: "max_visits_per_day",
     "geo.v1.SetTravelParameterRequest.name": lambda: "max_visits_per_day",
     "geo.v1.SetTravelParameterRequest.value": lambda: "8",
+    "identity.v1.GetTenantParameterRequest.name": lambda: "agents_enabled",
+    "identity.v1.SetTenantParameterRequest.name": lambda: "agents_enabled",
+    "identity.v1.SetTenantParameterRequest.value": lambda: "true",
     "geo.v1.UpsertZoneRequest.name": lambda: f"zone {uuid.uuid4().hex}",
     "units": lambda: 1,
     "every_days": lambda: 200,  # where no other start lies

@@ -23,6 +23,7 @@ from cli.commands import (
     series,
     slots,
     solving,
+    tenant,
     unavailability,
     waitlist,
     zones,
@@ -80,6 +81,7 @@ def build() -> typer.Typer:
         ("zones", zones.app),
         ("changes", checks.changes),
         ("parameters", checks.parameters),
+        ("tenant", tenant.app),
         ("clock", checks.clock),
     ):
         app.add_typer(group, name=name)

@@ -12,6 +12,8 @@ from cli.errors import CommandFailed, Refused
 from cli.settings import Session, Settings
 
 Json = dict[str, Any]
+Query = str | int | bool | list[str]
+"""What a query parameter may be; a list is sent as the parameter repeated."""
 SECONDS = 15.0
 PAGE_SIZE = 200
 PAGE_SIZES = {"/v1/zones": 100}
@@ -39,9 +41,9 @@ class Gateway:
 
     # --- calls ----------------------------------------------------------------------------------------------
 
-    def get(self, path: str, **query: str | int | bool) -> Json:
+    def get(self, path: str, **query: Query) -> Json:
         """Raises Refused or CommandFailed."""
-        wanted = {name: _text(value) for name, value in query.items() if value not in ("", None)}
+        wanted = {name: _text(value) for name, value in query.items() if value not in ("", None, [])}
         return self._signed_in("GET", path, query=wanted)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Json:
@@ -56,7 +58,7 @@ class Gateway:
         """Raises Refused or CommandFailed."""
         return self._signed_in("DELETE", path)
 
-    def pages(self, path: str, field: str, limit: int, **query: str | int | bool) -> Iterator[Json]:
+    def pages(self, path: str, field: str, limit: int, **query: Query) -> Iterator[Json]:
         """The rows of a list, at most `limit`, page by page."""
         token, left, most = "", limit, PAGE_SIZES.get(path, PAGE_SIZE)
         while left > 0:
@@ -86,7 +88,7 @@ class Gateway:
         return self._token
 
     def _signed_in(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None
+        self, method: str, path: str, *, query: Mapping[str, str | list[str]] | None = None, body: Any = None
     ) -> Json:
         if not self._token:
             self._sign_in_from_demo()
@@ -113,7 +115,7 @@ class Gateway:
     # --- plumbing -------------------------------------------------------------------------------------------
 
     def _send(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None
+        self, method: str, path: str, *, query: Mapping[str, str | list[str]] | None = None, body: Any = None
     ) -> httpx2.Response:
         headers = {"authorization": f"Bearer {self._token}"} if self._token else {}
         try:
@@ -129,7 +131,9 @@ def request_id() -> str:
     return str(uuid.uuid4())
 
 
-def _text(value: str | int | bool) -> str:
+def _text(value: Query) -> str | list[str]:
+    if isinstance(value, list):
+        return value
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -1,7 +1,7 @@
 """What people type, read into values; each refusal names what was wrong and shows the right form."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -24,6 +24,21 @@ class Mode(StrEnum):
     def wire(self) -> str:
         """As the API has it."""
         return f"TRAVEL_MODE_{self.name}"
+
+
+class State(StrEnum):
+    """The states of appointments that are listed."""
+
+    TO_CONFIRM = "to-confirm"
+    CONFIRMED = "confirmed"
+    HELD = "held"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+
+
+def states(given: Sequence[State] | None) -> list[str]:
+    """As the API has them."""
+    return [f"APPOINTMENT_STATE_{each.name}" for each in dict.fromkeys(given or ())]
 
 
 _PART = re.compile(r"(\d+)\s*(d|h|m|s)", re.ASCII)

@@ -14,6 +14,7 @@ from grpc_status import rpc_status
 from cli.errors import CommandFailed, Refused
 from cli.gateway import Gateway, request_id
 from giro.booking.v1 import documents_pb2, portal_pb2
+from giro.booking.v1.booking_pb2 import AppointmentState
 from giro.booking.v1.documents_pb2_grpc import DocumentsServiceStub
 from giro.booking.v1.portal_pb2_grpc import PortalServiceStub
 
@@ -75,9 +76,16 @@ class Streams:
         for part in _answers(stub.DownloadDocument(asked, metadata=self._metadata, timeout=SECONDS)):
             yield part.chunk
 
-    def report(self, campaign: str, agent: str, zone: str) -> Iterator[tuple[Sequence[Json], Json | None]]:
+    def report(
+        self, campaign: str, agent: str, zone: str, states: Sequence[str]
+    ) -> Iterator[tuple[Sequence[Json], Json | None]]:
         """A campaign's appointments, part by part, with what they count up to on the last. Raises Refused."""
-        asked = portal_pb2.StreamReportRequest(campaign_id=campaign, agent_id=agent, zone=zone)
+        asked = portal_pb2.StreamReportRequest(
+            campaign_id=campaign,
+            agent_id=agent,
+            zone=zone,
+            states=[AppointmentState.Value(name) for name in states],
+        )
         stub = PortalServiceStub(self._channel)
         for part in _answers(stub.StreamReport(asked, metadata=self._metadata, timeout=SECONDS)):
             summary = _json(part.summary) if part.HasField("summary") else None

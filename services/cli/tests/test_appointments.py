@@ -139,6 +139,8 @@ def test_the_list_follows_pages_up_to_its_limit(desk: StubGateway, giro: Giro) -
 
 def test_the_list_is_in_local_time(desk: StubGateway, giro: Giro) -> None:
     desk.on("GET", "/v1/appointments", {"appointments": [APPOINTMENT], "nextPageToken": ""})
+    giro("appointments", "list", "--state", "cancelled")
+    assert desk.query_of("/v1/appointments")["states"] == ["APPOINTMENT_STATE_CANCELLED"]
     ran = giro("appointments", "list")
 
     assert "Tue 01 Dec" in ran.stdout

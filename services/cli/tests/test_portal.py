@@ -100,7 +100,11 @@ def test_a_package_is_renewed_once_a_command(desk: StubGateway, giro: Giro) -> N
 def test_the_report_sums_up(desk: StubGateway, giro: Giro) -> None:
     found = {"campaign": {**COUNTS, "of": ""}, "agents": [COUNTS], "zones": [{**COUNTS, "of": ""}]}
     desk.on("GET", all_of(CMP, "report"), found)
+    giro("portal", "report", "Sole", "--state", "held", "--state", "to-confirm", "--state", "held")
+    states = ["APPOINTMENT_STATE_HELD", "APPOINTMENT_STATE_TO_CONFIRM"]
+    assert desk.query_of(all_of(CMP, "report"))["states"] == states
     ran = giro("portal", "report", "Sole")
+    assert "states" not in desk.query_of(all_of(CMP, "report"))
     assert ran.exit_code == 0, ran.stderr
     assert "Giada Cravero" in ran.stdout
     assert "(none)" in ran.stdout

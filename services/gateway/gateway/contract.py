@@ -30,7 +30,7 @@ from giro.booking.v1 import (
 )
 from giro.common.v1 import access_pb2
 from giro.geo.v1 import geo_pb2, planning_pb2, travel_profile_pb2, zones_pb2
-from giro.identity.v1 import identity_pb2
+from giro.identity.v1 import identity_pb2, tenant_parameters_pb2
 from giro.reminders.v1 import reminders_pb2
 
 BACKENDS: Final[dict[str, FileDescriptor]] = {
@@ -42,6 +42,7 @@ BACKENDS: Final[dict[str, FileDescriptor]] = {
 """The contract that each backend is known by."""
 
 MORE: Final[tuple[tuple[str, FileDescriptor], ...]] = (
+    ("identity", tenant_parameters_pb2.DESCRIPTOR),
     ("geo", planning_pb2.DESCRIPTOR),
     ("geo", travel_profile_pb2.DESCRIPTOR),
     ("geo", zones_pb2.DESCRIPTOR),

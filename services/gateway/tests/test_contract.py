@@ -45,6 +45,7 @@ def test_what_streams_has_no_json_form() -> None:
 def test_the_ledger_is_not_public() -> None:
     assert set(public_services()) == {
         "giro.identity.v1.IdentityService",
+        "giro.identity.v1.TenantParametersService",
         "giro.reminders.v1.RemindersService",
         "giro.booking.v1.BookingService",
         "giro.booking.v1.OutcomesService",

@@ -89,6 +89,7 @@ def test_nothing_else_than_public_services_is_routed(manager: Config) -> None:
         {"prefix": "/giro.geo.v1.TravelProfileService/"},
         {"prefix": "/giro.geo.v1.ZoneService/"},
         {"prefix": "/giro.identity.v1.IdentityService/"},
+        {"prefix": "/giro.identity.v1.TenantParametersService/"},
         {"prefix": "/giro.reminders.v1.RemindersService/"},
     ]
     assert routes[2]["route"]["cluster"] == "edge"

@@ -1,11 +1,13 @@
 """The composition root of identity: the only room that knows all others."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from giro.identity.v1 import identity_pb2 as contract
 from giro.identity.v1.identity_pb2_grpc import add_IdentityServiceServicer_to_server
+from giro.identity.v1.tenant_parameters_pb2_grpc import add_TenantParametersServiceServicer_to_server
 from identity.clients.passwords import Argon2Passwords
 from identity.clients.signing import SigningKey, check_published, load_public_keys
 from identity.domain.email import Email
@@ -15,6 +17,7 @@ from identity.domain.users import User
 from identity.settings import IdentitySettings
 from identity.storage import logins
 from identity.storage.constraints import CONSTRAINTS
+from identity.transport.parameters_rpc import TenantParametersServicer
 from identity.transport.rpc import IdentityServicer, UseCases
 from identity.usecases.advance_test_clock import AdvanceTestClock
 from identity.usecases.bootstrap_platform import BootstrapPlatform
@@ -27,6 +30,7 @@ from identity.usecases.get_user import GetUser
 from identity.usecases.list_users import ListUsers
 from identity.usecases.ports import Passwords, Signer
 from identity.usecases.set_user_grants import SetUserGrants
+from identity.usecases.tenant_parameters import TenantParameters
 from kit.bus.connect import Bus, ensure_stream
 from kit.bus.relay import Relay
 from kit.db.engine import Database
@@ -88,7 +92,12 @@ class IdentityApp(RelayApp):
         use = make_use_cases(settings, self.db, self._passwords, signing, self._clock)
         servicer = IdentityServicer(use, make_key_set(settings))
         auth = Authenticator(settings.jwks_file, settings.service_key)
-        self.server = Server(settings, [(add_IdentityServiceServicer_to_server, servicer)], auth)
+        parameters = TenantParametersServicer(TenantParameters(self.db))
+        servicers: list[tuple[Callable[[Any, Any], None], Any]] = [
+            (add_IdentityServiceServicer_to_server, servicer),
+            (add_TenantParametersServiceServicer_to_server, parameters),
+        ]
+        self.server = Server(settings, servicers, auth)
 
     async def start(self) -> None:
         """As the relay's, then serves."""

@@ -39,6 +39,9 @@ WITH_STOP = LIVE | {State.HELD}
 UNTOLD = frozenset({State.PENDING, State.FAILED})
 """States that no event has told: the booking is not decided, or never came to be."""
 
+LISTED = frozenset(State) - UNTOLD
+"""States of what lists and reports show."""
+
 
 class Colour(StrEnum):
     """What the reminders of an appointment brought (R-123 to R-126); without any it has none (R-127)."""

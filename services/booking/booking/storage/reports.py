@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import text
 
-from booking.domain.appointment import State
+from booking.domain.appointment import LISTED, State
 from booking.domain.package import Package
 from booking.domain.report import Counted, ReportRow, Tally
 from booking.storage import rows
@@ -21,7 +21,7 @@ ROWS_AT_ONCE = 500
 _TALLY = text(
     """
     SELECT agent_id, zone, state, count(*) AS number FROM booking.appointments
-    WHERE tenant_id = :tenant AND campaign_id = :campaign AND state NOT IN ('PENDING', 'FAILED')
+    WHERE tenant_id = :tenant AND campaign_id = :campaign AND state = ANY (CAST(:states AS text[]))
     GROUP BY agent_id, zone, state
     """
 )
@@ -46,7 +46,8 @@ _DECLARE = text(
     SELECT {COLUMNS}, k.display_name AS contact_name, k.address
     FROM booking.appointments a
     JOIN booking.contacts k ON k.tenant_id = a.tenant_id AND k.contact_id = a.contact_id
-    WHERE a.tenant_id = :tenant AND a.campaign_id = :campaign AND a.state NOT IN ('PENDING', 'FAILED')
+    WHERE a.tenant_id = :tenant AND a.campaign_id = :campaign
+      AND a.state = ANY (CAST(:states AS text[]))
       AND (:agent = '' OR a.agent_id = :agent) AND (:zone = '' OR a.zone = :zone)
     ORDER BY a.starts_at, a.appointment_id
     """  # noqa: S608 - constants
@@ -57,11 +58,12 @@ _FETCH = text(f"FETCH {ROWS_AT_ONCE} FROM report")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a campaign; empty texts leave their side open."""
+    """A part of a campaign; what is empty leaves its side open."""
 
     campaign_id: str
     agent_id: str = ""
     zone: str = ""
+    states: Sequence[State] = ()
 
 
 class Batch(NamedTuple):
@@ -71,9 +73,10 @@ class Batch(NamedTuple):
     rows: list[tuple[Any, ...]]
 
 
-async def tallies(tx: Tx, campaign_id: str) -> Sequence[Tally]:
-    """How many there are by agent, zone and state."""
-    found = await tx.run(_TALLY, {"tenant": tx.tenant, "campaign": campaign_id})
+async def tallies(tx: Tx, campaign_id: str, states: Sequence[State]) -> Sequence[Tally]:
+    """How many there are by agent, zone and state, of these states; of none: of all."""
+    asked = {"tenant": tx.tenant, "campaign": campaign_id, "states": _named(states)}
+    found = await tx.run(_TALLY, asked)
     return [Tally(row.agent_id, row.zone, State(row.state), row.number) for row in found]
 
 
@@ -88,7 +91,13 @@ async def counters(tx: Tx, campaign_id: str) -> tuple[Package, Counted] | None:
 
 async def stream(tx: Tx, part: Part) -> AsyncIterator[Batch]:
     """The rows in batches, all as they were at the first."""
-    params = {"tenant": tx.tenant, "campaign": part.campaign_id, "agent": part.agent_id, "zone": part.zone}
+    params = {
+        "tenant": tx.tenant,
+        "campaign": part.campaign_id,
+        "agent": part.agent_id,
+        "zone": part.zone,
+        "states": _named(part.states),
+    }
     await tx.run(_DECLARE, params)
     while True:
         found = await tx.run(_FETCH)
@@ -96,6 +105,10 @@ async def stream(tx: Tx, part: Part) -> AsyncIterator[Batch]:
         if not batch.rows:
             return
         yield batch
+
+
+def _named(states: Sequence[State]) -> list[str]:
+    return sorted(states or LISTED)
 
 
 def tallied(batch: Batch) -> Counter[tuple[str, str, str]]:

@@ -161,6 +161,7 @@ def list_appointments(request: pb.ListAppointmentsRequest) -> ListAppointments:
         zone=request.zone,
         page_size=request.page_size,
         page_token=request.page_token,
+        states=fields.states(request.states),
     )
 
 

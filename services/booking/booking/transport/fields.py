@@ -1,5 +1,6 @@
 """Fields of requests as values of the domain, or an error that names the field."""
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -8,7 +9,9 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from booking.domain import errors
+from booking.domain.appointment import State
 from booking.domain.days import YEARS
+from giro.booking.v1.booking_pb2 import AppointmentState
 from giro.common.v1.travel_pb2 import Point, TimeWindow
 from kit.db.claims import Claim
 from kit.values.latlng import LatLng
@@ -25,6 +28,11 @@ def instant(stamp: Timestamp, field: str) -> datetime:
     if not _EARLIEST <= stamp.seconds < _LATEST:
         raise errors.invalid(field, f"must be between the years {YEARS[0]} and {YEARS[-1]}")
     return datetime.fromtimestamp(stamp.seconds, UTC)
+
+
+def states(numbers: Iterable[AppointmentState.ValueType]) -> Sequence[State]:
+    """The states, which the contract has checked to be those of what is listed."""
+    return [State(AppointmentState.Name(number).removeprefix("APPOINTMENT_STATE_")) for number in numbers]
 
 
 def span(duration: Duration, field: str) -> timedelta:

@@ -10,7 +10,7 @@ from booking.domain.package import Package
 from booking.domain.report import CountedPackage, Report, ReportCount, ReportRow
 from booking.domain.support import SupportContact
 from booking.storage.reports import Part
-from booking.transport import messages
+from booking.transport import fields, messages
 from booking.usecases import portal, views
 from booking.usecases.desk import Desk
 from booking.usecases.list_to_confirm import ListToConfirm, list_to_confirm
@@ -41,13 +41,15 @@ class PortalServicer(PortalServiceServicer):
 
     async def GetReport(self, request: pb.GetReportRequest, _: Any) -> pb.Report:
         """The counts."""
-        return _report(await portal.get_report(self._desk, request.campaign_id))
+        return _report(
+            await portal.get_report(self._desk, request.campaign_id, fields.states(request.states))
+        )
 
     async def StreamReport(
         self, request: pb.StreamReportRequest, _: Any
     ) -> AsyncIterator[pb.StreamReportResponse]:
         """The rows, then what they count up to."""
-        part = Part(request.campaign_id, request.agent_id, request.zone)
+        part = Part(request.campaign_id, request.agent_id, request.zone, fields.states(request.states))
         async with aclosing(stream_report(self._desk, self._limits, part)) as stream:
             async for found in stream:
                 if isinstance(found, Report):

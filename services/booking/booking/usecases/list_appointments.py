@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from booking.domain.appointment import Appointment
+from booking.domain.appointment import Appointment, State
 from booking.domain.pages import DEFAULT_SIZE, Position
 from booking.storage import folder
 from booking.storage.folder import Filter
@@ -16,7 +16,7 @@ from kit.rpc.context import caller
 
 @dataclass(frozen=True, slots=True)
 class ListAppointments:
-    """`upcoming`: those not ended and not cancelled. Empty texts: all within the caller's reach."""
+    """`upcoming`: those not ended and not cancelled; of them `states`. What is empty: all within reach."""
 
     upcoming: bool
     campaign_id: str
@@ -24,6 +24,7 @@ class ListAppointments:
     zone: str
     page_size: int
     page_token: str
+    states: Sequence[State] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +41,15 @@ async def list_appointments(desk: Desk, query: ListAppointments) -> AppointmentP
     Raises InvalidInput naming `page_token`, NotAllowed (OUT_OF_SCOPE).
     """
     who = caller()
-    shape = ("appointments", str(query.upcoming), query.campaign_id, query.agent_id, query.zone)
+    narrowed = query.campaign_id, query.agent_id, query.zone
+    shape = ("appointments", str(query.upcoming), *narrowed, *sorted(query.states))
     position = desk.page_tokens.read(who.tenant, shape, query.page_token)
     mine = reach()
     mine.require_sight(query.campaign_id, query.agent_id)
     size = query.page_size or DEFAULT_SIZE
     async with desk.db.uow(who.tenant) as tx:
         present = await tx.now() if query.upcoming else None
-        wanted = Filter(mine, present, query.campaign_id, query.agent_id, query.zone)
+        wanted = Filter(mine, present, *narrowed, query.states)
         found = await folder.page(tx, wanted, after_of(position), size + 1)
         client = reach_as(*views.CLIENTS)
         await views.record(

@@ -1,6 +1,9 @@
 """The counters box, reports and support contacts of the customer's portal."""
 
+from collections.abc import Sequence
+
 from booking.domain import errors
+from booking.domain.appointment import State
 from booking.domain.campaign import Campaign
 from booking.domain.report import Recount, Report, recounted
 from booking.domain.support import SupportContact
@@ -27,12 +30,12 @@ async def verify_counters(desk: Desk, campaign_id: str) -> Recount:
     return recounted(*found)
 
 
-async def get_report(desk: Desk, campaign_id: str) -> Report:
-    """The counts by agent and by zone (R-005, R-006). Raises NotFound, NotAllowed."""
+async def get_report(desk: Desk, campaign_id: str, states: Sequence[State] = ()) -> Report:
+    """The counts by agent and by zone (R-005, R-006), with `states` of these. Raises NotFound, NotAllowed."""
     reach().require_campaign(campaign_id)
     async with desk.db.uow(caller().tenant) as tx:
         await campaigns.require(tx, campaign_id)
-        return Report.of(await reports.tallies(tx, campaign_id))
+        return Report.of(await reports.tallies(tx, campaign_id, states))
 
 
 async def get_support_contact(desk: Desk) -> SupportContact:

@@ -10,8 +10,9 @@ import pytest
 from booking_house import PLACE, VISIT, House, claim, soon
 from sqlalchemy import text
 
-from booking.domain.appointment import Card
+from booking.domain.appointment import Card, State
 from booking.domain.contact import Contact, Correction
+from booking.domain.outcomes import Recall, Result
 from booking.domain.reach import Reach
 from booking.storage.folder import START_OF_TIME, Filter
 from booking.storage.folder import page as list_page
@@ -74,6 +75,31 @@ async def test_upcoming_and_all(house: House) -> None:
     assert await ids(house, upcoming=False) == [a, b, c, d]
 
 
+async def test_the_folder_of_some_states(house: House) -> None:
+    """R-003: of every appointment those in a state; of the upcoming ones none that is cancelled."""
+    campaign = await house.campaign()
+    contact = await house.contact(campaign)
+    cards = [await house.book(campaign, contact, soon(48 + 2 * n)) for n in range(4)]
+    a, b, c, d = (card.appointment.appointment_id for card in cards)
+    await cancel(house, cards[1])
+    await confirm_appointment(house.desk, ConfirmAppointment(c, 0))
+    await house.outcome_state("done", result=Result.HELD, recall=Recall.NONE)
+    await house.set_outcome(cards[3], "done")
+    for upcoming, states, expected in (
+        (False, [State.CANCELLED], [b]),
+        (True, [State.CANCELLED], []),
+        (False, [State.HELD], [d]),
+        (False, [State.HELD, State.CANCELLED, State.CONFIRMED], [b, c, d]),
+        (True, [State.TO_CONFIRM], [a]),
+        (False, [], [a, b, c, d]),
+    ):
+        assert await ids(house, upcoming=upcoming, states=states) == expected
+        of_campaign = await ids(
+            house, upcoming=upcoming, states=states, campaign_id=campaign.campaign_id, page_size=1
+        )
+        assert of_campaign == expected[:1]
+
+
 async def test_bookings_under_way_and_failed_ones_are_never_listed(house: House) -> None:
     campaign = await house.campaign()
     contact = await house.contact(campaign)
@@ -118,6 +144,7 @@ async def test_a_page_token_is_bound_to_its_list_and_tenant(house: House) -> Non
         lambda: list_appointments(house.desk, folder(page_token="x")),
         lambda: list_appointments(house.desk, folder(page_token=token, upcoming=False)),
         lambda: list_appointments(house.desk, folder(page_token=token, agent_id=house.agents[0])),
+        lambda: list_appointments(house.desk, folder(page_token=token, states=[State.HELD])),
         lambda: list_campaigns(house.desk, 0, token),
         lambda: list_contacts(house.desk, campaign.campaign_id, 0, token),
         lambda: list_recent_changes(house.desk, "", 0, token),
@@ -168,8 +195,11 @@ async def test_every_way_to_narrow_a_list_shows_what_it_should_once_in_order(hou
             contact = await house.contact(campaign, zone=zone)
             hours = 48 + 3 * number + (1.5 if zone == "south" else 0)
             cards.append((await house.book(campaign, contact, soon(hours), agent)).appointment)
+    for number in (1, 2, 5):
+        confirm = ConfirmAppointment(cards[number].appointment_id, 0)
+        cards[number] = (await confirm_appointment(house.desk, confirm)).appointment
     async with house.desk.db.uow(house.tenant) as tx:
-        for reach, campaign_id, agent_id, zone, not_ended_by in product(
+        for reach, campaign_id, agent_id, zone, not_ended_by, states in product(
             (
                 Reach(whole=True),
                 Reach(whole=False, campaigns=frozenset({one})),
@@ -184,8 +214,9 @@ async def test_every_way_to_narrow_a_list_shows_what_it_should_once_in_order(hou
             ("", a),
             ("", "north"),
             (None, cards[2].window.start),
+            ((), (State.CONFIRMED,), (State.CONFIRMED, State.TO_CONFIRM)),
         ):
-            wanted = Filter(reach, not_ended_by, campaign_id, agent_id, zone)
+            wanted = Filter(reach, not_ended_by, campaign_id, agent_id, zone, states)
             expected = [
                 each.appointment_id
                 for each in sorted(cards, key=lambda card: card.window)
@@ -194,6 +225,7 @@ async def test_every_way_to_narrow_a_list_shows_what_it_should_once_in_order(hou
                 and agent_id in ("", each.agent_id)
                 and zone in ("", each.zone)
                 and (not_ended_by is None or each.window.end > not_ended_by)
+                and (not states or each.state in states)
             ]
             found, after = [], (START_OF_TIME, "")
             while page := await list_page(tx, wanted, after, 2):

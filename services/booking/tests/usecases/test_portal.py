@@ -13,9 +13,13 @@ import pytest
 from booking_house import House, claim, soon
 from sqlalchemy import text
 
-from booking.domain.appointment import Appointment
+from booking.domain.appointment import LISTED, Appointment, State
+from booking.domain.reach import Reach
 from booking.domain.report import Report, ReportRow
 from booking.domain.support import SupportContact
+from booking.storage import folder as folder_storage
+from booking.storage.folder import START_OF_TIME, Filter
+from booking.storage.folder import page as list_page
 from booking.storage.reports import ROWS_AT_ONCE, Part
 from booking.usecases import portal
 from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
@@ -134,6 +138,51 @@ async def test_reports_by_agent_and_zone_sum_up_to_the_campaign(house: House) ->
             assert (len(rows), summary.zones) == (zone.total, [zone])
     rows, summary = await read(stream_report(house.desk, ReportLimits(), Part(campaign)))
     assert (len(rows), summary) == (700, found)
+
+
+async def test_a_report_of_some_states_sums_up_as_the_whole_one_does(house: House) -> None:
+    """R-005: all ever inserted, or those of some states; BK-13: agents and zones sum to the campaign."""
+    campaign = await fill(house, 700)
+    whole = await portal.get_report(house.desk, campaign)
+    for states in ([State.CANCELLED], [State.CONFIRMED, State.TO_CONFIRM], [State.HELD]):
+        found = await portal.get_report(house.desk, campaign, states)
+        expected = sum(whole.campaign.number(state) for state in states)
+        assert found.campaign.total == expected == sum(found.campaign.number(state) for state in states)
+        for part in (found.agents, found.zones):
+            assert sum(each.total for each in part) == expected
+        rows, summary = await read(stream_report(house.desk, ReportLimits(), Part(campaign, states=states)))
+        assert {row.appointment.state for row in rows} == set(found.campaign.by_state)
+        assert (len(rows), summary) == (expected, found)
+        for agent in found.agents:
+            part = Part(campaign, agent.of, states=states)
+            assert len((await read(stream_report(house.desk, ReportLimits(), part)))[0]) == agent.total
+    parts = [(await portal.get_report(house.desk, campaign, [state])).campaign.total for state in LISTED]
+    assert sum(parts) == whole.campaign.total == 700
+
+
+async def test_a_list_of_a_rare_state_reads_no_others(house: House) -> None:
+    """The page of a state that few are in is read along the index of campaign and state."""
+    campaign = await fill(house, 3_000)
+    rare = text(
+        "UPDATE booking.appointments SET state = 'HELD' WHERE campaign_id = :c"
+        " AND appointment_id > 'apt_' || lpad('2995', 32, '0')"
+    )
+    async with house.desk.db.uow(house.tenant) as tx:
+        await tx.run(rare, {"c": campaign})
+    async with house.desk.db.uow(house.tenant) as tx:
+        await tx.run(text("SET LOCAL enable_seqscan = off"))
+        await tx.run(text("SET LOCAL enable_bitmapscan = off"))
+        for wanted in (
+            Filter(Reach(whole=True), None, campaign, "", "", [State.HELD]),
+            Filter(Reach(whole=True), None, "", "", "", [State.HELD]),
+        ):
+            assert len(await list_page(tx, wanted, (START_OF_TIME, ""), 50)) == 5
+            statement, params = folder_storage._asked(tx, wanted, (START_OF_TIME, ""), 50)
+            assert statement is not None
+            plan = await tx.run(text(f"EXPLAIN (ANALYZE, TIMING OFF) {statement.text}"), params)
+            lines = [line for (line,) in plan]
+            assert any("appointments_of_state" in line for line in lines), lines
+            assert not any("Rows Removed by Filter" in line for line in lines), lines
 
 
 async def read(stream: AsyncIterator[Sequence[ReportRow] | Report]) -> tuple[list[ReportRow], Report]:

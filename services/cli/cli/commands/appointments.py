@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 
 from cli import reading, remembered
-from cli.commands.calling import Limit, Output, calling, noun
+from cli.commands.calling import Limit, Output, States, calling, noun
 from cli.commands.slots import token_of
 from cli.errors import BadArgument
-from cli.gateway import Gateway, Json, request_id
+from cli.gateway import Gateway, Json, Query, request_id
 from cli.lookup import Lookup
 from cli.show import appointments as shown
 from cli.show import explanations, output
@@ -55,9 +55,11 @@ def book(
 
 @app.command("list")
 def list_(
+    *,
     campaign: Annotated[str, typer.Option("--campaign", help="only this one: id or name")] = "",
     agent: Annotated[str, typer.Option("--agent", "-a", help="only this one: id or name")] = "",
     all_: Annotated[bool, typer.Option("--all", help="past and cancelled ones too")] = False,
+    state: States = None,
     limit: Limit = 20,
     form: Output = Format.TABLE,
 ) -> None:
@@ -65,10 +67,12 @@ def list_(
 
     \b
     giro appointments list --agent Giada -n 10
+    giro appointments list --all --state held --state cancelled
     """
     with calling(form) as gateway:
         lookup = Lookup(gateway)
-        query: dict[str, str | int | bool] = {
+        query: dict[str, Query] = {
+            "states": reading.states(state),
             "scope": "APPOINTMENT_SCOPE_ALL" if all_ else "APPOINTMENT_SCOPE_UPCOMING",
             "campaignId": lookup.campaign(campaign)["campaignId"] if campaign else "",
             "agentId": lookup.agent_id(agent) if agent else "",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import settings
+from cli import reading, settings
 from cli.errors import CommandFailed
 from cli.gateway import Gateway
 from cli.show import output
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from cli.streams import Streams
 
 Output = Annotated[Format, typer.Option("--output", "-o", help="table for people, json for programs")]
+States = Annotated[
+    list[reading.State] | None, typer.Option("--state", help="only in this state; may be repeated")
+]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="most rows")]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli import reading
-from cli.commands.calling import Limit, Output, calling, noun, streaming
+from cli.commands.calling import Limit, Output, States, calling, noun, streaming
 from cli.commands.writing import Moved, moving, written
 from cli.errors import CommandFailed
 from cli.gateway import Json
@@ -99,15 +99,17 @@ def to_confirm(
 
 
 @app.command()
-def report(campaign: Campaign, form: Output = Format.TABLE) -> None:
-    """All that was ever delivered for a campaign, by agent and by zone, with the sum.
+def report(campaign: Campaign, state: States = None, form: Output = Format.TABLE) -> None:
+    """All that was ever delivered for a campaign, by agent and by zone, with the sum; or some states alone.
 
     \b
     giro portal report solar
+    giro portal report solar --state held
     """
     with calling(form) as gateway:
         lookup = Lookup(gateway)
-        found = gateway.get(f"/v1/campaigns/{lookup.campaign(campaign)['campaignId']}/report")
+        path = f"/v1/campaigns/{lookup.campaign(campaign)['campaignId']}/report"
+        found = gateway.get(path, states=reading.states(state))
         if form is Format.JSON:
             output.as_json(found)
             return
@@ -124,17 +126,19 @@ def export(
     file: Annotated[Path, typer.Argument(help="where to write the CSV", dir_okay=False)],
     agent: Agent = "",
     zone: Zone = "",
+    state: States = None,
 ) -> None:
     """All appointments of a campaign, an agent or a zone as CSV; the last line sums up.
 
     \b
     giro portal export solar solar.csv
-    giro portal export solar giada.csv --agent Giada
+    giro portal export solar giada.csv --agent Giada --state held
     """
     with calling(Format.TABLE) as gateway, streaming(gateway) as streams:
         lookup = Lookup(gateway)
         campaign_id = lookup.campaign(campaign)["campaignId"]
-        parts = streams.report(campaign_id, lookup.agent_id(agent) if agent else "", zone)
+        agent_id, states = lookup.agent_id(agent) if agent else "", reading.states(state)
+        parts = streams.report(campaign_id, agent_id, zone, states)
         with moving(file.name) as moved, written(file) as opened:
             for line in _lines(parts, lookup, moved):
                 opened.write(line)

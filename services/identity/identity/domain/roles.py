@@ -6,7 +6,7 @@ from enum import StrEnum, unique
 from typing import Protocol
 
 from identity.domain.tenants import PLATFORM_TENANT_ID
-from kit.errors import InvalidInput, NotAllowed, Reason
+from kit.errors import InvalidInput, NotAllowed, Reason, RuleViolated
 from kit.values.ids import is_id
 
 MAX_GRANTS = 50
@@ -47,6 +47,9 @@ _KIND_OF_PREFIX = {"brn": ScopeKind.BRANCH, "cmp": ScopeKind.CAMPAIGN, "agt": Sc
 
 UNLIMITED_ROLES = frozenset({Role.ADMINISTRATOR, Role.PLATFORM, Role.SRE})
 """Roles that run a whole tenant: an administrator of one campaign could make itself one of all."""
+
+AGENT_ROLES = frozenset({Role.AGENT, Role.AGENT_SUPERVISOR})
+"""Roles of call centres that have the figure of the agent (R-084)."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -108,6 +111,21 @@ def as_agent(grants: Sequence[RoleGrant], agent_id: str) -> tuple[RoleGrant, ...
         for grant in grants
     )
     return tuple(sorted(set(narrowed)))
+
+
+def check_roles_open(grants: Sequence[RoleGrant], *, agents_enabled: bool) -> None:
+    """Raises RuleViolated (AGENTS_DISABLED), naming the grant, for an agent's role without agents (R-084)."""
+    for index, grant in enumerate(grants):
+        if grant.role in AGENT_ROLES and not agents_enabled:
+            message = f"{grant.role} needs agents, and agents_enabled is false here"
+            metadata = {"role": grant.role}
+            field = f"grants[{index}].role"
+            raise RuleViolated(Reason.AGENTS_DISABLED, message, metadata=metadata, field=field)
+
+
+def in_force(grants: Sequence[RoleGrant], *, agents_enabled: bool) -> tuple[RoleGrant, ...]:
+    """The grants that count: an agent's roles only where there are agents (R-084)."""
+    return tuple(grant for grant in grants if agents_enabled or grant.role not in AGENT_ROLES)
 
 
 def limits(grants: Sequence[Granted], roles: frozenset[Role]) -> frozenset[str] | None:

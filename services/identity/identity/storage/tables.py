@@ -1,10 +1,10 @@
 """The tables of schema identity, as all migrations together leave them; and the sandbox's, written from here.
 
-Row-level security is forced on each. `tenants`, `branches`, `users` and `grants` show a transaction the rows
-of its tenant. Sign-in knows an e-mail address and no tenant yet, so `logins` and `sign_in_failures` have a
-policy of their own: a transaction sees the one row whose digest it has put into the setting `giro.login`, and
-nothing without it. So the application's role can check an address that it was given and cannot list any. A
-SECURITY DEFINER function would have needed an owner whom FORCE does not bind.
+Row-level security is forced on each. `tenants`, `branches`, `users`, `grants` and `parameters` show a
+transaction the rows of its tenant. Sign-in knows an e-mail address and no tenant yet, so `logins` and
+`sign_in_failures` have a policy of their own: a transaction sees the one row whose digest it has put into the
+setting `giro.login`, and nothing without it. So the application's role can check an address that it was given
+and cannot list any. A SECURITY DEFINER function would have needed an owner whom FORCE does not bind.
 """
 
 from sqlalchemy import (
@@ -81,6 +81,17 @@ grants = Table(
         [f"{SCHEMA}.users.tenant_id", f"{SCHEMA}.users.user_id"],
         name="grants_user_fkey",
     ),
+    schema=SCHEMA,
+)
+
+parameters = Table(
+    "parameters",
+    metadata,
+    Column("tenant_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "name", name="parameters_pkey"),
+    ForeignKeyConstraint(["tenant_id"], [f"{SCHEMA}.tenants.tenant_id"], name="parameters_tenant_fkey"),
     schema=SCHEMA,
 )
 

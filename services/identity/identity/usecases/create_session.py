@@ -1,6 +1,6 @@
 """Signs a person in (R-171)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from identity.domain import sessions
@@ -11,6 +11,7 @@ from identity.domain.users import User
 from identity.storage import logins, users
 from identity.storage.logins import NO_TENANT, Login
 from identity.usecases.ports import Passwords, Signer
+from identity.usecases.tenant_parameters import open_grants
 from kit.db.engine import Database
 from kit.values.clock import Clock
 
@@ -58,9 +59,9 @@ class CreateSession:
             await logins.name(tx, email.digest)
             await logins.forget_failures(tx, email.digest)
             user = await users.find(tx, login.user_id)
-        if user is None:
-            raise LookupError(f"login of {login.user_id} without a user")
-        return user
+            if user is None:
+                raise LookupError(f"login of {login.user_id} without a user")
+            return replace(user, grants=await open_grants(tx, user.grants))
 
     def _session(self, user: User) -> Session:
         now = self.clock.now().replace(microsecond=0)  # tokens count whole seconds

@@ -7,6 +7,7 @@ from identity import events
 from identity.domain.roles import RoleGrant, as_agent, check_grants
 from identity.domain.users import User, check_an_administrator_remains, not_found
 from identity.storage import tenants, users
+from identity.usecases.tenant_parameters import require_roles_open
 from kit.db.engine import Database
 
 
@@ -17,10 +18,13 @@ class SetUserGrants:
     db: Database
 
     async def run(self, tenant_id: str, user_id: str, new: Sequence[RoleGrant]) -> User:
-        """Raises NotFound, InvalidInput naming the grant, RuleViolated for the last administrator."""
+        """Raises NotFound, InvalidInput naming the grant, RuleViolated for the last administrator
+        (LAST_ADMINISTRATOR) and for an agent's role where there are no agents (AGENTS_DISABLED, R-084).
+        """
         asked = check_grants(new, tenant_id)
         async with self.db.uow(tenant_id) as tx:
             await tenants.lock(tx)
+            await require_roles_open(tx, new)
             user = await users.find(tx, user_id)
             if user is None:
                 raise not_found(user_id)

@@ -1386,6 +1386,7 @@ class ListAppointmentsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     ZONE_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
     scope: Global___AppointmentScope.ValueType
     """Which."""
     campaign_id: _builtins.str
@@ -1398,6 +1399,10 @@ class ListAppointmentsRequest(_message.Message):
     """Token of the page before; empty for the first."""
     zone: _builtins.str
     """Only this zone; empty for all."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___AppointmentState.ValueType]:
+        """Only those of `scope` in these states; none for all. The states of what is never listed are refused."""
+
     def __init__(
         self,
         *,
@@ -1407,10 +1412,11 @@ class ListAppointmentsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         zone: _builtins.str = ...,
+        states: _abc.Iterable[Global___AppointmentState.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "campaign_id", b"campaign_id", "page_size", b"page_size", "page_token", b"page_token", "scope", b"scope", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "campaign_id", b"campaign_id", "page_size", b"page_size", "page_token", b"page_token", "scope", b"scope", "states", b"states", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

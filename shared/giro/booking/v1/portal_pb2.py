@@ -30,7 +30,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgiro/booking/v1/portal.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dgiro/booking/v1/booking.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x19giro/common/v1/veil.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"7\n\x15GetCampaignBoxRequest\x12\x1e\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\xc5\x01\n\x0b\x43\x61mpaignBox\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\x11\n\tpurchased\x18\x02 \x01(\x05\x12\r\n\x05taken\x18\x03 \x01(\x05\x12\x12\n\nto_confirm\x18\x04 \x01(\x05\x12\x19\n\x11\x63\x61ncelled_in_step\x18\x05 \x01(\x05\x12\x0c\n\x04left\x18\x06 \x01(\x05\x12\x0c\n\x04step\x18\x07 \x01(\x05\x12\x12\n\nto_recover\x18\x08 \x01(\x05\x12\x11\n\trecovered\x18\t \x01(\x05\x12\r\n\x05level\x18\n \x01(\t\"7\n\x15VerifyCountersRequest\x12\x1e\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x85\x01\n\x16VerifyCountersResponse\x12)\n\x03\x62ox\x18\x01 \x01(\x0b\x32\x1c.giro.booking.v1.CampaignBox\x12-\n\x07recount\x18\x02 \x01(\x0b\x32\x1c.giro.booking.v1.CampaignBox\x12\x11\n\tdiffering\x18\x03 \x03(\t\"2\n\x10GetReportRequest\x12\x1e\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x84\x01\n\x0bReportCount\x12\n\n\x02of\x18\x01 \x01(\t\x12\x12\n\nto_confirm\x18\x02 \x01(\x05\x12\x11\n\tconfirmed\x18\x03 \x01(\x05\x12\x11\n\tcancelled\x18\x04 \x01(\x05\x12\r\n\x05total\x18\x05 \x01(\x05\x12\x0c\n\x04held\x18\x06 \x01(\x05\x12\x12\n\nsuperseded\x18\x07 \x01(\x05\"\x99\x01\n\x06Report\x12.\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x1c.giro.booking.v1.ReportCount\x12\x32\n\x06\x61gents\x18\x02 \x03(\x0b\x32\x1c.giro.booking.v1.ReportCountB\x04\xc8\xda\x18\x01\x12+\n\x05zones\x18\x03 \x03(\x0b\x32\x1c.giro.booking.v1.ReportCount\"k\n\x13StreamReportRequest\x12\x1e\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\x08\x61gent_id\x18\x02 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xc8\xda\x18\x01\x12\x15\n\x04zone\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"j\n\x14StreamReportResponse\x12(\n\x04rows\x18\x01 \x03(\x0b\x32\x1a.giro.booking.v1.ReportRow\x12(\n\x07summary\x18\x02 \x01(\x0b\x32\x17.giro.booking.v1.Report\"e\n\tReportRow\x12\x31\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32\x1c.giro.booking.v1.Appointment\x12\x14\n\x0c\x63ontact_name\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\"\xa6\x01\n\x14ListToConfirmRequest\x12\x33\n\x03\x64\x61y\x18\x01 \x01(\tB&\xbaH#r!2\x1f^$|^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x1c\n\x0b\x63\x61mpaign_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"d\n\x15ListToConfirmResponse\x12\x32\n\x0c\x61ppointments\x18\x01 \x03(\x0b\x32\x1c.giro.booking.v1.Appointment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x11GetViewLogRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"/\n\x07ViewLog\x12$\n\x05views\x18\x01 \x03(\x0b\x32\x15.giro.booking.v1.View\"g\n\x04View\x12\x11\n\tviewer_id\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12-\n\tviewed_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1a\n\x18GetSupportContactRequest\"\xdc\x01\n\x0eSupportContact\x12-\n\x05phone\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^$|^\\+[1-9][0-9]{6,14}$\x12+\n\x03\x66\x61x\x18\x02 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^$|^\\+[1-9][0-9]{6,14}$\x12\x38\n\x05\x65mail\x18\x03 \x01(\tB)\xbaH&r$\x18\xfe\x01\x32\x1f^$|^[^@\\s]{1,64}@[^@\\s]{1,189}$\x12\x34\n\x06vat_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x32\x1d^$|^[A-Z]{2}[0-9A-Z+*]{2,13}$\"T\n\x18SetSupportContactRequest\x12\x38\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x1f.giro.booking.v1.SupportContactB\x06\xbaH\x03\xc8\x01\x01\x32\xd3\x08\n\rPortalService\x12\x8b\x01\n\x0eGetCampaignBox\x12&.giro.booking.v1.GetCampaignBoxRequest\x1a\x1c.giro.booking.v1.CampaignBox\"3\xc2\xda\x18\x08\n\x06\x01\x02\x03\x05\x06\x0b\x82\xd3\xe4\x93\x02!\x12\x1f/v1/campaigns/{campaign_id}/box\x12\x9a\x01\n\x0eVerifyCounters\x12&.giro.booking.v1.VerifyCountersRequest\x1a\'.giro.booking.v1.VerifyCountersResponse\"7\xc2\xda\x18\x05\n\x03\x01\x02\x0c\x82\xd3\xe4\x93\x02(\x12&/v1/campaigns/{campaign_id}/box:verify\x12\x7f\n\tGetReport\x12!.giro.booking.v1.GetReportRequest\x1a\x17.giro.booking.v1.Report\"6\xc2\xda\x18\x08\n\x06\x01\x02\x03\x05\x06\x0b\x82\xd3\xe4\x93\x02$\x12\"/v1/campaigns/{campaign_id}/report\x12k\n\x0cStreamReport\x12$.giro.booking.v1.StreamReportRequest\x1a%.giro.booking.v1.StreamReportResponse\"\x0c\xc2\xda\x18\x08\n\x06\x01\x02\x03\x05\x06\x0b\x30\x01\x12\x8d\x01\n\rListToConfirm\x12%.giro.booking.v1.ListToConfirmRequest\x1a&.giro.booking.v1.ListToConfirmResponse\"-\xc2\xda\x18\x07\n\x05\x01\x02\x03\x05\x0b\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/appointments:toConfirm\x12\x84\x01\n\nGetViewLog\x12\".giro.booking.v1.GetViewLogRequest\x1a\x18.giro.booking.v1.ViewLog\"8\xc2\xda\x18\x05\n\x03\x01\x02\x05\x82\xd3\xe4\x93\x02)\x12\'/v1/appointments/{appointment_id}/views\x12\x89\x01\n\x11GetSupportContact\x12).giro.booking.v1.GetSupportContactRequest\x1a\x1f.giro.booking.v1.SupportContact\"(\xc2\xda\x18\n\n\x08\x01\x02\x03\x04\x05\x06\x07\x0b\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/supportContact\x12\x85\x01\n\x11SetSupportContact\x12).giro.booking.v1.SetSupportContactRequest\x1a\x1f.giro.booking.v1.SupportContact\"$\xc2\xda\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\x17\"\x12/v1/supportContact:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgiro/booking/v1/portal.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dgiro/booking/v1/booking.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x19giro/common/v1/veil.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"7\n\x15GetCampaignBoxRequest\x12\x1e\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\xc5\x01\n\x0b\x43\x61mpaignBox\x12\x13\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\t\x12\x11\n\tpurchased\x18\x02 \x01(\x05\x12\r\n\x05taken\x18\x03 \x01(\x05\x12\x12\n\nto_confirm\x18\x04 \x01(\x05\x12\x19\n\x11\x63\x61ncelled_in_step\x18\x05 \x01(\x05\x12\x0c\n\x04left\x18\x06 \x01(\x05\x12\x0c\n\x04step\x18\x07 \x01(\x05\x12\x12\n\nto_recover\x18\x08 \x01(\x05\x12\x11\n\trecovered\x18\t \x01(\x05\x12\r\n\x05level\x18\n \x01(\t\"7\n\x15VerifyCountersRequest\x12\x1e\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x85\x01\n\x16VerifyCountersResponse\x12)\n\x03\x62ox\x18\x01 \x01(\x0b\x32\x1c.giro.booking.v1.CampaignBox\x12-\n\x07recount\x18\x02 \x01(\x0b\x32\x1c.giro.booking.v1.CampaignBox\x12\x11\n\tdiffering\x18\x03 \x03(\t\"\x80\x01\n\x10GetReportRequest\x12\x1e\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12L\n\x06states\x18\x02 \x03(\x0e\x32!.giro.booking.v1.AppointmentStateB\x19\xbaH\x16\x92\x01\x13\x10\x05\x18\x01\"\r\x82\x01\n\x18\x02\x18\x03\x18\x04\x18\x06\x18\x07\"\x84\x01\n\x0bReportCount\x12\n\n\x02of\x18\x01 \x01(\t\x12\x12\n\nto_confirm\x18\x02 \x01(\x05\x12\x11\n\tconfirmed\x18\x03 \x01(\x05\x12\x11\n\tcancelled\x18\x04 \x01(\x05\x12\r\n\x05total\x18\x05 \x01(\x05\x12\x0c\n\x04held\x18\x06 \x01(\x05\x12\x12\n\nsuperseded\x18\x07 \x01(\x05\"\x99\x01\n\x06Report\x12.\n\x08\x63\x61mpaign\x18\x01 \x01(\x0b\x32\x1c.giro.booking.v1.ReportCount\x12\x32\n\x06\x61gents\x18\x02 \x03(\x0b\x32\x1c.giro.booking.v1.ReportCountB\x04\xc8\xda\x18\x01\x12+\n\x05zones\x18\x03 \x03(\x0b\x32\x1c.giro.booking.v1.ReportCount\"\xb9\x01\n\x13StreamReportRequest\x12\x1e\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\x08\x61gent_id\x18\x02 \x01(\tB\x0b\xbaH\x04r\x02\x18@\xc8\xda\x18\x01\x12\x15\n\x04zone\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12L\n\x06states\x18\x04 \x03(\x0e\x32!.giro.booking.v1.AppointmentStateB\x19\xbaH\x16\x92\x01\x13\x10\x05\x18\x01\"\r\x82\x01\n\x18\x02\x18\x03\x18\x04\x18\x06\x18\x07\"j\n\x14StreamReportResponse\x12(\n\x04rows\x18\x01 \x03(\x0b\x32\x1a.giro.booking.v1.ReportRow\x12(\n\x07summary\x18\x02 \x01(\x0b\x32\x17.giro.booking.v1.Report\"e\n\tReportRow\x12\x31\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32\x1c.giro.booking.v1.Appointment\x12\x14\n\x0c\x63ontact_name\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\"\xa6\x01\n\x14ListToConfirmRequest\x12\x33\n\x03\x64\x61y\x18\x01 \x01(\tB&\xbaH#r!2\x1f^$|^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x1c\n\x0b\x63\x61mpaign_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"d\n\x15ListToConfirmResponse\x12\x32\n\x0c\x61ppointments\x18\x01 \x03(\x0b\x32\x1c.giro.booking.v1.Appointment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x11GetViewLogRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"/\n\x07ViewLog\x12$\n\x05views\x18\x01 \x03(\x0b\x32\x15.giro.booking.v1.View\"g\n\x04View\x12\x11\n\tviewer_id\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12-\n\tviewed_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1a\n\x18GetSupportContactRequest\"\xdc\x01\n\x0eSupportContact\x12-\n\x05phone\x18\x01 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^$|^\\+[1-9][0-9]{6,14}$\x12+\n\x03\x66\x61x\x18\x02 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^$|^\\+[1-9][0-9]{6,14}$\x12\x38\n\x05\x65mail\x18\x03 \x01(\tB)\xbaH&r$\x18\xfe\x01\x32\x1f^$|^[^@\\s]{1,64}@[^@\\s]{1,189}$\x12\x34\n\x06vat_id\x18\x04 \x01(\tB$\xbaH!r\x1f\x32\x1d^$|^[A-Z]{2}[0-9A-Z+*]{2,13}$\"T\n\x18SetSupportContactRequest\x12\x38\n\x07\x63ontact\x18\x01 \x01(\x0b\x32\x1f.giro.booking.v1.SupportContactB\x06\xbaH\x03\xc8\x01\x01\x32\xd3\x08\n\rPortalService\x12\x8b\x01\n\x0eGetCampaignBox\x12&.giro.booking.v1.GetCampaignBoxRequest\x1a\x1c.giro.booking.v1.CampaignBox\"3\xc2\xda\x18\x08\n\x06\x01\x02\x03\x05\x06\x0b\x82\xd3\xe4\x93\x02!\x12\x1f/v1/campaigns/{campaign_id}/box\x12\x9a\x01\n\x0eVerifyCounters\x12&.giro.booking.v1.VerifyCountersRequest\x1a\'.giro.booking.v1.VerifyCountersResponse\"7\xc2\xda\x18\x05\n\x03\x01\x02\x0c\x82\xd3\xe4\x93\x02(\x12&/v1/campaigns/{campaign_id}/box:verify\x12\x7f\n\tGetReport\x12!.giro.booking.v1.GetReportRequest\x1a\x17.giro.booking.v1.Report\"6\xc2\xda\x18\x08\n\x06\x01\x02\x03\x05\x06\x0b\x82\xd3\xe4\x93\x02$\x12\"/v1/campaigns/{campaign_id}/report\x12k\n\x0cStreamReport\x12$.giro.booking.v1.StreamReportRequest\x1a%.giro.booking.v1.StreamReportResponse\"\x0c\xc2\xda\x18\x08\n\x06\x01\x02\x03\x05\x06\x0b\x30\x01\x12\x8d\x01\n\rListToConfirm\x12%.giro.booking.v1.ListToConfirmRequest\x1a&.giro.booking.v1.ListToConfirmResponse\"-\xc2\xda\x18\x07\n\x05\x01\x02\x03\x05\x0b\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/appointments:toConfirm\x12\x84\x01\n\nGetViewLog\x12\".giro.booking.v1.GetViewLogRequest\x1a\x18.giro.booking.v1.ViewLog\"8\xc2\xda\x18\x05\n\x03\x01\x02\x05\x82\xd3\xe4\x93\x02)\x12\'/v1/appointments/{appointment_id}/views\x12\x89\x01\n\x11GetSupportContact\x12).giro.booking.v1.GetSupportContactRequest\x1a\x1f.giro.booking.v1.SupportContact\"(\xc2\xda\x18\n\n\x08\x01\x02\x03\x04\x05\x06\x07\x0b\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/supportContact\x12\x85\x01\n\x11SetSupportContact\x12).giro.booking.v1.SetSupportContactRequest\x1a\x1f.giro.booking.v1.SupportContact\"$\xc2\xda\x18\x03\n\x01\x01\x82\xd3\xe4\x93\x02\x17\"\x12/v1/supportContact:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +43,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERIFYCOUNTERSREQUEST'].fields_by_name['campaign_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_GETREPORTREQUEST'].fields_by_name['campaign_id']._loaded_options = None
   _globals['_GETREPORTREQUEST'].fields_by_name['campaign_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_GETREPORTREQUEST'].fields_by_name['states']._loaded_options = None
+  _globals['_GETREPORTREQUEST'].fields_by_name['states']._serialized_options = b'\272H\026\222\001\023\020\005\030\001\"\r\202\001\n\030\002\030\003\030\004\030\006\030\007'
   _globals['_REPORT'].fields_by_name['agents']._loaded_options = None
   _globals['_REPORT'].fields_by_name['agents']._serialized_options = b'\310\332\030\001'
   _globals['_STREAMREPORTREQUEST'].fields_by_name['campaign_id']._loaded_options = None
@@ -51,6 +53,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMREPORTREQUEST'].fields_by_name['agent_id']._serialized_options = b'\272H\004r\002\030@\310\332\030\001'
   _globals['_STREAMREPORTREQUEST'].fields_by_name['zone']._loaded_options = None
   _globals['_STREAMREPORTREQUEST'].fields_by_name['zone']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_STREAMREPORTREQUEST'].fields_by_name['states']._loaded_options = None
+  _globals['_STREAMREPORTREQUEST'].fields_by_name['states']._serialized_options = b'\272H\026\222\001\023\020\005\030\001\"\r\202\001\n\030\002\030\003\030\004\030\006\030\007'
   _globals['_LISTTOCONFIRMREQUEST'].fields_by_name['day']._loaded_options = None
   _globals['_LISTTOCONFIRMREQUEST'].fields_by_name['day']._serialized_options = b'\272H#r!2\037^$|^[0-9]{4}-[0-9]{2}-[0-9]{2}$'
   _globals['_LISTTOCONFIRMREQUEST'].fields_by_name['campaign_id']._loaded_options = None
@@ -95,34 +99,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERIFYCOUNTERSREQUEST']._serialized_end=540
   _globals['_VERIFYCOUNTERSRESPONSE']._serialized_start=543
   _globals['_VERIFYCOUNTERSRESPONSE']._serialized_end=676
-  _globals['_GETREPORTREQUEST']._serialized_start=678
-  _globals['_GETREPORTREQUEST']._serialized_end=728
-  _globals['_REPORTCOUNT']._serialized_start=731
-  _globals['_REPORTCOUNT']._serialized_end=863
-  _globals['_REPORT']._serialized_start=866
-  _globals['_REPORT']._serialized_end=1019
-  _globals['_STREAMREPORTREQUEST']._serialized_start=1021
-  _globals['_STREAMREPORTREQUEST']._serialized_end=1128
-  _globals['_STREAMREPORTRESPONSE']._serialized_start=1130
-  _globals['_STREAMREPORTRESPONSE']._serialized_end=1236
-  _globals['_REPORTROW']._serialized_start=1238
-  _globals['_REPORTROW']._serialized_end=1339
-  _globals['_LISTTOCONFIRMREQUEST']._serialized_start=1342
-  _globals['_LISTTOCONFIRMREQUEST']._serialized_end=1508
-  _globals['_LISTTOCONFIRMRESPONSE']._serialized_start=1510
-  _globals['_LISTTOCONFIRMRESPONSE']._serialized_end=1610
-  _globals['_GETVIEWLOGREQUEST']._serialized_start=1612
-  _globals['_GETVIEWLOGREQUEST']._serialized_end=1666
-  _globals['_VIEWLOG']._serialized_start=1668
-  _globals['_VIEWLOG']._serialized_end=1715
-  _globals['_VIEW']._serialized_start=1717
-  _globals['_VIEW']._serialized_end=1820
-  _globals['_GETSUPPORTCONTACTREQUEST']._serialized_start=1822
-  _globals['_GETSUPPORTCONTACTREQUEST']._serialized_end=1848
-  _globals['_SUPPORTCONTACT']._serialized_start=1851
-  _globals['_SUPPORTCONTACT']._serialized_end=2071
-  _globals['_SETSUPPORTCONTACTREQUEST']._serialized_start=2073
-  _globals['_SETSUPPORTCONTACTREQUEST']._serialized_end=2157
-  _globals['_PORTALSERVICE']._serialized_start=2160
-  _globals['_PORTALSERVICE']._serialized_end=3267
+  _globals['_GETREPORTREQUEST']._serialized_start=679
+  _globals['_GETREPORTREQUEST']._serialized_end=807
+  _globals['_REPORTCOUNT']._serialized_start=810
+  _globals['_REPORTCOUNT']._serialized_end=942
+  _globals['_REPORT']._serialized_start=945
+  _globals['_REPORT']._serialized_end=1098
+  _globals['_STREAMREPORTREQUEST']._serialized_start=1101
+  _globals['_STREAMREPORTREQUEST']._serialized_end=1286
+  _globals['_STREAMREPORTRESPONSE']._serialized_start=1288
+  _globals['_STREAMREPORTRESPONSE']._serialized_end=1394
+  _globals['_REPORTROW']._serialized_start=1396
+  _globals['_REPORTROW']._serialized_end=1497
+  _globals['_LISTTOCONFIRMREQUEST']._serialized_start=1500
+  _globals['_LISTTOCONFIRMREQUEST']._serialized_end=1666
+  _globals['_LISTTOCONFIRMRESPONSE']._serialized_start=1668
+  _globals['_LISTTOCONFIRMRESPONSE']._serialized_end=1768
+  _globals['_GETVIEWLOGREQUEST']._serialized_start=1770
+  _globals['_GETVIEWLOGREQUEST']._serialized_end=1824
+  _globals['_VIEWLOG']._serialized_start=1826
+  _globals['_VIEWLOG']._serialized_end=1873
+  _globals['_VIEW']._serialized_start=1875
+  _globals['_VIEW']._serialized_end=1978
+  _globals['_GETSUPPORTCONTACTREQUEST']._serialized_start=1980
+  _globals['_GETSUPPORTCONTACTREQUEST']._serialized_end=2006
+  _globals['_SUPPORTCONTACT']._serialized_start=2009
+  _globals['_SUPPORTCONTACT']._serialized_end=2229
+  _globals['_SETSUPPORTCONTACTREQUEST']._serialized_start=2231
+  _globals['_SETSUPPORTCONTACTREQUEST']._serialized_end=2315
+  _globals['_PORTALSERVICE']._serialized_start=2318
+  _globals['_PORTALSERVICE']._serialized_end=3425
 # @@protoc_insertion_point(module_scope)

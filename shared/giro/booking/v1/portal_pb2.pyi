@@ -165,16 +165,24 @@ class GetReportRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
     campaign_id: _builtins.str
     """Id, `cmp_…`. Required."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[_booking_pb2.AppointmentState.ValueType]:
+        """Only appointments in these states, as HELD for those that took place; none for all. Bookings under way and those that
+        did not come to be are never counted, so their states are refused.
+        """
+
     def __init__(
         self,
         *,
         campaign_id: _builtins.str = ...,
+        states: _abc.Iterable[_booking_pb2.AppointmentState.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["campaign_id", b"campaign_id", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -271,22 +279,28 @@ class StreamReportRequest(_message.Message):
     CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
     AGENT_ID_FIELD_NUMBER: _builtins.int
     ZONE_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
     campaign_id: _builtins.str
     """Id, `cmp_…`. Required."""
     agent_id: _builtins.str
     """Only this agent; empty for all."""
     zone: _builtins.str
     """Only this zone; empty for all."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[_booking_pb2.AppointmentState.ValueType]:
+        """Only appointments in these states; none for all. The states of what is never listed are refused."""
+
     def __init__(
         self,
         *,
         campaign_id: _builtins.str = ...,
         agent_id: _builtins.str = ...,
         zone: _builtins.str = ...,
+        states: _abc.Iterable[_booking_pb2.AppointmentState.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "campaign_id", b"campaign_id", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "campaign_id", b"campaign_id", "states", b"states", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

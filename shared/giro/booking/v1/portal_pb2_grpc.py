@@ -96,7 +96,8 @@ class PortalServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetReport(self, request, context):
-        """How many appointments a campaign has, by agent and by zone; both sum up to the campaign (R-005, R-006).
+        """How many appointments a campaign has, by agent and by zone; both sum up to the campaign, also where only some states are
+        counted (R-005, R-006).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,9 @@ class PortalServiceStub:
     VerifyCounters: _grpc.UnaryUnaryMultiCallable[_portal_pb2.VerifyCountersRequest, _portal_pb2.VerifyCountersResponse]
     """Counts a campaign's appointments anew and holds the counters against it."""
     GetReport: _grpc.UnaryUnaryMultiCallable[_portal_pb2.GetReportRequest, _portal_pb2.Report]
-    """How many appointments a campaign has, by agent and by zone; both sum up to the campaign (R-005, R-006)."""
+    """How many appointments a campaign has, by agent and by zone; both sum up to the campaign, also where only some states are
+    counted (R-005, R-006).
+    """
     StreamReport: _grpc.UnaryStreamMultiCallable[_portal_pb2.StreamReportRequest, _portal_pb2.StreamReportResponse]
     """Every appointment of a campaign, or of one agent or zone of it, by start, and then their counts; all as the campaign was
     at one instant after it was asked, however slowly they are read. A stream, so over gRPC alone.
@@ -62,7 +64,9 @@ class PortalServiceAsyncStub(PortalServiceStub):
     VerifyCounters: _aio.UnaryUnaryMultiCallable[_portal_pb2.VerifyCountersRequest, _portal_pb2.VerifyCountersResponse]  # type: ignore[assignment]
     """Counts a campaign's appointments anew and holds the counters against it."""
     GetReport: _aio.UnaryUnaryMultiCallable[_portal_pb2.GetReportRequest, _portal_pb2.Report]  # type: ignore[assignment]
-    """How many appointments a campaign has, by agent and by zone; both sum up to the campaign (R-005, R-006)."""
+    """How many appointments a campaign has, by agent and by zone; both sum up to the campaign, also where only some states are
+    counted (R-005, R-006).
+    """
     StreamReport: _aio.UnaryStreamMultiCallable[_portal_pb2.StreamReportRequest, _portal_pb2.StreamReportResponse]  # type: ignore[assignment]
     """Every appointment of a campaign, or of one agent or zone of it, by start, and then their counts; all as the campaign was
     at one instant after it was asked, however slowly they are read. A stream, so over gRPC alone.
@@ -101,7 +105,9 @@ class PortalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _portal_pb2.GetReportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_portal_pb2.Report, _abc.Awaitable[_portal_pb2.Report]]:
-        """How many appointments a campaign has, by agent and by zone; both sum up to the campaign (R-005, R-006)."""
+        """How many appointments a campaign has, by agent and by zone; both sum up to the campaign, also where only some states are
+        counted (R-005, R-006).
+        """
 
     @_abc_1.abstractmethod
     def StreamReport(

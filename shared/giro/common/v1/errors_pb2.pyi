@@ -156,6 +156,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     agents: `cause`, which is PREVIOUS_STOP, NEXT_STOP, TRAVEL or SHIFT, or the reason why it fits no more, then with
     `short_seconds` where that has an amount; `agent_id`.
     """
+    ERROR_REASON_AGENTS_DISABLED: _ErrorReason.ValueType  # 81
+    """The call centre has no agents (`agents_enabled` is false), so this role is not given. Metadata: `role`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused; stable, unlike the message that people read."""
@@ -292,4 +294,6 @@ ERROR_REASON_SLOT_TOKEN_STALE: ErrorReason.ValueType  # 80
 agents: `cause`, which is PREVIOUS_STOP, NEXT_STOP, TRAVEL or SHIFT, or the reason why it fits no more, then with
 `short_seconds` where that has an amount; `agent_id`.
 """
+ERROR_REASON_AGENTS_DISABLED: ErrorReason.ValueType  # 81
+"""The call centre has no agents (`agents_enabled` is false), so this role is not given. Metadata: `role`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
