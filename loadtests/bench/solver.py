@@ -1,12 +1,16 @@
-"""The solver's row of `make bench`: public VRPTW instances, one core, distance alone (DIMACS).
+"""The solver's row of `make bench`: public VRPTW instances, distance alone (DIMACS), seconds of a core.
 
-python -m loadtests.bench.solver [--seconds 30] [--seed 1] [--engine auto]
+python -m loadtests.bench.solver [--seconds 30] [--seed 1] [--engine auto] [NAME ...]
+
+The budget counts the processor's time and not the clock's: a busy machine takes longer and finds the same.
 """
 
 import argparse
 import asyncio
+import time
+from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,12 +19,27 @@ from rich.table import Table
 
 from geo.solver.benchmark import text
 from geo.solver.benchmark.instance import faults
+from geo.solver.benchmark.job import solve
+from geo.solver.frames import Document
 from geo.solver.pool import PoolOptions, WorkerPool
+from geo.solver.worker import Run
 from geo.usecases.solver_ports import Done, Job
 
 INSTANCES: Final = Path(__file__).resolve().parents[2] / "services/geo/tests/solver/instances"
-BEST_KNOWN: Final = {"r101": 1637.7, "r112": 948.6, "rc101": 1619.8, "rc208": 776.1}
+BEST_KNOWN: Final = {
+    "c101": 827.3,
+    "c104": 822.9,
+    "c201": 589.1,
+    "r101": 1637.7,
+    "r112": 948.6,
+    "r201": 1143.2,
+    "rc101": 1619.8,
+    "rc208": 776.1,
+}
 """Where they are from is told beside the instances."""
+
+PATIENCE: Final = 1800.0
+"""Seconds by the clock that a budget of the processor's may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +57,28 @@ class Row:
         return (self.distance / BEST_KNOWN[self.name] - 1) * 100
 
 
-async def run(console: Console, *, seconds: float = 30.0, seed: int = 1, engine: str = "auto") -> list[Row]:
+def of_a_core(problem: Document, run: Run) -> Document:
+    """The service's own job, with its time counted by the processor."""
+    return solve(problem, replace(run, clock=time.process_time))
+
+
+JOBS: Final = {"benchmark": of_a_core}
+"""For the workers."""
+
+
+async def run(
+    console: Console,
+    names: Sequence[str] = tuple(BEST_KNOWN),
+    *,
+    seconds: float = 30.0,
+    seed: int = 1,
+    engine: str = "auto",
+) -> list[Row]:
     """One instance after the other. Raises AssertionError for an answer that is not legal."""
-    pool = WorkerPool(PoolOptions(memory_mb=2048, grace=60.0))
+    pool = WorkerPool(PoolOptions(memory_mb=2048, grace=PATIENCE, jobs="loadtests.bench.solver"))
     try:
         rows = []
-        for name in BEST_KNOWN:
+        for name in names:
             console.print(f"solving {name} for {seconds:g} s")
             rows.append(await _solved(pool, name, Job("benchmark", {"engine": engine}, seconds, seed)))
         return rows
@@ -79,10 +114,12 @@ def table(rows: list[Row]) -> Table:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Solve public VRPTW instances and print the gaps.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of the instances; all without any")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--engine", choices=["auto", "pyvrp", "ortools"], default="auto")
     asked = parser.parse_args()
     out = Console(width=120)
-    found = asyncio.run(run(out, seconds=asked.seconds, seed=asked.seed, engine=asked.engine))
+    some = tuple(asked.names or BEST_KNOWN)
+    found = asyncio.run(run(out, some, seconds=asked.seconds, seed=asked.seed, engine=asked.engine))
     out.print(table(found))

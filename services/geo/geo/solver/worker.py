@@ -28,17 +28,21 @@ _NO_MORE_THAN_EVERY: Final = 0.1
 
 @dataclass(slots=True)
 class Run:
-    """What a job may use: seconds of time, a seed, and a way to tell how it is going."""
+    """What a job may use: seconds of time by `clock`, a seed, and a way to tell how it is going."""
 
     seconds: float
     seed: int
     tell: Callable[[Document], None]
-    began: float = field(default_factory=time.monotonic)
+    clock: Callable[[], float] = time.monotonic
+    began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.began = self.clock()
 
     @property
     def seconds_left(self) -> float:
         """Seconds until the job has to be done; never negative."""
-        return max(0.0, self.seconds - (time.monotonic() - self.began))
+        return max(0.0, self.seconds - (self.clock() - self.began))
 
 
 Job = Callable[[Document, Run], Document]

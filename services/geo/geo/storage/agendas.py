@@ -101,28 +101,30 @@ class Agendas:
         return shelf
 
     async def _refresh(self, tenant: str, shelf: _Shelf, agent_ids: Sequence[str], as_of: datetime) -> None:
-        async with shelf.reading:
-            wanted = shelf.lacks(agent_ids, as_of)
-            if not wanted:
-                return
-            # unmarked before the reading begins: a change in between marks it again
-            shelf.dirty.difference_update(wanted)
-            try:
-                read = await self._read(tenant, wanted, as_of - LOOK_BACK)
-            except BaseException:
-                shelf.dirty.update(wanted)
-                raise
-            shelf.agendas.update(read)
-            for agent_id in set(wanted) - read.keys():
-                shelf.agendas.pop(agent_id, None)
+        """Reads what is lacking, some agents at a time, so that no statement and no answer grows too large.
+
+        What was read stays when the caller leaves, and others of the tenant get their turn in between.
+        """
+        wanted = shelf.lacks(agent_ids, as_of)
+        for at in range(0, len(wanted), _AT_ONCE):
+            async with shelf.reading:
+                some = shelf.lacks(wanted[at : at + _AT_ONCE], as_of)
+                if some:
+                    await self._read(tenant, shelf, some, as_of - LOOK_BACK)
         self._make_room(tenant)
 
-    async def _read(self, tenant: str, agent_ids: Sequence[str], since: datetime) -> dict[str, Agenda]:
-        found: dict[str, Agenda] = {}
-        for at in range(0, len(agent_ids), _AT_ONCE):  # so that no statement and no answer grows too large
+    async def _read(self, tenant: str, shelf: _Shelf, agent_ids: Sequence[str], since: datetime) -> None:
+        # unmarked before the reading begins: a change in between marks it again
+        shelf.dirty.difference_update(agent_ids)
+        try:
             async with self._db.uow(tenant) as tx:
-                found |= await _read(tx, agent_ids[at : at + _AT_ONCE], since, END_OF_TIME)
-        return found
+                read = await _read(tx, agent_ids, since, END_OF_TIME)
+        except BaseException:
+            shelf.dirty.update(agent_ids)
+            raise
+        shelf.agendas.update(read)
+        for agent_id in set(agent_ids) - read.keys():
+            shelf.agendas.pop(agent_id, None)
 
     def _make_room(self, keep: str) -> None:
         held = sum(len(shelf.agendas) for shelf in self._shelves.values())

@@ -3,10 +3,14 @@
 Seen by running 3.9.1: one place without a road, or on an island of its own, makes a whole question fail
 (error 170 or 171), and so does one pair that is too far apart (154). So places are located first, which also
 tells how far the road is, and a question that fails is halved until the culprits are alone: they have no way.
+
+By its documentation the time-distance matrix counts a departure only where sources do not outnumber targets;
+else it answers for no time at all and says so in a warning. So there are never more sources, and an answer
+with that warning is none.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +27,10 @@ from kit.web.json_server import Answer, JsonServer, Nonsense, Question
 NO_WAY: Final = frozenset({154, 170, 171, 441, 442})
 """Error codes of a question with a pair that no way leads between, or none within the server's reach."""
 
+TIME_LEFT_OUT: Final = frozenset({201, 202, 206})
+"""Codes of the warnings that the time asked for was not counted."""
+
+_TOO_MANY: Final = 150
 _LOCATED: Final = 100_000
 _AT_ONCE: Final = 50
 _BYTES_A_CELL: Final = 64
@@ -93,6 +101,10 @@ class ValhallaServer:
             self._roads.popitem(last=False)
 
     async def _matrix(self, froms: Sequence[int], tos: Sequence[int]) -> tuple[Floats, Floats]:
+        if self._costing.departure and len(froms) > len(tos):
+            some = [froms[at : at + len(tos)] for at in range(0, len(froms), len(tos))]
+            tables = [await self._matrix(each, tos) for each in some]
+            return np.vstack([table[0] for table in tables]), np.vstack([table[1] for table in tables])
         try:
             return await self._ask(froms, tos)
         except _NoWay:
@@ -173,17 +185,33 @@ def _matrix_of(answer: Answer, shape: tuple[int, int]) -> tuple[Floats, Floats] 
     document = answer.document
     if answer.status == 400 and isinstance(document, dict) and document.get("error_code") in NO_WAY:
         return None
-    found = _good(answer).get("sources_to_targets")
+    good = _good(answer)
+    found = good.get("sources_to_targets")
     if not isinstance(found, dict):
         raise Nonsense("no sources_to_targets")
+    if good.get("units", "kilometers") != "kilometers":
+        raise Nonsense("its distances are not in the unit asked for")
+    if TIME_LEFT_OUT & set(_warned(good)):
+        raise Nonsense("the departure asked for was not counted")
     seconds, kilometres = grid(found, "durations", shape), grid(found, "distances", shape)
     if (np.isnan(seconds) != np.isnan(kilometres)).any() or (kilometres * 1000 > LARGEST).any():
         raise Nonsense("durations and distances do not fit")
     return seconds, kilometres * 1000
 
 
+def _warned(document: Mapping[str, Any]) -> Iterator[int]:
+    """Codes of the warnings in an answer."""
+    listed = document.get("warnings", [])
+    for each in listed if isinstance(listed, list) else []:
+        code = each.get("code") if isinstance(each, Mapping) else None
+        if isinstance(code, int):
+            yield code
+
+
 def _good(answer: Answer) -> Mapping[str, Any]:
     if answer.status != 200 or not isinstance(answer.document, dict):
         code = answer.document.get("error_code") if isinstance(answer.document, dict) else None
+        if code == _TOO_MANY:
+            raise Nonsense("takes fewer places (service_limits, max_matrix_location_pairs): set most_places")
         raise Nonsense(f"status {answer.status}, error code {code!r}")
     return answer.document

@@ -17,7 +17,7 @@ from prometheus_client import REGISTRY
 
 from geo.domain.calendar import Calendar, WeeklyBreak, WeeklyShift, calendar
 from geo.domain.plan import Plan
-from geo.storage import agenda_feed, stops
+from geo.storage import agenda_feed, agendas, stops
 from geo.storage.agenda_feed import AgendaFeed
 from geo.storage.agendas import Agendas, read_agendas
 from geo.storage.matrices import Matrices
@@ -184,6 +184,40 @@ async def test_a_hold_counts_until_it_expires(house: House) -> None:
     assert await house.starts(agent, as_of=before, windows=windows) == []
     assert len(await house.starts(agent, as_of=after, windows=windows)) == 1
     assert await house.starts(agent, as_of=before, windows=windows) == []
+
+
+async def test_what_was_read_for_a_caller_that_left_is_not_read_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More agents than can be read within one call are answered by a repetition at last; while they are being
+    read, a short question of the same tenant comes in between."""
+    crew = [await house.world.agent() for _ in range(4)]
+    asked, reading, go_on = list[list[str]](), asyncio.Event(), asyncio.Event()
+    read = agendas._read
+
+    async def slowly(tx: Any, agent_ids: Any, *span: Any) -> Any:
+        asked.append(list(agent_ids))
+        if crew[1] in agent_ids and not go_on.is_set():
+            reading.set()
+            await go_on.wait()
+        return await read(tx, agent_ids, *span)
+
+    monkeypatch.setattr(agendas, "_read", slowly)
+    monkeypatch.setattr(agendas, "_AT_ONCE", 1)
+    as_of = datetime.now(UTC)
+    for outcome in ("left", "answered"):
+        call = asyncio.ensure_future(house.agendas.of(TENANT, crew, as_of))
+        await asyncio.wait_for(reading.wait(), 10)
+        reading.clear()
+        if outcome == "left":
+            call.cancel()
+            await asyncio.wait({call})
+            continue
+        short = asyncio.ensure_future(house.agendas.of(TENANT, crew[3:], as_of))
+        go_on.set()
+        assert [one.agent_id for one in await call] == crew
+        assert [one.agent_id for one in await short] == crew[3:]
+    assert asked == [[crew[0]], [crew[1]], [crew[1]], [crew[3]], [crew[2]]]
 
 
 async def test_an_agent_of_nobody_is_not_found(house: House) -> None:

@@ -20,7 +20,17 @@ R112_BEST = """
 59 96 / 27 69 33 81 9 51 30 32 90 10 70 / 28 76 79 78 34 35 71 65 66 20 1 / 31 62 19 11 63 64 49 36 47 48 / 52
 88 7 82 8 46 45 17 84 5 89 / 53 40 21 73 74 72 4 26 / 61 16 86 38 14 44 91 100 37 97 13
 """
-"""As CVRPLIB has it, at 948.6."""
+C104_BEST = """
+5 3 7 8 11 9 6 4 2 1 75 / 13 17 18 19 15 16 14 12 10 / 20 24 25 27 29 30 28 26 23 22 21 / 32 33 31 35 37 38
+39 36 34 / 43 42 41 40 44 45 46 48 51 50 52 49 47 / 55 54 53 56 58 60 59 57 / 67 65 62 74 72 61 64 68 66 69
+/ 81 78 76 71 70 73 77 79 80 63 / 90 87 86 83 82 84 85 88 89 91 / 98 96 95 94 92 93 97 100 99
+"""
+R201_BEST = """
+5 83 45 82 47 36 49 46 48 / 27 31 63 64 11 19 62 88 7 18 8 84 17 91 100 93 60 89 / 28 12 29 76 50 3 54 26 /
+33 65 71 9 51 81 79 78 34 35 68 77 / 42 15 2 73 21 40 87 57 43 37 97 96 13 58 / 52 69 30 90 10 20 66 32 70 1
+/ 72 39 67 23 75 22 41 56 74 4 55 25 24 80 / 95 59 92 98 14 38 44 16 61 86 85 99 94 6 53
+"""
+"""As CVRPLIB has them, at 948.6, 822.9 and 1143.2."""
 
 
 def solomon(name: str) -> Instance:
@@ -31,12 +41,19 @@ def routes_of(words: str) -> list[list[int]]:
     return [[int(word) for word in route.split()] for route in words.split("/")]
 
 
-def test_a_published_answer_has_the_published_distance_and_is_legal() -> None:
-    instance = solomon("r112")
-    routes = routes_of(R112_BEST)
+@pytest.mark.parametrize(
+    ("name", "answer", "distance", "capacity"),
+    [("r112", R112_BEST, 9486, 200), ("c104", C104_BEST, 8229, 200), ("r201", R201_BEST, 11432, 1000)],
+)
+def test_a_published_answer_has_the_published_distance_and_is_legal(
+    name: str, answer: str, distance: int, capacity: int
+) -> None:
+    instance = solomon(name)
+    routes = routes_of(answer)
     assert faults(instance, routes) == []
-    assert instance.distance(routes) == 9486
-    assert (instance.name, instance.customers, instance.vehicles, instance.capacity) == ("R112", 100, 25, 200)
+    assert instance.distance(routes) == distance
+    told = instance.name, instance.customers, instance.vehicles, instance.capacity
+    assert told == (name.upper(), 100, 25, capacity)
 
 
 def test_legs_are_cut_and_never_rounded() -> None:

@@ -104,7 +104,11 @@ class ValhallaPeer:
         table = await self._graph.table(froms, tos)
         if np.isnan(table.seconds).any():
             return _refused(170, "Locations are in unconnected regions. Go check/edit the map at osm.org")
-        return Reply(200, _compact(table, _factor(asked.get("date_time"))))
+        when = asked.get("date_time")
+        if when is not None and len(froms) > len(tos):  # as the documentation of its matrices says
+            left_out = {"warnings": [{"code": 201, "description": "Sources have date_time set"}]}
+            return Reply(200, _compact(table, _factor(None)) | left_out)
+        return Reply(200, _compact(table, _factor(when)))
 
     def _nearest(self, place: LatLng) -> tuple[LatLng, float]:
         import osrm

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from geo.domain.drives import UNREACHABLE
 from geo.domain.matrix import Matrix
 from geo.domain.modes import TravelMode
 from geo.domain.places import Places
@@ -339,6 +340,13 @@ async def test_a_tenant_that_allows_it_gets_the_estimate_flagged_until_the_roads
 # --- Valhalla's own ways to fail
 
 
+def matrix_of(units: str = "kilometers", warnings: Any = None, **changed: Any) -> Reply:
+    """What Valhalla says of one drive of five minutes."""
+    told = {"durations": [[300]], "distances": [[round(METRES / 1000, 6)]]} | changed
+    noted = {} if warnings is None else {"warnings": warnings}
+    return Reply(200, {"sources_to_targets": told, "units": units} | noted)
+
+
 @pytest.mark.parametrize(
     ("path", "answer"),
     [
@@ -357,14 +365,59 @@ async def test_a_tenant_that_allows_it_gets_the_estimate_flagged_until_the_roads
         ("/sources_to_targets", Reply(200, {"sources_to_targets": {"durations": [[9]], "distances": [[0]]}})),
         ("/sources_to_targets", Reply(400, {"error_code": 150, "error": "Exceeded max locations"})),
         ("/sources_to_targets", Reply(500, b"")),
+        ("/sources_to_targets", matrix_of(units="miles")),
+        ("/sources_to_targets", matrix_of(warnings=[{"code": 201, "description": "date_time"}])),
+        ("/sources_to_targets", matrix_of(durations=[[None]])),
+        ("/sources_to_targets", matrix_of(durations=[[9, 9]])),
+        ("/sources_to_targets", matrix_of(distances=[[1e9]])),
     ],
 )
 async def test_valhallas_nonsense_is_refused(path: str, answer: Reply) -> None:
+    async with serving(valhalla_but({path: answer})) as web:
+        roads = Roads(ValhallaServer(road_server(web.url), Costing()), RoadLimits())
+        assert "answered nonsense" in await refused(roads)
+        await roads.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(Reply(400, {"error_code": code, "error": "none"}) for code in (154, 170, 171, 441, 442)),
+        matrix_of(durations=[[None]], distances=[[None]]),
+    ],
+    ids=["154", "170", "171", "441", "442", "null"],
+)
+async def test_valhallas_ways_to_say_that_there_is_no_way(answer: Reply) -> None:
+    async with serving(valhalla_but({"/sources_to_targets": answer})) as web:
+        roads = Roads(ValhallaServer(road_server(web.url), Costing()), RoadLimits())
+        assert await drive(roads) == (UNREACHABLE, 0)
+        await roads.close()
+
+
+async def test_a_matrix_that_valhalla_finds_too_large_names_the_setting() -> None:
+    answer = Reply(400, {"error_code": 150, "error": "Exceeded max locations: 50"})
+    async with serving(valhalla_but({"/sources_to_targets": answer})) as web:
+        roads = Roads(ValhallaServer(road_server(web.url), Costing()), RoadLimits())
+        assert "most_places" in await refused(roads)
+        await roads.close()
+
+
+async def test_a_warning_that_takes_nothing_away_is_no_fault() -> None:
+    """Codes 1xx tell of deprecated words in the question."""
+    noted = matrix_of(warnings=[{"code": 100, "description": "deprecated"}, "odd", {"text": 201}])
+    async with serving(valhalla_but({"/sources_to_targets": noted})) as web:
+        roads = Roads(ValhallaServer(road_server(web.url), Costing()), RoadLimits())
+        assert await drive(roads) == (300, round(METRES))
+        await roads.close()
+
+
+def valhalla_but(changed: dict[str, Reply]) -> Callable[[Request], Reply]:
+    """A Valhalla whose places are all on a road, and which says this under these paths."""
     edge = {"correlated_lat": 45.0, "correlated_lon": 7.0}
 
     def handler(request: Request) -> Reply:
-        if request.path == path:
-            return answer
+        if request.path in changed:
+            return changed[request.path]
         if request.path == "/status":
             return Reply(200, {"version": "3.9.1", "tileset_last_modified": 1})
         located = [
@@ -373,7 +426,4 @@ async def test_valhallas_nonsense_is_refused(path: str, answer: Reply) -> None:
         ]
         return Reply(200, located)
 
-    async with serving(handler) as web:
-        roads = Roads(ValhallaServer(road_server(web.url), Costing()), RoadLimits())
-        assert "answered nonsense" in await refused(roads)
-        await roads.close()
+    return handler

@@ -1,5 +1,7 @@
 """The job `benchmark`: an instance, solved by the first engine that finds a legal answer."""
 
+from dataclasses import replace
+
 from geo.solver.benchmark.instance import Instance, Routes, faults
 from geo.solver.frames import Document
 from geo.solver.worker import Run
@@ -15,7 +17,7 @@ def solve(problem: Document, run: Run) -> Document:
     if wanted != "auto":
         return _answer(wanted, _legal(instance, _with(wanted, instance, run)))
     spare = run.seconds * _LAST_RESORT if instance.vehicles == 1 else 0.0
-    routes = _legal(instance, _with("pyvrp", instance, Run(run.seconds - spare, run.seed, run.tell)))
+    routes = _legal(instance, _with("pyvrp", instance, replace(run, seconds=run.seconds - spare)))
     if routes is None and spare:
         return _answer("ortools", _legal(instance, _with("ortools", instance, run)))
     return _answer("pyvrp", routes)
