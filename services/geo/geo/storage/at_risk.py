@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, Text, bindparam, delete, text
+from sqlalchemy import ARRAY, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import insert
 
 from geo.domain.modes import TravelMode
@@ -13,7 +13,7 @@ from geo.domain.promise import InfeasiblePair, Promise
 from geo.domain.stop import Leg, LinkedStop, TravelSource
 from geo.storage.sql import fetch, fetch_one
 from geo.storage.stops import linked_stops
-from geo.storage.travel_tables import at_risk, checked_versions
+from geo.storage.travel_tables import at_risk
 from kit.db.uow import Tx
 
 _PAIR: Final = """
@@ -29,9 +29,14 @@ _JOINED: Final = """
         AND l.free_seconds = s.leg_free_seconds
 """
 
-_AGENTS: Final = """
-    SELECT agent_id, agenda_version FROM geo.agents
-    WHERE tenant_id = %(tenant)s AND travel_mode = %(mode)s ORDER BY agent_id
+_UNHELD: Final = """
+    SELECT a.agent_id, a.agenda_version FROM geo.agents a
+    WHERE a.tenant_id = %(tenant)s AND a.travel_mode = %(mode)s
+      AND (NOT EXISTS (SELECT FROM geo.checked_versions c WHERE c.tenant_id = %(tenant)s
+                       AND c.travel_mode = %(mode)s AND c.travel_version = %(version)s)
+           OR EXISTS (SELECT FROM geo.unheld_agendas u WHERE u.tenant_id = %(tenant)s
+                      AND u.agent_id = a.agent_id))
+    ORDER BY a.agent_id
 """
 
 _MODES: Final = """
@@ -41,6 +46,12 @@ _MODES: Final = """
 _LOCK_AGENTS: Final = """
     SELECT count(*) AS agents FROM
         (SELECT FROM geo.agents WHERE tenant_id = %(tenant)s ORDER BY agent_id FOR NO KEY UPDATE) AS locked
+"""
+
+_LOCK_SOME: Final = """
+    SELECT count(*) AS agents FROM
+        (SELECT FROM geo.agents WHERE tenant_id = %(tenant)s AND agent_id = ANY(%(agents)s)
+         ORDER BY agent_id FOR NO KEY UPDATE) AS locked
 """
 
 _PROMISES: Final = f"""
@@ -71,12 +82,27 @@ _COUNT: Final = text(
 
 _CHECKED: Final = """
     SELECT EXISTS (SELECT FROM geo.checked_versions WHERE tenant_id = %(tenant)s
-                   AND travel_version = %(version)s) AS checked
+                   AND travel_mode = %(mode)s AND travel_version = %(version)s) AS checked
 """
 
-_FORGET: Final = delete(checked_versions).where(checked_versions.c.tenant_id == bindparam("tenant"))
+_MARK: Final = """
+    INSERT INTO geo.checked_versions (tenant_id, travel_mode, travel_version)
+    VALUES (%(tenant)s, %(mode)s, %(version)s)
+    ON CONFLICT (tenant_id, travel_mode) DO UPDATE SET travel_version = excluded.travel_version
+    RETURNING 1
+"""
 
-_MARK: Final = insert(checked_versions).on_conflict_do_nothing()
+_HELD: Final = """
+    DELETE FROM geo.unheld_agendas u USING geo.agents a
+    WHERE u.tenant_id = %(tenant)s AND u.agent_id = ANY(%(agents)s)
+      AND a.tenant_id = u.tenant_id AND a.agent_id = u.agent_id AND a.travel_mode = %(mode)s
+    RETURNING 1
+"""
+
+_QUEUE: Final = """
+    INSERT INTO geo.unheld_agendas (tenant_id, agent_id) SELECT %(tenant)s, unnest(%(agents)s::text[])
+    ON CONFLICT DO NOTHING RETURNING 1
+"""
 
 _NOTE: Final = insert(at_risk).on_conflict_do_nothing().returning(at_risk.c.later_stop_id)
 
@@ -99,10 +125,16 @@ async def modes(tx: Tx) -> list[TravelMode]:
     return [TravelMode(row.travel_mode) for row in await fetch(tx, _MODES, {"tenant": tx.tenant})]
 
 
-async def agendas(tx: Tx, mode: TravelMode) -> dict[str, int]:
-    """Ids of the agents who travel so, in order, with the versions of their agendas."""
-    found = await fetch(tx, _AGENTS, {"tenant": tx.tenant, "mode": mode})
-    return {row.agent_id: row.agenda_version for row in found}
+async def lock_agents(tx: Tx, agent_ids: Collection[str]) -> None:
+    """Waits until nobody writes the agendas of these agents, and keeps it so until the commit."""
+    await fetch(tx, _LOCK_SOME, {"tenant": tx.tenant, "agents": sorted(agent_ids)})
+
+
+async def unheld(tx: Tx, mode: TravelMode, travel_version: str) -> dict[str, int]:
+    """Ids of the agents who travel so and have promises that were not held against this version, in order,
+    with the versions of their agendas: all of them while it is not marked."""
+    params = {"tenant": tx.tenant, "mode": mode, "version": travel_version}
+    return {row.agent_id: row.agenda_version for row in await fetch(tx, _UNHELD, params)}
 
 
 async def promises(tx: Tx, agent_ids: Sequence[str], now: datetime) -> list[Promise]:
@@ -128,20 +160,28 @@ async def note(tx: Tx, travel_version: str, pair: InfeasiblePair) -> bool:
     return (await tx.run(_NOTE, values)).first() is not None
 
 
-async def is_checked(tx: Tx, travel_version: str) -> bool:
-    """Whether all pairs that this version puts at risk are written."""
-    row = await fetch_one(tx, _CHECKED, {"tenant": tx.tenant, "version": travel_version})
+async def is_checked(tx: Tx, mode: TravelMode, travel_version: str) -> bool:
+    """Whether this is the version that the promises of a mode were held against last."""
+    params = {"tenant": tx.tenant, "mode": mode, "version": travel_version}
+    row = await fetch_one(tx, _CHECKED, params)
     return bool(row and row.checked)
 
 
-async def forget_checked(tx: Tx) -> None:
-    """No version counts as checked any more: whoever looks next goes through all agents again."""
-    await tx.run(_FORGET, {"tenant": tx.tenant})
+async def mark_checked(tx: Tx, mode: TravelMode, travel_version: str) -> None:
+    """All pairs of a mode that this version puts at risk are written. The caller holds the locks of all of
+    the tenant's agents."""
+    await fetch(tx, _MARK, {"tenant": tx.tenant, "mode": mode, "version": travel_version})
 
 
-async def mark_checked(tx: Tx, travel_version: str) -> None:
-    """All pairs that this version puts at risk are written."""
-    await tx.run(_MARK, {"tenant_id": tx.tenant, "travel_version": travel_version})
+async def mark_held(tx: Tx, mode: TravelMode, agent_ids: Collection[str]) -> None:
+    """Those of these agents who travel so have no promise left that was not held against the version that is
+    marked. The caller holds their locks."""
+    await fetch(tx, _HELD, {"tenant": tx.tenant, "mode": mode, "agents": sorted(agent_ids)})
+
+
+async def queue(tx: Tx, agent_ids: Collection[str]) -> None:
+    """The agendas of these agents, who are locked, have to be held against what is marked once more."""
+    await fetch(tx, _QUEUE, {"tenant": tx.tenant, "agents": sorted(agent_ids)})
 
 
 async def count(tx: Tx, versions: Collection[str]) -> int:

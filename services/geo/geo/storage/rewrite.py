@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
+from geo.domain.agent import Agent
 from geo.domain.calendar import Calendar
 from geo.domain.chain import Link, Splice
 from geo.domain.errors import StaleLegs, StartAgain
@@ -18,7 +19,7 @@ from geo.domain.matrix import matrix_of
 from geo.domain.modes import TravelMode
 from geo.domain.owner import Ending, Move, Owner
 from geo.domain.plan import Plan
-from geo.domain.stop import Leg, Stop
+from geo.domain.stop import Leg, Stop, TravelSource
 from geo.storage import agents, at_risk
 from geo.storage.documents import plan_document
 from geo.storage.sql import fetch
@@ -128,25 +129,29 @@ _PARTS: Final = {
 
 @lru_cache(maxsize=1024)
 def _statement(parts: tuple[str, ...]) -> str:
-    """These parts as one statement, which gives the rows of each and the version of the matrix in force.
+    """These parts as one statement, which gives the rows of each, the version of the matrix in force, and the
+    versions that the promises of each mode were held against.
 
     Only what there is to write: PostgreSQL's work for a part without rows costs more than a row's.
     """
     written = ",".join(f"{part} AS ({_PARTS[part]})" for part in parts)
     counts = "".join(f"(SELECT count(*) FROM {part}) AS {part}, " for part in parts)
     matrix = "(SELECT max(version) FROM geo.matrix_versions WHERE tenant_id = %(tenant)s) AS matrix"
+    held = (
+        "SELECT travel_mode || ' ' || travel_version FROM geo.checked_versions WHERE tenant_id = %(tenant)s"
+    )
     # kept under the 4,096 characters up to which the driver remembers what it made of a statement
-    return " ".join(f"WITH {written} SELECT {counts}{matrix}".split())
+    return " ".join(f"WITH {written} SELECT {counts}{matrix}, ARRAY({held}) AS held".split())
 
 
-async def write(tx: Tx, changes: Changes, versions: Mapping[str, int], books: Collection[LegBook]) -> None:
-    """Writes it all; `versions` are the agenda versions of the locked agents, `books` have the legs used.
+async def write(tx: Tx, changes: Changes, locked: Mapping[str, Agent], books: Collection[LegBook]) -> None:
+    """Writes it all; `locked` are the agents as they were locked, `books` have the legs used.
 
     Raises StartAgain when another transaction took or settled one of the ids meanwhile, and StaleLegs when
     another matrix is in force than the legs are of (R-089): an import waits for the agents' locks.
     """
     rows = _rows(changes)
-    rows["notes"] = [f"{tx.tenant}:{agent}:{version}" for agent, version in versions.items()]
+    rows["notes"] = [f"{tx.tenant}:{agent}:{known.agenda_version}" for agent, known in locked.items()]
     documents = {name: Jsonb(part) for name, part in rows.items() if part}
     (counts,) = await fetch(tx, _statement(tuple(documents)), {"tenant": tx.tenant, **documents})
     written = counts._asdict()
@@ -162,10 +167,28 @@ async def write(tx: Tx, changes: Changes, versions: Mapping[str, int], books: Co
         await agents.set_calendar(tx, agent_id, calendar)
     for agent_id, mode in changes.modes.items():
         await agents.set_mode(tx, agent_id, mode)
-    if changes.modes:  # measured beforehand, maybe by roads that are not those in use any more
-        await at_risk.forget_checked(tx)
+    unheld = _unheld(changes, locked, written["held"])
+    if unheld:
+        await at_risk.queue(tx, unheld)
     for tell in changes.tell:
         tell(tx)
+
+
+def _unheld(changes: Changes, locked: Mapping[str, Agent], held: Collection[str]) -> list[str]:
+    """Agents who get a drive of other data than all promises of their mode were held against (ADR 0040)."""
+    modes = {agent_id: agent.mode for agent_id, agent in locked.items()} | {**changes.modes}
+    marks = dict[str, str](mark.split(" ", 1) for mark in held)
+    return [
+        agent_id
+        for agent_id, splice in changes.splices.items()
+        if (mark := marks.get(modes[agent_id])) and _drives(splice) - {mark}
+    ]
+
+
+def _drives(splice: Splice) -> set[str]:
+    """Versions of the drives that are written."""
+    legs = (link.linked.leg for link in (*splice.added, *splice.relinked))
+    return {leg.version for leg in legs if leg is not None and leg.source is not TravelSource.NONE}
 
 
 def _rows(changes: Changes) -> dict[str, list[Any]]:

@@ -58,11 +58,28 @@ checked_versions: Final = Table(
     "checked_versions",
     metadata,
     Column("tenant_id", Text, nullable=False),
+    Column("travel_mode", Text, nullable=False, server_default=text("'car'")),
     Column("travel_version", Text, nullable=False),
-    PrimaryKeyConstraint("tenant_id", "travel_version", name="checked_versions_pkey"),
+    PrimaryKeyConstraint("tenant_id", "travel_mode", name="checked_versions_pkey"),
     schema="geo",
 )
-"""Versions of the travel data, of roads and matrix together, whose at-risk pairs are all written."""
+"""The version of each mode's travel data, of roads and matrix together, that all promises were held against
+last; those of `unheld_agendas` have to be held against it once more."""
+
+unheld_agendas: Final = Table(
+    "unheld_agendas",
+    metadata,
+    Column("tenant_id", Text, nullable=False),
+    Column("agent_id", Text, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "agent_id", name="unheld_agendas_pkey"),
+    ForeignKeyConstraint(
+        ["tenant_id", "agent_id"],
+        ["geo.agents.tenant_id", "geo.agents.agent_id"],
+        name="unheld_agendas_agent",
+    ),
+    schema="geo",
+)
+"""Agendas written since by other data than the version that their mode's promises were held against."""
 
 parameters: Final = Table(
     "parameters",

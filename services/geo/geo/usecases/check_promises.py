@@ -1,8 +1,8 @@
 """Holds what was promised against present travel data: pairs that no longer fit are told (R-089).
 
 Nothing moves. A version of the travel data is the roads' and the tenant's matrix together, of one travel
-mode; a new one is checked once, against the agents who travel so. Who is cut short is taken up again by the
-next to look.
+mode; a new one is checked once, against the agents who travel so, and after that those alone whose agendas
+were written by other data since (ADR 0040). Who is cut short is taken up again by the next to look.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +17,7 @@ from geo.storage import at_risk, matrices
 from geo.usecases.by_mode import ByMode
 from geo.usecases.ports import PresentTravel
 from kit.db.engine import Database
+from kit.db.uow import Tx
 from kit.errors import Conflict
 from kit.failpoints import failpoint
 
@@ -51,14 +52,16 @@ async def check_promises(data: TravelData, tenant: str, mode: TravelMode, versio
     """Notes every pair promised by this mode that present data, expected to be of this version, no longer
     allows; once.
 
-    False when that was done before. When other data is found in force meanwhile, the pairs are noted for it
-    and it is not marked, nor where agendas keep changing: whoever finds it unchecked goes through it again,
-    which tells nothing twice. Raises Unavailable (TRAVEL_UNAVAILABLE).
+    False when there was nothing left to hold. When other data is found in force meanwhile, the pairs are
+    noted for it and it is not marked, nor where agendas keep changing: whoever finds it unchecked goes
+    through it again, which tells nothing twice. Raises Unavailable (TRAVEL_UNAVAILABLE).
     """
     async with data.db.uow(tenant) as tx:
-        if await at_risk.is_checked(tx, version):
-            return False
-        left: Mapping[str, int] = await at_risk.agendas(tx, mode)
+        some = await at_risk.is_checked(tx, mode, version)
+        left: Mapping[str, int] = await at_risk.unheld(tx, mode, version)
+    if not left:
+        return False
+    unseen = _unseen_of_some if some else _unseen
     seen, found = dict[str, int](), {version}
     for _ in range(_ROUNDS):
         for agents in _batches(list(left)):
@@ -67,32 +70,45 @@ async def check_promises(data: TravelData, tenant: str, mode: TravelMode, versio
         if found != {version}:
             break
         await failpoint("geo.check_promises.before_mark")
-        left = await _unseen(data, tenant, (mode, version), seen)
+        try:
+            async with data.db.uow(tenant) as tx:
+                left = await unseen(tx, (mode, version), seen)
+        except Conflict:  # too busy to be held up: it stays as it is
+            break
         if not left:
             break
     return True
 
 
-async def _unseen(
-    data: TravelData, tenant: str, what: tuple[TravelMode, str], seen: Mapping[str, int]
-) -> Mapping[str, int]:
+async def _unseen(tx: Tx, what: tuple[TravelMode, str], seen: Mapping[str, int]) -> Mapping[str, int]:
     """Agents whose agenda changed since it was read, or who travel so since; where there are none the version
     is marked.
 
-    Nobody writes an agenda meanwhile. So whoever wrote one with older data before is seen, and whoever sets a
-    mode after finds the mark and takes it away.
+    Nobody writes an agenda meanwhile. So whoever wrote one with other data before is seen, and whoever writes
+    one after finds the mark, and queues it.
     """
-    mode, version = what
-    try:
-        async with data.db.uow(tenant) as tx:
-            await at_risk.lock_all_agents(tx)
-            agendas = await at_risk.agendas(tx, mode)
-            unseen = {agent: number for agent, number in agendas.items() if seen.get(agent) != number}
-            if not unseen:
-                await at_risk.mark_checked(tx, version)
-            return unseen
-    except Conflict:  # too busy to be held up: it stays unmarked
+    await at_risk.lock_all_agents(tx)
+    unseen = _changed(await at_risk.unheld(tx, *what), seen)
+    if not unseen:
+        await at_risk.mark_checked(tx, *what)
+        await at_risk.mark_held(tx, what[0], seen)
+    return unseen
+
+
+async def _unseen_of_some(tx: Tx, what: tuple[TravelMode, str], seen: Mapping[str, int]) -> Mapping[str, int]:
+    """Agents of the queue whose agenda changed since it was read; where there are none those seen leave it,
+    unless they were queued for another version that is marked by now."""
+    await at_risk.lock_agents(tx, seen)
+    if not await at_risk.is_checked(tx, *what):
         return {}
+    unseen = _changed(await at_risk.unheld(tx, *what), seen)
+    if not unseen:
+        await at_risk.mark_held(tx, what[0], seen)
+    return unseen
+
+
+def _changed(now: Mapping[str, int], seen: Mapping[str, int]) -> Mapping[str, int]:
+    return {agent: number for agent, number in now.items() if seen.get(agent) != number}
 
 
 def _batches(agents: Sequence[str]) -> Iterator[Sequence[str]]:

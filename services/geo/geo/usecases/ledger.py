@@ -268,8 +268,7 @@ async def _lock_and_write(work: _Work[T], asked: frozenset[str], books: Books) -
         draft = await work.decide(Desk(tx, asked, locked, books, await tx.now()))
         await failpoint(f"geo.{name}.after_read")
         if draft.changes is not None:
-            versions = {agent_id: agent.agenda_version for agent_id, agent in locked.items()}
-            await rewrite.write(tx, draft.changes, versions, books.values())
+            await rewrite.write(tx, draft.changes, locked, books.values())
             for agent_id in locked:
                 tx.on_commit(partial(ledger.changed, tenant, agent_id))
         await failpoint(f"geo.{name}.before_commit")

@@ -25,10 +25,12 @@ from geo.usecases.ledger import Ledger
 from geo.usecases.parameters import estimates_allowed, set_parameter
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
 from geo.usecases.search_slots import SearchSlots, SlotSearch
+from geo.usecases.settle_stop import settle_stop
 from geo.usecases.watch_travel import watch_travel
 from giro.geo.v1 import geo_events_pb2
 from kit.errors import Reason, Unavailable
 from kit.testing.databases import Databases
+from kit.testing.schedule import two_sessions
 from kit.values.ids import new_id
 from services.geo.tests.support.world import (
     NORTH,
@@ -183,3 +185,101 @@ async def test_slot_search_refuses_without_roads_or_offers_flagged_slots_by_the_
     start = (slot.start - at(0).timestamp()) / 3600
     await house.book(agent, start, start + 0.5, SOUTH)  # what it offers commits
     await house.world.sound()
+
+
+def unaware(house: House, version: str = "osrm-old-car") -> Ledger:
+    """The ledger in a process that has not heard of newer roads: 20 minutes for every drive."""
+    roads = Roads()
+    roads.version = version
+    return Ledger(house.world.db, everyones(TenantTravel(roads, Matrices(house.world.db))))
+
+
+async def _late(house: House, ledger: Ledger, agent: str) -> str:
+    """Half an hour after the visit before it: enough for the old roads alone."""
+    appointment = new_id("apt")
+    late = Plan(agent, window(10.5, 11), SOUTH, 0)
+    await reserve_stop(ledger, TENANT, ReserveStop(appointment, late))
+    return appointment
+
+
+@pytest.mark.parametrize(
+    "held_at",
+    ["geo.reserve_stop.before_lock", "geo.reserve_stop.before_commit", "geo.check_promises.before_mark", ""],
+)
+async def test_a_booking_measured_by_the_old_roads_is_held_against_the_new(
+    house: House, held_at: str
+) -> None:
+    """Another process books by the old roads: measured before the new ones were held and written after,
+    written while they are, and measured after. At the next look the pair is told, once."""
+    agent, other = [await house.world.agent(week(base=None, lunch=False)) for _ in range(2)]
+    for one in (agent, other):
+        await house.book(one, 9, 10, NORTH)
+    elsewhere = unaware(house)
+    await watch_travel(house.data)
+    house.roads.version, house.roads.seconds = "osrm-new-car", 2000
+
+    async def book() -> object:
+        return await _late(house, elsewhere, agent)
+
+    async def watch() -> object:
+        return await watch_travel(house.data)
+
+    if held_at:
+        calls = (watch, book) if "check" in held_at else (book, watch)
+        outcome = await two_sessions(*calls, at=held_at)
+        assert outcome.held
+        assert not isinstance(outcome.first, BaseException), outcome.first
+        assert not isinstance(outcome.second, BaseException), outcome.second
+    else:
+        await watch()
+        await book()
+    await watch_travel(house.data)
+    assert [told[1:] for told in await house.told()] == [(200, "osrm-new-car")]
+    assert await watch_travel(house.data) == 0
+    await house.book(other, 14, 15, WEST)  # by the roads that everything was held against
+    assert await watch_travel(house.data) == 0
+    await house.world.sound()
+
+
+async def test_roads_that_come_back_are_held_against_what_was_booked_in_between(house: House) -> None:
+    agent = await house.world.agent(week(base=None, lunch=False))
+    house.roads.seconds = 2000
+    await house.book(agent, 9, 10, NORTH)
+    await watch_travel(house.data)
+    house.roads.version, house.roads.seconds = "osrm-new-car", 1200
+    await watch_travel(house.data)
+    late = await _late(house, house.ledger, agent)
+    house.roads.version, house.roads.seconds = "osrm-old-car", 2000
+    await watch_travel(house.data)
+    assert await house.told() == [(late, 200, "osrm-old-car")]
+
+
+async def test_a_booking_on_the_estimate_is_held_against_roads_that_everything_was_held_against(
+    house: House,
+) -> None:
+    agent = await house.world.agent(week(base=None, lunch=False))
+    await house.book(agent, 9, 10, NORTH)
+    house.roads.seconds = 11_000
+    await watch_travel(house.data)
+    await set_parameter(house.ledger, TENANT, "on_road_failure", "ESTIMATE")
+    house.roads.dead = True
+    booked = await house.book(agent, 13, 14, SOUTH)
+    assert await watch_travel(house.data) == 0
+    house.roads.dead = False
+    await watch_travel(house.data)
+    assert await house.told() == [(booked, 200, "osrm-old-car")]
+
+
+async def test_a_way_kept_over_a_removed_place_is_held_against_the_new_roads(house: House) -> None:
+    """What a cancellation leaves is a new pair: the drive over the place that left is of the old roads."""
+    agent = await house.world.agent(week(base=None, lunch=False))
+    await house.book(agent, 9, 10, NORTH)
+    middle = await house.book(agent, 10.5, 11, SOUTH)
+    last = await house.book(agent, 11.5, 12, WEST)
+    house.roads.version, house.roads.seconds = "osrm-new-car", 5500
+    await watch_travel(house.data)
+    before = await house.told()
+    assert {told[0] for told in before} == {middle, last}
+    await settle_stop(house.ledger, TENANT, middle)
+    await watch_travel(house.data)
+    assert (await house.told())[len(before) :] == [(last, 100, "osrm-new-car")]
