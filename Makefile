@@ -11,6 +11,7 @@ ROADS ?=
 ARGS ?=
 LIVES ?= 2000
 WORLDS ?= 2000
+SEARCHES := services/geo/tests/search/test_slot_search.py services/geo/tests/search/test_limited_search.py
 STORM ?= 4000
 
 .PHONY: help setup run test lint format gen gen-check lock openapi bench soak clean
@@ -57,7 +58,7 @@ bench: setup ## measure suggestions, bookings, slot search by size and roads, 10
 soak: setup ## many operators at once, then verify the promise (ARGS="--minutes 10"); then LIVES=2000 lives, WORLDS=2000 worlds of slot search, storms of STORM=4000
 	@$(PY) -m loadtests.soak $(ARGS)
 	@GIRO_LIVES=$(LIVES) $(PY) -m pytest -q --timeout 7200 services/booking/tests/usecases/test_life_machine.py
-	@GIRO_WORLDS=$(WORLDS) $(PY) -m pytest -q --timeout 7200 services/geo/tests/search/test_limited_search.py
+	@GIRO_WORLDS=$(WORLDS) $(PY) -m pytest -q --timeout 7200 $(SEARCHES)
 	@GIRO_STORM=$(STORM) $(PY) -m pytest -q tests/failures/test_storm.py services/geo/tests/test_storm.py
 
 clean: ## remove what make run and the tools left (.run, caches); keeps the environment

@@ -15,6 +15,7 @@ import pytest_asyncio
 from geo.domain.calendar import Calendar, WeeklyBreak, WeeklyShift, calendar
 from geo.domain.plan import Plan
 from geo.domain.zones import Zone
+from geo.usecases.explain_start import ExplainStart, explain_start
 from geo.usecases.parameters import set_parameter
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
 from geo.usecases.set_agent_zones import set_agent_zones
@@ -105,7 +106,7 @@ def asked_for(begin: int, end: int) -> range:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_offers_commit_and_refusals_say_what_the_ledger_says(house: House, seed: int) -> None:
-    at, seen = random.Random(seed), Counter[Reason]()
+    at, seen, now = random.Random(seed), Counter[Reason](), datetime.now(UTC).replace(microsecond=0)
     agents = [await some_agent(house, at) for _ in range(6)]
     for _ in range(25):
         wish = Wish.some(at)
@@ -124,8 +125,12 @@ async def test_offers_commit_and_refusals_say_what_the_ledger_says(house: House,
             if not starts:
                 continue
             start = at.choice(starts)
-            said = await reserved(house, wish.plan(gap.agent_id, start))
-            assert said is not None
+            plan = wish.plan(gap.agent_id, start)
+            explained = await explain_start(
+                house.ledger, house.search, TENANT, ExplainStart(plan, (), (), now)
+            )
+            said = await reserved(house, plan)
+            assert said is explained.grounds[0].reason
             seen[gap.reason] += 1
             if gap.reason in RULES and said is not Reason.OUTSIDE_SHIFT:
                 assert said is gap.reason

@@ -3,31 +3,34 @@
 `GIRO_WORLDS=5000` looks at more worlds than the suite does.
 """
 
-import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from geo.domain.calendar import shift_of
+from geo.domain.starts import Position
 from geo.domain.stop import PLACELESS, Stop, StopKind
+from geo.usecases import search_slots
 from kit.errors import Reason
 from kit.values.window import Window
 from services.geo.tests.search.test_slot_search import (
+    EARLIEST,
     PLACES,
     _engine,
     _expected,
     _run,
     _search,
     _starts,
+    some,
     worlds,
 )
 from services.geo.tests.support.limits_world import Fence, Rules, refused_by_rule
-from services.geo.tests.support.search_world import Diary, Wish
+from services.geo.tests.support.search_world import Diary, Wish, on_the_grid
 
-WORLDS = int(os.environ.get("GIRO_WORLDS", "100"))
 RULES = {Reason.NO_SKILL, Reason.OUTSIDE_ZONE, Reason.QUOTA, Reason.OUTSIDE_SHIFT}
 """Reasons that do not depend on drives."""
 
@@ -57,27 +60,47 @@ def limited_worlds(draw: st.DrawFn) -> dict[str, Any]:
         skills=frozenset(draw(st.sampled_from(["", "", "a"]))),
         postcode=draw(st.sampled_from(["", "A", "B"])),
         arrival=draw(st.booleans()),
-        step=draw(st.sampled_from([600, 900, 1800])),
+        step=draw(st.sampled_from([600, 900, 1020, 1800])),  # 1,020 s do not divide the hour
     )
     return world  # type: ignore[no-any-return]
 
 
-EVERYTHING = settings(
-    max_examples=WORLDS,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # a world takes minutes to shrink, and stays large
-)
-
-
-@EVERYTHING
-@given(limited_worlds())
-def test_search_equals_the_exhaustive_check_under_all_limits(world: dict[str, Any]) -> None:
+@some(60)
+@given(limited_worlds(), st.integers(1, 5), st.sampled_from([0.0, 0.5, 0.9, 1.0]))
+def test_search_equals_the_exhaustive_check_under_all_limits(
+    world: dict[str, Any], limit: int, sharpness: float
+) -> None:
+    """All starts; and the best few of them, and those behind the middle one, cheapest first by small steps
+    (a world has fewer gaps than are looked at at once otherwise)."""
     found = _run(_engine(world).search("ten", _search(world)))
-    assert _starts(found) == sorted((s.added, s.start, s.agent_id) for s in _expected(world))
+    expected = sorted((s.added, s.start, s.agent_id) for s in _expected(world))
+    assert _starts(found) == expected
+    for travel in world["travels"].values():
+        travel.sharpness = sharpness
+    half = len(expected) // 2
+    behind = Position(*expected[half - 1]) if half else None
+    with patch.multiple(search_slots, _AT_FIRST=1, _MORE=2):
+        few = _run(_engine(world).search("ten", _search(world, limit=limit)))
+        more = _run(_engine(world).search("ten", _search(world, limit=limit, after=behind)))
+    assert _starts(few) == expected[:limit]
+    assert _starts(more) == expected[half : half + limit]
 
 
-@EVERYTHING
+@some(15)
+@given(limited_worlds())
+def test_on_no_grid_the_first_second_of_each_gap_is_offered(world: dict[str, Any]) -> None:
+    """What is offered the ledger takes, and the second before it does not, unless nobody asked for it."""
+    wish: Wish = replace(world["wish"], starts=EARLIEST, step=1)
+    world["wish"] = wish
+    found = _run(_engine(world).search("ten", _search(world, granularity=0)))
+    for slot, _ in found.slots:
+        diary = world["diaries"][slot.agent_id]
+        assert _ledger_says(diary, wish, slot.start) is None
+        if _starts_in(slot.start - 1, slot.start, wish):
+            assert _ledger_says(diary, wish, slot.start - 1) is not None
+
+
+@some(70)
 @given(limited_worlds())
 def test_a_start_that_is_not_offered_is_refused_for_the_reason_that_is_told(world: dict[str, Any]) -> None:
     """Every start of a refused gap: refused by the ledger, and by the same rule where it is a rule."""
@@ -104,7 +127,7 @@ def _starts_in(begin: int, end: int, wish: Wish) -> list[int]:
     length = 0 if wish.arrival else wish.duration
     return [
         start
-        for start in range(begin + -begin % wish.step, end, wish.step)
+        for start in on_the_grid(begin, end, wish.step)
         if start >= earliest
         and any(
             window.start.timestamp() <= start and start + length <= window.end.timestamp()
@@ -128,7 +151,7 @@ def _ledger_says(diary: Diary, wish: Wish, start: int) -> Reason | None:
     return tried.refusals[0].reason if tried.refusals else None
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@some(20)
 @given(limited_worlds())
 def test_the_worlds_are_about_something(world: dict[str, Any]) -> None:
     """A quota never lets a day be longer, whatever is offered: taken one by one, until nothing is."""

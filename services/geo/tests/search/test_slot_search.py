@@ -1,13 +1,17 @@
-"""Slot search against the exhaustive check, on small random worlds."""
+"""Slot search against the exhaustive check, on small random worlds.
+
+`GIRO_WORLDS=5000` looks at more of them than the suite does.
+"""
 
 import asyncio
+import os
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from geo.domain.calendar import Calendar, WeeklyBreak, WeeklyShift, blocked_time, shifts_between
@@ -23,6 +27,9 @@ from kit.errors import Reason
 from kit.values.window import Window
 from services.geo.tests.support.search_world import Diary, DiaryShelf, Start, TableTravel, Wish, exhaustive
 
+WORLDS = int(os.environ.get("GIRO_WORLDS", "0"))
+"""Worlds to look at in each test, always others; 0: the suite's few, always the same."""
+
 STEP = 900
 OUTSIDE = Reason.OUTSIDE_SHIFT
 AMOUNTS = {Reason.TRAVEL_IN, Reason.TRAVEL_OUT, Reason.GAP_TOO_SHORT, Reason.LEAD_TIME}
@@ -36,6 +43,16 @@ DAYS = [
     ("America/New_York", date(2027, 6, 7)),
 ]
 
+SHAPES = {
+    "none": [],
+    "day": [(8, 14)],
+    "split": [(7, 10), (12, 16)],
+    "touching": [(7, 10), (10, 14)],
+    "evening": [(21, 2)],
+    "night": [(22, 4)],  # Rome's clocks change in it
+}
+"""Hours of a day's shifts."""
+
 EARLIEST = frozenset({StartChoice.EARLIEST})
 _CHOICES = st.sets(st.sampled_from(list(StartChoice)), min_size=1).map(frozenset)
 _NEAR = st.lists(st.one_of(st.integers(0, 4200), st.integers(0, 280).map(lambda n: 15 * n)), max_size=3)
@@ -47,13 +64,13 @@ def calendars(draw: st.DrawFn, zone: str, first: date) -> Calendar:
     shifts, breaks = [], []
     for day in range(3):
         weekday = (first + timedelta(days=day)).isoweekday()
-        shape = draw(st.sampled_from(["none", "day", "day", "split", "night"]))
-        spans = {"none": [], "day": [(8, 14)], "split": [(7, 10), (12, 16)], "night": [(21, 2)]}[shape]
-        for start, end in spans:
+        for start, end in SHAPES[draw(st.sampled_from(list(SHAPES)))]:
             shifts.append(WeeklyShift(weekday, start * 60, end * 60, draw(bases), draw(bases)))
-            if draw(st.booleans()):
-                rest = (start * 60 + 90 + 15 * draw(st.integers(0, 4))) % 1440
+            for number in range(draw(st.integers(0, 2))):
+                rest = (start * 60 + 60 * number + 45 + 15 * draw(st.integers(0, 1))) % 1440
                 breaks.append(WeeklyBreak(weekday, rest, (rest + 30) % 1440))
+    if draw(st.integers(0, 15)) == 0:  # a week without a gap
+        return Calendar(zone, tuple(WeeklyShift(weekday, 0, 0) for weekday in range(1, 8)))
     return Calendar(zone, tuple(shifts), tuple(breaks))
 
 
@@ -144,10 +161,20 @@ def _fill(draw: st.DrawFn, diary: Diary, midnight: datetime, most: int) -> None:
         else:
             expires = midnight + timedelta(minutes=draw(st.integers(-60, 900))) if kind == "HOLD" else None
             place = draw(st.sampled_from(PLACES[:-1]))
-            visit = Stop(
-                stop_id, StopKind(kind), start, start + length, place, diary.buffer, stop_id, expires
-            )
+            buffer = max(diary.buffer, draw(st.sampled_from([0, 0, 900])))
+            visit = Stop(stop_id, StopKind(kind), start, start + length, place, buffer, stop_id, expires)
             diary.book_visit(visit, before_all)
+
+
+def some(worlds: int) -> settings:
+    """How many of the suite's worlds; a world takes minutes to shrink, and stays large."""
+    return settings(
+        max_examples=WORLDS or worlds,
+        deadline=None,
+        derandomize=not WORLDS,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.explicit, Phase.generate],
+    )
 
 
 def _search(world: dict[str, Any], **changes: Any) -> SearchSlots:
@@ -188,7 +215,7 @@ def _expected(world: dict[str, Any]) -> list[Start]:
     return [start for diary in world["diaries"].values() for start in exhaustive(diary, world["wish"])]
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@some(50)
 @given(worlds())
 def test_search_equals_the_exhaustive_check(world: dict[str, Any]) -> None:
     found = _run(_engine(world).search("ten", _search(world)))
@@ -196,7 +223,7 @@ def test_search_equals_the_exhaustive_check(world: dict[str, Any]) -> None:
     assert _starts(found) == expected
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@some(20)
 @given(worlds(), st.integers(1, 4))
 def test_pages_are_cuts_of_one_list(world: dict[str, Any], size: int) -> None:
     """Going on behind the last slot of a page gives the rest: nothing twice, nothing left out (GEO-08)."""
@@ -211,7 +238,7 @@ def test_pages_are_cuts_of_one_list(world: dict[str, Any], size: int) -> None:
     assert paged == everything
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@some(20)
 @given(worlds())
 def test_what_is_offered_is_booked_even_before_expired_holds_are_swept(world: dict[str, Any]) -> None:
     wish: Wish = world["wish"]
@@ -231,7 +258,7 @@ def test_what_is_offered_is_booked_even_before_expired_holds_are_swept(world: di
         assert not tried.refusals
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@some(20)
 @given(worlds(), st.integers(1, 4), st.sampled_from([0.0, 0.5, 1.0]))
 def test_any_second_limit_and_lower_bound(world: dict[str, Any], limit: int, sharpness: float) -> None:
     """On no grid: a start is feasible, the second before is not. The best few are the first of all. What a
@@ -275,7 +302,7 @@ def _inside(world: dict[str, Any], agent_id: str, start: int) -> bool:
     return window.start <= begin and end <= window.end
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@some(20)
 @given(worlds())
 def test_every_gap_is_offered_or_refused_with_a_reason(world: dict[str, Any]) -> None:
     wish: Wish = world["wish"]
@@ -301,7 +328,7 @@ def test_every_gap_is_offered_or_refused_with_a_reason(world: dict[str, Any]) ->
     assert [gap.reason for gap in found.refused if gap.agent_id == "agt_c"] == [OUTSIDE] * len(ahead)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@some(15)
 @given(worlds(), st.data())
 def test_gaps_kept_from_earlier_searches_follow_every_change(
     world: dict[str, Any], data: st.DataObject

@@ -243,11 +243,16 @@ def _instants(diary: Diary, window: Window, wish: Wish) -> Iterator[datetime]:
     length = timedelta(seconds=wish.duration)
     end = window.end + length if wish.arrival else window.end
     for shift in shifts_between(diary.calendar, window.start, end):
-        at = int(max(earliest, shift.start).timestamp())
-        at += -at % wish.step
-        while at + wish.duration <= min(end, shift.end).timestamp():
+        first = int(max(earliest, shift.start).timestamp())
+        last = int(min(end, shift.end).timestamp()) - wish.duration
+        for at in on_the_grid(first, last + 1, wish.step):
             yield datetime.fromtimestamp(at, UTC)
-            at += wish.step
+
+
+def on_the_grid(begin: int, end: int, step: int) -> Iterator[int]:
+    """Every instant from one to before another that is a multiple of `step` seconds after its full hour."""
+    for hour in range(begin - begin % 3600, end, 3600):
+        yield from (at for at in range(hour, min(hour + 3600, end), step) if at >= begin)
 
 
 def _visit(diary: Diary, wish: Wish, start: datetime) -> Stop:
