@@ -34,6 +34,7 @@ from giro.booking.v1 import unavailability_pb2_grpc as _unavailability  # noqa: 
 from giro.booking.v1 import visits_pb2_grpc as _visits  # noqa: F401
 from giro.booking.v1 import waitlist_pb2_grpc as _waitlist  # noqa: F401
 from giro.common.v1 import access_pb2
+from giro.geo.v1 import days_pb2_grpc as _days  # noqa: F401
 from giro.geo.v1 import geo_pb2_grpc as _geo  # noqa: F401
 from giro.geo.v1 import ledger_pb2_grpc as _ledger  # noqa: F401
 from giro.geo.v1 import planning_pb2_grpc as _planning  # noqa: F401
@@ -50,6 +51,7 @@ SERVICES = {
     "giro.identity.v1.TenantParametersService": "identity",
     "giro.booking.v1.BookingService": "booking",
     "giro.geo.v1.GeoService": "geo",
+    "giro.geo.v1.DayService": "geo",
     "giro.geo.v1.LedgerService": "geo",
     "giro.booking.v1.VisitsService": "booking",
     "giro.booking.v1.PortalService": "booking",
@@ -207,6 +209,7 @@ SAMPLES: Mapping[str, Callable[[], Any]] = {
     "file_name": lambda: "form.pdf",
     "text": lambda: "a note",
     "booking.v1.CorrectOutcomeRequest.reason": lambda: "the wrong door",
+    "date": lambda: _day(6),
     "first_day": lambda: _day(120),
     "last_day": lambda: _day(150),
     "role": lambda: access_pb2.ROLE_OPERATOR,

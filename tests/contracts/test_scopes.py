@@ -21,7 +21,9 @@ from giro.booking.v1 import outcomes_pb2 as outcomes
 from giro.booking.v1 import portal_pb2 as portal
 from giro.booking.v1 import refix_pb2 as refix
 from giro.booking.v1 import unavailability_pb2 as unavailability
+from giro.geo.v1 import days_pb2 as days
 from giro.geo.v1 import geo_pb2 as geo
+from giro.geo.v1.days_pb2_grpc import DayServiceStub
 from kit.errors import GiroError, NotAllowed, Reason
 from kit.rpc.contract import Rpc
 from tests.contracts.party import Party, make_party
@@ -255,4 +257,18 @@ async def test_an_agent_reads_its_own_round_alone(office: Office, method: str) -
     assert await getattr(world.geo, method)(request(agent_id=own), metadata=metadata)
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await getattr(world.geo, method)(request(agent_id=colleague), metadata=metadata)
+    assert refusal_of(refused.value).reason is Reason.OUT_OF_SCOPE
+
+
+@pytest.mark.asyncio
+async def test_an_agent_checks_its_own_day_alone(office: Office) -> None:
+    world = office.party.world
+    own, colleague = world.agents
+    token = user_token(office.stack, world.tenant, "AGENT", scope=own)
+    metadata = (("authorization", f"Bearer {token}"),)
+    check = DayServiceStub(world.channel).CheckDay
+    checked = await check(days.CheckDayRequest(agent_id=own, date="2027-03-01"), metadata=metadata)
+    assert checked.agent_id == own
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await check(days.CheckDayRequest(agent_id=colleague, date="2027-03-01"), metadata=metadata)
     assert refusal_of(refused.value).reason is Reason.OUT_OF_SCOPE

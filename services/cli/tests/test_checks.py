@@ -67,6 +67,39 @@ def test_a_day_across_the_end_of_summer_time_has_25_hours(house: StubGateway, gi
     assert query == {"from": ["2026-10-24T22:00:00Z"], "to": ["2026-10-25T23:00:00Z"]}
 
 
+def _pair(**changes: object) -> dict[str, object]:
+    return {
+        "earlier": {"kind": "STOP_KIND_DAY_START", "ownerId": "", "end": "2026-12-01T08:00:00Z"},
+        "later": {"kind": "STOP_KIND_APPOINTMENT", "ownerId": "apt_1", "start": "2026-12-01T08:30:00Z"},
+        "travel": "1200s",
+        "buffer": "300s",
+        "slackSeconds": "300",
+        "source": "TRAVEL_SOURCE_ESTIMATE",
+        "version": "estimate-2-car",
+        "via": False,
+        "violations": [],
+        **changes,
+    }
+
+
+def test_a_checked_day_shows_the_slack_of_each_pair(house: StubGateway, giro: Giro) -> None:
+    path = f"/v1/agents/{AGENT}:checkDay"
+    answer = {"agentId": AGENT, "timeZone": "Europe/Rome", "pairs": [_pair()], "violations": 0}
+    house.on("GET", path, answer)
+    ran = giro("agent", "check", "giada", "2026-12-01")
+    assert house.query_of(path) == {"date": ["2026-12-01"]}
+    assert ran.exit_code == 0
+    for told in ("Tue 09:00:00", "~20 min", "5 min", "apt_1", "300 s", "estimate-2-car", "0 violations"):
+        assert told in ran.stdout
+
+    broken = _pair(slackSeconds="-60", violations=[{"kind": "TRAVEL", "shortSeconds": "60"}])
+    house.on("GET", path, {**answer, "pairs": [broken], "violations": 1})
+    ran = giro("agent", "check", "giada", "2026-12-01")
+    assert ran.exit_code == 1
+    for told in ("-60 s", "TRAVEL 60 s short", "1 violations"):
+        assert told in ran.stdout
+
+
 def test_an_empty_day_is_told(house: StubGateway, giro: Giro) -> None:
     house.on("GET", f"/v1/agents/{AGENT}/itinerary", {**ITINERARY, "stops": []})
 

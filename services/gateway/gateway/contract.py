@@ -29,7 +29,7 @@ from giro.booking.v1 import (
     waitlist_pb2,
 )
 from giro.common.v1 import access_pb2
-from giro.geo.v1 import geo_pb2, planning_pb2, travel_profile_pb2, zones_pb2
+from giro.geo.v1 import days_pb2, geo_pb2, planning_pb2, travel_profile_pb2, zones_pb2
 from giro.identity.v1 import identity_pb2, tenant_parameters_pb2
 from giro.reminders.v1 import reminders_pb2
 
@@ -43,6 +43,7 @@ BACKENDS: Final[dict[str, FileDescriptor]] = {
 
 MORE: Final[tuple[tuple[str, FileDescriptor], ...]] = (
     ("identity", tenant_parameters_pb2.DESCRIPTOR),
+    ("geo", days_pb2.DESCRIPTOR),
     ("geo", planning_pb2.DESCRIPTOR),
     ("geo", travel_profile_pb2.DESCRIPTOR),
     ("geo", zones_pb2.DESCRIPTOR),

@@ -61,6 +61,7 @@ def test_the_ledger_is_not_public() -> None:
         "giro.booking.v1.AnnulmentsService",
         "giro.booking.v1.UnavailabilityService",
         "giro.booking.v1.RepairsService",
+        "giro.geo.v1.DayService",
         "giro.geo.v1.GeoService",
         "giro.geo.v1.PlanningService",
         "giro.geo.v1.TravelProfileService",

@@ -84,6 +84,7 @@ def test_nothing_else_than_public_services_is_routed(manager: Config) -> None:
         {"prefix": "/giro.booking.v1.SwapsService/"},
         {"prefix": "/giro.booking.v1.UnavailabilityService/"},
         {"prefix": "/giro.booking.v1.WaitlistService/"},
+        {"prefix": "/giro.geo.v1.DayService/"},
         {"prefix": "/giro.geo.v1.GeoService/"},
         {"prefix": "/giro.geo.v1.PlanningService/"},
         {"prefix": "/giro.geo.v1.TravelProfileService/"},

@@ -14,6 +14,7 @@ from geo.storage.agendas import Agendas
 from geo.storage.constraints import CONSTRAINTS
 from geo.storage.matrices import Matrices
 from geo.transport import consumers
+from geo.transport.days_rpc import DayServicer
 from geo.transport.geo_rpc import GeoServicer
 from geo.transport.ledger_rpc import LedgerServicer
 from geo.transport.planning_rpc import PlanningServicer
@@ -32,6 +33,7 @@ from geo.usecases.rounds.planner import Planner
 from geo.usecases.search_slots import SlotSearch
 from geo.usecases.watch_invariants import watch_invariants
 from geo.usecases.watch_travel import watch_travel
+from giro.geo.v1.days_pb2_grpc import add_DayServiceServicer_to_server
 from giro.geo.v1.geo_pb2_grpc import add_GeoServiceServicer_to_server
 from giro.geo.v1.ledger_pb2_grpc import add_LedgerServiceServicer_to_server
 from giro.geo.v1.planning_pb2_grpc import add_PlanningServiceServicer_to_server
@@ -103,6 +105,7 @@ class GeoApp(RelayApp):
                 add_GeoServiceServicer_to_server,
                 GeoServicer(self.ledger, search, TravelDesk(self.data, self.geocoder, self.ledger)),
             ),
+            (add_DayServiceServicer_to_server, DayServicer(self.ledger)),
             (add_LedgerServiceServicer_to_server, LedgerServicer(self.ledger, search)),
             (add_TravelProfileServiceServicer_to_server, ProfileServicer(self.data)),
             (add_ZoneServiceServicer_to_server, ZoneServicer(self.ledger)),

@@ -1,6 +1,6 @@
 """Agents and their days."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -8,12 +8,12 @@ import typer
 
 from cli import reading
 from cli.commands.calling import Limit, Output, calling, noun
-from cli.errors import Refused
+from cli.errors import NO, Refused
 from cli.gateway import Gateway, Json
 from cli.lookup import Lookup
 from cli.reading import Mode, rfc3339
+from cli.show import checked, output, words
 from cli.show import day as shown
-from cli.show import output, words
 from cli.show.output import Format
 
 app = noun("The agents who travel.")
@@ -97,16 +97,46 @@ def day(
         shown.show(itinerary, with_map=map_)
 
 
+@one.command()
+def check(
+    agent: Annotated[str, typer.Argument(help="id, name or part of it")],
+    when: Annotated[str, typer.Argument(metavar="DATE", help="2026-12-01, today, tomorrow, +3")] = "today",
+    form: Output = Format.TABLE,
+) -> None:
+    """Each pair of stops of a day: end + drive + buffer <= start, and what is left. Exit 1 on a violation.
+
+    A pair over midnight is shown with both days.
+
+    \b
+    giro agent check Giada tomorrow
+    """
+    with calling(form) as gateway:
+        agent_id = Lookup(gateway).agent_id(agent)
+        _, asked = _asked_day(gateway, agent_id, when)
+        found = gateway.get(f"/v1/agents/{agent_id}:checkDay", date=asked.isoformat())
+        if form is Format.JSON:
+            output.as_json(found)
+        else:
+            checked.show(found)
+        if found["violations"]:
+            raise typer.Exit(NO)
+
+
 def _day(gateway: Gateway, agent_id: str, when: str) -> Json:
-    known = gateway.get(f"/v1/agents/{agent_id}")
-    zone = ZoneInfo(known["calendar"]["timeZone"])
-    asked = reading.day(when, _today(gateway, zone))
+    zone, asked = _asked_day(gateway, agent_id, when)
     start = datetime.combine(asked, time(), zone)
     end = datetime.combine(asked + timedelta(days=1), time(), zone)
     query: dict[str, Any] = {"from": rfc3339(start), "to": rfc3339(end)}
-    itinerary = gateway.get(f"/v1/agents/{agent_id}/itinerary", **query)
+    return gateway.get(f"/v1/agents/{agent_id}/itinerary", **query)
+
+
+def _asked_day(gateway: Gateway, agent_id: str, when: str) -> tuple[ZoneInfo, date]:
+    """The agent's zone and the day that is meant there; told to people."""
+    known = gateway.get(f"/v1/agents/{agent_id}")
+    zone = ZoneInfo(known["calendar"]["timeZone"])
+    asked = reading.day(when, _today(gateway, zone))
     output.note(f"{known['displayName']}, {asked:%A %d %B %Y} ({zone.key})")
-    return itinerary
+    return zone, asked
 
 
 def _today(gateway: Gateway, zone: ZoneInfo) -> Any:

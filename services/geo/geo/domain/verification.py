@@ -45,6 +45,8 @@ class StoredStop:
     leg: LegKey | None
     mode: TravelMode = TravelMode.CAR
     """How the agent travels."""
+    kind: str = ""
+    """What occupies the time, for people; the check does not ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def verify(stops: Sequence[StoredStop], evidence: Evidence) -> Report:
     heads = {stop.agent_id: stop for stop in sorted(stops, key=lambda s: s.starts_at, reverse=True)}
     found = [broken for head in heads.values() for broken in _head(head)]
     for earlier, later in pairs:
-        found += _pair(earlier, later, evidence)
+        found += broken_between(earlier, later, evidence)
     return Report(len(heads), len(stops), len(pairs), tuple(found))
 
 
@@ -136,7 +138,9 @@ def _head(stop: StoredStop) -> list[Violation]:
     return [] if stop.prev_id is None else [Violation(stop.agent_id, stop.prev_id, stop.owner_id, "CHAIN")]
 
 
-def _pair(earlier: StoredStop, later: StoredStop, evidence: Evidence) -> list[Violation]:
+def broken_between(earlier: StoredStop, later: StoredStop, evidence: Evidence) -> list[Violation]:
+    """What is broken between two stops that follow each other."""
+
     def broken(kind: str, short: int = 0) -> Violation:
         return Violation(earlier.agent_id, earlier.owner_id, later.owner_id, kind, short)
 
@@ -149,7 +153,7 @@ def _pair(earlier: StoredStop, later: StoredStop, evidence: Evidence) -> list[Vi
         found.append(broken("CHAIN"))
     if not _is_leg(later, evidence):
         found.append(broken("LEG"))
-    drive = _drive(earlier, later, evidence)
+    drive = drive_between(earlier, later, evidence)
     if gap >= 0 and (drive is None or drive + later.buffer > gap):
         found.append(broken("TRAVEL", 0 if drive is None else drive + later.buffer - gap))
     return found
@@ -167,7 +171,7 @@ def _as_told(leg: LegKey, evidence: Evidence) -> bool:
     return leg[4] == leg[5] or leg[2] in evidence.profiles or is_mixed(leg[2])
 
 
-def _drive(earlier: StoredStop, later: StoredStop, evidence: Evidence) -> int | None:
+def drive_between(earlier: StoredStop, later: StoredStop, evidence: Evidence) -> int | None:
     """Seconds from one to the other, leaving when the earlier stop ends: promised ones where the later stop
     names them, else the engine's."""
     if free_leg(earlier.place, later.place) is not None:

@@ -9,16 +9,28 @@ from sqlalchemy import ARRAY, BigInteger, Row, Text, bindparam, text
 from geo.domain.modes import TravelMode
 from geo.domain.verification import LegKey, StoredStop
 from kit.db.uow import Tx
+from kit.values.window import Window
 
-_STOPS: Final = text(
-    """
-    SELECT s.agent_id, s.stop_id, coalesce(s.owner_id, s.stop_id) AS owner_id, s.starts_at, s.ends_at,
+_READ: Final = """
+    SELECT s.agent_id, s.stop_id, coalesce(s.owner_id, s.stop_id) AS owner_id, s.kind, s.starts_at, s.ends_at,
         s.place, s.buffer_seconds, s.prev_id, s.prev_ends_at, s.prev_place, s.leg_seconds, s.leg_free_seconds,
         s.leg_version, s.leg_via, a.travel_mode
     FROM geo.stops s JOIN geo.agents a ON a.tenant_id = s.tenant_id AND a.agent_id = s.agent_id
-    WHERE s.tenant_id = :tenant AND s.agent_id = ANY(:agents)
     """
-).bindparams(bindparam("agents", type_=ARRAY(Text)))
+_STOPS: Final = text(f"{_READ} WHERE s.tenant_id = :tenant AND s.agent_id = ANY(:agents)").bindparams(
+    bindparam("agents", type_=ARRAY(Text))
+)
+# by time alone, as the check orders them: the links between stops are what is in question
+_AROUND: Final = text(
+    f"""
+    {_READ}
+    WHERE s.tenant_id = :tenant AND s.agent_id = :agent
+      AND s.starts_at >= coalesce((SELECT max(b.starts_at) FROM geo.stops b
+            WHERE b.tenant_id = :tenant AND b.agent_id = :agent AND b.ends_at <= :since), '-infinity')
+      AND s.starts_at <= coalesce((SELECT min(b.starts_at) FROM geo.stops b
+            WHERE b.tenant_id = :tenant AND b.agent_id = :agent AND b.starts_at >= :until), 'infinity')
+    """  # noqa: S608 - put together from constants
+)
 _AGENTS: Final = text(
     "SELECT agent_id FROM geo.agents WHERE tenant_id = :tenant AND agent_id > :after"
     " ORDER BY agent_id LIMIT :rows"
@@ -26,7 +38,7 @@ _AGENTS: Final = text(
 # separate from the stops on purpose: whether a stop's leg is among them is the question
 _LEGS: Final = text(
     """
-    SELECT from_place, to_place, version, via, seconds, free_seconds FROM geo.legs
+    SELECT from_place, to_place, version, via, seconds, free_seconds, source FROM geo.legs
     WHERE tenant_id = :tenant
       AND (from_place, to_place) IN (SELECT * FROM unnest(:froms, :tos))
     """
@@ -53,12 +65,18 @@ async def stored_stops(tx: Tx, agent_ids: Sequence[str]) -> list[StoredStop]:
     return [_stop(row) for row in rows]
 
 
-async def stored_legs(tx: Tx, stops: Iterable[StoredStop]) -> dict[LegKey, None]:
-    """The recorded legs between the places that these stops name."""
+async def stops_around(tx: Tx, agent_id: str, span: Window) -> list[StoredStop]:
+    """An agent's stops that touch the span, with the one before and the one after."""
+    asked = {"tenant": tx.tenant, "agent": agent_id, "since": span.start, "until": span.end}
+    return [_stop(row) for row in await tx.run(_AROUND, asked)]
+
+
+async def stored_legs(tx: Tx, stops: Iterable[StoredStop]) -> dict[LegKey, str]:
+    """The recorded legs between the places that these stops name, with where each comes from."""
     pairs = sorted({stop.leg[:2] for stop in stops if stop.leg is not None})
     places = {"froms": [pair[0] for pair in pairs], "tos": [pair[1] for pair in pairs]}
     rows = await tx.run(_LEGS, {"tenant": tx.tenant, **places})
-    return {(r.from_place, r.to_place, r.version, r.via, r.seconds, r.free_seconds): None for r in rows}
+    return {(r.from_place, r.to_place, r.version, r.via, r.seconds, r.free_seconds): r.source for r in rows}
 
 
 async def drives_from(tx: Tx, places: Collection[int], versions: Collection[str]) -> list[LegKey]:
@@ -86,6 +104,7 @@ def _stop(row: Row[Any]) -> StoredStop:
         prev_place=row.prev_place,
         leg=leg,
         mode=TravelMode(row.travel_mode),
+        kind=row.kind,
     )
 
 

@@ -1,7 +1,9 @@
 """The check of the guarantee, independent of the code that writes the ledger."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from time import monotonic
 from typing import Final
 
@@ -13,6 +15,7 @@ from geo.domain.verification import (
     Evidence,
     LegKey,
     Report,
+    StoredStop,
     Trip,
     by_other_modes,
     to_remeasure,
@@ -24,7 +27,7 @@ from geo.storage import agents, profiles
 from geo.storage.verification import agents_after, drives_from, stored_legs, stored_stops
 from geo.usecases.ledger import Ledger
 from kit import telemetry
-from kit.db.uow import Timeouts
+from kit.db.uow import Timeouts, Tx
 from kit.errors import Unavailable
 
 _log = telemetry.logger("geo.verify_invariants")
@@ -76,18 +79,37 @@ async def _next_agents(ledger: Ledger, tenant: str, after: str) -> list[str]:
 async def _verified(ledger: Ledger, tenant: str, agent_ids: Sequence[str]) -> Report:
     """What is broken on the timelines of some agents."""
     async with ledger.db.uow(tenant, timeouts=Timeouts(statement=30.0, idle=30.0)) as tx:
-        stops = await stored_stops(tx, agent_ids)
-        legs = await stored_legs(tx, stops)
-        weeks = await profiles.of_versions(tx, {leg[2] for leg in legs})
-        now = await tx.now()
+        record = await recorded(tx, await stored_stops(tx, agent_ids))
+    return verify(record.stops, await evidence_on(ledger, tenant, record))
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Stops as they are stored at one instant, the legs on record between their places with where each comes
+    from, and the profiles of these legs' versions."""
+
+    stops: Sequence[StoredStop]
+    legs: Mapping[LegKey, str]
+    weeks: Mapping[str, Profile]
+    now: datetime
+
+
+async def recorded(tx: Tx, stops: Sequence[StoredStop]) -> Recorded:
+    """What the stops rely on."""
+    legs = await stored_legs(tx, stops)
+    return Recorded(stops, legs, await profiles.of_versions(tx, {leg[2] for leg in legs}), await tx.now())
+
+
+async def evidence_on(ledger: Ledger, tenant: str, record: Recorded) -> Evidence:
+    """What the stops are held against. Raises Unavailable as `verify_invariants`."""
+    stops, legs, now = record.stops, record.legs, record.now
     versions = await _versions(ledger, tenant)
     invented = set[LegKey]()
     for mode, version in versions.items():
         invented |= await _invented(ledger, (tenant, mode), to_remeasure(stops, version, now))
     known = {leg: None for leg in legs if leg not in invented}
     astray = by_other_modes(stops, versions, now) | await _made_up(ledger, tenant, ways_over(stops, now))
-    evidence = Evidence(known, await _by_engine(ledger, tenant, unrecorded(stops)), weeks, astray)
-    return verify(stops, evidence)
+    return Evidence(known, await _by_engine(ledger, tenant, unrecorded(stops)), record.weeks, astray)
 
 
 async def _versions(ledger: Ledger, tenant: str) -> dict[TravelMode, str]:
