@@ -36,7 +36,9 @@ async def test_nobody_is_called_about_a_visit_that_fell_through(world: World) ->
         lambda: _states(world, booked), lambda found: found == [reminders.REMINDER_STATE_CANCELLED]
     )
     assert gone, "it was planned and is not any more"
+    confirmed = await world.confirm(booked)  # by somebody who knows nothing of the outcome (ADR 0043)
     await _play(world, days=8)
+    assert confirmed.state == booking.APPOINTMENT_STATE_CONFIRMED
     assert [list(each.attempts) for each in await planned(world, booked)] == [[]]
     await world.postpone(booked, world.day(14, 12))  # somebody wants it after all
     await eventually(lambda: _states(world, booked), lambda found: reminders.REMINDER_STATE_WAITING in found)

@@ -34,10 +34,16 @@ _ADD_ALL = text(
 _FELL_THROUGH = text(
     """
     SELECT EXISTS (
-        SELECT FROM booking.history h
-        JOIN booking.outcome_states s ON s.tenant_id = h.tenant_id AND s.state_id = h.state_id
-        WHERE h.tenant_id = :tenant AND h.appointment_id = :appointment AND h.version = :version
-          AND h.kind = 'OUTCOME' AND s.result = 'KO')
+        SELECT FROM (
+            SELECT h.version, h.state_id FROM booking.history h
+            WHERE h.tenant_id = :tenant AND h.appointment_id = :appointment AND h.kind = 'OUTCOME'
+            ORDER BY h.entry DESC LIMIT 1) AS told
+        JOIN booking.outcome_states s ON s.tenant_id = :tenant AND s.state_id = told.state_id
+        WHERE s.result = 'KO' AND NOT EXISTS (
+            SELECT FROM booking.appointment_events e
+            WHERE e.tenant_id = :tenant AND e.appointment_id = :appointment AND e.made_version > told.version
+              AND (e.event IN ('appointment_postponed', 'appointment_refixed')
+                   OR e.event = 'appointment_reassigned' AND e.left_starts_at IS DISTINCT FROM :start)))
     """
 )
 
@@ -78,8 +84,15 @@ def _params(entry: Entry) -> dict[str, Any]:
 
 
 async def fell_through(tx: Tx, appointment: Appointment) -> bool:
-    """Whether this version of it was made by an outcome that says so."""
-    params = {"tenant": tx.tenant, "appointment": appointment.appointment_id, "version": appointment.version}
+    """Whether the last outcome says so, and nobody has decided anew about the date since then (ADR 0043).
+
+    A new start is such a decision; a confirmation, or another agent at the start that it had, is none.
+    """
+    params = {
+        "tenant": tx.tenant,
+        "appointment": appointment.appointment_id,
+        "start": appointment.window.start,
+    }
     return bool((await tx.run(_FELL_THROUGH, params)).scalar_one())
 
 

@@ -15,8 +15,9 @@ from kit.rpc.context import caller
 class Visit:
     """The appointment as it is now, its campaign and its contact.
 
-    `takes_place`: it is still to come. An outcome by which the visit fell through counts while nothing has
-    come after it; whoever moves, fixes again or confirms the appointment after it wants the visit.
+    `takes_place`: it is still to come. An outcome by which the visit fell through counts until somebody
+    decides anew about its date: another start, a re-fix, another outcome. Confirming it, or giving it to
+    another agent at its start, decides nothing of the kind (ADR 0043).
     """
 
     appointment: Appointment

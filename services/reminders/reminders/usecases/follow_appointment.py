@@ -25,9 +25,11 @@ _MADE: Final = frozenset({State.CALLING, State.DONE, State.DROPPED})
 
 
 async def follow_appointment(desk: Desk, tenant: str, told: Visit, claim: Claim) -> None:
-    """A version of an appointment that will take place; an older one than was told before changes nothing.
+    """A version of an appointment; an older one than was told before changes nothing.
 
-    Who is visited is asked of booking before the transaction. Raises Unavailable when it does not answer.
+    Who is visited, and whether the visit takes place, is asked of booking before the transaction: a
+    confirmation of a visit that fell through does not bring it back. Raises Unavailable when booking does not
+    answer.
     """
     async with desk.db.uow(tenant) as tx:
         if await plans.seen_version(tx, told.appointment_id) >= told.version:
@@ -42,9 +44,13 @@ async def follow_appointment(desk: Desk, tenant: str, told: Visit, claim: Claim)
         language=known.language,
     )
     async with desk.db.uow(tenant, claim) as tx:
-        if not tx.duplicate:
+        if tx.duplicate:
+            return
+        if known.takes_place or known.version < told.version:
             await _follow(desk, tx, visit)
-            await failpoint("reminders.follow.before_commit")
+        else:
+            await _end(tx, visit)
+        await failpoint("reminders.follow.before_commit")
 
 
 async def end_appointment(desk: Desk, tenant: str, told: Visit, claim: Claim) -> None:

@@ -69,6 +69,19 @@ async def test_a_confirmation_keeps_the_plan_and_the_colour(house: House) -> Non
     assert len(await house.of(visit)) == 2
 
 
+async def test_a_confirmation_of_a_visit_that_fell_through_brings_no_reminder_back(house: House) -> None:
+    """ADR 0043: booking says that it does not take place; another start, later, does."""
+    await house.settle_in(DAY)
+    visit = await house.booked(at(4, 12))
+    fell = replace(visit, version=2)
+    await house.ended(fell)
+    confirmed = replace(visit, version=3, takes_place=False)
+    await house.told(confirmed)
+    assert [each.state for each in await house.of(visit)] == [State.CANCELLED]
+    await house.told(replace(visit, version=4, start=at(6, 12)))
+    assert [each.state for each in await house.of(visit)] == [State.CANCELLED, State.WAITING]
+
+
 async def test_a_move_plans_anew_and_is_grey_again(house: House) -> None:
     await house.settle_in(DAY, called_as='"Sole Mio"')
     visit = await house.booked(at(3, 12))

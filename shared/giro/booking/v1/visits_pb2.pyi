@@ -75,8 +75,8 @@ class Visit(_message.Message):
     language: _builtins.str
     """The contact's language (BCP 47); empty when it is not known."""
     takes_place: _builtins.bool
-    """Whether it is still to take place: false once it was cancelled, held, given up or replaced, and while the last word
-    about it is an outcome by which it fell through.
+    """Whether it is still to take place: false once it was cancelled, held, given up or replaced, and from an outcome by
+    which it fell through until it gets another start, is fixed again, or gets another outcome.
     """
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
