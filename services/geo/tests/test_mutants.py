@@ -9,7 +9,8 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from geo.storage import agents
+from geo.domain import verification
+from geo.storage import agents, sql
 from geo.storage.constraints import CHAIN
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
 from kit.db.failures import constraint_fired
@@ -65,6 +66,8 @@ async def test_without_both_guards_the_promise_breaks_and_the_check_sees_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(agents, "lock", agents.read)
+    monkeypatch.setattr(sql, "_PART", 1)  # the check goes stop by stop
+    monkeypatch.setattr(verification, "_PART", 1)
     without_chain(world)
     seen = await race(world)
     assert seen.held

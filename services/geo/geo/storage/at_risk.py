@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import ARRAY, Text, bindparam, text
@@ -10,9 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from geo.domain.modes import TravelMode
 from geo.domain.promise import InfeasiblePair, Promise
-from geo.domain.stop import Leg, LinkedStop, TravelSource
+from geo.domain.stop import Leg, TravelSource
+from geo.storage import stops
 from geo.storage.sql import fetch, fetch_one
-from geo.storage.stops import linked_stops
 from geo.storage.travel_tables import at_risk
 from kit.db.uow import Tx
 
@@ -58,6 +58,8 @@ _PROMISES: Final = f"""
     SELECT {_PAIR} FROM geo.stops s {_JOINED}
     WHERE s.tenant_id = %(tenant)s AND s.agent_id = ANY(%(agents)s) AND s.starts_at > %(now)s
       AND s.prev_place <> s.place AND s.prev_place >= 0 AND s.place >= 0
+      AND (s.agent_id, s.starts_at) > (%(agent)s, %(at)s)
+    ORDER BY s.agent_id, s.starts_at LIMIT %(rows)s
 """  # noqa: S608 - put together from constants
 
 _PAGE: Final = f"""
@@ -111,8 +113,13 @@ _NOTE: Final = insert(at_risk).on_conflict_do_nothing().returning(at_risk.c.late
 class PageStart:
     """The pair that a page begins after: its agent and its later stop's start."""
 
-    agent_id: str
-    starts_at: datetime
+    agent_id: str = ""
+    starts_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+
+    @classmethod
+    def after(cls, promise: Promise) -> "PageStart":
+        """The page begins after this one."""
+        return cls(promise.agent_id, promise.later_starts_at)
 
 
 async def lock_all_agents(tx: Tx) -> None:
@@ -137,9 +144,12 @@ async def unheld(tx: Tx, mode: TravelMode, travel_version: str) -> dict[str, int
     return {row.agent_id: row.agenda_version for row in await fetch(tx, _UNHELD, params)}
 
 
-async def promises(tx: Tx, agent_ids: Sequence[str], now: datetime) -> list[Promise]:
-    """The drives of these agents to stops that start after `now`."""
-    params = {"tenant": tx.tenant, "agents": list(agent_ids), "now": now}
+async def promises(
+    tx: Tx, agent_ids: Sequence[str], now: datetime, after: PageStart, rows: int
+) -> list[Promise]:
+    """At most `rows` drives of these agents to stops that start after `now`, by agent and time."""
+    params: dict[str, Any] = {"tenant": tx.tenant, "agents": list(agent_ids), "now": now, "rows": rows}
+    params |= {"agent": after.agent_id, "at": after.starts_at}
     return await _promises(tx, await fetch(tx, _PROMISES, params))
 
 
@@ -204,11 +214,11 @@ async def page(
 
 
 async def _promises(tx: Tx, rows: Sequence[Any]) -> list[Promise]:
-    return [_promise(row, linked) for row, linked in zip(rows, await linked_stops(tx, rows), strict=True)]
+    return [_promise(row, leg) for row, leg in zip(rows, await stops.legs(tx, rows), strict=True)]
 
 
-def _promise(row: Any, linked: LinkedStop) -> Promise:
-    assert linked.leg is not None
+def _promise(row: Any, leg: Leg | None) -> Promise:
+    assert leg is not None
     return Promise(
         agent_id=row.agent_id,
         earlier_stop_id=row.prev_id,
@@ -218,7 +228,7 @@ def _promise(row: Any, linked: LinkedStop) -> Promise:
         earlier_ends_at=row.prev_ends_at,
         later_starts_at=row.starts_at,
         buffer=row.buffer_seconds,
-        leg=linked.leg,
+        leg=leg,
     )
 
 

@@ -152,6 +152,13 @@ async def linked_stops(tx: Tx, rows: Sequence[Any]) -> list[LinkedStop]:
     return [_linked_stop(row, timed, known) for row in rows]
 
 
+async def legs(tx: Tx, rows: Sequence[Any]) -> list[Leg | None]:
+    """The legs of stops from their rows."""
+    timed = await profiles.of_versions(tx, {row.leg_version for row in rows})
+    known: dict[Any, Any] = {}
+    return [_leg(row, timed, known) for row in rows]
+
+
 def _linked_stop(row: Any, timed: Mapping[str, Profile], known: dict[Any, Any]) -> LinkedStop:
     """Equal ids, places and versions become one object: agendas stay in memory by the hundred thousand."""
     stop = _stop(row)
@@ -192,7 +199,7 @@ def _leg(row: Any, timed: Mapping[str, Profile], known: dict[Any, Any]) -> Leg |
     mixed = is_mixed(row.leg_version) if row.leg_via else False
     return Leg(
         from_place=known.get(row.prev_place, row.prev_place),
-        to_place=known[row.place],
+        to_place=known.get(row.place, row.place),
         seconds=row.leg_seconds,
         metres=row.metres,
         source=TravelSource(row.source),

@@ -1,15 +1,21 @@
 """Stops and legs as they stand in the tables, for the check of the guarantee."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, BigInteger, Row, Text, bindparam, text
+from sqlalchemy import ARRAY, BigInteger, Text, bindparam, text
 
 from geo.domain.modes import TravelMode
 from geo.domain.verification import LegKey, StoredStop
+from geo.storage.sql import fetch_parts
 from kit.db.uow import Tx
 from kit.values.window import Window
+
+_MODES: Final = {mode.value: mode for mode in TravelMode}
+
+Turn = Callable[[], Awaitable[object]]
+"""Awaited between parts of what is read, so that others get their turn."""
 
 _READ: Final = """
     SELECT s.agent_id, s.stop_id, coalesce(s.owner_id, s.stop_id) AS owner_id, s.kind, s.starts_at, s.ends_at,
@@ -17,9 +23,7 @@ _READ: Final = """
         s.leg_version, s.leg_via, a.travel_mode
     FROM geo.stops s JOIN geo.agents a ON a.tenant_id = s.tenant_id AND a.agent_id = s.agent_id
     """
-_STOPS: Final = text(f"{_READ} WHERE s.tenant_id = :tenant AND s.agent_id = ANY(:agents)").bindparams(
-    bindparam("agents", type_=ARRAY(Text))
-)
+_STOPS: Final = f"{_READ} WHERE s.tenant_id = %(tenant)s AND s.agent_id = ANY(%(agents)s)"
 # by time alone, as the check orders them: the links between stops are what is in question
 _AROUND: Final = text(
     f"""
@@ -36,13 +40,11 @@ _AGENTS: Final = text(
     " ORDER BY agent_id LIMIT :rows"
 )
 # separate from the stops on purpose: whether a stop's leg is among them is the question
-_LEGS: Final = text(
-    """
+_LEGS: Final = """
     SELECT from_place, to_place, version, via, seconds, free_seconds, source FROM geo.legs
-    WHERE tenant_id = :tenant
-      AND (from_place, to_place) IN (SELECT * FROM unnest(:froms, :tos))
+    WHERE tenant_id = %(tenant)s
+      AND (from_place, to_place) IN (SELECT * FROM unnest(%(froms)s::bigint[], %(tos)s::bigint[]))
     """
-).bindparams(bindparam("froms", type_=ARRAY(BigInteger)), bindparam("tos", type_=ARRAY(BigInteger)))
 
 
 _LEGS_FROM: Final = text(
@@ -59,10 +61,13 @@ async def agents_after(tx: Tx, agent_id: str, rows: int) -> list[str]:
     return [row.agent_id for row in found]
 
 
-async def stored_stops(tx: Tx, agent_ids: Sequence[str]) -> list[StoredStop]:
+async def stored_stops(tx: Tx, agent_ids: Sequence[str], turn: Turn) -> list[StoredStop]:
     """The stops of these agents."""
-    rows = await tx.run(_STOPS, {"tenant": tx.tenant, "agents": list(agent_ids)})
-    return [_stop(row) for row in rows]
+    stops: list[StoredStop] = []
+    async for rows in fetch_parts(tx, _STOPS, {"tenant": tx.tenant, "agents": list(agent_ids)}):
+        stops += [_stop(row) for row in rows]
+        await turn()
+    return stops
 
 
 async def stops_around(tx: Tx, agent_id: str, span: Window) -> list[StoredStop]:
@@ -71,12 +76,15 @@ async def stops_around(tx: Tx, agent_id: str, span: Window) -> list[StoredStop]:
     return [_stop(row) for row in await tx.run(_AROUND, asked)]
 
 
-async def stored_legs(tx: Tx, stops: Iterable[StoredStop]) -> dict[LegKey, str]:
+async def stored_legs(tx: Tx, stops: Iterable[StoredStop], turn: Turn) -> dict[LegKey, str]:
     """The recorded legs between the places that these stops name, with where each comes from."""
     pairs = sorted({stop.leg[:2] for stop in stops if stop.leg is not None})
     places = {"froms": [pair[0] for pair in pairs], "tos": [pair[1] for pair in pairs]}
-    rows = await tx.run(_LEGS, {"tenant": tx.tenant, **places})
-    return {(r.from_place, r.to_place, r.version, r.via, r.seconds, r.free_seconds): r.source for r in rows}
+    legs: dict[LegKey, str] = {}
+    async for rows in fetch_parts(tx, _LEGS, {"tenant": tx.tenant, **places}):
+        legs |= {tuple(row[:6]): row.source for row in rows}
+        await turn()
+    return legs
 
 
 async def drives_from(tx: Tx, places: Collection[int], versions: Collection[str]) -> list[LegKey]:
@@ -86,7 +94,7 @@ async def drives_from(tx: Tx, places: Collection[int], versions: Collection[str]
     return [(r.from_place, r.to_place, r.version, r.via, r.seconds, r.free_seconds) for r in rows]
 
 
-def _stop(row: Row[Any]) -> StoredStop:
+def _stop(row: Any) -> StoredStop:
     leg = None
     if row.leg_seconds is not None:
         figures = row.leg_version, row.leg_via, row.leg_seconds, row.leg_free_seconds
@@ -103,7 +111,7 @@ def _stop(row: Row[Any]) -> StoredStop:
         prev_ends_at=None if row.prev_ends_at is None else _utc(row.prev_ends_at),
         prev_place=row.prev_place,
         leg=leg,
-        mode=TravelMode(row.travel_mode),
+        mode=_MODES[row.travel_mode],
         kind=row.kind,
     )
 

@@ -184,7 +184,7 @@ def _drive(entry: geo_pb2.MatrixEntry, field: str) -> Entry:
 
 def _after(token: str) -> PageStart:
     if not token:
-        return PageStart("", datetime(1970, 1, 1, tzinfo=UTC))
+        return PageStart()
     agent_id, _, seconds = messages.page_after(token).rpartition("@")
     if not seconds.isdecimal() or len(seconds) > 11:
         raise messages.invalid("page_token", "is no token of a page")

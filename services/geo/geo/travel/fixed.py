@@ -39,7 +39,8 @@ class FixedMatrix(Settled):
         self._places = np.unique(columns[:2])
         # in order, since the list is
         self._codes = self._code(columns[0], columns[1])
-        self._answers = columns[2:]
+        # to take from a view of the rows would copy all of them each time
+        self._answers = np.ascontiguousarray(columns[2:])
 
     async def measure(self, froms: Places, tos: Places) -> tuple[Ints, Ints]:
         """Seconds and metres of each drive."""

@@ -20,6 +20,7 @@ from geo.domain.verification import (
 from geo.storage import agents
 from geo.storage.verification import stops_around
 from geo.usecases.ledger import Ledger
+from geo.usecases.slices import Slices
 from geo.usecases.verify_invariants import evidence_on, recorded
 from kit.values.window import Window
 
@@ -66,13 +67,14 @@ async def check_day(ledger: Ledger, tenant: str, agent_id: str, day: date) -> Ch
     Raises NotFound for the agent, Unavailable (TRAVEL_UNAVAILABLE) when a stop names no drive and no engine
     answers.
     """
+    slices = Slices()
     async with ledger.db.uow(tenant) as tx:
         agent = (await agents.read(tx, [agent_id])).get(agent_id)
         if agent is None:
             raise errors.not_found("agent", agent_id, "agent_id")
         window = local_day(day, agent.calendar.time_zone)
-        record = await recorded(tx, await stops_around(tx, agent_id, window))
-    evidence = await evidence_on(ledger, tenant, record)
+        record = await recorded(tx, await stops_around(tx, agent_id, window), slices)
+    evidence = await evidence_on(ledger, tenant, record, slices)
     pairs = [
         _checked(earlier, later, evidence, record.legs)
         for earlier, later in consecutive(record.stops)

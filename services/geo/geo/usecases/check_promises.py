@@ -14,14 +14,18 @@ from geo.domain.modes import TravelMode
 from geo.domain.promise import InfeasiblePair, Promise, at_present, doubtful, judged
 from geo.domain.stop import Leg
 from geo.storage import at_risk, matrices
+from geo.storage.at_risk import PageStart
 from geo.usecases.by_mode import ByMode
 from geo.usecases.ports import PresentTravel
+from geo.usecases.slices import Slices
 from kit.db.engine import Database
 from kit.db.uow import Tx
 from kit.errors import Conflict
 from kit.failpoints import failpoint
 
-_BATCH: Final = 100
+_BATCH: Final = 10
+_PAGE: Final = 100
+"""Promises held against present data at a time: two or three milliseconds."""
 _ROUNDS: Final = 5
 """How often those are read again whose agendas changed meanwhile."""
 
@@ -48,7 +52,9 @@ async def version_in_force(data: TravelData, tenant: str, mode: TravelMode) -> s
         return await matrices.version_of_drives(tx, engine, mode)
 
 
-async def check_promises(data: TravelData, tenant: str, mode: TravelMode, version: str) -> bool:
+async def check_promises(
+    data: TravelData, tenant: str, mode: TravelMode, version: str, slices: Slices | None = None
+) -> bool:
     """Notes every pair promised by this mode that present data, expected to be of this version, no longer
     allows; once.
 
@@ -56,6 +62,7 @@ async def check_promises(data: TravelData, tenant: str, mode: TravelMode, versio
     noted for it and it is not marked, nor where agendas keep changing: whoever finds it unchecked goes
     through it again, which tells nothing twice. Raises Unavailable (TRAVEL_UNAVAILABLE).
     """
+    slices = slices or Slices()
     async with data.db.uow(tenant) as tx:
         some = await at_risk.is_checked(tx, mode, version)
         left: Mapping[str, int] = await at_risk.unheld(tx, mode, version)
@@ -65,7 +72,7 @@ async def check_promises(data: TravelData, tenant: str, mode: TravelMode, versio
     seen, found = dict[str, int](), {version}
     for _ in range(_ROUNDS):
         for agents in _batches(list(left)):
-            found.add(await _check(data, tenant, mode, agents))
+            found |= await _check(data, (tenant, mode), agents, slices)
         seen.update(left)
         if found != {version}:
             break
@@ -116,16 +123,32 @@ def _batches(agents: Sequence[str]) -> Iterator[Sequence[str]]:
         yield agents[first : first + _BATCH]
 
 
-async def _check(data: TravelData, tenant: str, mode: TravelMode, agents: Sequence[str]) -> str:
-    """The version of the data that these agents' promises were held against."""
-    async with data.db.uow(tenant) as tx:
-        promises = await at_risk.promises(tx, agents, await tx.now())
+async def _check(
+    data: TravelData, of: tuple[str, TravelMode], agents: Sequence[str], slices: Slices
+) -> set[str]:
+    """The versions of the data that these agents' promises were held against."""
+    found, page = set[str](), PageStart()
+    while True:
+        async with data.db.uow(of[0]) as tx:
+            promises = await at_risk.promises(tx, agents, await tx.now(), page, _PAGE)
+        found.add(await _hold_against(data, of, promises))
+        await slices.rest()
+        if len(promises) < _PAGE:
+            return found
+        page = PageStart.after(promises[-1])
+
+
+async def _hold_against(data: TravelData, of: tuple[str, TravelMode], promises: Sequence[Promise]) -> str:
+    """Notes what present data do not allow; gives their version."""
+    tenant, mode = of
     book = await data.travel.of(mode).present_legs(tenant, {promise.pair for promise in promises})
     judgements = [_judged(book.version, promise, book.leg(promise.pair)) for promise in promises]
-    async with data.db.uow(tenant) as tx:
-        for pair in judgements:
-            if pair is not None and await at_risk.note(tx, book.version, pair):
-                events.at_risk(tx, pair, book.version)
+    broken = [pair for pair in judgements if pair is not None]
+    if broken:
+        async with data.db.uow(tenant) as tx:
+            for pair in broken:
+                if await at_risk.note(tx, book.version, pair):
+                    events.at_risk(tx, pair, book.version)
     return book.version
 
 

@@ -1,10 +1,8 @@
 """The check of the guarantee, independent of the code that writes the ledger."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from time import monotonic
 from typing import Final
 
 from geo.domain import errors
@@ -26,6 +24,7 @@ from geo.domain.ways_over import WayOver, reached, ways_over
 from geo.storage import agents, profiles
 from geo.storage.verification import agents_after, drives_from, stored_legs, stored_stops
 from geo.usecases.ledger import Ledger
+from geo.usecases.slices import Slices
 from kit import telemetry
 from kit.db.uow import Timeouts, Tx
 from kit.errors import Unavailable
@@ -35,32 +34,28 @@ _log = telemetry.logger("geo.verify_invariants")
 
 _AT_ONCE: Final = 4
 """Agents checked with one transaction: a check of everybody holds no more than their stops at a time, and
-keeps nobody waiting for longer than they take."""
-
-Pause = Callable[[float], Awaitable[object]]
-"""What is awaited after a part that took so many seconds."""
-
-
-async def _go_on(_seconds: float) -> None:
-    """Lets others have their turn, no more."""
-    await asyncio.sleep(0)
+what others wait for is short."""
+_MEASURED: Final = 100
+"""Drives that are measured again with one question."""
 
 
-async def verify_invariants(ledger: Ledger, tenant: str, agent_id: str = "", pause: Pause = _go_on) -> Report:
+async def verify_invariants(
+    ledger: Ledger, tenant: str, agent_id: str = "", slices: Slices | None = None
+) -> Report:
     """What is broken on one agent's timeline, or on all of the tenant, some agents after others.
 
     Drives to come that are of the travel data in use are measured again, and ways over other places are put
     together again from the drives on record. Raises NotFound for the agent, and
     Unavailable (TRAVEL_UNAVAILABLE) when a stop names no drive and no engine answers: it is broken anyway.
     """
+    slices = slices or Slices()
     if agent_id:
         await _require_agent(ledger, tenant, agent_id)
-        return await _verified(ledger, tenant, [agent_id])
+        return await _verified(ledger, tenant, [agent_id], slices)
     whole, some = Report(0, 0, 0, ()), await _next_agents(ledger, tenant, "")
     while some:
-        began = monotonic()
-        whole = whole.with_more(await _verified(ledger, tenant, some))
-        await pause(monotonic() - began)
+        whole = whole.with_more(await _verified(ledger, tenant, some, slices))
+        await slices.rest()
         some = await _next_agents(ledger, tenant, some[-1])
     return whole
 
@@ -76,11 +71,15 @@ async def _next_agents(ledger: Ledger, tenant: str, after: str) -> list[str]:
         return await agents_after(tx, after, _AT_ONCE)
 
 
-async def _verified(ledger: Ledger, tenant: str, agent_ids: Sequence[str]) -> Report:
+async def _verified(ledger: Ledger, tenant: str, agent_ids: Sequence[str], slices: Slices) -> Report:
     """What is broken on the timelines of some agents."""
     async with ledger.db.uow(tenant, timeouts=Timeouts(statement=30.0, idle=30.0)) as tx:
-        record = await recorded(tx, await stored_stops(tx, agent_ids))
-    return verify(record.stops, await evidence_on(ledger, tenant, record))
+        record = await recorded(tx, await stored_stops(tx, agent_ids, slices.give), slices)
+    whole = Report(0, 0, 0, ())
+    for part in verify(record.stops, await evidence_on(ledger, tenant, record, slices)):
+        whole = whole.with_more(part)
+        await slices.give()
+    return whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +93,21 @@ class Recorded:
     now: datetime
 
 
-async def recorded(tx: Tx, stops: Sequence[StoredStop]) -> Recorded:
+async def recorded(tx: Tx, stops: Sequence[StoredStop], slices: Slices) -> Recorded:
     """What the stops rely on."""
-    legs = await stored_legs(tx, stops)
+    legs = await stored_legs(tx, stops, slices.give)
     return Recorded(stops, legs, await profiles.of_versions(tx, {leg[2] for leg in legs}), await tx.now())
 
 
-async def evidence_on(ledger: Ledger, tenant: str, record: Recorded) -> Evidence:
+async def evidence_on(ledger: Ledger, tenant: str, record: Recorded, slices: Slices) -> Evidence:
     """What the stops are held against. Raises Unavailable as `verify_invariants`."""
     stops, legs, now = record.stops, record.legs, record.now
     versions = await _versions(ledger, tenant)
     invented = set[LegKey]()
     for mode, version in versions.items():
-        invented |= await _invented(ledger, (tenant, mode), to_remeasure(stops, version, now))
+        invented |= await _invented(ledger, (tenant, mode), to_remeasure(stops, version, now), slices)
     known = {leg: None for leg in legs if leg not in invented}
+    await slices.give()
     astray = by_other_modes(stops, versions, now) | await _made_up(ledger, tenant, ways_over(stops, now))
     return Evidence(known, await _by_engine(ledger, tenant, unrecorded(stops)), record.weeks, astray)
 
@@ -151,18 +151,22 @@ async def _by_engine(ledger: Ledger, tenant: str, trips: set[Trip]) -> dict[Trip
     return found
 
 
-async def _invented(ledger: Ledger, of: tuple[str, TravelMode], legs: set[LegKey]) -> set[LegKey]:
+async def _invented(
+    ledger: Ledger, of: tuple[str, TravelMode], legs: set[LegKey], slices: Slices
+) -> set[LegKey]:
     """Those that the data in use of a mode tell longer; none, and a word in the log, while no engine
     answers."""
-    if not legs:
-        return set()
     tenant, mode = of
-    try:
-        book = await ledger.travel.of(mode).legs(tenant, {leg[:2] for leg in legs})
-    except Unavailable as unanswered:
-        _log.warning("drives not measured again", tenant=tenant, error=str(unanswered))
-        return set()
-    return {leg for leg in legs if leg[2] == book.version and not _told(book, leg)}
+    found, every = set[LegKey](), list(legs)
+    for some in (every[at : at + _MEASURED] for at in range(0, len(every), _MEASURED)):
+        await slices.give()
+        try:
+            book = await ledger.travel.of(mode).legs(tenant, {leg[:2] for leg in some})
+        except Unavailable as unanswered:
+            _log.warning("drives not measured again", tenant=tenant, error=str(unanswered))
+            return set()
+        found |= {leg for leg in some if leg[2] == book.version and not _told(book, leg)}
+    return found
 
 
 def _told(book: LegBook, leg: LegKey) -> bool:

@@ -1,12 +1,12 @@
 """Recomputes the guarantee for all tenants, for the gauge that is alerted on."""
 
-import asyncio
 from typing import Final
 
 from prometheus_client import Gauge
 
 from geo.storage import watch
 from geo.usecases.ledger import Ledger
+from geo.usecases.slices import Slices
 from geo.usecases.verify_invariants import verify_invariants
 from kit import telemetry
 
@@ -21,18 +21,14 @@ _SHARE: Final = 0.1
 """Of the time, for the check: it runs in the process that answers searches."""
 
 
-async def _rest(seconds: float) -> None:
-    """After so many seconds of work, so long that the work stays within its share."""
-    await asyncio.sleep(seconds * (1 / _SHARE - 1))
-
-
 async def watch_invariants(ledger: Ledger) -> int:
     """How many promises are broken, over all tenants; each one is logged."""
     async with ledger.db.worker() as tx:
         tenants = await watch.tenants(tx)
     pairs = broken = 0
+    slices = Slices(_SHARE)
     for tenant in tenants:
-        report = await verify_invariants(ledger, tenant, pause=_rest)
+        report = await verify_invariants(ledger, tenant, slices=slices)
         pairs, broken = pairs + report.pairs, broken + len(report.violations)
         for violation in report.violations:
             _log.error("promise broken", tenant=tenant, violation=violation)

@@ -5,8 +5,12 @@ from typing import Final
 from geo.domain.modes import TravelMode
 from geo.storage import matrices, watch
 from geo.usecases.check_promises import TravelData, check_promises
+from geo.usecases.slices import Slices
 from kit import telemetry
 from kit.errors import Unavailable
+
+_SHARE: Final = 0.2
+"""Of the time, for the check: it runs in the process that answers searches."""
 
 _log: Final = telemetry.logger("geo.watch_travel")
 
@@ -32,4 +36,4 @@ async def _watch(data: TravelData, mode: TravelMode) -> int:
 async def _check(data: TravelData, tenant: str, mode: TravelMode, engine: str) -> bool:
     async with data.db.uow(tenant) as tx:
         version = await matrices.version_of_drives(tx, engine, mode)
-    return await check_promises(data, tenant, mode, version)
+    return await check_promises(data, tenant, mode, version, Slices(_SHARE))

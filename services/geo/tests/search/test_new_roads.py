@@ -19,6 +19,7 @@ from geo.storage.matrices import Matrices
 from geo.travel.estimate import Estimate
 from geo.travel.failures import unavailable
 from geo.travel.tenant import TenantTravel
+from geo.usecases import check_promises
 from geo.usecases.check_promises import TravelData
 from geo.usecases.get_reservation import get_reservation
 from geo.usecases.ledger import Ledger
@@ -105,7 +106,10 @@ async def house(make_database: Databases) -> AsyncIterator[House]:
     await world.db.stop()
 
 
-async def test_new_roads_are_held_against_every_promise_once(house: House) -> None:
+async def test_new_roads_are_held_against_every_promise_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check_promises, "_PAGE", 2)  # of four drives
     agent = await house.world.agent(week(lunch=False))
     first = await house.book(agent, 9, 10, NORTH)
     second = await house.book(agent, 10.5, 11, SOUTH)
