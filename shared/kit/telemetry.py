@@ -6,6 +6,8 @@ import logging
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Any, Final
@@ -72,6 +74,16 @@ def enter(traceparent: str | None, request_id: str | None, tenant: str = "") -> 
     parent = Trace.parse(traceparent)
     trace = parent.child() if parent else Trace.new()
     return _work.set(Work(trace, request_id or uuid7_hex(), tenant))
+
+
+@contextmanager
+def work(traceparent: str | None, request_id: str | None, tenant: str = "") -> Iterator[None]:
+    """What is done inside is a piece of work of its own, as between `enter` and `leave`."""
+    token = enter(traceparent, request_id, tenant)
+    try:
+        yield
+    finally:
+        leave(token)
 
 
 def belongs_to(tenant: str) -> None:

@@ -1,7 +1,7 @@
 """Outbox, relay and consumer on real PostgreSQL and nats-server, which is stopped, killed and wiped."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +17,9 @@ from kit.bus.connect import Bus, connect, ensure_stream
 from kit.bus.consumer import Consumer
 from kit.bus.dead_letters import dead_letters
 from kit.bus.events import Event
+from kit.db.claims import Claim
 from kit.db.engine import Database
-from kit.errors import Unavailable
+from kit.errors import InvalidInput, Reason, Unavailable
 from kit.testing.databases import Databases, DatabaseUrls
 from kit.testing.nats import NatsServer
 from kit.values.ids import new_id
@@ -121,6 +122,76 @@ async def world(bus_urls: DatabaseUrls, nats_server: NatsServer) -> AsyncIterato
 @pytest.fixture
 def tenant() -> str:
     return new_id("ten")
+
+
+async def _together(world: World, events: Sequence[Event], fault: Exception | None = None) -> None:
+    """The effect of each in one transaction; none with a fault at its end."""
+    async with world.db.uow(events[0].tenant) as tx:
+        fresh = await tx.claim_all([event.claim for event in events])
+        for event in events:
+            if event.claim.key in fresh:
+                value = StringValue.FromString(event.data).value
+                await tx.run(ADD, {"tenant_id": event.tenant, "id": value, "n": 1})
+        if fault is not None:
+            raise fault
+
+
+async def test_events_that_came_together_are_handled_together(world: World, tenant: str) -> None:
+    """Of each entity one at a time; what the handler leaves, and what is later of its entity, goes alone."""
+    batches: list[list[str]] = []
+
+    async def together(events: Sequence[Event]) -> Sequence[Event]:
+        values = [StringValue.FromString(event.data).value for event in events]
+        batches.append(values)
+        left = [event for event, value in zip(events, values, strict=True) if value == "left"]
+        await _together(world, [event for event in events if event not in left])
+        return left
+
+    world.relay()
+    await world.tell(tenant, "a1", "a2", entity="a")
+    await world.tell(tenant, "b", "c", "left")
+    await until(lambda: _empty(world, tenant))
+    world.consume(tenant, together=together)
+    await until(lambda: world.has_effects(tenant, "a1", "a2", "b", "c", "left"))
+    assert sorted(batches[0]) == ["a1", "b", "c", "left"]
+    alone = {StringValue.FromString(event.data).value for event in world.seen}
+    assert alone == {"a2", "left"}
+    assert set((await world.effects(tenant)).values()) == {1}
+
+
+async def test_one_that_cannot_be_handled_keeps_none_of_its_batch(world: World, tenant: str) -> None:
+    """The batch leaves nothing behind; alone each of the others has its effect, and the bad one is dead."""
+
+    async def together(events: Sequence[Event]) -> Sequence[Event]:
+        await _together(world, events, ValueError("one of them is bad"))
+        return ()
+
+    async def alone(event: Event) -> None:
+        if StringValue.FromString(event.data).value == "bad":
+            raise ValueError("bad")
+        await world.effect(event)
+
+    world.relay()
+    await world.tell(tenant, "a", "bad", "b")
+    await until(lambda: _empty(world, tenant))
+    world.consume(tenant, alone, together=together, max_deliver=2)
+    await until(lambda: world.has_effects(tenant, "a", "b"))
+    await until(lambda: _buried(world, tenant, 1))
+    assert await world.effects(tenant) == {"a": 1, "b": 1}
+
+
+async def test_claims_of_many_are_fresh_once_and_bound_to_their_bodies(world: World, tenant: str) -> None:
+    first, second, third = (Claim(f"evt:{name}", b"") for name in "abc")
+    async with world.db.uow(tenant) as tx:
+        assert await tx.claim_all([second, first]) == {"evt:a", "evt:b"}
+    async with world.db.uow(tenant) as tx:
+        assert await tx.claim_all([first, third]) == {"evt:c"}
+    with pytest.raises(InvalidInput) as refused:
+        async with world.db.uow(tenant) as tx:
+            await tx.claim_all([third, Claim("evt:a", b"another"), Claim("evt:d", b"")])
+    assert refused.value.reason is Reason.REQUEST_ID_REUSED
+    async with world.db.uow(tenant) as tx:
+        assert await tx.claim_all([Claim("evt:d", b"")]) == {"evt:d"}
 
 
 async def test_an_event_goes_from_a_commit_to_its_effect(world: World, tenant: str) -> None:

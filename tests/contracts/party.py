@@ -44,6 +44,7 @@ PREFIXES = {
     "helper_agent_ids": "agt",
     "settled_appointment_ids": "apt",
     "appointment_id": "apt",
+    "appointment_ids": "apt",
     "other_appointment_id": "apt",
     "hold_id": "hld",
     "absence_id": "abs",
@@ -107,6 +108,8 @@ class Party:
 
     async def refresh(self, names: set[str]) -> None:
         """Of what calls use up and these fields name, a fresh one."""
+        if "appointment_ids" in names:
+            self.ids["appointment_ids"] = (await self.world.book(self.next_start())).appointment_id
         if "appointment_id" in names:
             self.ids["appointment_id"] = (await self.world.book(self.next_start())).appointment_id
             planned = await self.planned(self.ids["appointment_id"])

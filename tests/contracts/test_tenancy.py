@@ -75,6 +75,7 @@ ANSWERED_ALIKE: dict[str, str] = {
     "LedgerService/MoveEachStop moves.move_id": "the caller makes this id",
     "LedgerService/MoveEachStop moves.appointment_id": "each is refused for itself: NOT_FOUND in the answer",
     "LedgerService/MoveEachStop moves.plan.agent_id": "as its appointment_id",
+    "VisitsService/GetVisits appointment_ids": "what is not there is left out",
     "LedgerService/SettleStop appointment_id": "settling an unused id keeps it from being used later",
     "LedgerService/SettleMove move_id": "settling an unused id keeps it from being used later",
 }

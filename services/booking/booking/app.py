@@ -316,24 +316,22 @@ def _background(opened: AsyncExitStack) -> Background:
 
 
 def _recent_changes(settings: Settings, db: Database, bus: Bus) -> Consumer:
-    return Consumer(
-        bus,
-        RECENT_CHANGES,
-        subjects.stream(settings.service),
-        [subjects.evt("*", settings.service, ">")],
-        RecentChanges(db),
-        db=db,
-    )
+    stream, wanted = subjects.stream(settings.service), [subjects.evt("*", settings.service, ">")]
+    changes = RecentChanges(db)
+    return Consumer(bus, RECENT_CHANGES, stream, wanted, changes, db=db, together=changes.together)
 
 
 def _package_levels(settings: Settings, db: Database, bus: Bus) -> Consumer:
+    stream = subjects.stream(settings.service)
     wanted = [subjects.evt("*", settings.service, event) for event in COUNTING]
-    return Consumer(bus, PACKAGE_LEVELS, subjects.stream(settings.service), wanted, PackageLevels(db), db=db)
+    levels = PackageLevels(db)
+    return Consumer(bus, PACKAGE_LEVELS, stream, wanted, levels, db=db, together=levels.together)
 
 
 def _freed_times(desk: Desk, bus: Bus) -> Consumer:
-    wanted = [subjects.evt("*", "booking", event) for event in FREEING]
-    return Consumer(bus, FREED_TIMES, subjects.stream("booking"), wanted, FreedTimes(desk), db=desk.db)
+    stream, wanted = subjects.stream("booking"), [subjects.evt("*", "booking", event) for event in FREEING]
+    freed = FreedTimes(desk)
+    return Consumer(bus, FREED_TIMES, stream, wanted, freed, db=desk.db, together=freed.together)
 
 
 def _answers(desk: Desk, bus: Bus) -> Consumer:

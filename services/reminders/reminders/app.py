@@ -239,13 +239,15 @@ async def look_up_for_ever(desk: Desk, settings: Settings) -> None:
 
 
 def _work(background: Background, settings: Settings, desk: Desk, bus: Bus) -> None:
+    followed = Appointments(desk)
     appointments = Consumer(
         bus,
         APPOINTMENTS,
         subjects.stream("booking"),
         [subjects.evt("*", "booking", ">")],
-        Appointments(desk),
+        followed,
         db=desk.db,
+        together=followed.together,
     )
     letters = Consumer(
         bus,

@@ -6,13 +6,16 @@ because something is away is tried again for as long as it takes; what fails by 
 ahead of the later events of its entity; the server is told meanwhile that it is in progress. (Several
 processes on one durable share the entities' events between them, so that only versions in the events keep
 order there.)
+
+Where a handler can take many events at once (`together`), those that came together are handled in one go: of
+each entity one at most, all of one tenant. What it leaves, and all when it fails, is handled one by one.
 """
 
 import asyncio
 import contextlib
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
@@ -31,6 +34,8 @@ from kit.db.engine import Database
 from kit.errors import Conflict, Exhausted, Unavailable
 
 Handler = Callable[[Event], Awaitable[None]]
+Together = Callable[[Sequence[Event]], Awaitable[Collection[Event]]]
+"""Handles events of one tenant, each of another entity; gives those that it leaves to the handler of one."""
 
 BACKOFF: Final = (0.1, 0.5, 2.0, 5.0, 15.0)
 """Seconds until a failed delivery is tried again: after the first, the second …; the last one repeats."""
@@ -68,10 +73,11 @@ class Consumer:
         *,
         db: Database | None = None,
         concurrency: int = 8,
+        together: Together | None = None,
     ) -> None:
         """`db` keeps the dead letters; without one they are on their subject alone."""
         self._bus, self._durable, self._stream, self._subjects = bus, durable, stream, list(subjects)
-        self._handler, self._db = handler, db
+        self._handler, self._together, self._db = handler, together, db
         self._max_deliver, self._backoff = max_deliver, tuple(backoff)
         self._slots, self._room = asyncio.Semaphore(concurrency), asyncio.Semaphore(_ROOM)
         self._lanes: dict[str, deque[Msg]] = {}
@@ -121,25 +127,73 @@ class Consumer:
                 await subscription.unsubscribe()
 
     async def _fetch(self, subscription: Any) -> None:
+        begun: list[str] = []
         with contextlib.suppress(TimeoutError):
             for message in await subscription.fetch(_BATCH, timeout=_FETCH_SECONDS):
-                await self._take(message)
+                begun += await self._take(message)
+        if self._together is not None and len(begun) > 1:
+            self._spawn(self._run_together(self._together, begun))
+            return
+        for name in begun:
+            self._spawn(self._run_lane(name))
 
-    async def _take(self, message: Msg) -> None:
-        """Puts a message in the lane of its entity; lanes run side by side, each in order."""
+    async def _take(self, message: Msg) -> Sequence[str]:
+        """Puts a message in the lane of its entity; the name of the lane when it is a new one, to be run."""
         sequence = message.metadata.sequence.stream
         if sequence in self._held:
-            return  # it came again while it is being worked on
+            return ()  # it came again while it is being worked on
         await self._room.acquire()
         self._held[sequence] = message
         name = _entity(message) or f"#{sequence}"
         if name in self._lanes:
             self._lanes[name].append(message)
-            return
+            return ()
         self._lanes[name] = deque([message])
-        task = asyncio.create_task(self._run_lane(name))
+        return (name,)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _run_together(self, together: Together, names: Sequence[str]) -> None:
+        """The first events of the lanes at once, as far as that goes; then each lane by itself."""
+        for events in self._by_tenant(names).values():
+            for name in await self._attempt_together(together, events):
+                self._let_go(self._lanes[name].popleft())
+        left = [name for name in names if self._lanes[name]]
+        for name in set(names).difference(left):
+            del self._lanes[name]
+        await asyncio.gather(*[self._run_lane(name) for name in left])
+
+    def _by_tenant(self, names: Sequence[str]) -> dict[str, dict[str, Event]]:
+        """The first events of the lanes that can be read, by tenant and lane."""
+        found: dict[str, dict[str, Event]] = defaultdict(dict)
+        for name in names:
+            message = self._lanes[name][0]
+            event = read(message.subject, _headers(message), message.data, self._durable)
+            if event is not None:
+                found[event.tenant][name] = event
+        return found
+
+    async def _attempt_together(self, together: Together, events: Mapping[str, Event]) -> Sequence[str]:
+        """Names of the lanes whose event is handled."""
+        started = time.perf_counter()
+        try:
+            async with self._slots, asyncio.timeout(_HANDLER_SECONDS):
+                left = await together(list(events.values()))
+        except Exception as error:  # by itself each of them is tried again, or buried
+            _log.info("events go one by one", durable=self._durable, count=len(events), error=repr(error))
+            return ()
+        done = [name for name, event in events.items() if event not in left]
+        for name in done:
+            with contextlib.suppress(NatsError, OSError):  # without the ack it comes again, to no effect
+                await self._lanes[name][0].ack()
+        consumed.labels(self._durable, "ok").inc(len(done))
+        milliseconds = round((time.perf_counter() - started) * 1000, 2)
+        ids = [events[name].id for name in done]
+        _log.info("events", durable=self._durable, event_ids=ids, ms=milliseconds)
+        return done
 
     async def _run_lane(self, name: str) -> None:
         lane = self._lanes[name]

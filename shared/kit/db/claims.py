@@ -7,6 +7,7 @@ first statement; an equal key that is under way elsewhere waits for it, at most 
 # ruff: noqa: S608 - what is put in is the schema's name, which Database has checked
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kit.db.pool import Connection
@@ -47,6 +48,12 @@ class ClaimStatements:
             f"INSERT INTO {schema}.claims (tenant_id, key, body_hash) VALUES (%s, %s, %s)"
             " ON CONFLICT (tenant_id, key) DO NOTHING"
         )
+        self.take_all = (
+            f"INSERT INTO {schema}.claims (tenant_id, key, body_hash)"
+            " SELECT %s, * FROM unnest(%s::text[], %s::bytea[])"
+            " ON CONFLICT (tenant_id, key) DO NOTHING RETURNING key"
+        )
+        self.read_all = f"SELECT key, body_hash FROM {schema}.claims WHERE tenant_id = %s AND key = ANY(%s)"
         self.read = f"SELECT body_hash, answer, ref FROM {schema}.claims WHERE tenant_id = %s AND key = %s"
         self.settle = (
             f"UPDATE {schema}.claims SET answer = coalesce(answer, %s), ref = coalesce(ref, %s)"
@@ -67,6 +74,33 @@ async def take(
         return None
     found = await (await connection.execute(statements.read, (tenant, claim.key))).fetchone()
     if found is None or bytes(found[0]) != digest:
-        message = "this request_id was used before, with another body"
-        raise InvalidInput(Reason.REQUEST_ID_REUSED, message, field="request_id")
+        raise _reused()
     return Earlier(found[1], found[2])
+
+
+async def take_all(
+    connection: Connection, statements: ClaimStatements, tenant: str, claimed: Sequence[Claim]
+) -> frozenset[str]:
+    """Claims several keys; those that are fresh.
+
+    Raises InvalidInput (REQUEST_ID_REUSED) when one was claimed with another body.
+    """
+    # in one order, so that two who take the same keys wait for each other and do not lock each other out
+    digests = {claim.key: hashlib.sha256(claim.body).digest() for claim in sorted(claimed, key=_key)}
+    cursor = await connection.execute(statements.take_all, (tenant, list(digests), list(digests.values())))
+    fresh = frozenset(row[0] for row in await cursor.fetchall())
+    known = [key for key in digests if key not in fresh]
+    if known:
+        found = await (await connection.execute(statements.read_all, (tenant, known))).fetchall()
+        if {key: bytes(digest) for key, digest in found} != {key: digests[key] for key in known}:
+            raise _reused()
+    return fresh
+
+
+def _key(claim: Claim) -> str:
+    return claim.key
+
+
+def _reused() -> InvalidInput:
+    message = "this request_id was used before, with another body"
+    return InvalidInput(Reason.REQUEST_ID_REUSED, message, field="request_id")

@@ -6,7 +6,7 @@ others up.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -142,6 +142,17 @@ class Tx:
         settled = await self._settle(key, response, None)
         if not settled:
             raise LookupError(f"claim {key} was never taken")
+
+    async def claim_all(self, claimed: Sequence[Claim]) -> frozenset[str]:
+        """Claims several keys, as the first statement of a transaction without a claim of its own; those that
+        are fresh. Who has many events to handle claims each.
+
+        Raises InvalidInput (REQUEST_ID_REUSED) when one was claimed with another body.
+        """
+        try:
+            return await claims.take_all(self.connection, self._source.claims, self.tenant, claimed)
+        except failures.DRIVER_ERRORS as error:
+            raise self.failed(error) from error
 
     async def begin(self, claim: Claim | None) -> None:
         """Takes the claim, if any. For the unit of work."""

@@ -30,6 +30,13 @@ _GET_TEXT = f"""
 
 _GET = text(_GET_TEXT)
 
+_GET_ALL = text(
+    f"""
+    SELECT {COLUMNS} FROM booking.appointments a
+    WHERE a.tenant_id = :tenant AND a.appointment_id = ANY (CAST(:ids AS text[]))
+    """  # noqa: S608 - constants
+)
+
 _LOCK = text(f"{_GET_TEXT} FOR NO KEY UPDATE")
 
 _LOCK_FREE = text(
@@ -155,6 +162,11 @@ class Painted:
 async def get(tx: Tx, appointment_id: str) -> Appointment:
     """One appointment, whatever its state. Raises NotFound naming `appointment_id`."""
     return _found((await tx.run(_GET, {"tenant": tx.tenant, "id": appointment_id})).one_or_none())
+
+
+async def get_all(tx: Tx, appointment_ids: Sequence[str]) -> Sequence[Appointment]:
+    """Those of them that there are."""
+    return rows.appointments(await tx.run(_GET_ALL, {"tenant": tx.tenant, "ids": list(appointment_ids)}))
 
 
 async def find(tx: Tx, appointment_id: str) -> Appointment | None:

@@ -53,6 +53,13 @@ _COUNTERS = text(
     " WHERE c.tenant_id = :tenant AND c.campaign_id = :campaign"
 )
 
+_ZONES = text(
+    """
+    SELECT campaign_id, time_zone FROM booking.campaigns
+    WHERE tenant_id = :tenant AND campaign_id = ANY (CAST(:campaigns AS text[]))
+    """
+)
+
 _EXISTS = text("SELECT FROM booking.campaigns WHERE tenant_id = :tenant AND campaign_id = :campaign")
 
 _LIST = text(
@@ -154,6 +161,12 @@ async def get(tx: Tx, campaign_id: str) -> Campaign:
     if row is None:
         raise errors.not_found("campaign", "campaign_id")
     return rows.campaign(row)
+
+
+async def zones(tx: Tx, campaign_ids: Collection[str]) -> Mapping[str, str]:
+    """IANA zones of their calendar days, by campaign."""
+    found = await tx.run(_ZONES, {"tenant": tx.tenant, "campaigns": list(campaign_ids)})
+    return {row.campaign_id: row.time_zone for row in found}
 
 
 async def get_counters(tx: Tx, campaign_id: str) -> Campaign:

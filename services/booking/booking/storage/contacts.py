@@ -1,6 +1,6 @@
 """The people to visit."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import text
@@ -27,6 +27,11 @@ _COLUMNS = "contact_id, campaign_id, display_name, phone, address, place, email,
 _GET = text(
     f"SELECT {_COLUMNS} FROM booking.contacts"  # noqa: S608 - constants
     " WHERE tenant_id = :tenant AND contact_id = :contact"
+)
+
+_GET_ALL = text(
+    f"SELECT {_COLUMNS} FROM booking.contacts"  # noqa: S608 - constants
+    " WHERE tenant_id = :tenant AND contact_id = ANY (CAST(:contacts AS text[]))"
 )
 
 _CORRECT = text(
@@ -68,6 +73,12 @@ async def insert(tx: Tx, campaign_id: str, contacts: Sequence[Contact]) -> None:
 async def get(tx: Tx, contact_id: str) -> Contact:
     """One person. Raises NotFound naming `contact_id`."""
     return _found((await tx.run(_GET, {"tenant": tx.tenant, "contact": contact_id})).one_or_none())
+
+
+async def get_all(tx: Tx, contact_ids: Collection[str]) -> Mapping[str, Contact]:
+    """By id those of them that there are."""
+    found = await tx.run(_GET_ALL, {"tenant": tx.tenant, "contacts": list(contact_ids)})
+    return {row.contact_id: rows.contact(row) for row in found}
 
 
 async def correct(tx: Tx, contact_id: str, correction: Correction) -> Contact:

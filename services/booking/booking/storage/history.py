@@ -33,17 +33,19 @@ _ADD_ALL = text(
 
 _FELL_THROUGH = text(
     """
-    SELECT EXISTS (
-        SELECT FROM (
-            SELECT h.version, h.state_id FROM booking.history h
-            WHERE h.tenant_id = :tenant AND h.appointment_id = :appointment AND h.kind = 'OUTCOME'
-            ORDER BY h.entry DESC LIMIT 1) AS told
-        JOIN booking.outcome_states s ON s.tenant_id = :tenant AND s.state_id = told.state_id
-        WHERE s.result = 'KO' AND NOT EXISTS (
-            SELECT FROM booking.appointment_events e
-            WHERE e.tenant_id = :tenant AND e.appointment_id = :appointment AND e.made_version > told.version
-              AND (e.event IN ('appointment_postponed', 'appointment_refixed')
-                   OR e.event = 'appointment_reassigned' AND e.left_starts_at IS DISTINCT FROM :start)))
+    SELECT a.appointment_id
+    FROM unnest(CAST(:appointments AS text[]), CAST(:starts AS timestamptz[]))
+        AS a (appointment_id, starts_at)
+    CROSS JOIN LATERAL (
+        SELECT h.version, h.state_id FROM booking.history h
+        WHERE h.tenant_id = :tenant AND h.appointment_id = a.appointment_id AND h.kind = 'OUTCOME'
+        ORDER BY h.entry DESC LIMIT 1) AS told
+    JOIN booking.outcome_states s ON s.tenant_id = :tenant AND s.state_id = told.state_id
+    WHERE s.result = 'KO' AND NOT EXISTS (
+        SELECT FROM booking.appointment_events e
+        WHERE e.tenant_id = :tenant AND e.appointment_id = a.appointment_id AND e.made_version > told.version
+          AND (e.event IN ('appointment_postponed', 'appointment_refixed')
+               OR e.event = 'appointment_reassigned' AND e.left_starts_at IS DISTINCT FROM a.starts_at))
     """
 )
 
@@ -83,17 +85,18 @@ def _params(entry: Entry) -> dict[str, Any]:
     }
 
 
-async def fell_through(tx: Tx, appointment: Appointment) -> bool:
-    """Whether the last outcome says so, and nobody has decided anew about the date since then (ADR 0043).
+async def fell_through(tx: Tx, found: Sequence[Appointment]) -> frozenset[str]:
+    """Ids of those whose last outcome says so, while nobody has decided anew about the date since then
+    (ADR 0043).
 
     A new start is such a decision; a confirmation, or another agent at the start that it had, is none.
     """
     params = {
         "tenant": tx.tenant,
-        "appointment": appointment.appointment_id,
-        "start": appointment.window.start,
+        "appointments": [each.appointment_id for each in found],
+        "starts": [each.window.start for each in found],
     }
-    return bool((await tx.run(_FELL_THROUGH, params)).scalar_one())
+    return frozenset(row.appointment_id for row in await tx.run(_FELL_THROUGH, params))
 
 
 async def page(tx: Tx, appointment_id: str, after: int, count: int, *, with_links: bool) -> Sequence[Entry]:

@@ -15,7 +15,10 @@ _INSERT = text(
     """
     INSERT INTO booking.recent_changes
         (tenant_id, event_id, change, appointment_id, campaign_id, agent_id, starts_at, version, happened_at)
-    VALUES (:tenant, :event, :change, :appointment, :campaign, :agent, :starts_at, :version, :happened_at)
+    SELECT :tenant, * FROM unnest(
+        CAST(:events AS text[]), CAST(:changes AS text[]), CAST(:appointments AS text[]),
+        CAST(:campaigns AS text[]), CAST(:agents AS text[]), CAST(:starts AS timestamptz[]),
+        CAST(:versions AS bigint[]), CAST(:moments AS timestamptz[]))
     """
 )
 
@@ -38,18 +41,18 @@ class Filter:
     campaign_id: str
 
 
-async def insert(tx: Tx, change: RecentChange) -> None:
-    """Stores one change; the caller has claimed its event."""
+async def insert(tx: Tx, changes: Sequence[RecentChange]) -> None:
+    """Stores changes; the caller has claimed their events."""
     params = {
         "tenant": tx.tenant,
-        "event": change.event_id,
-        "change": change.change,
-        "appointment": change.appointment_id,
-        "campaign": change.campaign_id,
-        "agent": change.agent_id,
-        "starts_at": change.start,
-        "version": change.version,
-        "happened_at": change.happened_at,
+        "events": [each.event_id for each in changes],
+        "changes": [each.change for each in changes],
+        "appointments": [each.appointment_id for each in changes],
+        "campaigns": [each.campaign_id for each in changes],
+        "agents": [each.agent_id for each in changes],
+        "starts": [each.start for each in changes],
+        "versions": [each.version for each in changes],
+        "moments": [each.happened_at for each in changes],
     }
     await tx.run(_INSERT, params)
 

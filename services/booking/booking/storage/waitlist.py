@@ -72,6 +72,15 @@ _WAITS = text(
     """
 )
 
+_WAITED_FOR = text(
+    """
+    SELECT campaign_id FROM unnest(CAST(:campaigns AS text[])) AS c (campaign_id)
+    WHERE EXISTS (SELECT FROM booking.waitlist_entries e
+                  WHERE e.tenant_id = :tenant AND e.campaign_id = c.campaign_id
+                    AND e.state IN ('WAITING', 'OFFERED'))
+    """
+)
+
 # A visit takes a day at most: the first bound is the index's.
 _PAST = by_tenants_clocks(
     """
@@ -163,6 +172,12 @@ async def anybody_waits(tx: Tx, campaign_id: str, contact_id: str | None = None)
     """Whether anybody is on the list at all, or that contact is."""
     params = {"tenant": tx.tenant, "campaign": campaign_id, "contact": contact_id}
     return bool((await tx.run(_WAITS, params)).scalar_one())
+
+
+async def waited_for(tx: Tx, campaign_ids: Collection[str]) -> frozenset[str]:
+    """Those of the campaigns on whose list anybody is."""
+    found = await tx.run(_WAITED_FOR, {"tenant": tx.tenant, "campaigns": list(campaign_ids)})
+    return frozenset(row.campaign_id for row in found)
 
 
 async def lock_next(tx: Tx, opening: Opening) -> Entry | None:

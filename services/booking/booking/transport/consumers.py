@@ -1,6 +1,6 @@
 """Events that booking listens to: its own, for recent changes (R-002), and the answers to reminders."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any, Final
 
@@ -8,10 +8,10 @@ from booking import events
 from booking.domain.appointment import Colour
 from booking.domain.recent_change import RecentChange
 from booking.usecases.desk import Desk
-from booking.usecases.feed_recent_changes import feed_recent_changes
+from booking.usecases.feed_recent_changes import ToldOnce, feed_recent_changes
 from booking.usecases.hear_answer import Heard, hear_answer
-from booking.usecases.openings import Freed, time_is_free
-from booking.usecases.packages import tell_level
+from booking.usecases.openings import Freed, anybody_waits, time_is_free
+from booking.usecases.packages import tell_levels
 from giro.booking.v1 import booking_events_pb2 as pb
 from giro.reminders.v1 import reminders_events_pb2 as reminders_pb
 from giro.reminders.v1 import reminders_pb2 as common_pb
@@ -61,12 +61,14 @@ class RecentChanges:
 
     async def __call__(self, event: Event) -> None:
         """Stores the change that an event tells. Raises for one that cannot be read: it is parked."""
-        subject = subjects.parse(event.subject)
-        shown = _SHOWN.get(subject.event) if subject else None
-        if shown is None:
-            return  # a failed booking never was an appointment
-        change = _change(event.id, shown[0], shown[1](event.data).appointment)
-        await feed_recent_changes(self._db, event.tenant, change, event.claim)
+        await self.together([event])
+
+    async def together(self, told: Sequence[Event]) -> Sequence[Event]:
+        """The same for many of a tenant, in one transaction."""
+        changes = [change for event in told for change in _shown(event)]
+        if changes:
+            await feed_recent_changes(self._db, told[0].tenant, changes)
+        return ()
 
 
 class PackageLevels:
@@ -77,16 +79,14 @@ class PackageLevels:
 
     async def __call__(self, event: Event) -> None:
         """Looks once for each event. Raises for one that cannot be read: it is parked."""
-        subject = subjects.parse(event.subject)
-        if subject is not None and subject.event == events.FAILED:
-            campaign_id = pb.AppointmentFailed.FromString(event.data).campaign_id
-        elif subject is not None and subject.event in _SHOWN:
-            campaign_id = _SHOWN[subject.event][1](event.data).appointment.campaign_id
-        else:
-            return
-        if not campaign_id:
-            raise ValueError("the event names no campaign")
-        await tell_level(self._db, event.tenant, campaign_id, event.claim)
+        await self.together([event])
+
+    async def together(self, told: Sequence[Event]) -> Sequence[Event]:
+        """Looks once for each campaign of many events of a tenant."""
+        asked = [(campaign, event.claim) for event in told for campaign in _counted(event)]
+        if asked:
+            await tell_levels(self._db, told[0].tenant, asked)
+        return ()
 
 
 class FreedTimes:
@@ -97,14 +97,15 @@ class FreedTimes:
 
     async def __call__(self, event: Event) -> None:
         """Looks once for each event. Raises for one that cannot be read: it is parked."""
-        subject = subjects.parse(event.subject)
-        if subject is None or subject.event not in FREEING:
-            return
-        told = _SHOWN[subject.event][1](event.data)
-        if not told.appointment.appointment_id:
-            raise ValueError("the event names no appointment")
-        stop_stays = subject.event not in {events.CANCELLED, events.SUPERSEDED}
-        await time_is_free(self._desk, event.tenant, _freed(told, event.claim, stop_stays=stop_stays))
+        for freed in _freed(event):
+            await time_is_free(self._desk, event.tenant, freed)
+
+    async def together(self, told: Sequence[Event]) -> Sequence[Event]:
+        """Those of many of a tenant whose time somebody may wait for, each to be looked at by itself."""
+        campaigns = {event.id: {freed.campaign_id for freed in _freed(event)} for event in told}
+        everywhere = frozenset[str]().union(*campaigns.values())
+        waited_for = await anybody_waits(self._desk, told[0].tenant, everywhere)
+        return [event for event in told if campaigns[event.id] & waited_for]
 
 
 class ReminderAnswers:
@@ -131,7 +132,39 @@ class ReminderAnswers:
         await hear_answer(self._desk, event.tenant, heard)
 
 
-def _freed(told: Any, claim: Claim, *, stop_stays: bool) -> Freed:
+def _shown(event: Event) -> Iterator[ToldOnce]:
+    subject = subjects.parse(event.subject)
+    shown = _SHOWN.get(subject.event) if subject else None
+    if shown is not None:  # a failed booking never was an appointment
+        yield ToldOnce(_change(event.id, shown[0], shown[1](event.data).appointment), event.claim)
+
+
+def _counted(event: Event) -> Iterator[str]:
+    """The campaign, where the event counts."""
+    subject = subjects.parse(event.subject)
+    if subject is not None and subject.event == events.FAILED:
+        campaign_id = pb.AppointmentFailed.FromString(event.data).campaign_id
+    elif subject is not None and subject.event in _SHOWN:
+        campaign_id = _SHOWN[subject.event][1](event.data).appointment.campaign_id
+    else:
+        return
+    if not campaign_id:
+        raise ValueError("the event names no campaign")
+    yield campaign_id
+
+
+def _freed(event: Event) -> Iterator[Freed]:
+    subject = subjects.parse(event.subject)
+    if subject is None or subject.event not in FREEING:
+        return
+    told = _SHOWN[subject.event][1](event.data)
+    if not told.appointment.appointment_id:
+        raise ValueError("the event names no appointment")
+    stop_stays = subject.event not in {events.CANCELLED, events.SUPERSEDED}
+    yield _was(told, event.claim, stop_stays=stop_stays)
+
+
+def _was(told: Any, claim: Claim, *, stop_stays: bool) -> Freed:
     """Where the appointment was before the event, with its agent of then; its length stays."""
     now, fields = told.appointment, told.DESCRIPTOR.fields_by_name
     start = now.start.ToDatetime(tzinfo=UTC)

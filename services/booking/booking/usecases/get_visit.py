@@ -1,19 +1,19 @@
-"""An appointment with who is visited, for other services of Giro."""
+"""Appointments with who is visited, for other services of Giro."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from booking.domain import errors
 from booking.domain.appointment import LIVE, Appointment
-from booking.domain.campaign import Campaign
 from booking.domain.contact import Contact
 from booking.storage import appointments, campaigns, contacts, history
 from booking.usecases.desk import Desk
-from kit.db.uow import Tx
 from kit.rpc.context import caller
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """The appointment as it is now, its campaign and its contact.
+    """The appointment as it is now, its contact, and the IANA zone of its campaign's calendar days.
 
     `takes_place`: it is still to come. An outcome by which the visit fell through counts until somebody
     decides anew about its date: another start, a re-fix, another outcome. Confirming it, or giving it to
@@ -21,21 +21,29 @@ class Visit:
     """
 
     appointment: Appointment
-    campaign: Campaign
+    time_zone: str
     contact: Contact
     takes_place: bool
 
 
 async def get_visit(desk: Desk, appointment_id: str) -> Visit:
     """Raises NotFound naming `appointment_id`."""
+    for visit in await get_visits(desk, [appointment_id]):
+        return visit
+    raise errors.not_found("appointment", "appointment_id")
+
+
+async def get_visits(desk: Desk, appointment_ids: Sequence[str]) -> Sequence[Visit]:
+    """Those of them that there are."""
     async with desk.db.uow(caller().tenant) as tx:
-        appointment = await appointments.get(tx, appointment_id)
-        campaign = await campaigns.get(tx, appointment.campaign_id)
-        contact = await contacts.get(tx, appointment.contact_id)
-        return Visit(appointment, campaign, contact, await _takes_place(tx, appointment))
-
-
-async def _takes_place(tx: Tx, appointment: Appointment) -> bool:
-    if appointment.state not in LIVE:
-        return False
-    return not appointment.outcome_state_id or not await history.fell_through(tx, appointment)
+        found = await appointments.get_all(tx, appointment_ids)
+        zones = await campaigns.zones(tx, {each.campaign_id for each in found})
+        people = await contacts.get_all(tx, {each.contact_id for each in found})
+        live = [each for each in found if each.state in LIVE]
+        judged = [each for each in live if each.outcome_state_id]
+        fell_through = await history.fell_through(tx, judged) if judged else frozenset[str]()
+    coming = {each.appointment_id for each in live} - fell_through
+    return [
+        Visit(each, zones[each.campaign_id], people[each.contact_id], each.appointment_id in coming)
+        for each in found
+    ]

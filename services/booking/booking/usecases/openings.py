@@ -5,6 +5,7 @@ is committed under the opening's lock before the ledger is asked. So one worker 
 opening, and whatever dies, the row tells which hold has to be freed before the opening is offered again.
 """
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -77,11 +78,16 @@ class _Begun:
         return found
 
 
+async def anybody_waits(desk: Desk, tenant: str, campaign_ids: Collection[str]) -> frozenset[str]:
+    """Those of the campaigns in which what becomes free is to be offered to somebody."""
+    async with desk.db.uow(tenant) as tx:
+        return await waitlist.waited_for(tx, campaign_ids)
+
+
 async def time_is_free(desk: Desk, tenant: str, freed: Freed) -> None:
     """Notes an opening, once for each event, and offers it; nothing where nobody waits."""
-    async with desk.db.uow(tenant) as tx:
-        if not await waitlist.anybody_waits(tx, freed.campaign_id):
-            return
+    if not await anybody_waits(desk, tenant, {freed.campaign_id}):
+        return
     if freed.appointment_id:  # its owner has decided, so the stop may go before geo hears of it
         await desk.ledger.settle_stop(tenant, freed.appointment_id)
     opening = Opening(new_id("opn"), freed.campaign_id, freed.agent_id, freed.window)

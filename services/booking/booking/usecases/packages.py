@@ -61,10 +61,12 @@ async def list_package_steps(desk: Desk, campaign_id: str) -> Sequence[Step]:
         return await packages.steps(tx, campaign_id)
 
 
-async def tell_level(db: Database, tenant: str, campaign_id: str, claim: Claim) -> None:
-    """Tells how full the package is when that is not what was told last; once for each event that asks."""
-    async with db.uow(tenant, claim) as tx:
-        if not tx.duplicate:
+async def tell_levels(db: Database, tenant: str, asked: Sequence[tuple[str, Claim]]) -> None:
+    """Tells how full the packages of campaigns are where that is not what was told last; once for each event
+    that asks, and one look for those that ask together."""
+    async with db.uow(tenant) as tx:
+        fresh = await tx.claim_all([claim for _, claim in asked])
+        for campaign_id in sorted({campaign_id for campaign_id, claim in asked if claim.key in fresh}):
             await _tell_level(tx, campaign_id)
 
 

@@ -1,6 +1,6 @@
 """Plans: one row an appointment, with the newest version of it that was told, and its colour."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -33,6 +33,13 @@ _GET_TEXT = f"""
 """  # noqa: S608 - constants
 
 _GET = text(_GET_TEXT)
+
+_SEEN = text(
+    """
+    SELECT appointment_id, version FROM reminders.plans
+    WHERE tenant_id = :tenant AND appointment_id = ANY (CAST(:ids AS text[]))
+    """
+)
 
 _LOCK = text(f"{_GET_TEXT} FOR UPDATE")
 
@@ -119,10 +126,10 @@ async def get(tx: Tx, appointment_id: str) -> Plan:
     return _found((await tx.run(_GET, {"tenant": tx.tenant, "id": appointment_id})).one_or_none())
 
 
-async def seen_version(tx: Tx, appointment_id: str) -> int:
-    """The newest version that was told of an appointment; 0 for none."""
-    row = (await tx.run(_GET, {"tenant": tx.tenant, "id": appointment_id})).one_or_none()
-    return 0 if row is None else int(row.version)
+async def seen_versions(tx: Tx, appointment_ids: Collection[str]) -> Mapping[str, int]:
+    """The newest versions that were told of appointments, by id; of one that is missing none was."""
+    found = await tx.run(_SEEN, {"tenant": tx.tenant, "ids": list(appointment_ids)})
+    return {row.appointment_id: int(row.version) for row in found}
 
 
 async def lock(tx: Tx, appointment_id: str) -> Plan:

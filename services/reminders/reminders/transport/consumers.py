@@ -1,6 +1,6 @@
 """Events that reminders listens to: booking's, which plans follow, and its own, for letters."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -10,9 +10,10 @@ from giro.reminders.v1 import reminders_events_pb2 as own
 from kit.bus import subjects
 from kit.bus.events import Event
 from reminders import events
+from reminders.domain import errors
 from reminders.domain.reminder import Visit
 from reminders.usecases.desk import Desk
-from reminders.usecases.follow_appointment import end_appointment, follow_appointment
+from reminders.usecases.follow_appointment import Told, follow_appointments
 from reminders.usecases.opt_out import drop_calls
 from reminders.usecases.write_letters import Occasion, write_of_limit, write_of_wrong_number
 
@@ -48,18 +49,19 @@ class Appointments:
         self._desk = desk
 
     async def __call__(self, event: Event) -> None:
-        """Follows one event. Raises for one that cannot be read: it is parked."""
-        subject = subjects.parse(event.subject)
-        name = subject.event if subject else ""
-        read = _TOLD.get(name)
-        if read is None:
-            return  # a failed booking never was an appointment
-        told = read(event.data)
-        visit = _visit(told.appointment)
-        if name in _ENDS or (name == _OUTCOME_SET and _is_over(told)):
-            await end_appointment(self._desk, event.tenant, visit, event.claim)
-        else:
-            await follow_appointment(self._desk, event.tenant, visit, event.claim)
+        """Follows one event. Raises for one that cannot be read, or whose appointment booking does not know:
+        it is parked."""
+        if await self.together([event]):
+            raise errors.not_found("appointment", "appointment_id")
+
+    async def together(self, told: Sequence[Event]) -> Sequence[Event]:
+        """Follows events of different appointments of a tenant at once; those of which booking does not know
+        the appointment are left."""
+        found = [(event, each) for event in told for each in _followed(event)]
+        unknown: Collection[str] = ()
+        if found:
+            unknown = await follow_appointments(self._desk, told[0].tenant, [each for _, each in found])
+        return [event for event, each in found if each.visit.appointment_id in unknown]
 
 
 class Letters:
@@ -96,6 +98,17 @@ class OptOuts:
     async def __call__(self, event: Event) -> None:
         """Obeys one event; as often as it comes."""
         await drop_calls(self._desk, event.tenant, own.OptedOut.FromString(event.data).opt_out_id)
+
+
+def _followed(event: Event) -> Iterator[Told]:
+    subject = subjects.parse(event.subject)
+    name = subject.event if subject else ""
+    read = _TOLD.get(name)
+    if read is None:
+        return  # a failed booking never was an appointment
+    told = read(event.data)
+    ends = name in _ENDS or (name == _OUTCOME_SET and _is_over(told))
+    yield Told(_visit(told.appointment), ends, event.claim, event.traceparent, event.request_id)
 
 
 def _is_over(told: booking.AppointmentOutcomeSet) -> bool:

@@ -1,11 +1,12 @@
 """Plans follow the appointment: made, moved and cancelled by booking's events, whatever their order."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from kit import telemetry
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.failpoints import failpoint
@@ -13,7 +14,7 @@ from kit.values.ids import new_id
 from reminders import events
 from reminders.domain.colours import Colour
 from reminders.domain.next_step import first_channel
-from reminders.domain.parameters import Rules
+from reminders.domain.parameters import Rules, Settings
 from reminders.domain.reminder import Channel, State, Visit
 from reminders.domain.timing import Drop, DropReason, Moment, Terms, at_dial, decide, due_at
 from reminders.storage import defaults, parameters, plans, reminders
@@ -24,47 +25,96 @@ from reminders.usecases.desk import Desk
 _MADE: Final = frozenset({State.CALLING, State.DONE, State.DROPPED})
 
 
-async def follow_appointment(desk: Desk, tenant: str, told: Visit, claim: Claim) -> None:
-    """A version of an appointment; an older one than was told before changes nothing.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an event tells of an appointment: a version that will take place, or (`ends`) that it will not.
 
-    Who is visited, and whether the visit takes place, is asked of booking before the transaction: a
-    confirmation of a visit that fell through does not bring it back. Raises Unavailable when booking does not
-    answer.
+    `traceparent` and `request_id` are those of the event, which what follows from it belongs to.
     """
+
+    visit: Visit
+    ends: bool
+    claim: Claim
+    traceparent: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What plans are made by, read once for many: the revision of the defaults, which is read before them."""
+
+    revision: int
+    settings: Settings
+
+
+async def follow_appointments(desk: Desk, tenant: str, told: Sequence[Told]) -> frozenset[str]:
+    """Plans follow what is told of different appointments, all in one transaction.
+
+    An older version than was told before changes nothing. One that ends: nothing more is made, and a call
+    that is under way can't be taken back; a later version may bring it back. Who is visited is asked of
+    booking before the transaction, and whether it takes place: a confirmation of a visit that fell through
+    does not bring it back. Gives the ids of those that booking does not know, of which nothing was
+    done. Raises Unavailable when it does not answer.
+    """
+    coming = {each.visit.appointment_id: each.visit for each in told if not each.ends}
     async with desk.db.uow(tenant) as tx:
-        if await plans.seen_version(tx, told.appointment_id) >= told.version:
-            return
-    known = await desk.visits.get(tenant, told.appointment_id)
-    visit = replace(
-        told,
-        zone=known.zone,
-        name=known.name,
-        phone=known.phone,
-        email=known.email,
-        language=known.language,
-    )
-    async with desk.db.uow(tenant, claim) as tx:
-        if tx.duplicate:
-            return
-        if known.takes_place or known.version < told.version:
-            await _follow(desk, tx, visit)
-        else:
-            await _end(tx, visit)
+        seen = await plans.seen_versions(tx, coming)
+    newer = [name for name, visit in coming.items() if seen.get(name, 0) < visit.version]
+    known = await desk.visits.get_all(tenant, newer) if newer else {}
+    work = [each for each in told if each.ends or each.visit.appointment_id in known]
+    if work:
+        await _follow_all(desk, tenant, work, known)
+    return frozenset(newer) - frozenset(known)
+
+
+async def _follow_all(desk: Desk, tenant: str, told: Sequence[Told], known: Mapping[str, Visit]) -> None:
+    async with desk.db.uow(tenant) as tx:
+        fresh = await tx.claim_all([each.claim for each in told])
+        basis = await _basis(tx)
+        # in one order, so that those who follow many wait for each other and do not lock each other out
+        for each in sorted(told, key=_appointment_id):
+            if each.claim.key not in fresh:
+                continue
+            with telemetry.work(each.traceparent, each.request_id or None, tenant):
+                if each.ends or _is_over(each.visit, known):
+                    await _end(tx, each.visit)
+                else:
+                    await _follow(desk, tx, _reached(each.visit, known), basis)
         await failpoint("reminders.follow.before_commit")
 
 
-async def end_appointment(desk: Desk, tenant: str, told: Visit, claim: Claim) -> None:
-    """The visit does not take place by now: nothing more is made; a call that is under way can't be taken
-    back. A later version may bring it back."""
-    async with desk.db.uow(tenant, claim) as tx:
-        if not tx.duplicate:
-            await _end(tx, told)
+def _appointment_id(told: Told) -> str:
+    return told.visit.appointment_id
+
+
+def _is_over(told: Visit, known: Mapping[str, Visit]) -> bool:
+    """Whether booking says so, and has not been asked before what is told had come to pass."""
+    found = known[told.appointment_id]
+    return not found.takes_place and found.version >= told.version
+
+
+async def _basis(tx: Tx) -> Basis:
+    revision = await defaults.revision(tx)
+    return Basis(revision, await parameters.settings(tx))
+
+
+def _reached(told: Visit, known: Mapping[str, Visit]) -> Visit:
+    """The visit of the event, with who is visited as booking knows it by now."""
+    found = known[told.appointment_id]
+    return replace(
+        told,
+        zone=found.zone,
+        name=found.name,
+        phone=found.phone,
+        email=found.email,
+        language=found.language,
+    )
 
 
 async def catch_up(desk: Desk, tx: Tx, known: Visit) -> None:
     """What booking told when it was asked, its event still on its way; an older version changes nothing."""
     if known.takes_place:
-        await _follow(desk, tx, known)
+        await _follow(desk, tx, known, await _basis(tx))
     else:
         await _end(tx, known)
 
@@ -79,24 +129,24 @@ async def _end(tx: Tx, told: Visit) -> None:
     await failpoint("reminders.cancel.before_commit")
 
 
-async def _follow(desk: Desk, tx: Tx, visit: Visit) -> None:
+async def _follow(desk: Desk, tx: Tx, visit: Visit, basis: Basis) -> None:
     plan = await plans.enter(tx, visit)
     if plan.visit.version >= visit.version:
         return
     known = plan.visit.version > 0 and _same_time(plan.visit, visit)
     await plans.follow(tx, visit, live=True)
     if known and not plan.live:
-        await _take_up(desk, tx, replace(plan, visit=visit))
+        await _take_up(desk, tx, replace(plan, visit=visit), basis)
     elif not known:
         moved = plan.visit.start != visit.start
-        await plan_anew(desk, tx, replace(plan, visit=visit), moved=moved)
+        await _plan_anew(desk, tx, replace(plan, visit=visit), basis, moved=moved)
 
 
 def _same_time(before: Visit, after: Visit) -> bool:
     return (before.start, before.zone) == (after.start, after.zone)
 
 
-async def _take_up(desk: Desk, tx: Tx, plan: Plan) -> None:
+async def _take_up(desk: Desk, tx: Tx, plan: Plan, basis: Basis) -> None:
     """The visit takes place at that very start after all, where an outcome had said that it fell through.
 
     What was made for this start is not made again, and its colour stays; a start that has passed is left.
@@ -105,27 +155,31 @@ async def _take_up(desk: Desk, tx: Tx, plan: Plan) -> None:
         return
     before = await reminders.of_appointment(tx, plan.visit.appointment_id)
     made = {each.offset for each in before if each.start == plan.visit.start and each.state in _MADE}
-    planned = await _plan_all(desk, tx, plan, besides=made)
+    planned = await _plan_all(desk, tx, plan, basis, besides=made)
     if planned and plan.colour is None:
         await _paint(tx, plan, Colour.GREY)
 
 
-async def plan_anew(desk: Desk, tx: Tx, plan: Plan, *, moved: bool = False) -> None:
-    """Cancels what is open and makes the reminders of the plan's start; the calendar is grey again.
+async def plan_anew(desk: Desk, tx: Tx, plan: Plan) -> None:
+    """Cancels what is open and makes the reminders of the plan's start; the calendar is grey again."""
+    await _plan_anew(desk, tx, plan, await _basis(tx), moved=False)
 
-    A colour holds for one start: with a start that has `moved`, the same one is told once more.
-    """
+
+async def _plan_anew(desk: Desk, tx: Tx, plan: Plan, basis: Basis, *, moved: bool) -> None:
+    """A colour holds for one start: with a start that has `moved`, the same one is told once more."""
     await _cancel_open(tx, plan.visit.appointment_id, "the appointment was moved, or its reminders set anew")
-    colour = Colour.GREY if await _plan_all(desk, tx, plan) else None
+    colour = Colour.GREY if await _plan_all(desk, tx, plan, basis) else None
     if colour is not plan.colour or (moved and colour is not None):
         await _paint(tx, plan, colour)
 
 
-async def _plan_all(desk: Desk, tx: Tx, plan: Plan, besides: Collection[timedelta] = ()) -> bool:
+async def _plan_all(
+    desk: Desk, tx: Tx, plan: Plan, basis: Basis, besides: Collection[timedelta] = ()
+) -> bool:
     """Makes the reminders of a plan's offsets, but for some; whether one is to be made."""
     visit = plan.visit
-    await defaults.stamp(tx, visit.appointment_id, await defaults.revision(tx))
-    rules = (await parameters.settings(tx)).rules(visit.campaign_id)
+    await defaults.stamp(tx, visit.appointment_id, basis.revision)
+    rules = basis.settings.rules(visit.campaign_id)
     offsets = rules.offsets if plan.own_offsets is None else plan.own_offsets
     made = [await plan_one(desk, tx, visit, each, rules) for each in offsets if each not in besides]
     return any(made)

@@ -1,5 +1,6 @@
 """What reminders asks of booking and of its own texts, beside the providers of `ports`."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -13,6 +14,9 @@ class Visits(Protocol):
 
     async def get(self, tenant: str, appointment_id: str) -> Visit:
         """The appointment as it is now. Raises NotFound, Unavailable."""
+
+    async def get_all(self, tenant: str, appointment_ids: Sequence[str]) -> Mapping[str, Visit]:
+        """Those of at most 200 that there are, as they are now, by id. Raises Unavailable."""
 
 
 @dataclass(frozen=True, slots=True)

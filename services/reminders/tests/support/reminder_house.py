@@ -2,6 +2,7 @@
 
 import uuid
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +24,7 @@ from reminders.prompts.speech import Prompts
 from reminders.storage import attempts, numbers, parameters, plans, reminders
 from reminders.storage.attempts import Attempt
 from reminders.usecases.desk import Desk, Timers
-from reminders.usecases.follow_appointment import end_appointment, follow_appointment
+from reminders.usecases.follow_appointment import Told, follow_appointments
 from reminders.usecases.hear import hear
 from reminders.usecases.look_up_calls import look_up_calls
 from reminders.usecases.make_reminders import make_reminders
@@ -56,6 +57,12 @@ class KnownVisits:
         if appointment_id not in self.known:
             raise NotFound(Reason.NOT_FOUND, "no such appointment")
         return self.known[appointment_id]
+
+    async def get_all(self, tenant: str, appointment_ids: Sequence[str]) -> Mapping[str, Visit]:
+        """What is known of them."""
+        if self.down:
+            raise Unavailable(Reason.SERVICE_UNAVAILABLE, "booking did not answer")
+        return {each: self.known[each] for each in appointment_ids if each in self.known}
 
 
 class Carrier:
@@ -166,7 +173,7 @@ class House:
     async def told(self, visit: Visit, key: str = "") -> None:
         """An event of an appointment that takes place."""
         self.visits.known[visit.appointment_id] = visit
-        await follow_appointment(self.desk, self.tenant, visit, _claim(key))
+        await follow_appointments(self.desk, self.tenant, [Told(visit, False, _claim(key))])
 
     def cancelled_in_booking(self, visit: Visit) -> None:
         """Booking has committed the cancellation; nobody was told."""
@@ -175,7 +182,7 @@ class House:
     async def ended(self, visit: Visit, key: str = "") -> None:
         """The event of its cancellation."""
         self.cancelled_in_booking(visit)
-        await end_appointment(self.desk, self.tenant, visit, _claim(key))
+        await follow_appointments(self.desk, self.tenant, [Told(visit, True, _claim(key))])
 
     async def booked(self, start: datetime, **more: Any) -> Visit:
         """A new appointment, told."""

@@ -11,10 +11,12 @@ from reminder_house import DAY, HOUR, House, at
 from giro.reminders.v1.reminders_events_pb2 import AppointmentColoured
 from giro.reminders.v1.reminders_pb2 import Colour
 from kit import failpoints
+from kit.db.claims import Claim
 from kit.errors import Unavailable
 from kit.parameters import Scope
 from reminders.domain.reminder import State
 from reminders.storage import parameters
+from reminders.usecases.follow_appointment import Told, follow_appointments
 from reminders.usecases.recompute_zones import recompute_zones
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -40,6 +42,27 @@ async def test_whatever_the_order_the_last_version_counts(house: House, order: t
         await act(visit, f"{first.appointment_id}{index}")
     assert await waiting(house, first.appointment_id) == [at(4, 12)]
     assert await house.colour(first) == "GREY"
+
+
+async def test_events_of_many_are_followed_together_each_once(house: House) -> None:
+    """One that booking does not know is left, and nothing is done of it; the others come to the same."""
+    await house.settle_in(DAY)
+    coming, gone, unknown = (house.visit(at(5, 12)) for _ in range(3))
+    await house.told(gone)
+    del house.visits.known[unknown.appointment_id]
+    told = [
+        Told(visit, ends, Claim(f"evt:together:{visit.appointment_id}", b""))
+        for visit, ends in ((unknown, False), (coming, False), (replace(gone, version=2), True))
+    ]
+    for _ in range(2):
+        left = await follow_appointments(house.desk, house.tenant, told)
+        assert left == {unknown.appointment_id}
+    assert await waiting(house, coming.appointment_id) == [at(4, 12)]
+    assert await waiting(house, gone.appointment_id) == []
+    assert await house.of(unknown) == []
+    house.visits.known[unknown.appointment_id] = unknown
+    assert await follow_appointments(house.desk, house.tenant, told) == frozenset()
+    assert await waiting(house, unknown.appointment_id) == [at(4, 12)]
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

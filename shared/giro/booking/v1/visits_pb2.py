@@ -27,7 +27,7 @@ from giro.common.v1 import access_pb2 as giro_dot_common_dot_v1_dot_access__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgiro/booking/v1/visits.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"4\n\x0fGetVisitRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\xf2\x01\n\x05Visit\x12\x16\n\x0e\x61ppointment_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x13\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\t\x12\x12\n\ncontact_id\x18\x04 \x01(\t\x12)\n\x05start\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\ttime_zone\x18\x06 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x07 \x01(\t\x12\r\n\x05phone\x18\x08 \x01(\t\x12\r\n\x05\x65mail\x18\t \x01(\t\x12\x10\n\x08language\x18\n \x01(\t\x12\x13\n\x0btakes_place\x18\x0b \x01(\x08\x32^\n\rVisitsService\x12M\n\x08GetVisit\x12 .giro.booking.v1.GetVisitRequest\x1a\x16.giro.booking.v1.Visit\"\x07\xc2\xda\x18\x03\n\x01\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cgiro/booking/v1/visits.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"4\n\x0fGetVisitRequest\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"@\n\x10GetVisitsRequest\x12,\n\x0f\x61ppointment_ids\x18\x01 \x03(\tB\x13\xbaH\x10\x92\x01\r\x08\x01\x10\xc8\x01\"\x06r\x04\x10\x01\x18@\";\n\x11GetVisitsResponse\x12&\n\x06visits\x18\x01 \x03(\x0b\x32\x16.giro.booking.v1.Visit\"\xf2\x01\n\x05Visit\x12\x16\n\x0e\x61ppointment_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x13\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\t\x12\x12\n\ncontact_id\x18\x04 \x01(\t\x12)\n\x05start\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\ttime_zone\x18\x06 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x07 \x01(\t\x12\r\n\x05phone\x18\x08 \x01(\t\x12\r\n\x05\x65mail\x18\t \x01(\t\x12\x10\n\x08language\x18\n \x01(\t\x12\x13\n\x0btakes_place\x18\x0b \x01(\x08\x32\xbb\x01\n\rVisitsService\x12M\n\x08GetVisit\x12 .giro.booking.v1.GetVisitRequest\x1a\x16.giro.booking.v1.Visit\"\x07\xc2\xda\x18\x03\n\x01\r\x12[\n\tGetVisits\x12!.giro.booking.v1.GetVisitsRequest\x1a\".giro.booking.v1.GetVisitsResponse\"\x07\xc2\xda\x18\x03\n\x01\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,12 +36,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETVISITREQUEST'].fields_by_name['appointment_id']._loaded_options = None
   _globals['_GETVISITREQUEST'].fields_by_name['appointment_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_GETVISITSREQUEST'].fields_by_name['appointment_ids']._loaded_options = None
+  _globals['_GETVISITSREQUEST'].fields_by_name['appointment_ids']._serialized_options = b'\272H\020\222\001\r\010\001\020\310\001\"\006r\004\020\001\030@'
   _globals['_VISITSSERVICE'].methods_by_name['GetVisit']._loaded_options = None
   _globals['_VISITSSERVICE'].methods_by_name['GetVisit']._serialized_options = b'\302\332\030\003\n\001\r'
+  _globals['_VISITSSERVICE'].methods_by_name['GetVisits']._loaded_options = None
+  _globals['_VISITSSERVICE'].methods_by_name['GetVisits']._serialized_options = b'\302\332\030\003\n\001\r'
   _globals['_GETVISITREQUEST']._serialized_start=140
   _globals['_GETVISITREQUEST']._serialized_end=192
-  _globals['_VISIT']._serialized_start=195
-  _globals['_VISIT']._serialized_end=437
-  _globals['_VISITSSERVICE']._serialized_start=439
-  _globals['_VISITSSERVICE']._serialized_end=533
+  _globals['_GETVISITSREQUEST']._serialized_start=194
+  _globals['_GETVISITSREQUEST']._serialized_end=258
+  _globals['_GETVISITSRESPONSE']._serialized_start=260
+  _globals['_GETVISITSRESPONSE']._serialized_end=319
+  _globals['_VISIT']._serialized_start=322
+  _globals['_VISIT']._serialized_end=564
+  _globals['_VISITSSERVICE']._serialized_start=567
+  _globals['_VISITSSERVICE']._serialized_end=754
 # @@protoc_insertion_point(module_scope)

@@ -3,9 +3,11 @@
 isort:skip_file
 Who is visited: what other services of Giro need to reach them. Events carry no personal data; it is asked for here."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -38,6 +40,54 @@ class GetVisitRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetVisitRequest: _TypeAlias = GetVisitRequest  # noqa: Y015
+
+@_typing.final
+class GetVisitsRequest(_message.Message):
+    """Asks for visits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPOINTMENT_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def appointment_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids, `apt_…`, one to 200."""
+
+    def __init__(
+        self,
+        *,
+        appointment_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment_ids", b"appointment_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetVisitsRequest: _TypeAlias = GetVisitsRequest  # noqa: Y015
+
+@_typing.final
+class GetVisitsResponse(_message.Message):
+    """Visits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VISITS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def visits(self) -> _containers.RepeatedCompositeFieldContainer[Global___Visit]:
+        """Those that there are, each once, in no order."""
+
+    def __init__(
+        self,
+        *,
+        visits: _abc.Iterable[Global___Visit] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["visits", b"visits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetVisitsResponse: _TypeAlias = GetVisitsResponse  # noqa: Y015
 
 @_typing.final
 class Visit(_message.Message):

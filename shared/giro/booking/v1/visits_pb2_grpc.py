@@ -40,6 +40,11 @@ class VisitsServiceStub:
                 request_serializer=giro_dot_booking_dot_v1_dot_visits__pb2.GetVisitRequest.SerializeToString,
                 response_deserializer=giro_dot_booking_dot_v1_dot_visits__pb2.Visit.FromString,
                 _registered_method=True)
+        self.GetVisits = channel.unary_unary(
+                '/giro.booking.v1.VisitsService/GetVisits',
+                request_serializer=giro_dot_booking_dot_v1_dot_visits__pb2.GetVisitsRequest.SerializeToString,
+                response_deserializer=giro_dot_booking_dot_v1_dot_visits__pb2.GetVisitsResponse.FromString,
+                _registered_method=True)
 
 
 class VisitsServiceServicer:
@@ -53,6 +58,13 @@ class VisitsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetVisits(self, request, context):
+        """The same of several appointments, for who has many of their events to follow.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_VisitsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +72,11 @@ def add_VisitsServiceServicer_to_server(servicer, server):
                     servicer.GetVisit,
                     request_deserializer=giro_dot_booking_dot_v1_dot_visits__pb2.GetVisitRequest.FromString,
                     response_serializer=giro_dot_booking_dot_v1_dot_visits__pb2.Visit.SerializeToString,
+            ),
+            'GetVisits': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetVisits,
+                    request_deserializer=giro_dot_booking_dot_v1_dot_visits__pb2.GetVisitsRequest.FromString,
+                    response_serializer=giro_dot_booking_dot_v1_dot_visits__pb2.GetVisitsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +107,33 @@ class VisitsService:
             '/giro.booking.v1.VisitsService/GetVisit',
             giro_dot_booking_dot_v1_dot_visits__pb2.GetVisitRequest.SerializeToString,
             giro_dot_booking_dot_v1_dot_visits__pb2.Visit.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetVisits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giro.booking.v1.VisitsService/GetVisits',
+            giro_dot_booking_dot_v1_dot_visits__pb2.GetVisitsRequest.SerializeToString,
+            giro_dot_booking_dot_v1_dot_visits__pb2.GetVisitsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,8 @@ class VisitsServiceStub:
     def __new__(cls, channel: _aio.Channel) -> VisitsServiceAsyncStub: ...
     GetVisit: _grpc.UnaryUnaryMultiCallable[_visits_pb2.GetVisitRequest, _visits_pb2.Visit]
     """An appointment as it is now, with who is visited."""
+    GetVisits: _grpc.UnaryUnaryMultiCallable[_visits_pb2.GetVisitsRequest, _visits_pb2.GetVisitsResponse]
+    """The same of several appointments, for who has many of their events to follow."""
 
 @_typing.type_check_only
 class VisitsServiceAsyncStub(VisitsServiceStub):
@@ -43,6 +45,8 @@ class VisitsServiceAsyncStub(VisitsServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetVisit: _aio.UnaryUnaryMultiCallable[_visits_pb2.GetVisitRequest, _visits_pb2.Visit]  # type: ignore[assignment]
     """An appointment as it is now, with who is visited."""
+    GetVisits: _aio.UnaryUnaryMultiCallable[_visits_pb2.GetVisitsRequest, _visits_pb2.GetVisitsResponse]  # type: ignore[assignment]
+    """The same of several appointments, for who has many of their events to follow."""
 
 class VisitsServiceServicer(metaclass=_abc_1.ABCMeta):
     """What another service asks of booking."""
@@ -54,5 +58,13 @@ class VisitsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_visits_pb2.Visit, _abc.Awaitable[_visits_pb2.Visit]]:
         """An appointment as it is now, with who is visited."""
+
+    @_abc_1.abstractmethod
+    def GetVisits(
+        self,
+        request: _visits_pb2.GetVisitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_visits_pb2.GetVisitsResponse, _abc.Awaitable[_visits_pb2.GetVisitsResponse]]:
+        """The same of several appointments, for who has many of their events to follow."""
 
 def add_VisitsServiceServicer_to_server(servicer: VisitsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
