@@ -57,6 +57,13 @@ _INSERT = text(
     """
 )
 
+_STANDS = text(
+    """
+    SELECT EXISTS (SELECT FROM booking.annulment_claims
+                   WHERE tenant_id = :tenant AND appointment_id = :appointment AND state <> 'REJECTED')
+    """
+)
+
 _GET_TEXT = "SELECT * FROM booking.annulment_claims WHERE tenant_id = :tenant AND claim_id = :claim"
 
 _GET = text(_GET_TEXT)
@@ -133,8 +140,14 @@ async def contacted_by(tx: Tx, appointment_id: str, moment: datetime) -> bool:
     return bool((await tx.run(_CONTACTED, params)).scalar_one())
 
 
+async def stands(tx: Tx, appointment_id: str) -> bool:
+    """Whether a claim to this appointment, whose row is locked, is open or was accepted."""
+    params = {"tenant": tx.tenant, "appointment": appointment_id}
+    return bool((await tx.run(_STANDS, params)).scalar_one())
+
+
 async def insert(tx: Tx, claim: AnnulmentClaim) -> None:
-    """Stores an open claim. Raises ALREADY_EXISTS when one stands."""
+    """Stores an open claim, where none stands."""
     params = {
         "tenant": tx.tenant,
         "claim": claim.claim_id,

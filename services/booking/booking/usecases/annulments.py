@@ -142,6 +142,8 @@ async def claim_annulment(desk: Desk, command: ClaimAnnulment) -> AnnulmentClaim
             return await annulments.get(tx, tx.claim_ref)
         await failpoint("booking.annul.before_decide")
         made = await _claim(tx, command, appointment)
+        if await annulments.stands(tx, appointment.appointment_id):
+            raise errors.claim_exists()
         await annulments.insert(tx, made)
         events.annulment_claimed(tx, made)
         tx.refer(made.claim_id)
