@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes a fresh Debian 12 (python3, pip, apt; root or sudo) ready for `make run` and `make test`:
-#   PostgreSQL 15 + PostGIS, espeak-ng and SIPp by apt, uv into .bootstrap/, Python packages (hashes checked)
+#   PostgreSQL 15 + PostGIS, espeak-ng, SIPp and libical by apt, uv into .bootstrap/, Python packages (hashes checked)
 #   into .venv/.
 # Run again it looks at one stamp and leaves in well under a second.
 # GIRO_DATABASE_URL set: an existing server is used, so PostgreSQL is not installed.
@@ -141,6 +141,20 @@ install_sip_tools() {
     fi
 }
 
+# Wanted, not needed: a second judge of the calendars that are sent; its test is skipped without it.
+install_calendar_judge() {
+    if ldconfig -p | grep -q 'libical\.so'; then return 0; fi
+    begin "libical (judges calendars in tests)" "$ADVICE"
+    if ! command -v apt-get >/dev/null || ! may_be_root; then finish "not to be had here"; return 0; fi
+    local package
+    package=$(apt-cache pkgnames libical3 | grep -E '^libical3(t64)?$' | head -n 1)
+    if [ -n "$package" ] && apt_install "$package" >>"$LOG" 2>&1; then
+        finish
+    else
+        finish "not to be had, see $LOG"
+    fi
+}
+
 # --- Python ------------------------------------------------------------------------------------------------
 
 a_python_with_pip() {
@@ -237,6 +251,7 @@ mkdir -p "$(dirname "$LOG")"
 say "setting up Giro (what each step printed: .run/logs/setup.log)"
 if ! database_is_given && ! has_postgis; then install_postgresql; fi
 install_sip_tools
+install_calendar_judge
 prepare_uv
 make_venv
 install_packages

@@ -1,5 +1,6 @@
 """What the kit's tests share: a probe service with one table, and its contract compiled on the fly."""
 
+import asyncio
 import importlib
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -11,14 +12,19 @@ import pytest
 import pytest_asyncio
 from grpc_tools import protoc
 
+from kit.bus.connect import connect, ensure_stream
 from kit.db.engine import Database
 from kit.errors import Reason, RuleViolated
 from kit.testing.databases import Databases, DatabaseUrls
+from kit.testing.nats import NatsServer
+from kit.values.ids import new_id
 
 HERE = Path(__file__).parent
 PROTOS = HERE.parent.parent / "protos"
 
 sys.path.insert(0, str(HERE / "support"))
+
+from bus_world import World  # noqa: E402 - found by the line above
 
 CONSTRAINTS = {"things_n_not_negative": lambda: RuleViolated(Reason.PACKAGE_FULL, "nothing left")}
 
@@ -67,3 +73,30 @@ def probe_contract(tmp_path_factory: pytest.TempPathFactory) -> Any:
     assert status == 0
     sys.path.insert(0, str(out))
     return importlib.import_module("probe_pb2"), importlib.import_module("probe_pb2_grpc")
+
+
+@pytest.fixture(scope="session")
+def bus_urls(make_database: Databases) -> DatabaseUrls:
+    """A database of these tests' own: a relay sends the events of all tenants."""
+    return make_database(["probe"])
+
+
+@pytest_asyncio.fixture
+async def world(bus_urls: DatabaseUrls, nats_server: NatsServer) -> AsyncIterator[World]:
+    url, worker_url = bus_urls.app("probe"), bus_urls.worker("probe")
+    db = Database(url, service="probe", schema="probe", sandbox=False, worker_url=worker_url)
+    await db.start()
+    bus = await connect(nats_server.url)
+    await ensure_stream(bus, "probe")
+    made = World(db, bus, nats_server)
+    yield made
+    for task in made.tasks:
+        task.cancel()
+    await asyncio.gather(*made.tasks, return_exceptions=True)
+    await bus.stop()
+    await db.stop()
+
+
+@pytest.fixture
+def tenant() -> str:
+    return new_id("ten")

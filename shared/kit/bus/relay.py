@@ -3,6 +3,10 @@
 One process per service leads, by an advisory lock of its session. An event is deleted when NATS has
 acknowledged it; what is sent twice after a crash in between carries the same message id, and consumers count
 it once.
+
+An event that NATS refuses (too long, a subject or header that it cannot have) is set aside with all later
+events of its entity, which never overtake it; all other entities go on. It stays in the outbox, is counted,
+and is tried again each minute: once what NATS takes was mended, it goes by itself, those behind it in order.
 """
 
 import asyncio
@@ -11,8 +15,9 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from nats.errors import BadSubjectError, MaxPayloadError
 from nats.errors import Error as NatsError
-from nats.js.errors import NoStreamResponseError
+from nats.js.errors import APIError, NoStreamResponseError, ServerError, ServiceUnavailableError
 from prometheus_client import Gauge
 from psycopg.rows import namedtuple_row
 
@@ -31,11 +36,19 @@ BATCH: Final = 200
 ENTITY_HEADER: Final = "giro-entity"
 MESSAGE_ID: Final = "Nats-Msg-Id"
 
+REFUSED_SECONDS: Final = 60.0
+"""How long an entity whose event was refused is set aside before it is tried again."""
+
+_NOT_NOW: Final = (NoStreamResponseError, ServiceUnavailableError, ServerError)
+_REFUSED: Final = (BadSubjectError, MaxPayloadError, APIError, ValueError, TypeError, AttributeError)
+"""NATS, or its client before it sent anything, says no to this event, and will say no again."""
+
 _PRUNE_SECONDS: Final = 3600
 _LONGEST_PAUSE: Final = 5.0
 
 pending: Final = Gauge("giro_outbox_pending", "Events committed and not yet with NATS", ["service"])
 age: Final = Gauge("giro_outbox_age_seconds", "Age of the oldest event not yet with NATS", ["service"])
+refused: Final = Gauge("giro_outbox_refused", "Entities that wait behind an event refused", ["service"])
 
 _log = telemetry.logger("kit.bus.relay")
 
@@ -50,6 +63,7 @@ class Relay:
         self._failures = 0
         self._pruned = 0.0
         self._trouble = ""
+        self._aside: dict[str, float] = {}
         db.when_events_commit(self._wake.set)
 
     async def run(self) -> None:
@@ -88,13 +102,13 @@ class Relay:
         await self._prune(connection)
         rows = await self._read(connection)
         if not rows:
-            self._count(0, 0.0)
+            await self._measure(connection)
             return False
         sent = await self._send(rows) if self._bus.is_connected else []
         await failpoint("relay.before_delete")
         if sent:
             await connection.execute(self._statements.delete, (sent,))
-        if len(sent) < len(rows):
+        if self._waiting(rows, sent):
             _log.warning("events not sent", count=len(rows) - len(sent), error=self._trouble)
             await self._measure(connection)
             await self._pause()
@@ -104,8 +118,20 @@ class Relay:
 
     async def _read(self, connection: Connection) -> list[Any]:
         cursor = connection.cursor(row_factory=namedtuple_row)
-        await cursor.execute(self._statements.read, (BATCH,))
+        await cursor.execute(self._statements.read, (self._set_aside(), BATCH))
         return await cursor.fetchall()
+
+    def _set_aside(self) -> list[str]:
+        """The entities that are left out of this round."""
+        now = time.monotonic()
+        self._aside = {entity: until for entity, until in self._aside.items() if until > now}
+        refused.labels(self._service).set(len(self._aside))
+        return list(self._aside)
+
+    def _waiting(self, rows: Sequence[Any], sent: Sequence[int]) -> bool:
+        """Whether events were not sent though nothing is wrong with them."""
+        done = set(sent)
+        return any(row.id not in done and row.entity_id not in self._aside for row in rows)
 
     async def _send(self, rows: Sequence[Any]) -> list[int]:
         """Ids of the rows that NATS has. One event of an entity at a time, many entities at once."""
@@ -123,13 +149,32 @@ class Relay:
         headers = {**row.headers, MESSAGE_ID: row.event_id, ENTITY_HEADER: row.entity_id}
         try:
             await self._bus.jetstream.publish(row.subject, bytes(row.payload), headers=headers)
-        except NoStreamResponseError:
+        except _NOT_NOW as error:
+            self._trouble = repr(error)
             await self._bus.ensure_streams()
+            return False
+        except _REFUSED as error:
+            self._refuse(row, error)
             return False
         except (NatsError, OSError, TimeoutError) as error:
             self._trouble = repr(error)
             return False
         return True
+
+    def _refuse(self, row: Any, error: Exception) -> None:
+        self._aside[row.entity_id] = time.monotonic() + REFUSED_SECONDS
+        refused.labels(self._service).set(len(self._aside))
+        _log.error(
+            "NATS refuses an event; it is kept, and all later events of its entity wait behind it",
+            outbox=self._service,
+            event_id=row.event_id,
+            entity_id=row.entity_id,
+            subject=row.subject,
+            bytes=len(row.payload),
+            error=repr(error),
+            do="mend what NATS takes (max_payload, the stream's limits) or the row in the table outbox;"
+            f" it is tried again every {REFUSED_SECONDS:.0f} s",
+        )
 
     async def _measure(self, connection: Connection) -> None:
         found = await (await connection.execute(self._statements.measure)).fetchone()
@@ -161,7 +206,7 @@ class _Statements:
 
     def __init__(self, schema: str) -> None:
         columns = "id, event_id, subject, entity_id, headers, payload"
-        self.read = f"SELECT {columns} FROM {schema}.outbox ORDER BY id LIMIT %s"  # noqa: S608
+        self.read = f"SELECT {columns} FROM {schema}.outbox WHERE entity_id <> ALL(%s) ORDER BY id LIMIT %s"  # noqa: S608
         self.delete = f"DELETE FROM {schema}.outbox WHERE id = ANY(%s)"  # noqa: S608
         oldest = "coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0)"
         self.measure = f"SELECT count(*), {oldest} FROM {schema}.outbox"  # noqa: S608

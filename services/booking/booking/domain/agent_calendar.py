@@ -3,7 +3,8 @@
 import base64
 import hashlib
 import hmac
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,9 @@ from booking.domain.days import day_window
 from kit.values.window import Window
 
 MOST_VISITS = 2000
-"""Visits of one calendar."""
+"""Visits of one calendar that is asked for."""
+MOST_FED = 5000
+"""Visits of one calendar that programs read under its address."""
 
 _BACK = timedelta(days=30)
 _AHEAD = timedelta(days=180)
@@ -37,6 +40,47 @@ class Drive:
 
     appointment_id: str
     window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class ToldDrive:
+    """A drive as calendar programs were told it last: how often it changed, when, and whether it is off."""
+
+    drive: Drive
+    sequence: int
+    changed_at: datetime
+    is_off: bool = False
+
+
+def retell(
+    told: Mapping[str, ToldDrive], drives: Sequence[Drive], on: Mapping[str, datetime], now: datetime
+) -> list[ToldDrive]:
+    """What is to be told now, by start: the drives of the ledger, and what became of those told before.
+
+    A drive that changed has the next number. One that the ledger no longer tells is off, but for one that is
+    over while its visit is still on at the same start: it was driven. `told` is by appointment; `on` are the
+    starts of the agent's visits that were not cancelled.
+    """
+    found = {drive.appointment_id: drive for drive in drives}
+    kept = [_again(told.get(drive.appointment_id), drive, now) for drive in drives]
+    gone = [_gone(each, on, now) for ident, each in told.items() if ident not in found]
+    return sorted([*kept, *gone], key=lambda each: (each.drive.window.start, each.drive.appointment_id))
+
+
+def _again(told: ToldDrive | None, drive: Drive, now: datetime) -> ToldDrive:
+    if told is None:
+        return ToldDrive(drive, 0, now)
+    if told.drive == drive and not told.is_off:
+        return told
+    return ToldDrive(drive, told.sequence + 1, now)
+
+
+def _gone(told: ToldDrive, on: Mapping[str, datetime], now: datetime) -> ToldDrive:
+    ended = told.drive.window.end
+    was_driven = ended <= now and on.get(told.drive.appointment_id) == ended
+    if told.is_off or was_driven:
+        return told
+    return replace(told, sequence=told.sequence + 1, changed_at=now, is_off=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from booking.domain.agent_calendar import MOST_VISITS, CalendarVisit, Feed
+from booking.domain.agent_calendar import CalendarVisit, Feed
 from booking.domain.appointment import Appointment, State
 from booking.storage import rows
 from booking.storage.appointments import COLUMNS
@@ -25,7 +25,7 @@ _VISITS = text(
     {_WITH_NAMES}
     WHERE a.tenant_id = :tenant AND a.agent_id = :agent AND a.state NOT IN ('PENDING', 'FAILED')
       AND a.starts_at >= :first AND a.starts_at < :last
-    ORDER BY a.starts_at, a.appointment_id LIMIT {MOST_VISITS + 1}
+    ORDER BY a.starts_at, a.appointment_id LIMIT :most
     """
 )
 
@@ -41,7 +41,7 @@ _LEFT = text(
                               AND later.appointment_id = e.appointment_id AND later.entry > e.entry)
          ) gone ON gone.appointment_id = shown.appointment_id
     WHERE shown.agent_id <> :agent
-    ORDER BY gone.left_starts_at, shown.appointment_id LIMIT {MOST_VISITS + 1}
+    ORDER BY gone.left_starts_at, shown.appointment_id LIMIT :most
     """  # noqa: S608 - constants
 )
 
@@ -70,16 +70,16 @@ _OF_AGENT = text(
 )
 
 
-async def visits(tx: Tx, agent_id: str, window: Window) -> Sequence[CalendarVisit]:
-    """The agent's visits that start in the window, whatever became of them; one more than is shown.
+async def visits(tx: Tx, agent_id: str, window: Window, most: int) -> Sequence[CalendarVisit]:
+    """The agent's first visits that start in the window, whatever became of them; at most so many.
 
     A card that another agent has now is there too: cancelled, when it was this one's last.
     """
-    params = {"tenant": tx.tenant, "agent": agent_id, "first": window.start, "last": window.end}
+    params = {"tenant": tx.tenant, "agent": agent_id, "first": window.start, "last": window.end, "most": most}
     found = [_visit(row, rows.appointment(row)) for row in await tx.run(_VISITS, params)]
     left = [_gone(row, agent_id) for row in await tx.run(_LEFT, params)]
     by_start = sorted([*found, *left], key=lambda each: each.appointment.window.start)
-    return by_start[: MOST_VISITS + 1]
+    return by_start[:most]
 
 
 def _visit(row: Any, appointment: Appointment) -> CalendarVisit:

@@ -1,7 +1,9 @@
 """CalendarsService: agents' calendars and the addresses that they are read under."""
 
-from typing import Any
+import asyncio
+from typing import Any, Final
 
+from booking.domain import errors
 from booking.domain.agent_calendar import FeedSecrets
 from booking.transport import fields
 from booking.transport.feeds import feed_path
@@ -14,6 +16,9 @@ from giro.booking.v1 import calendars_pb2 as pb
 from giro.booking.v1.calendars_pb2_grpc import CalendarsServiceServicer
 from kit.rpc.context import caller
 
+MOST_BYTES: Final = 3 << 20
+"""Longest file of an answer; callers take 4 MiB. Addresses to subscribe to have no such bound."""
+
 
 class CalendarsServicer(CalendarsServiceServicer):
     """Requests arrive checked against the contract; `url` is where feeds are served for the outside."""
@@ -22,12 +27,13 @@ class CalendarsServicer(CalendarsServiceServicer):
         self._desk, self._secrets, self._url = desk, secrets, url.rstrip("/")
 
     async def GetAgentCalendar(self, request: pb.GetAgentCalendarRequest, _: Any) -> pb.AgentCalendar:
-        """The file."""
+        """The file. Raises InvalidInput naming `last_day` for one that no answer can carry."""
         query = CalendarOf(request.agent_id, request.first_day, request.last_day, request.with_travel)
         found = await agent_calendar.get_agent_calendar(self._desk, query)
-        return pb.AgentCalendar(
-            ics=to_ics(found).decode(), visits=len(found.visits), truncated=found.truncated
-        )
+        ics = await asyncio.to_thread(to_ics, found)
+        if len(ics) > MOST_BYTES:
+            raise errors.invalid("last_day", "ask for fewer days: the calendar is too long for an answer")
+        return pb.AgentCalendar(ics=ics.decode(), visits=len(found.visits), truncated=found.truncated)
 
     async def RotateCalendarFeed(self, request: pb.RotateCalendarFeedRequest, _: Any) -> pb.CalendarFeed:
         """Makes an address."""

@@ -7,21 +7,25 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from booking.domain.agent_calendar import (
+    MOST_FED,
     MOST_VISITS,
     CalendarVisit,
     Drive,
     Feed,
     FeedSecrets,
+    ToldDrive,
     calendar_window,
     digest_of,
+    retell,
 )
-from booking.domain.appointment import LIVE, Appointment
+from booking.domain.appointment import LIVE, WITH_STOP, Appointment
 from booking.domain.days import parse_day
-from booking.storage import calendars
+from booking.storage import calendar_drives, calendars
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
 from kit.bounded import at_most
 from kit.db.claims import Claim
+from kit.db.uow import Tx
 from kit.errors import NotFound
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
@@ -44,12 +48,33 @@ class CalendarOf:
 
 @dataclass(frozen=True, slots=True)
 class AgentCalendar:
-    """Visits by start, the drives to those to come, and when it was read."""
+    """Visits and drives by start; `truncated`: there are more visits, and the latest are left out."""
 
     visits: Sequence[CalendarVisit]
-    drives: Sequence[Drive]
+    drives: Sequence[ToldDrive]
     truncated: bool
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What the rows say: visits by start, at most `most` and one more; when they were read."""
+
+    tenant: str
+    agent_id: str
+    visits: Sequence[CalendarVisit]
+    window: Window
+    most: int
     now: datetime
+    zone: str
+
+    @property
+    def shown(self) -> Sequence[CalendarVisit]:
+        return self.visits[: self.most]
+
+    @property
+    def truncated(self) -> bool:
+        return len(self.visits) > self.most
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +94,21 @@ async def get_agent_calendar(desk: Desk, query: CalendarOf) -> AgentCalendar:
     last = parse_day(query.last_day, "last_day") if query.last_day else None
     async with desk.db.uow(tenant) as tx:
         now = await tx.now()
-        found = await calendars.visits(tx, query.agent_id, calendar_window(first, last, now, zone))
-    return await _calendar(desk, tenant, found, now, with_travel=query.with_travel)
+        window = calendar_window(first, last, now, zone)
+        read = await _read(tx, query.agent_id, window, MOST_VISITS, zone)
+    return await _calendar(desk, read, with_travel=query.with_travel)
 
 
 async def read_feed(desk: Desk, tenant: str, secret: str, *, with_travel: bool) -> AgentCalendar | None:
-    """The calendar behind an address; None when there is no such address any more."""
+    """The calendar behind an address; None when there is no such address any more. Raises Unavailable."""
     async with desk.db.uow(tenant) as tx:
         feed = await calendars.by_digest(tx, digest_of(secret))
         if feed is None:
             return None
-        now = await tx.now()
-        window = calendar_window(None, None, now, ZoneInfo(feed.time_zone))
-        found = await calendars.visits(tx, feed.agent_id, window)
-    return await _calendar(desk, tenant, found, now, with_travel=with_travel)
+        zone = ZoneInfo(feed.time_zone)
+        window = calendar_window(None, None, await tx.now(), zone)
+        read = await _read(tx, feed.agent_id, window, MOST_FED, zone)
+    return await _calendar(desk, read, with_travel=with_travel)
 
 
 async def rotate_feed(desk: Desk, secrets: FeedSecrets, agent_id: str, claim: Claim) -> NewFeed:
@@ -120,13 +146,35 @@ def _require_agent(agent_id: str) -> None:
         mine.require_whole()
 
 
-async def _calendar(
-    desk: Desk, tenant: str, found: Sequence[CalendarVisit], now: datetime, *, with_travel: bool
-) -> AgentCalendar:
-    shown = found[:MOST_VISITS]
-    to_come = [each.appointment for each in shown if _is_to_come(each.appointment, now)]
-    drives = await _drives(desk, tenant, to_come[:_MOST_DRIVES]) if with_travel else ()
-    return AgentCalendar(shown, drives, len(found) > MOST_VISITS, now)
+async def _read(tx: Tx, agent_id: str, window: Window, most: int, zone: ZoneInfo) -> _Read:
+    found = await calendars.visits(tx, agent_id, window, most + 1)
+    return _Read(tx.tenant, agent_id, found, window, most, await tx.now(), zone.key)
+
+
+async def _calendar(desk: Desk, read: _Read, *, with_travel: bool) -> AgentCalendar:
+    drives = await _told_drives(desk, read) if with_travel else ()
+    return AgentCalendar(read.shown, drives, read.truncated, read.zone)
+
+
+async def _told_drives(desk: Desk, read: _Read) -> Sequence[ToldDrive]:
+    """What is told of drives from here on, up to the last visit that the ledger was asked about."""
+    to_come = [each.appointment for each in read.shown if _is_to_come(each.appointment, read.now)]
+    asked = to_come[:_MOST_DRIVES]
+    drives = await _drives(desk, read.tenant, asked)
+    window = read.window
+    if read.truncated or len(to_come) > len(asked):
+        window = Window(window.start, (asked or [read.shown[-1].appointment])[-1].window.end)
+    async with desk.db.uow(read.tenant) as tx:
+        ids = [drive.appointment_id for drive in drives]
+        before = await calendar_drives.told(tx, read.agent_id, window, ids)
+        told = retell(before, drives, _on(read.shown), read.now)
+        await calendar_drives.tell(tx, read.agent_id, before, told)
+    return told
+
+
+def _on(visits: Sequence[CalendarVisit]) -> dict[str, datetime]:
+    appointments = [each.appointment for each in visits]
+    return {each.appointment_id: each.window.start for each in appointments if each.state in WITH_STOP}
 
 
 def _is_to_come(appointment: Appointment, now: datetime) -> bool:

@@ -26,9 +26,9 @@ async def test_the_last_time_that_it_was_taken_away_counts(house: House) -> None
     shown = []
     async with house.desk.db.uow(house.tenant) as tx:
         for first in (start, later):
-            found = await calendars.visits(tx, mine, Window(first, first + DAY))
+            found = await calendars.visits(tx, mine, Window(first, first + DAY), 10)
             shown.append([visit.appointment.window.start for visit in found])
-        assert not await calendars.visits(tx, mine, Window(later - DAY, later))
+        assert not await calendars.visits(tx, mine, Window(later - DAY, later), 10)
     assert shown == [[], [later]]
 
 

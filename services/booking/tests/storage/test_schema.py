@@ -35,6 +35,7 @@ TABLES = (
     "unavailabilities",
     "package_steps",
     "calendar_feeds",
+    "calendar_drives",
     "documents",
     "series",
     "series_appointments",

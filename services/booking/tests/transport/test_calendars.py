@@ -1,36 +1,27 @@
-"""Agents' calendars: read back by a library and held to the grammar of RFC 5545, and feeds over HTTP."""
+"""Agents' calendars as files: read back, and judged by the grammar and by independent readers."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
-import aiohttp
 import pytest
-import pytest_asyncio
 from booking_house import House, claim, soon
+from calendar_judges import doubts_of_libical, events, libical, require_valid
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from icalendar import Calendar
-from sqlalchemy import text
+from ical.calendar_stream import IcsCalendarStream
+from ical.exceptions import CalendarParseError
 
-from booking.domain.agent_calendar import CalendarVisit, FeedSecrets
+from booking.domain.agent_calendar import MOST_FED, CalendarVisit, Drive, FeedSecrets, ToldDrive
 from booking.domain.appointment import Appointment, State
-from booking.transport.feeds import Feeds, FeedServer, feed_path
+from booking.transport import calendars_rpc
 from booking.transport.ics import to_ics
-from booking.usecases.agent_calendar import (
-    AgentCalendar,
-    CalendarOf,
-    NewFeed,
-    get_agent_calendar,
-    revoke_feed,
-    rotate_feed,
-)
+from booking.usecases.agent_calendar import AgentCalendar, CalendarOf, get_agent_calendar, rotate_feed
 from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
 from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_appointment
-from kit import failpoints
-from kit.db.claims import Claim
+from giro.booking.v1 import calendars_pb2 as pb
 from kit.errors import InvalidInput, NotAllowed, NotFound
 from kit.rpc.context import Grant
 from kit.values.ids import new_id
@@ -40,36 +31,6 @@ from kit.values.window import Window
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SECRETS = FeedSecrets(b"k" * 32)
-NAME = re.compile(rb"^[A-Z-]+(;[A-Z-]+=(\"[^\"]*\"|[^\";:,]*))*:")
-ONCE = ("UID", "DTSTAMP", "DTSTART", "DTEND", "SUMMARY", "TRANSP")
-
-
-def require_valid(ics: bytes) -> None:
-    """The parts of the grammar that programs choke on: line ends, lengths, nesting, what is there once."""
-    assert ics.endswith(b"\r\n")
-    assert b"\n" not in ics.replace(b"\r\n", b"")
-    assert b"\r" not in ics.replace(b"\r\n", b"")
-    assert not re.search(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", ics.replace(b"\r\n", b""))
-    assert all(len(line) <= 75 for line in ics.split(b"\r\n"))
-    lines = ics.replace(b"\r\n ", b"").split(b"\r\n")[:-1]
-    ics.decode()
-    open_parts: list[bytes] = []
-    names: list[str] = []
-    for line in lines:
-        assert NAME.match(line), line
-        name, _, value = line.partition(b":")
-        if name == b"BEGIN":
-            open_parts.append(value)
-            names = []
-        elif name == b"END":
-            assert open_parts.pop() == value
-            if value == b"VEVENT":
-                assert all(names.count(each) == 1 for each in ONCE), names
-        else:
-            names.append(name.partition(b";")[0].decode())
-    assert open_parts == []
-    assert lines[0] == b"BEGIN:VCALENDAR"
-    assert {b"VERSION:2.0", b"METHOD:PUBLISH"} <= set(lines)
 
 
 async def read(house: House, agent: int = 0, **asked: Any) -> dict[str, Any]:
@@ -77,10 +38,6 @@ async def read(house: House, agent: int = 0, **asked: Any) -> dict[str, Any]:
     ics = to_ics(await get_agent_calendar(house.desk, CalendarOf(house.agents[agent], **given)))
     require_valid(ics)
     return events(ics)
-
-
-def events(ics: bytes) -> dict[str, Any]:
-    return {str(event["UID"]): event for event in Calendar.from_ical(ics).walk("VEVENT")}
 
 
 async def test_what_another_agent_has_now_is_cancelled_for_the_one_before(house: House) -> None:
@@ -153,15 +110,6 @@ async def test_it_shows_the_days_asked_for_of_this_agent(house: House) -> None:
         assert [violation.field for violation in refused.value.violations] == [field]
 
 
-async def test_drives_are_busy_time_on_demand(house: House) -> None:
-    card = await house.booked()
-    shown = await read(house, with_travel=True)
-    drive = shown[f"{card.appointment.appointment_id}-drive@giro"]
-    start = card.appointment.window.start
-    assert (drive.decoded("DTSTART"), drive.decoded("DTEND")) == (start - timedelta(minutes=15), start)
-    assert len(await read(house)) == 1
-
-
 async def test_an_agent_reads_its_own(house: House) -> None:
     house.enter(Grant("AGENT", "agent", house.agents[0]))
     assert await read(house) == {}
@@ -177,120 +125,113 @@ async def test_an_agent_reads_its_own(house: House) -> None:
 odd = st.text(st.characters(exclude_categories=["Cs"]), max_size=120)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@example("", "", "the note ends its line as old machines did\r")
-@given(odd, odd, odd)
-async def test_any_text_is_carried_whole(name: str, address: str, note: str) -> None:
+def visit(**changed: Any) -> CalendarVisit:
     now = soon(0)
     appointment = Appointment(
         "apt_1", "cmp_1", "cnt_1", "agt_1", Window(now, soon(1)), LatLng(45, 9), State.CONFIRMED, 1, "u",
-        note, now, now,
+        "", now, now,
     )  # fmt: skip
-    ics = to_ics(AgentCalendar([CalendarVisit(appointment, name, address, "", "x")], (), False, now))
+    texts = [changed.pop(name, default) for name, default in (("name", "n"), ("address", ""))]
+    return CalendarVisit(replace(appointment, **changed), *texts, phone="", campaign_name="x")
+
+
+def file_of(*visits: CalendarVisit, drives: tuple[ToldDrive, ...] = (), truncated: bool = False) -> bytes:
+    ics = to_ics(AgentCalendar(visits, drives, truncated, "Europe/Rome"))
     require_valid(ics)
-    (event,) = events(ics).values()
+    return ics
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example("", "", "the note ends its line as old machines did\r")
+@example("a" * 67 + "\N{GRINNING FACE}" * 40, "\N{LATIN SMALL LETTER E WITH ACUTE}" * 90, 'a;b,c\\n:"d"\ne')
+@given(odd, odd, odd)
+async def test_any_text_is_carried_whole(name: str, address: str, note: str) -> None:
+    (event,) = events(file_of(visit(name=name, address=address, note=note))).values()
     kept = re.sub(r"[\x00-\x09\x0b-\x1f\x7f]", "", note.replace("\r\n", "\n").replace("\r", "\n"))
     assert str(event["DESCRIPTION"]) == f"{kept}\napt_1".removeprefix("\n" if not note else "")
 
 
-@pytest_asyncio.fixture
-async def address(house: House) -> AsyncIterator[str]:
-    """Where this house's feeds are served."""
-    server = FeedServer(Feeds(house.desk).application(), "127.0.0.1", 0)
-    yield await server.start()
-    await server.stop()
+@pytest.mark.parametrize("characters", range(60, 80))
+async def test_lines_are_folded_at_75_octets_between_characters(characters: int) -> None:
+    for letter in ("a", "\N{LATIN SMALL LETTER E WITH ACUTE}", "\N{EURO SIGN}", "\N{GRINNING FACE}"):
+        (event,) = events(file_of(visit(name=letter * characters))).values()
+        assert str(event["SUMMARY"]) == f"{letter * characters} (x)"
 
 
-async def fetch(address: str, path: str) -> tuple[int, bytes, str]:
-    async with aiohttp.ClientSession() as session, session.get(address + path) as answer:
-        return answer.status, await answer.read(), answer.headers["content-type"]
+ROME = ZoneInfo("Europe/Rome")
 
 
-async def rotate(house: House, key: Claim | None = None) -> NewFeed:
-    return await rotate_feed(house.desk, SECRETS, house.agents[0], key or claim())
+@pytest.mark.parametrize(
+    ("local", "utc"),
+    [
+        (datetime(2027, 3, 28, 1, 59, 59, tzinfo=ROME), "00:59:59"),  # the last second of winter time
+        (datetime(2027, 3, 28, 3, 0, tzinfo=ROME), "01:00:00"),
+        (datetime(2027, 10, 31, 2, 30, tzinfo=ROME), "00:30:00"),  # there are two of these
+        (datetime(2027, 10, 31, 2, 30, fold=1, tzinfo=ROME), "01:30:00"),
+        (datetime(2027, 10, 31, 3, 0, tzinfo=ROME), "02:00:00"),
+    ],
+)
+async def test_instants_hold_across_both_changes_of_the_clock(local: datetime, utc: str) -> None:
+    start = local.astimezone(UTC)
+    window = Window(start, start + timedelta(hours=2))
+    drive = ToldDrive(Drive("apt_1", Window(window.start - timedelta(hours=1), window.start)), 0, soon(0))
+    ics = file_of(visit(window=window), drives=(drive,))
+    read_back = {each.uid: each for each in IcsCalendarStream.calendar_from_ics(ics.decode()).events}
+    seen = read_back["apt_1@giro"]
+    assert (seen.start, seen.end) == (window.start, window.end)
+    assert seen.start.strftime("%H:%M:%S") == utc
+    assert events(ics)["apt_1-drive@giro"].decoded("DTEND") == window.start
 
 
-async def test_a_feed_is_read_by_its_address_until_it_is_rotated(house: House, address: str) -> None:
-    card = await house.booked()
-    key = claim()
-    first = await rotate(house, key)
-    assert await rotate(house, key) == first
-    path = feed_path(house.tenant, first.secret)
-    status, body, kind = await fetch(address, path)
-    assert (status, kind) == (200, "text/calendar; charset=utf-8")
-    require_valid(body)
-    assert list(events(body)) == [f"{card.appointment.appointment_id}@giro"]
-    assert len(events((await fetch(address, f"{path}?travel=1"))[1])) == 2
-    second = await rotate(house)
-    assert second.secret != first.secret
-    assert (await fetch(address, path))[0] == 404
-    assert (await fetch(address, feed_path(house.tenant, second.secret)))[0] == 200
-    await rotate(house, key)  # a late repetition does not bring the old address back
-    assert (await fetch(address, path))[0] == 404
-    await revoke_feed(house.desk, house.agents[0])
-    await revoke_feed(house.desk, house.agents[0])
-    assert (await fetch(address, feed_path(house.tenant, second.secret)))[0] == 404
+@pytest.mark.parametrize("zone", ["Europe/Rome", "America/St_Johns", "Asia/Kathmandu", "UTC"])
+async def test_an_empty_calendar_is_a_calendar(zone: str) -> None:
+    ics = to_ics(AgentCalendar((), (), False, zone))
+    require_valid(ics)
+    assert f"\r\nTZID:{zone}\r\n".encode() in ics
 
 
-async def test_a_request_that_is_forgotten_brings_no_old_address_back(house: House, address: str) -> None:
-    key = claim()
-    first = await rotate(house, key)
-    second = await rotate(house)
-    async with house.desk.db.uow(house.tenant) as tx:  # as the worker does after 30 days
-        await tx.run(text("DELETE FROM booking.claims WHERE tenant_id = :t"), {"t": house.tenant})
-    third = await rotate(house, key)
-    assert await rotate(house, key) == third
-    statuses = [
-        (await fetch(address, feed_path(house.tenant, each.secret)))[0] for each in (first, second, third)
-    ]
-    assert statuses == [404, 404, 200]
+async def test_the_judges_refuse_what_is_wrong() -> None:
+    good = file_of(visit())
+    for old, new in (
+        (b"STATUS:CONFIRMED", b"STATUS:DONE"),
+        (b"SEQUENCE:0", b"SEQUENCE:first"),
+        (b"SUMMARY:", b"UID:another\r\nSUMMARY:"),
+        (b"GEO:45.000000;9.000000", b"GEO:45.0,9.0"),
+        (b"SUMMARY:n (x)", b"SUMMARY:n\r\n(x)"),
+    ):
+        assert old in good
+        with pytest.raises(CalendarParseError):
+            IcsCalendarStream.calendar_from_ics(good.replace(old, new).decode())
 
 
-async def test_a_guess_and_another_tenants_address_are_the_same_404(house: House, address: str) -> None:
-    gone = await rotate(house)
-    await revoke_feed(house.desk, house.agents[0])
-    made = await rotate(house)
-    answers = [
-        await fetch(address, path)
-        for path in (
-            feed_path(new_id("ten"), made.secret),
-            feed_path(house.tenant, gone.secret),
-            feed_path(house.tenant, "A" * 43),
-            feed_path(house.tenant, made.secret[:-1]),
-            feed_path("ten_'--", made.secret),
-            feed_path(house.tenant, made.secret).removesuffix(".ics"),
-        )
-    ]
-    assert {answer[:2] for answer in answers} == {(404, b"NOT_FOUND: no such calendar\n")}
+@pytest.mark.skipif(libical() is None, reason="libical is not installed here (Debian: libical3)")
+async def test_libical_refuses_a_publication_that_names_no_organizer() -> None:
+    good = file_of(visit())
+    doubts = doubts_of_libical(good.replace(b"VERSION:2.0", b"VERSION:2.0\r\nMETHOD:PUBLISH"))
+    assert "ORGANIZER" in doubts[0]
 
 
-async def test_a_feed_says_later_while_geo_is_away(house: House, address: str) -> None:
+async def test_what_is_left_out_is_told_and_the_same_is_the_same_bytes() -> None:
+    whole, part = file_of(visit()), file_of(visit(), truncated=True)
+    assert b"Not all visits" not in whole
+    assert part.count(b"Not all visits are here") == 2
+    assert file_of(visit()) == whole
+
+
+async def test_a_feed_of_5000_is_one_file() -> None:
+    visits = [visit(appointment_id=f"apt_{n}") for n in range(MOST_FED)]
+    ics = to_ics(AgentCalendar(visits, (), False, "Europe/Rome"))
+    assert ics.count(b"BEGIN:VEVENT\r\n") == ics.count(b"END:VEVENT\r\n") == 5000
+
+
+async def test_a_calendar_that_no_answer_can_carry_asks_for_fewer_days(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await house.booked()
-    path = feed_path(house.tenant, (await rotate(house)).secret)
-    house.ledger.down = True
-    status, body, _ = await fetch(address, f"{path}?travel=1")
-    assert (status, body) == (503, b"SERVICE_UNAVAILABLE: try again\n")
-    assert (await fetch(address, path))[0] == 200
-
-
-async def test_rotations_at_once_leave_one_address(house: House, address: str) -> None:
-    made = await asyncio.gather(*(rotate(house) for _ in range(8)))
-    statuses = [(await fetch(address, feed_path(house.tenant, each.secret)))[0] for each in made]
-    assert sorted(statuses) == [200] + [404] * 7
-
-
-class Died(BaseException):
-    """A process that is gone."""
-
-
-async def test_death_before_the_commit_keeps_the_old_address(house: House, address: str) -> None:
-    old = await rotate(house)
-
-    async def die() -> None:
-        failpoints.disarm("booking.feed.before_commit")
-        raise Died
-
-    failpoints.arm("booking.feed.before_commit", die)
-    with pytest.raises(Died):
-        await rotate(house)
-    assert (await fetch(address, feed_path(house.tenant, old.secret)))[0] == 200
+    servicer = calendars_rpc.CalendarsServicer(house.desk, SECRETS, "http://x")
+    request = pb.GetAgentCalendarRequest(agent_id=house.agents[0])
+    answer = await servicer.GetAgentCalendar(request, None)
+    monkeypatch.setattr(calendars_rpc, "MOST_BYTES", len(answer.ics) - 1)
+    with pytest.raises(InvalidInput) as refused:
+        await servicer.GetAgentCalendar(request, None)
+    assert [violation.field for violation in refused.value.violations] == ["last_day"]

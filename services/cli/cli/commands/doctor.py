@@ -31,6 +31,7 @@ SERVICES = (
 )
 METRICS = (
     ("giro_outbox_age_seconds", "events wait for NATS", MOST_OUTBOX_SECONDS),
+    ("giro_outbox_refused", "NATS refuses events, and others wait behind them", 0.0),
     ("giro_dead_letters", "events were set aside as poison", 0.0),
     ("giro_geo_invariant_violations", "the promise is broken", 0.0),
 )

@@ -34,7 +34,9 @@ class GetAgentCalendarRequest(_message.Message):
     last_day: _builtins.str
     """Last day; empty for 180 days after the first. At most 366 days after it."""
     with_travel: _builtins.bool
-    """Also show the drives to visits that are to come, at most 100, as busy time."""
+    """Also show the drives to visits as busy time: to the first 100 to come, and those shown before. A drive keeps its UID, its
+    SEQUENCE grows with each change, and one that is off is shown as cancelled.
+    """
     def __init__(
         self,
         *,

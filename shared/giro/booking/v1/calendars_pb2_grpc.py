@@ -57,7 +57,7 @@ class CalendarsServiceServicer:
     """
 
     def GetAgentCalendar(self, request, context):
-        """An agent's appointments as an iCalendar file. A visit keeps its UID, its SEQUENCE grows with each change, and what was
+        """An agent's appointments as an iCalendar file of at most 3 MiB. A visit keeps its UID, its SEQUENCE grows with each change, and what was
         cancelled, or given to another agent, is shown as cancelled.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -34,7 +34,7 @@ class CalendarsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CalendarsServiceAsyncStub: ...
     GetAgentCalendar: _grpc.UnaryUnaryMultiCallable[_calendars_pb2.GetAgentCalendarRequest, _calendars_pb2.AgentCalendar]
-    """An agent's appointments as an iCalendar file. A visit keeps its UID, its SEQUENCE grows with each change, and what was
+    """An agent's appointments as an iCalendar file of at most 3 MiB. A visit keeps its UID, its SEQUENCE grows with each change, and what was
     cancelled, or given to another agent, is shown as cancelled.
     """
     RotateCalendarFeed: _grpc.UnaryUnaryMultiCallable[_calendars_pb2.RotateCalendarFeedRequest, _calendars_pb2.CalendarFeed]
@@ -50,7 +50,7 @@ class CalendarsServiceAsyncStub(CalendarsServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetAgentCalendar: _aio.UnaryUnaryMultiCallable[_calendars_pb2.GetAgentCalendarRequest, _calendars_pb2.AgentCalendar]  # type: ignore[assignment]
-    """An agent's appointments as an iCalendar file. A visit keeps its UID, its SEQUENCE grows with each change, and what was
+    """An agent's appointments as an iCalendar file of at most 3 MiB. A visit keeps its UID, its SEQUENCE grows with each change, and what was
     cancelled, or given to another agent, is shown as cancelled.
     """
     RotateCalendarFeed: _aio.UnaryUnaryMultiCallable[_calendars_pb2.RotateCalendarFeedRequest, _calendars_pb2.CalendarFeed]  # type: ignore[assignment]
@@ -69,7 +69,7 @@ class CalendarsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _calendars_pb2.GetAgentCalendarRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_calendars_pb2.AgentCalendar, _abc.Awaitable[_calendars_pb2.AgentCalendar]]:
-        """An agent's appointments as an iCalendar file. A visit keeps its UID, its SEQUENCE grows with each change, and what was
+        """An agent's appointments as an iCalendar file of at most 3 MiB. A visit keeps its UID, its SEQUENCE grows with each change, and what was
         cancelled, or given to another agent, is shown as cancelled.
         """
 
