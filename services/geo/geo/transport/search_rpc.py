@@ -27,7 +27,8 @@ from geo.usecases.explain_start import Explained, ExplainStart, explain_start
 from geo.usecases.import_matrix import TravelImport, import_travel
 from geo.usecases.ledger import Ledger
 from geo.usecases.list_now_infeasible import list_now_infeasible
-from geo.usecases.search_slots import LONGEST_HORIZON_DAYS, Found, SearchSlots, SlotSearch
+from geo.usecases.search_limits import LONGEST_HORIZON_DAYS
+from geo.usecases.search_slots import Found, SearchSlots, SlotSearch
 from giro.common.v1 import travel_pb2
 from giro.geo.v1 import geo_pb2, ledger_pb2
 from kit.db.claims import Claim

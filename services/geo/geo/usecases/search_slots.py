@@ -4,12 +4,10 @@ No database is asked while agendas are clean, and no solver ever (GEO-20). The a
 searched by themselves, with one question to the engine of their mode; the answers are put in one order.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
-from math import ceil
 from operator import attrgetter
 from typing import Final
 
@@ -29,25 +27,18 @@ from geo.domain.refusals import Refused
 from geo.domain.slot_search import Candidates, Looked, Question, Round, Slot
 from geo.domain.starts import Choices, Offers, Position, StartChoice
 from geo.storage.agendas import Agendas
+from geo.usecases import search_limits
 from geo.usecases.agents_by_mode import Agents, answered, by_mode
 from geo.usecases.by_mode import ByMode
 from geo.usecases.joined_gaps import AgentGaps, Prepared
 from geo.usecases.prepared_gaps import PreparedGaps
 from geo.usecases.search_ports import DriveTables
 from geo.usecases.zoned_search import Closed, closed_shifts, sort_out
-from kit.errors import InvalidInput, Reason
+from kit.errors import Reason
 from kit.values.window import Window
 
 MOST_REFUSALS: Final = 1000
-LONGEST_HORIZON_DAYS: Final = 400
-MOST_AGENT_DAYS: Final = 300_000
-"""Agents times days up to the last instant asked for: what is prepared for a day takes about a kilobyte."""
 
-PORTION_AGENT_DAYS: Final = 40_000
-"""Agents times days that are searched without a pause: some ten milliseconds."""
-_TOLD: Final = 10  # to tell a gap's reasons takes as long as to look at so many
-
-_DAY: Final = 24 * 3600
 _ORDER_OF_REFUSED: Final = attrgetter("agent_id", "start", "end")
 
 _AT_FIRST: Final = 64
@@ -143,6 +134,7 @@ class SlotSearch:
 
     async def detours(self, tenant: str, asked: SearchSlots) -> FoundDetours:
         """The best slot of each agent in each window, which are in order and apart. Raises as `search`."""
+        search_limits.require_countable(len(set(asked.agent_ids)), len(asked.windows))
         question, agendas = await self._asked(tenant, asked)
 
         async def found(who: Agents) -> list[tuple[list[Detour], str]]:
@@ -166,7 +158,7 @@ class SlotSearch:
     async def _asked(self, tenant: str, asked: SearchSlots) -> tuple[Question, Sequence[Agenda]]:
         """The question, and the agendas that it is put to."""
         question, agent_ids = _question(asked), tuple(dict.fromkeys(asked.agent_ids))
-        _require_bearable(question, len(agent_ids), asked.as_of)
+        search_limits.require_bearable(question, len(agent_ids), int(asked.as_of.timestamp()))
         return question, await self._agendas.of(tenant, agent_ids, asked.as_of)
 
     async def _task(self, tenant: str, asked: SearchSlots, question: Question, who: Agents) -> "_Task":
@@ -274,9 +266,7 @@ def _question(asked: SearchSlots) -> Question:
     windows = [
         (int(window.start.timestamp()), int(window.end.timestamp()) + after) for window in asked.windows
     ]
-    if max(end for _, end in windows) - as_of > LONGEST_HORIZON_DAYS * _DAY:
-        message = f"must end within {LONGEST_HORIZON_DAYS} days"
-        raise InvalidInput(Reason.INVALID_FIELD, message, field="windows")
+    search_limits.require_within_horizon(windows, as_of)
     return Question(
         place=asked.place,
         duration=asked.duration,
@@ -290,27 +280,9 @@ def _question(asked: SearchSlots) -> Question:
     )
 
 
-def _require_bearable(question: Question, agents: int, as_of: datetime) -> None:
-    """Raises InvalidInput for a question that would fill the memory and take all of a call's time."""
-    days = _days(question, as_of)
-    if agents * days > MOST_AGENT_DAYS:
-        message = f"{agents} agents over {days} days are more than {MOST_AGENT_DAYS} agent-days at once"
-        raise InvalidInput(Reason.INVALID_FIELD, message, field="agent_ids")
-
-
-def _days(question: Question, as_of: datetime) -> int:
-    return ceil((max(end for _, end in question.windows) - as_of.timestamp()) / _DAY)
-
-
-async def _portions(who: Agents, question: Question, asked: SearchSlots) -> AsyncIterator[Agents]:
-    """The agents, as many at a time as hold nobody else up for long; others get their turn in between."""
-    mode, agendas = who
-    weight = max(1, _days(question, asked.as_of)) * (_TOLD if asked.explain else 1)
-    size = max(1, PORTION_AGENT_DAYS // weight)
-    for first in range(0, max(1, len(agendas)), size):
-        if first:
-            await asyncio.sleep(0)
-        yield mode, agendas if len(agendas) <= size else agendas[first : first + size]
+def _portions(who: Agents, question: Question, asked: SearchSlots) -> AsyncIterator[Agents]:
+    as_of = int(asked.as_of.timestamp())
+    return search_limits.portions(who, question, as_of, explain=asked.explain)
 
 
 def _without_lead(question: Question) -> Question:

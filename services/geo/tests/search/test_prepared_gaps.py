@@ -11,7 +11,7 @@ import pytest
 from geo.domain import outlook
 from geo.domain.agenda import Agenda
 from geo.domain.modes import TravelMode
-from geo.usecases import joined_gaps, prepared_gaps, search_slots
+from geo.usecases import joined_gaps, prepared_gaps, search_limits
 from geo.usecases.prepared_gaps import PreparedGaps
 from geo.usecases.search_slots import SearchSlots, SlotSearch
 from kit.errors import InvalidInput, NotFound
@@ -103,6 +103,18 @@ async def test_a_question_that_would_fill_the_memory_is_refused_before_it_is_loo
             await search.search("ten", SearchSlots(VISIT, 600, (asked,), at(0), agents))
 
 
+async def test_more_detours_than_one_answer_holds_are_refused_by_their_field() -> None:
+    search = SlotSearch(DiaryShelf({}, at(-48)), everyones(TableTravel(TABLE)))  # type: ignore[arg-type]
+    days = tuple(Window(at(24 * day), at(24 * day + 24)) for day in range(20))
+    crew = tuple(f"agt_{number:04d}" for number in range(1001))
+    with pytest.raises(InvalidInput) as refused:
+        await search.detours("ten", SearchSlots(VISIT, 600, days, at(0), crew))
+    assert [violation.field for violation in refused.value.violations] == ["agent_ids"]
+    for within in (crew[1:], (*crew[1:], crew[1])):  # nobody counts twice
+        with pytest.raises(NotFound):  # it goes on to look for them
+            await search.detours("ten", SearchSlots(VISIT, 600, days, at(0), within))
+
+
 async def test_a_question_about_many_agents_lets_others_through_and_is_answered_as_if_it_were_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -117,7 +129,8 @@ async def test_a_question_about_many_agents_lets_others_through_and_is_answered_
         return await search.search("ten", what), (await search.detours("ten", what)).detours
 
     whole = [await both(), await both(explain=True)]  # and all of it is prepared from now on
-    monkeypatch.setattr(search_slots, "PORTION_AGENT_DAYS", 4)
+    monkeypatch.setattr(search_limits, "AT_ONCE_AGENT_DAYS", 4)
+    monkeypatch.setattr(search_limits, "PORTION_AGENT_DAYS", 4)
     assert [await both(), await both(explain=True)] == whole
     turns, making = 0, asyncio.ensure_future(search.search("ten", asked))
     while not making.done():

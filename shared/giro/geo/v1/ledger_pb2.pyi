@@ -237,7 +237,9 @@ class FindDetoursRequest(_message.Message):
     SEARCH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def search(self) -> Global___SearchSlotsRequest:
-        """As in SearchSlots, with one window a day, in order and apart; `limit` and `explain` do not count. Required."""
+        """As in SearchSlots, with one window a day, in order and apart; `limit` and `explain` do not count. Agents times
+        windows are at most 20,000. Required.
+        """
 
     def __init__(
         self,
