@@ -145,7 +145,7 @@ class Filler:
                 members = {member.name for member in oneof.fields}
                 if field.name == (wanted if wanted in members else oneofs[oneof.name]):
                     yield field
-            elif field.name == wanted or _is_required(field) or field.name in ALWAYS:
+            elif field.name == wanted or _is_required(field) or _is_filled(field):
                 yield field
 
     def _fill_field(self, message: Message, field: FieldDescriptor, path: list[str], value: str) -> None:
@@ -177,6 +177,13 @@ class Filler:
 
 ALWAYS = frozenset({"units", "every_days", "count", "request_id", "ttl", "grants", "limit", "value"})
 """Filled though no rule requires them."""
+
+ONE_OF_SEVERAL = frozenset({"giro.booking.v1.Contact.point"})
+"""Filled because a rule of the message wants this field or another one."""
+
+
+def _is_filled(field: FieldDescriptor) -> bool:
+    return field.name in ALWAYS or field.full_name in ONE_OF_SEVERAL
 
 
 def _day(ahead: int) -> str:

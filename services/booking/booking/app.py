@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from booking.clients.clamd import Clamd
 from booking.clients.document_folder import DocumentFolder
-from booking.clients.geo import GeoAgents, GeoLedger
+from booking.clients.geo import GeoAgents, GeoLedger, GeoPlaces
 from booking.clients.geo_rounds import GeoRounds
 from booking.domain.agent_calendar import FeedSecrets
 from booking.domain.pages import PageTokens
@@ -163,7 +163,10 @@ class BookingApp:
         servicers: list[tuple[Add, object]] = [
             (add_CalendarsServiceServicer_to_server, calendars),
             (add_DocumentsServiceServicer_to_server, DocumentsServicer(desk, shelf)),
-            (add_BookingServiceServicer_to_server, BookingServicer(desk)),
+            (
+                add_BookingServiceServicer_to_server,
+                BookingServicer(desk, GeoPlaces(geo, settings.ledger_timeout)),
+            ),
             (add_VisitsServiceServicer_to_server, VisitsServicer(desk)),
             (add_OutcomesServiceServicer_to_server, OutcomesServicer(desk)),
             (add_ExplanationsServiceServicer_to_server, ExplanationsServicer(desk)),

@@ -7,6 +7,7 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from booking.domain.contact import Located
 from booking.domain.itinerary import AS_PROMISED, Certificate, Hold, Leg, MoveTerms, Reservation, StopPlan
 from booking.usecases.ports import (
     REFUSALS,
@@ -200,6 +201,23 @@ class GeoAgents:
         request = geo_pb2.GetAgentRequest(agent_id=agent_id)
         found: Any = await self._client.call(self._stub.GetAgent, request, tenant=tenant)
         return str(found.calendar.time_zone)
+
+
+class GeoPlaces:
+    """geo's geocoding. `timeout` in seconds for one address."""
+
+    def __init__(self, client: Client, timeout: float) -> None:
+        self._client, self._timeout = client, timeout
+        self._stub: Any = geo_pb2_grpc.GeoServiceStub(client.channel)
+
+    async def find(self, tenant: str, address: str) -> Located:
+        """Where an address is; what needs a pin or is not found has no point."""
+        request = geo_pb2.GeocodeRequest(address=address)
+        found: Any = await self._client.call(
+            self._stub.Geocode, request, tenant=tenant, timeout=self._timeout
+        )
+        sure = found.state == geo_pb2.GEOCODE_STATE_FOUND and found.HasField("point")
+        return Located(_point(found.point) if sure else None)
 
 
 def in_our_words(error: GiroError) -> GiroError:

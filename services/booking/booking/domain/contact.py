@@ -1,15 +1,24 @@
 """The person to visit."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from kit.values.latlng import LatLng
+
+
+class PlacedBy(StrEnum):
+    """How it is known where somebody is visited; equal to giro.booking.v1.ContactPlace."""
+
+    PINNED = "PINNED"
+    GEOCODED = "GEOCODED"
+    NEEDS_PIN = "NEEDS_PIN"
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
     """A card of a campaign; `phone` is E.164, `language` BCP 47, `zone` the name of a sub-folder (R-004).
 
-    Empty texts are not known.
+    Empty texts are not known. `point` is None for one that needs a pin, whom nobody can book (GEO-18).
     """
 
     contact_id: str
@@ -17,11 +26,12 @@ class Contact:
     display_name: str
     phone: str
     address: str
-    point: LatLng
+    point: LatLng | None
     email: str = ""
     language: str = ""
     zone: str = ""
     postcode: str = ""
+    placed_by: PlacedBy = PlacedBy.PINNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +42,15 @@ class Correction:
     point: LatLng | None = None
     zone: str | None = None
     postcode: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where an address is; `point` None: not known well enough."""
+
+    point: LatLng | None
+
+    @property
+    def placed_by(self) -> PlacedBy:
+        """How a contact of this address is placed."""
+        return PlacedBy.NEEDS_PIN if self.point is None else PlacedBy.GEOCODED

@@ -10,6 +10,12 @@ def not_found(resource: str, field: str) -> NotFound:
     return NotFound(Reason.NOT_FOUND, f"no such {resource}", metadata={"resource": resource}, field=field)
 
 
+def needs_pin(field: str) -> RuleViolated:
+    """GEO-18: nobody knows well enough where the contact is; `field` names the contact."""
+    message = "the contact's address is not sure enough: put a pin on it first (UpdateContact with point)"
+    return RuleViolated(Reason.NEEDS_PIN, message, field=field)
+
+
 def invalid(field: str, message: str) -> InvalidInput:
     """A field that breaks its rule."""
     return InvalidInput(Reason.INVALID_FIELD, message, field=field)

@@ -18,8 +18,9 @@ class Grounds:
     """A campaign, the parameters that count in it, and the business clock when they were read.
 
     `contact_point` is where the contact that was asked for is, if the campaign has it, and `contact_postcode`
-    its postcode (empty: unknown); `agent_works` tells whether the agent that was asked about works for the
-    campaign; `absences` are those of both.
+    its postcode (empty: unknown); `contact_unpinned` says that the campaign has the contact, but that its
+    place has to be pinned first (GEO-18). `agent_works` tells whether the agent that was asked about works
+    for the campaign; `absences` are those of both.
     """
 
     campaign: Campaign
@@ -27,6 +28,7 @@ class Grounds:
     now: datetime
     contact_point: LatLng | None = None
     contact_postcode: str = ""
+    contact_unpinned: bool = False
     agent_works: bool = False
     absences: Absences = NO_ABSENCES
 
@@ -53,7 +55,13 @@ class Grounds:
         return StopPlan(agent_id, window, point, campaign.buffer, campaign.skills, known, promised)
 
     def required_contact_point(self) -> LatLng:
-        """Where the contact is. Raises NotFound naming `contact_id` when the campaign has no such contact."""
+        """Where the contact is: the one way to a place for whatever is suggested, held or booked.
+
+        Raises NotFound naming `contact_id` when the campaign has no such contact, NEEDS_PIN when nobody knows
+        well enough where it is.
+        """
+        if self.contact_unpinned:
+            raise errors.needs_pin("contact_id")
         if self.contact_point is None:
             raise errors.not_found("contact", "contact_id")
         return self.contact_point

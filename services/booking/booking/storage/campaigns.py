@@ -130,14 +130,20 @@ class Read:
     """Grounds for all who ask about one campaign, with places and absences by contact."""
 
     grounds: Grounds
-    places: Mapping[str, tuple[LatLng, str]]
+    places: Mapping[str, tuple[LatLng | None, str]]
     contacts_away: Mapping[str, Sequence[Window]]
 
     def of(self, contact_id: str) -> Grounds:
         """The grounds of one who asks about this contact, or about none."""
         absences = replace(self.grounds.absences, of_contact=self.contacts_away.get(contact_id, ()))
         point, postcode = self.places.get(contact_id, (None, ""))
-        return replace(self.grounds, contact_point=point, contact_postcode=postcode, absences=absences)
+        return replace(
+            self.grounds,
+            contact_point=point,
+            contact_postcode=postcode,
+            contact_unpinned=point is None and contact_id in self.places,
+            absences=absences,
+        )
 
 
 async def insert(tx: Tx, campaign: Campaign) -> None:
@@ -231,6 +237,7 @@ async def grounds_to_book(
         now=row.now,
         contact_point=point,
         contact_postcode=postcode,
+        contact_unpinned=point is None and row.place is not None,
         agent_works=row.agent_works,
         absences=rows.absences(row.agents_away, rows.contacts_away(row.contacts_away).get(contact_id, ())),
     )
@@ -251,5 +258,5 @@ async def grounds_to_book_all(
     }
 
 
-def _place(key: int, postcode: str) -> tuple[LatLng, str]:
-    return LatLng.from_key(key), postcode
+def _place(key: int | None, postcode: str) -> tuple[LatLng | None, str]:
+    return None if key is None else LatLng.from_key(key), postcode

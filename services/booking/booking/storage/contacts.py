@@ -6,23 +6,25 @@ from typing import Any
 from sqlalchemy import text
 
 from booking.domain import errors
-from booking.domain.contact import Contact, Correction
+from booking.domain.contact import Contact, Correction, Located, PlacedBy
 from booking.storage import rows
 from kit.db.uow import Tx
 
 _INSERT = text(
     """
     INSERT INTO booking.contacts (tenant_id, campaign_id, contact_id, display_name, phone, address, place,
-                                  email, language, zone, postcode)
+                                  email, language, zone, postcode, placed_by)
     SELECT :tenant, :campaign, new.*
     FROM unnest(CAST(:ids AS text[]), CAST(:names AS text[]), CAST(:phones AS text[]),
                 CAST(:addresses AS text[]), CAST(:places AS bigint[]),
                 CAST(:emails AS text[]), CAST(:languages AS text[]), CAST(:zones AS text[]),
-                CAST(:postcodes AS text[])) AS new
+                CAST(:postcodes AS text[]), CAST(:placed AS text[])) AS new
     """
 )
 
-_COLUMNS = "contact_id, campaign_id, display_name, phone, address, place, email, language, zone, postcode"
+_COLUMNS = (
+    "contact_id, campaign_id, display_name, phone, address, place, email, language, zone, postcode, placed_by"
+)
 
 _GET = text(
     f"SELECT {_COLUMNS} FROM booking.contacts"  # noqa: S608 - constants
@@ -34,11 +36,16 @@ _GET_ALL = text(
     " WHERE tenant_id = :tenant AND contact_id = ANY (CAST(:contacts AS text[]))"
 )
 
+# what people have pinned, no address moves
+_REPLACED = "(CAST(:placed AS text) = 'PINNED' OR (CAST(:placed AS text) <> '' AND placed_by <> 'PINNED'))"
+
 _CORRECT = text(
     f"""
     UPDATE booking.contacts
-    SET address = coalesce(:address, address), place = coalesce(CAST(:place AS bigint), place),
-        zone = coalesce(:zone, zone), postcode = coalesce(:postcode, postcode)
+    SET address = coalesce(:address, address), zone = coalesce(:zone, zone),
+        postcode = coalesce(:postcode, postcode),
+        place = CASE WHEN {_REPLACED} THEN CAST(:place AS bigint) ELSE place END,
+        placed_by = CASE WHEN {_REPLACED} THEN :placed ELSE placed_by END
     WHERE tenant_id = :tenant AND contact_id = :contact RETURNING {_COLUMNS}
     """  # noqa: S608 - constants
 )
@@ -61,11 +68,12 @@ async def insert(tx: Tx, campaign_id: str, contacts: Sequence[Contact]) -> None:
         "names": [contact.display_name for contact in contacts],
         "phones": [contact.phone for contact in contacts],
         "addresses": [contact.address for contact in contacts],
-        "places": [contact.point.key for contact in contacts],
+        "places": [None if contact.point is None else contact.point.key for contact in contacts],
         "emails": [contact.email for contact in contacts],
         "languages": [contact.language for contact in contacts],
         "zones": [contact.zone for contact in contacts],
         "postcodes": [contact.postcode for contact in contacts],
+        "placed": [contact.placed_by.value for contact in contacts],
     }
     await tx.run(_INSERT, params)
 
@@ -81,13 +89,20 @@ async def get_all(tx: Tx, contact_ids: Collection[str]) -> Mapping[str, Contact]
     return {row.contact_id: rows.contact(row) for row in found}
 
 
-async def correct(tx: Tx, contact_id: str, correction: Correction) -> Contact:
-    """The person as corrected. Raises NotFound naming `contact_id`."""
+async def correct(tx: Tx, contact_id: str, correction: Correction, located: Located | None = None) -> Contact:
+    """The person as corrected; `located` is where the new address is, for one whom nobody has pinned.
+
+    Raises NotFound naming `contact_id`.
+    """
+    point, placed = correction.point, PlacedBy.PINNED.value
+    if point is None:
+        point, placed = (None, "") if located is None else (located.point, located.placed_by.value)
     params = {
         "tenant": tx.tenant,
         "contact": contact_id,
         "address": correction.address,
-        "place": None if correction.point is None else correction.point.key,
+        "place": None if point is None else point.key,
+        "placed": placed,
         "zone": correction.zone,
         "postcode": correction.postcode,
     }

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from booking.domain.absences import NO_ABSENCES, Absences
 from booking.domain.appointment import Appointment, Colour, Move, MoveKind, State
 from booking.domain.campaign import Campaign
-from booking.domain.contact import Contact
+from booking.domain.contact import Contact, PlacedBy
 from booking.domain.package import Level, Package
 from booking.domain.parameters import Parameters
 from booking.domain.refix_writes import Refix
@@ -58,11 +58,12 @@ def contact(row: Any) -> Contact:
         display_name=row.display_name,
         phone=row.phone,
         address=row.address,
-        point=LatLng.from_key(row.place),
+        point=None if row.place is None else LatLng.from_key(row.place),
         email=row.email,
         language=row.language,
         zone=row.zone,
         postcode=row.postcode,
+        placed_by=PlacedBy(row.placed_by),
     )
 
 

@@ -39,7 +39,7 @@ def import_contacts(request: pb.ImportContactsRequest) -> ImportContacts:
             display_name=contact.display_name,
             phone=contact.phone,
             address=contact.address,
-            point=fields.point(contact.point),
+            point=fields.point(contact.point) if contact.HasField("point") else None,
             email=contact.email,
             language=contact.language,
             zone=contact.zone,

@@ -47,12 +47,13 @@ def contact(found: Contact) -> pb.Contact:
         display_name=found.display_name,
         phone=found.phone,
         address=found.address,
-        point=_point(found.point),
+        point=None if found.point is None else _point(found.point),
         campaign_id=found.campaign_id,
         email=found.email,
         language=found.language,
         zone=found.zone,
         postcode=found.postcode,
+        place=pb.ContactPlace.Value(f"CONTACT_PLACE_{found.placed_by}"),
     )
 
 

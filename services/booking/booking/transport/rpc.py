@@ -16,6 +16,7 @@ from booking.usecases.hold_slot import hold_slot
 from booking.usecases.import_contacts import import_contacts
 from booking.usecases.list_appointments import list_appointments
 from booking.usecases.list_recent_changes import list_recent_changes
+from booking.usecases.ports import Places
 from booking.usecases.postpone_appointment import postpone_appointment
 from booking.usecases.reassign_appointment import reassign_appointment
 from booking.usecases.release_hold import release_hold
@@ -29,8 +30,8 @@ from giro.booking.v1.booking_pb2_grpc import BookingServiceServicer
 class BookingServicer(BookingServiceServicer):
     """Campaigns, contacts, slots and appointments; requests arrive checked against the contract."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, desk: Desk, places: Places) -> None:
+        self._desk, self._places = desk, places
 
     async def CreateCampaign(self, request: pb.CreateCampaignRequest, _: Any) -> pb.Campaign:
         """Makes a campaign."""
@@ -49,7 +50,7 @@ class BookingServicer(BookingServiceServicer):
 
     async def ImportContacts(self, request: pb.ImportContactsRequest, _: Any) -> pb.ImportContactsResponse:
         """Takes people in."""
-        ids = await import_contacts(self._desk, commands.import_contacts(request))
+        ids = await import_contacts(self._desk, self._places, commands.import_contacts(request))
         return pb.ImportContactsResponse(contact_ids=ids)
 
     async def GetContact(self, request: pb.GetContactRequest, _: Any) -> pb.Contact:
@@ -59,7 +60,8 @@ class BookingServicer(BookingServiceServicer):
     async def UpdateContact(self, request: pb.UpdateContactRequest, _: Any) -> pb.Contact:
         """Corrects where a person is."""
         correction = commands.correction(request)
-        return messages.contact(await update_contact(self._desk, request.contact_id, correction))
+        corrected = await update_contact(self._desk, self._places, request.contact_id, correction)
+        return messages.contact(corrected)
 
     async def ListContacts(self, request: pb.ListContactsRequest, _: Any) -> pb.ListContactsResponse:
         """A page of people."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, Protocol
 
+from booking.domain.contact import Located
 from booking.domain.itinerary import AS_PROMISED, Certificate, Hold, MoveTerms, Reservation, StopPlan
 from kit.errors import AlreadyExists, GiroError, InvalidInput, NotFound, RuleViolated
 from kit.values.latlng import LatLng
@@ -257,6 +258,14 @@ class Ledger(Protocol):
 
     async def reservations(self, tenant: str) -> Sequence[Reservation]:
         """All stops of appointments, without legs."""
+        ...
+
+
+class Places(Protocol):
+    """The places of addresses."""
+
+    async def find(self, tenant: str, address: str) -> Located:
+        """Where an address is, if that is sure enough (GEO-18). Raises Unavailable when nobody answers."""
         ...
 
 

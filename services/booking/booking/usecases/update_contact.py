@@ -1,17 +1,38 @@
-"""Corrects where somebody is visited: a postcode that was not known, an address that was wrong."""
+"""Corrects where somebody is visited: the pin of one who needs it, a postcode, an address that was wrong."""
 
-from booking.domain.contact import Contact, Correction
+from booking.domain import errors
+from booking.domain.contact import Contact, Correction, Located, PlacedBy
 from booking.storage import contacts
 from booking.usecases.desk import Desk
+from booking.usecases.locate import locate, require_short
+from booking.usecases.ports import Places
 from booking.usecases.reach import reach
+from kit.failpoints import failpoint
 from kit.rpc.context import caller
 
 
-async def update_contact(desk: Desk, contact_id: str, correction: Correction) -> Contact:
+async def update_contact(desk: Desk, places: Places, contact_id: str, correction: Correction) -> Contact:
     """The person as corrected; what is booked already stays where it was booked.
 
-    Raises NotFound, NotAllowed (OUT_OF_SCOPE).
+    A point is a pin: it counts from now on, and no address moves it. Where nobody has told one, a new address
+    is looked up, and may need a pin (GEO-18). Raises NotFound, NotAllowed (OUT_OF_SCOPE), InvalidInput naming
+    `address` for clearing the one that tells the place, Unavailable when it cannot be looked up.
     """
-    async with desk.db.uow(caller().tenant) as tx:
-        reach().require_campaign((await contacts.get(tx, contact_id)).campaign_id)
-        return await contacts.correct(tx, contact_id, correction)
+    tenant = caller().tenant
+    async with desk.db.uow(tenant) as tx:
+        known = await contacts.get(tx, contact_id)
+        reach().require_campaign(known.campaign_id)
+    located = await _located(places, known, correction)
+    await failpoint("booking.contact.after_located")
+    async with desk.db.uow(tenant) as tx:
+        return await contacts.correct(tx, contact_id, correction, located)
+
+
+async def _located(places: Places, known: Contact, correction: Correction) -> Located | None:
+    if correction.address is None or correction.point is not None or known.placed_by is PlacedBy.PINNED:
+        return None
+    if not correction.address:
+        raise errors.invalid("address", "tells where the visit is: tell the point before it is cleared")
+    require_short(correction.address, "address")
+    (located,) = await locate(places, caller().tenant, [correction.address])
+    return located

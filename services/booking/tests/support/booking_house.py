@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ledger_double import LedgerDouble
+from places_double import PlacesDouble
 from sqlalchemy import text
 
 from booking.domain.appointment import Appointment, Card
@@ -67,6 +68,7 @@ class House:
     ledger: LedgerDouble
     agents: list[str]
     tenant: str = field(default_factory=lambda: new_id("ten"))
+    places: PlacesDouble = field(default_factory=PlacesDouble)
 
     def enter(self, *grants: Grant, subject: str = "usr_operator") -> Caller:
         """Makes a person of this tenant the caller of this task; without grants an administrator."""
@@ -97,7 +99,12 @@ class House:
         person = Contact(
             "", campaign.campaign_id, "Ada Neri", "+390200000000", "Via Roma 1", point, zone=zone
         )
-        return (await import_contacts(self.desk, ImportContacts(campaign.campaign_id, [person], claim())))[0]
+        return await self.take_in(person)
+
+    async def take_in(self, person: Contact) -> str:
+        """A new contact, whose address is looked up where there is no point."""
+        command = ImportContacts(person.campaign_id, [person], claim())
+        return (await import_contacts(self.desk, self.places, command))[0]
 
     async def book(
         self,

@@ -46,7 +46,7 @@ class Wire:
 async def wire(house: House) -> AsyncIterator[Wire]:
     """A server of this house on a free port."""
     settings = Settings(service_key=SECRET, database_url="postgresql://unused")
-    servicers = [(add_BookingServiceServicer_to_server, BookingServicer(house.desk))]
+    servicers = [(add_BookingServiceServicer_to_server, BookingServicer(house.desk, house.places))]
     server = Server(settings, servicers, Authenticator("", SECRET))
     await server.start()
     client = Client(f"127.0.0.1:{server.port}", ServiceTokens("test", SECRET))

@@ -268,14 +268,14 @@ async def test_contacts_are_imported_once_all_or_none(house: House) -> None:
     campaign = await house.campaign()
     people = [Contact("", campaign.campaign_id, f"Person {n}", "", "", PLACE) for n in range(5)]
     command = ImportContacts(campaign.campaign_id, people, claim())
-    made = await import_contacts(house.desk, command)
-    assert await import_contacts(house.desk, command) == made
+    made = await import_contacts(house.desk, house.places, command)
+    assert await import_contacts(house.desk, house.places, command) == made
     page = await list_contacts(house.desk, campaign.campaign_id, 3, "")
     rest = await list_contacts(house.desk, campaign.campaign_id, 3, page.next_page_token)
     assert sorted(c.contact_id for c in [*page.contacts, *rest.contacts]) == sorted(made)
     assert (await get_contact(house.desk, made[2])).display_name == "Person 2"
     with pytest.raises(NotFound) as missing:
-        await import_contacts(house.desk, ImportContacts(new_id("cmp"), people, claim()))
+        await import_contacts(house.desk, house.places, ImportContacts(new_id("cmp"), people, claim()))
     assert [violation.field for violation in missing.value.violations] == ["campaign_id"]
     with pytest.raises(NotFound):
         await get_contact(house.desk, new_id("cnt"))
@@ -286,12 +286,14 @@ async def test_a_contact_is_corrected_and_what_is_booked_stays(house: House) -> 
     contact = await house.contact(campaign, zone="north")
     before = await get_contact(house.desk, contact)
     booked = await house.book(campaign, contact, soon())
-    corrected = await update_contact(house.desk, contact, Correction(address="Via Po 2", postcode="10124"))
+    corrected = await update_contact(
+        house.desk, house.places, contact, Correction(address="Via Po 2", postcode="10124")
+    )
     assert corrected == replace(before, address="Via Po 2", postcode="10124")
     moved = Correction(point=LatLng(45.1, 9.3), zone="")
-    corrected = await update_contact(house.desk, contact, moved)
+    corrected = await update_contact(house.desk, house.places, contact, moved)
     assert corrected == replace(before, address="Via Po 2", postcode="10124", point=moved.point, zone="")
-    assert await update_contact(house.desk, contact, Correction()) == corrected
+    assert await update_contact(house.desk, house.places, contact, Correction()) == corrected
     assert await get_contact(house.desk, contact) == corrected
     (kept,) = (await list_appointments(house.desk, folder())).appointments
     assert (kept.point, kept.zone, kept.postcode) == (PLACE, "north", "")
@@ -306,11 +308,11 @@ async def test_a_contact_is_corrected_within_reach_alone(house: House) -> None:
     before = await get_contact(house.desk, strange)
     house.enter(Grant("OPERATOR", "campaign", mine.campaign_id))
     with pytest.raises(NotAllowed) as refused:
-        await update_contact(house.desk, strange, Correction(postcode="10124"))
+        await update_contact(house.desk, house.places, strange, Correction(postcode="10124"))
     assert refused.value.reason is Reason.OUT_OF_SCOPE
     house.enter(Grant("OPERATOR", "tenant", ""))
     with pytest.raises(NotFound):
-        await update_contact(house.desk, new_id("cnt"), Correction(postcode="10124"))
+        await update_contact(house.desk, house.places, new_id("cnt"), Correction(postcode="10124"))
     assert await get_contact(house.desk, strange) == before
 
 

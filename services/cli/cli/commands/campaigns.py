@@ -1,18 +1,22 @@
 """Campaigns, and the people to visit."""
 
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from rich.text import Text
 
 from cli import reading
 from cli.commands.calling import Limit, Output, calling, noun
-from cli.gateway import Json
+from cli.commands.people_files import MOST_AT_ONCE, contacts_in
+from cli.gateway import Json, request_id
 from cli.lookup import Lookup
 from cli.show import output, words
 from cli.show.output import Format
 
 app = noun("Customers' campaigns with their packages of appointments.")
 PERSON: Final = ("displayName", "address", "phone")
+NEEDS_PIN: Final = "CONTACT_PLACE_NEEDS_PIN"
 
 contacts = noun("The people to visit.")
 
@@ -66,7 +70,7 @@ def list_contacts(
                 each["displayName"],
                 each["address"],
                 each["phone"],
-                words.place(each["point"]),
+                words.place(each["point"]) if each.get("point") else Text("needs a pin", style="yellow"),
                 each["contactId"],
             )
             for each in found
@@ -74,20 +78,46 @@ def list_contacts(
         output.table("", ("name", "address", "phone", "place", "id"), rows)
 
 
+@contacts.command("import")
+def import_(
+    campaign: Annotated[str, typer.Argument(help="id, name or part of it")],
+    file: Annotated[Path, typer.Argument(help="CSV: name, address, phone, lat, lon, email, postcode, ...")],
+    form: Output = Format.TABLE,
+) -> None:
+    """Take people in from a CSV file. Who has no lat and lon is placed by the address, or needs a pin.
+
+    \b
+    giro contacts import solar people.csv
+    """
+    with calling(form) as gateway:
+        people = contacts_in(file)
+        path = f"/v1/campaigns/{Lookup(gateway).campaign(campaign)['campaignId']}/contacts:import"
+        made: list[str] = []
+        for first in range(0, len(people), MOST_AT_ONCE):
+            body = {"contacts": people[first : first + MOST_AT_ONCE], "requestId": request_id()}
+            made += gateway.post(path, body)["contactIds"]
+        if form is Format.JSON:
+            output.as_json({"contactIds": made})
+            return
+        output.say(f"{len(made)} people taken in.")
+        output.note("who needs a pin: giro contacts list; to pin one: giro contacts correct ID --at LAT,LNG")
+
+
 @contacts.command()
 def correct(
     contact: Annotated[str, typer.Argument(help="id, cnt_...")],
     *,
-    address: Annotated[str | None, typer.Option("--address", help="for people")] = None,
+    address: Annotated[str | None, typer.Option("--address", help="looked up unless pinned")] = None,
     postcode: Annotated[str | None, typer.Option("--postcode", help="empty to clear it")] = None,
     zone: Annotated[str | None, typer.Option("--zone", help="name of the visits' sub-folder")] = None,
-    at: Annotated[str, typer.Option("--at", help="LAT,LNG of the visit")] = "",
+    at: Annotated[str, typer.Option("--at", help="LAT,LNG of the visit: the pin")] = "",
     form: Output = Format.TABLE,
 ) -> None:
     """Correct where somebody is visited, for what is booked from now on; what is not named stays.
 
     \b
     giro contacts correct cnt_... --address "Via Roma 3, Torino" --postcode 10123
+    giro contacts correct cnt_... --at 45.0703,7.6869
     """
     told = {"address": address, "postcode": postcode, "zone": zone}
     body: Json = {name: value for name, value in told.items() if value is not None}
@@ -100,3 +130,7 @@ def correct(
             output.as_json(answer)
             return
         output.card([(name, answer.get(name, "")) for name in (*PERSON, "postcode", "zone", "contactId")])
+        if answer.get("place") == NEEDS_PIN:
+            output.note(
+                "nobody can be booked there before it is pinned: giro contacts correct ... --at LAT,LNG"
+            )

@@ -22,6 +22,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ContactPlace:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ContactPlaceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContactPlace.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONTACT_PLACE_UNSPECIFIED: _ContactPlace.ValueType  # 0
+    """Unused."""
+    CONTACT_PLACE_PINNED: _ContactPlace.ValueType  # 1
+    """Somebody told the point."""
+    CONTACT_PLACE_GEOCODED: _ContactPlace.ValueType  # 2
+    """By the address, which is sure enough."""
+    CONTACT_PLACE_NEEDS_PIN: _ContactPlace.ValueType  # 3
+    """The address is not sure enough: nothing is suggested or booked before somebody tells the point (NEEDS_PIN)."""
+
+class ContactPlace(_ContactPlace, metaclass=_ContactPlaceEnumTypeWrapper):
+    """How it is known where a contact is visited (GEO-18)."""
+
+CONTACT_PLACE_UNSPECIFIED: ContactPlace.ValueType  # 0
+"""Unused."""
+CONTACT_PLACE_PINNED: ContactPlace.ValueType  # 1
+"""Somebody told the point."""
+CONTACT_PLACE_GEOCODED: ContactPlace.ValueType  # 2
+"""By the address, which is sure enough."""
+CONTACT_PLACE_NEEDS_PIN: ContactPlace.ValueType  # 3
+"""The address is not sure enough: nothing is suggested or booked before somebody tells the point (NEEDS_PIN)."""
+Global___ContactPlace: _TypeAlias = ContactPlace  # noqa: Y015
+
 class _AppointmentState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -350,6 +378,7 @@ class Contact(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     ZONE_FIELD_NUMBER: _builtins.int
     POSTCODE_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """Id, `cnt_…`; empty when it is being imported."""
     display_name: _builtins.str
@@ -357,7 +386,7 @@ class Contact(_message.Message):
     phone: _builtins.str
     """Phone number, E.164 ("+39…"); may be empty."""
     address: _builtins.str
-    """Address, for people; may be empty."""
+    """Address on one line; may be empty where the point is told."""
     campaign_id: _builtins.str
     """The campaign."""
     email: _builtins.str
@@ -368,9 +397,13 @@ class Contact(_message.Message):
     """Name of the zone whose sub-folder the visits are filed in (R-004); may be empty."""
     postcode: _builtins.str
     """Postcode of the place, for agents whose zone is a set of postcodes; empty when unknown: outside of all of those."""
+    place: Global___ContactPlace.ValueType
+    """How it is known where the visit is; not read from callers."""
     @_builtins.property
     def point(self) -> _travel_pb2.Point:
-        """Where the visit is. Required."""
+        """Where the visit is. Left out on import: where the address is, if that is sure enough (`place`); of a contact that needs
+        a pin it is absent.
+        """
 
     def __init__(
         self,
@@ -385,10 +418,11 @@ class Contact(_message.Message):
         language: _builtins.str = ...,
         zone: _builtins.str = ...,
         postcode: _builtins.str = ...,
+        place: Global___ContactPlace.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["point", b"point"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "display_name", b"display_name", "email", b"email", "language", b"language", "phone", b"phone", "point", b"point", "postcode", b"postcode", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "display_name", b"display_name", "email", b"email", "language", b"language", "phone", b"phone", "place", b"place", "point", b"point", "postcode", b"postcode", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -409,7 +443,7 @@ class ImportContactsRequest(_message.Message):
     """Idempotency key of the caller's making. Required."""
     @_builtins.property
     def contacts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Contact]:
-        """The people, without ids."""
+        """The people, without ids; at most 200 of them without a point, whose addresses are looked up."""
 
     def __init__(
         self,
@@ -486,14 +520,14 @@ class UpdateContactRequest(_message.Message):
     contact_id: _builtins.str
     """Id, `cnt_…`. Required."""
     address: _builtins.str
-    """Address, for people; empty to clear it."""
+    """Address; where nobody has told the point, it is looked up anew. Empty to clear it, once the point is told."""
     zone: _builtins.str
     """Name of the zone whose sub-folder the visits are filed in (R-004); empty to clear it."""
     postcode: _builtins.str
     """Postcode of the place, for agents whose zone is a set of postcodes; empty to clear it."""
     @_builtins.property
     def point(self) -> _travel_pb2.Point:
-        """Where the visit is. A slot suggested or kept for the old place books no more."""
+        """Where the visit is: the pin. A slot suggested or kept for the old place books no more."""
 
     def __init__(
         self,

@@ -158,6 +158,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_AGENTS_DISABLED: _ErrorReason.ValueType  # 81
     """The call centre has no agents (`agents_enabled` is false), so this role is not given. Metadata: `role`."""
+    ERROR_REASON_NEEDS_PIN: _ErrorReason.ValueType  # 82
+    """Nobody knows well enough where the contact's address is: somebody has to put a pin on it first (UpdateContact with
+    `point`). `BadRequest.field_violations` names the field that names the contact.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused; stable, unlike the message that people read."""
@@ -296,4 +300,8 @@ agents: `cause`, which is PREVIOUS_STOP, NEXT_STOP, TRAVEL or SHIFT, or the reas
 """
 ERROR_REASON_AGENTS_DISABLED: ErrorReason.ValueType  # 81
 """The call centre has no agents (`agents_enabled` is false), so this role is not given. Metadata: `role`."""
+ERROR_REASON_NEEDS_PIN: ErrorReason.ValueType  # 82
+"""Nobody knows well enough where the contact's address is: somebody has to put a pin on it first (UpdateContact with
+`point`). `BadRequest.field_violations` names the field that names the contact.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,0 +1,151 @@
+"""Who is visited where nobody knows well enough is not booked before a pin is set (GEO-18)."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from booking_house import PLACE, VISIT, House, claim, soon
+
+from booking.domain.campaign import Campaign
+from booking.domain.contact import Contact, Correction, PlacedBy
+from booking.usecases.create_series import CreateSeries, create_series
+from booking.usecases.detour_calendar import DetourCalendar, detour_calendar
+from booking.usecases.explain_slot import ExplainSlot, explain_slot
+from booking.usecases.import_contacts import MOST_LOOKED_UP, ImportContacts, import_contacts
+from booking.usecases.list_contacts import get_contact
+from booking.usecases.suggest_slots import SuggestSlots, suggest_slots
+from booking.usecases.update_contact import update_contact
+from booking.usecases.waitlist import JoinWaitlist, join_waitlist
+from kit import failpoints
+from kit.errors import InvalidInput, Reason, RuleViolated, Unavailable
+from kit.values.latlng import LatLng
+from kit.values.window import Window
+
+pytestmark = pytest.mark.asyncio
+
+SURE, VAGUE = "Via Roma 1, Torino", "the red house"
+THERE = LatLng(45.07, 7.68)
+
+
+@pytest.fixture
+def house(house: House) -> House:
+    """A house whose geocoder is sure of one address."""
+    house.places.sure[SURE] = THERE
+    return house
+
+
+async def _taken_in(house: House, campaign: Campaign, address: str) -> Contact:
+    person = Contact("", campaign.campaign_id, "Ada Neri", "", address, None)
+    return await get_contact(house.desk, await house.take_in(person))
+
+
+async def test_an_address_that_is_sure_enough_is_booked_as_it_is(house: House) -> None:
+    campaign = await house.campaign()
+    contact = await _taken_in(house, campaign, SURE)
+    assert (contact.point, contact.placed_by) == (THERE, PlacedBy.GEOCODED)
+    booked = (await house.book(campaign, contact.contact_id, soon())).appointment
+    assert booked.point == THERE
+
+
+Try = Callable[[House, Campaign, str], Awaitable[Any]]
+
+WAYS: dict[str, Try] = {
+    "book": lambda house, campaign, contact: house.book(campaign, contact, soon()),
+    "suggest": lambda house, campaign, contact: suggest_slots(
+        house.desk,
+        SuggestSlots(campaign.campaign_id, contact, None, VISIT, "", "", (), (), 0, explain=False),
+    ),
+    "detours": lambda house, campaign, contact: detour_calendar(
+        house.desk, DetourCalendar(campaign.campaign_id, contact, None, VISIT, "", ())
+    ),
+    "explain": lambda house, campaign, contact: explain_slot(
+        house.desk,
+        ExplainSlot(campaign.campaign_id, contact, None, house.agents[0], Window(soon(), soon() + VISIT)),
+    ),
+    "series": lambda house, campaign, contact: create_series(
+        house.desk,
+        CreateSeries(campaign.campaign_id, contact, house.agents[0], soon(), VISIT, 7, 2, "", claim()),
+    ),
+    "waiting list": lambda house, campaign, contact: join_waitlist(
+        house.desk, JoinWaitlist(campaign.campaign_id, contact, VISIT, None, None, claim())
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_one_who_needs_a_pin_is_refused_everywhere_until_it_is_set(house: House, way: str) -> None:
+    campaign = await house.campaign()
+    contact = await _taken_in(house, campaign, VAGUE)
+    assert (contact.point, contact.placed_by) == (None, PlacedBy.NEEDS_PIN)
+    with pytest.raises(RuleViolated) as refused:
+        await WAYS[way](house, campaign, contact.contact_id)
+    assert refused.value.reason is Reason.NEEDS_PIN
+    assert [one.field for one in refused.value.violations] == ["contact_id"]
+    assert "UpdateContact" in refused.value.message
+    pinned = await update_contact(house.desk, house.places, contact.contact_id, Correction(point=PLACE))
+    assert (pinned.point, pinned.placed_by) == (PLACE, PlacedBy.PINNED)
+    await WAYS[way](house, campaign, contact.contact_id)
+
+
+async def test_a_better_address_places_one_who_is_not_pinned_and_moves_no_pin(house: House) -> None:
+    campaign = await house.campaign()
+    vague = await _taken_in(house, campaign, VAGUE)
+    placed = await update_contact(house.desk, house.places, vague.contact_id, Correction(address=SURE))
+    assert (placed.point, placed.placed_by) == (THERE, PlacedBy.GEOCODED)
+    lost = await update_contact(house.desk, house.places, vague.contact_id, Correction(address=VAGUE))
+    assert (lost.point, lost.placed_by) == (None, PlacedBy.NEEDS_PIN)
+    with pytest.raises(InvalidInput) as cleared:
+        await update_contact(house.desk, house.places, vague.contact_id, Correction(address=""))
+    assert [one.field for one in cleared.value.violations] == ["address"]
+    await update_contact(house.desk, house.places, vague.contact_id, Correction(point=PLACE))
+    kept = await update_contact(house.desk, house.places, vague.contact_id, Correction(address=SURE))
+    assert (kept.point, kept.placed_by, kept.address) == (PLACE, PlacedBy.PINNED, SURE)
+
+
+async def test_a_pin_set_while_an_address_is_looked_up_stays(house: House) -> None:
+    campaign = await house.campaign()
+    vague = await _taken_in(house, campaign, VAGUE)
+
+    async def pin() -> None:
+        failpoints.disarm("booking.contact.after_located")
+        await update_contact(house.desk, house.places, vague.contact_id, Correction(point=PLACE))
+
+    failpoints.arm("booking.contact.after_located", pin)
+    found = await update_contact(house.desk, house.places, vague.contact_id, Correction(address=SURE))
+    assert (found.point, found.placed_by, found.address) == (PLACE, PlacedBy.PINNED, SURE)
+
+
+async def test_while_nobody_can_look_up_nobody_is_taken_in_and_nothing_changes(house: House) -> None:
+    campaign = await house.campaign()
+    vague = await _taken_in(house, campaign, VAGUE)
+    person = Contact("", campaign.campaign_id, "Ugo", "", SURE, None)
+    command = ImportContacts(campaign.campaign_id, [person], claim())
+    made = await import_contacts(house.desk, house.places, command)
+    house.places.down = True
+    assert await import_contacts(house.desk, house.places, command) == made  # the first answer stands
+    with pytest.raises(Unavailable):
+        await import_contacts(house.desk, house.places, replace(command, claim=claim()))
+    with pytest.raises(Unavailable):
+        await update_contact(house.desk, house.places, vague.contact_id, Correction(address=SURE))
+    assert await get_contact(house.desk, vague.contact_id) == vague
+    pinned = await update_contact(house.desk, house.places, vague.contact_id, Correction(point=PLACE))
+    assert pinned.point == PLACE
+
+
+async def test_so_many_addresses_are_looked_up_at_once_and_no_more(house: House) -> None:
+    campaign = await house.campaign()
+    person = Contact("", campaign.campaign_id, "Ugo", "", SURE, None)
+    most = ImportContacts(campaign.campaign_id, [person] * MOST_LOOKED_UP, claim())
+    assert len(await import_contacts(house.desk, house.places, most)) == MOST_LOOKED_UP
+    asked = len(house.places.asked)
+    more = ImportContacts(campaign.campaign_id, [person] * (MOST_LOOKED_UP + 1), claim())
+    with pytest.raises(InvalidInput) as refused:
+        await import_contacts(house.desk, house.places, more)
+    assert [one.field for one in refused.value.violations] == [f"contacts[{MOST_LOOKED_UP}].point"]
+    long = replace(person, address="x" * 301)
+    command = ImportContacts(campaign.campaign_id, [replace(person, point=PLACE), long], claim())
+    with pytest.raises(InvalidInput) as refused:
+        await import_contacts(house.desk, house.places, command)
+    assert [one.field for one in refused.value.violations] == ["contacts[1].address"]
+    assert len(house.places.asked) == asked
