@@ -67,7 +67,11 @@ async def test_a_backend_that_dies_is_unavailable_and_comes_back(start: Start) -
     assert await refusal_over_grpc(harness) == (grpc.StatusCode.UNAVAILABLE, "SERVICE_UNAVAILABLE")
     await harness.stub.start(harness.stub.port)
     await eventually(harness.envoy.unhealthy, lambda found: not found)
-    assert (await get_me(harness)).status_code == 200
+
+    async def status() -> int:
+        return (await get_me(harness)).status_code
+
+    await eventually(status, lambda found: found == 200)
 
 
 async def test_without_the_edge_json_is_refused_and_grpc_goes_on(start: Start) -> None:

@@ -71,6 +71,15 @@ REPLIES: Final = (
 )
 """Every answer of Envoy's own by HTTP status; others are told as 400 or 503 would be."""
 
+_SILENT: Final = Reply(
+    408,
+    "UNAVAILABLE",
+    Reason.SERVICE_UNAVAILABLE,
+    "nothing moved on this call for too long; try again",
+    becomes=504,
+)
+"""What a gRPC caller is told where a JSON caller hears 408, which is no gRPC code: it would be UNKNOWN."""
+
 _OTHER_REFUSAL: Final = Reply(
     400, "INVALID_ARGUMENT", Reason.MALFORMED_REQUEST, "the request is refused", _DETAILS
 )
@@ -96,7 +105,7 @@ def local_reply_config(limits: Limits) -> Config:
     return {
         "mappers": [
             {"filter": _ready_made(), "body_format_override": _text(_BODY, "application/json")},
-            *(_grpc_mapper(reply, limits) for reply in REPLIES),
+            *(_grpc_mapper(_SILENT if reply.status == 408 else reply, limits) for reply in REPLIES),
             *(_json_mapper(reply, _status("EQ", reply.status), limits) for reply in REPLIES),
             _json_mapper(_OTHER_FAILURE, _status("GE", 500), limits),
         ],

@@ -1,6 +1,6 @@
 """PortalService: what customers and staff read."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -17,6 +17,7 @@ from booking.usecases.list_to_confirm import ListToConfirm, list_to_confirm
 from booking.usecases.stream_report import ReportLimits, stream_report
 from giro.booking.v1 import portal_pb2 as pb
 from giro.booking.v1.portal_pb2_grpc import PortalServiceServicer
+from kit.rpc.alive import kept_alive
 
 
 class PortalServicer(PortalServiceServicer):
@@ -48,8 +49,13 @@ class PortalServicer(PortalServiceServicer):
     async def StreamReport(
         self, request: pb.StreamReportRequest, _: Any
     ) -> AsyncIterator[pb.StreamReportResponse]:
-        """The rows, then what they count up to."""
+        """The rows, then what they count up to; a sign of life while they are waited for."""
         part = Part(request.campaign_id, request.agent_id, request.zone, fields.states(request.states))
+        async with aclosing(kept_alive(self._report(part), pb.StreamReportResponse)) as stream:
+            async for message in stream:
+                yield message
+
+    async def _report(self, part: Part) -> AsyncGenerator[pb.StreamReportResponse, None]:
         async with aclosing(stream_report(self._desk, self._limits, part)) as stream:
             async for found in stream:
                 if isinstance(found, Report):

@@ -316,7 +316,7 @@ class StreamReportResponse(_message.Message):
     SUMMARY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReportRow]:
-        """At most 500, ordered by start, then id."""
+        """At most 500, ordered by start, then id. None in a message that only says, every 15 seconds, that they are still on their way."""
 
     @_builtins.property
     def summary(self) -> Global___Report:
