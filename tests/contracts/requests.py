@@ -19,6 +19,7 @@ from google.protobuf.message import Message
 from giro.booking.v1 import annulments_pb2_grpc as _annulments  # noqa: F401
 from giro.booking.v1 import booking_pb2_grpc as _booking  # noqa: F401
 from giro.booking.v1 import calendars_pb2_grpc as _calendars  # noqa: F401
+from giro.booking.v1 import contacts_pb2_grpc as _contacts  # noqa: F401
 from giro.booking.v1 import documents_pb2_grpc as _documents  # noqa: F401
 
 # importing them is what puts the contracts into the pool
@@ -58,6 +59,7 @@ SERVICES = {
     "giro.booking.v1.CalendarsService": "booking",
     "giro.booking.v1.ExplanationsService": "booking",
     "giro.booking.v1.SwapsService": "booking",
+    "giro.booking.v1.ContactsService": "booking",
     "giro.booking.v1.WaitlistService": "booking",
     "giro.booking.v1.SeriesService": "booking",
     "giro.booking.v1.DocumentsService": "booking",

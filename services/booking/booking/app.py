@@ -27,6 +27,7 @@ from booking.transport.consumers import (
     RecentChanges,
     ReminderAnswers,
 )
+from booking.transport.contacts_rpc import ContactsServicer
 from booking.transport.documents_rpc import DocumentsServicer
 from booking.transport.explanations_rpc import ExplanationsServicer
 from booking.transport.feeds import Feeds, FeedServer
@@ -57,6 +58,7 @@ from booking.usecases.waitlist import end_past_entries
 from giro.booking.v1.annulments_pb2_grpc import add_AnnulmentsServiceServicer_to_server
 from giro.booking.v1.booking_pb2_grpc import add_BookingServiceServicer_to_server
 from giro.booking.v1.calendars_pb2_grpc import add_CalendarsServiceServicer_to_server
+from giro.booking.v1.contacts_pb2_grpc import add_ContactsServiceServicer_to_server
 from giro.booking.v1.documents_pb2_grpc import add_DocumentsServiceServicer_to_server
 from giro.booking.v1.explanations_pb2_grpc import add_ExplanationsServiceServicer_to_server
 from giro.booking.v1.outcomes_pb2_grpc import add_OutcomesServiceServicer_to_server
@@ -178,6 +180,7 @@ class BookingApp:
             (add_WaitlistServiceServicer_to_server, WaitlistServicer(desk)),
             (add_SeriesServiceServicer_to_server, SeriesServicer(desk)),
             (add_SwapsServiceServicer_to_server, SwapsServicer(desk, rounds)),
+            (add_ContactsServiceServicer_to_server, ContactsServicer(desk)),
             (add_RefixServiceServicer_to_server, RefixServicer(desk)),
         ]
         auth = Authenticator(settings.jwks_file, settings.service_key)

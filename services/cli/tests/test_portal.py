@@ -207,6 +207,19 @@ def test_a_contacts_place_is_corrected_and_nothing_else_is_said(desk: StubGatewa
     desk.on("POST", path, {"contactId": "cnt_1", "address": "Via Roma 3", "postcode": ""})
     assert "Via Roma 3" in giro("contacts", "correct", "cnt_1", "--postcode", "", "--at", "45.07,7.68").stdout
     assert desk.body_of(path) == {"postcode": "", "point": {"latitude": 45.07, "longitude": 7.68}}
+    told = ("--phone", "+390110000001", "--email", "", "--language", "it", "--name", "Ada", "--version", "3")
+    giro("contacts", "correct", "cnt_1", *told)
+    reached = {"phone": "+390110000001", "email": "", "language": "it", "displayName": "Ada"}
+    assert desk.body_of(path) == {**reached, "version": 3}
+
+
+def test_what_was_corrected_of_a_person(desk: StubGateway, giro: Giro) -> None:
+    change = {"field": "phone", "before": "+39011", "after": "+390110000001"}
+    row = {"version": "2", "changedAt": "2026-12-01T09:00:00Z", "actorId": "usr_1", "fields": [change]}
+    desk.on("GET", "/v1/contacts/cnt_1/changes", {"changes": [row], "nextPageToken": ""})
+    shown = giro("contacts", "changes", "cnt_1").stdout
+    for part in ("2026-12-01 09:00", "usr_1", "phone", "+39011", "+390110000001"):
+        assert part in shown
 
 
 def test_the_waiting_list_shows_offers(desk: StubGateway, giro: Giro) -> None:

@@ -55,6 +55,7 @@ def test_the_ledger_is_not_public() -> None:
         "giro.booking.v1.SeriesService",
         "giro.booking.v1.ExplanationsService",
         "giro.booking.v1.SwapsService",
+        "giro.booking.v1.ContactsService",
         "giro.booking.v1.DocumentsService",
         "giro.booking.v1.RefixService",
         "giro.booking.v1.PackagesService",

@@ -73,6 +73,7 @@ def test_nothing_else_than_public_services_is_routed(manager: Config) -> None:
         {"prefix": "/giro.booking.v1.AnnulmentsService/"},
         {"prefix": "/giro.booking.v1.BookingService/"},
         {"prefix": "/giro.booking.v1.CalendarsService/"},
+        {"prefix": "/giro.booking.v1.ContactsService/"},
         {"prefix": "/giro.booking.v1.DocumentsService/"},
         {"prefix": "/giro.booking.v1.ExplanationsService/"},
         {"prefix": "/giro.booking.v1.OutcomesService/"},

@@ -44,9 +44,9 @@ def agent_not_in_campaign(agent_id: str, field: str | None = None) -> RuleViolat
     return RuleViolated(Reason.AGENT_NOT_IN_CAMPAIGN, message, metadata={"agent_id": agent_id}, field=field)
 
 
-def stale_version(current: int) -> Conflict:
+def stale_version(current: int, resource: str = "appointment") -> Conflict:
     """BK-46: the caller saw another version than the current one."""
-    message = f"the appointment has changed: its version is {current}"
+    message = f"the {resource} has changed: its version is {current}"
     return Conflict(Reason.STALE_VERSION, message, metadata={"current_version": current}, field="version")
 
 

@@ -1,11 +1,13 @@
 """Everything that booking publishes, on `giro.evt.<tenant>.booking.v1.<event>`, in order per appointment."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
 from booking.domain.annulment import AgentContact, AnnulmentClaim
 from booking.domain.appointment import Appointment, Change, MoveKind, State
+from booking.domain.contact import Contact, FieldChange
 from booking.domain.document import Document
 from booking.domain.outcomes import Result
 from booking.domain.package import Level, Package
@@ -19,6 +21,7 @@ from booking.events.kept import snapshot as _snapshot
 from giro.booking.v1 import annulment_events_pb2 as annulment_pb
 from giro.booking.v1 import booking_events_pb2 as pb
 from giro.booking.v1 import booking_pb2, outcomes_pb2
+from giro.booking.v1 import contact_events_pb2 as contact_pb
 from giro.booking.v1 import document_events_pb2 as document_pb
 from giro.booking.v1 import package_events_pb2 as package_pb
 from giro.booking.v1 import unavailability_events_pb2 as away_pb
@@ -42,6 +45,7 @@ WAITLIST_OFFERED = "waitlist_offered"
 DOCUMENT_ADDED = "document_added"
 PACKAGE_RENEWED = "package_renewed"
 PACKAGE_RECOVERED = "package_recovered"
+CONTACT_UPDATED = "contact_updated"
 REFIXED = Happened.REFIXED.value
 SUPERSEDED = Happened.SUPERSEDED.value
 RECALL_CREATED = "recall_created"
@@ -134,6 +138,17 @@ def annulment_decided(tx: Tx, claim: AnnulmentClaim) -> None:
     """Accepted or rejected."""
     message = annulment_pb.AnnulmentDecided(claim=_claim(claim))
     tx.emit(ANNULMENT_DECIDED, claim.appointment_id, message)
+
+
+def contact_updated(tx: Tx, contact: Contact, changes: Sequence[FieldChange]) -> None:
+    """Somebody corrected the person's data; the names of the fields alone are told."""
+    message = contact_pb.ContactUpdated(
+        contact_id=contact.contact_id,
+        campaign_id=contact.campaign_id,
+        version=contact.version,
+        fields=[each.field for each in changes],
+    )
+    tx.emit(CONTACT_UPDATED, contact.contact_id, message)
 
 
 def agent_contacted(tx: Tx, contact: AgentContact, appointment: Appointment) -> None:

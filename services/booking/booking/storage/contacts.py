@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import text
 
 from booking.domain import errors
-from booking.domain.contact import Contact, Correction, Located, PlacedBy
+from booking.domain.contact import Contact
 from booking.storage import rows
 from kit.db.uow import Tx
 
@@ -23,7 +23,8 @@ _INSERT = text(
 )
 
 _COLUMNS = (
-    "contact_id, campaign_id, display_name, phone, address, place, email, language, zone, postcode, placed_by"
+    "contact_id, campaign_id, display_name, phone, address, place, email, language, zone, postcode,"
+    " placed_by, version"
 )
 
 _GET = text(
@@ -36,18 +37,15 @@ _GET_ALL = text(
     " WHERE tenant_id = :tenant AND contact_id = ANY (CAST(:contacts AS text[]))"
 )
 
-# what people have pinned, no address moves
-_REPLACED = "(CAST(:placed AS text) = 'PINNED' OR (CAST(:placed AS text) <> '' AND placed_by <> 'PINNED'))"
+_LOCK = text(f"{_GET.text} FOR NO KEY UPDATE")
 
-_CORRECT = text(
-    f"""
+_SAVE = text(
+    """
     UPDATE booking.contacts
-    SET address = coalesce(:address, address), zone = coalesce(:zone, zone),
-        postcode = coalesce(:postcode, postcode),
-        place = CASE WHEN {_REPLACED} THEN CAST(:place AS bigint) ELSE place END,
-        placed_by = CASE WHEN {_REPLACED} THEN :placed ELSE placed_by END
-    WHERE tenant_id = :tenant AND contact_id = :contact RETURNING {_COLUMNS}
-    """  # noqa: S608 - constants
+    SET display_name = :name, phone = :phone, address = :address, place = :place, email = :email,
+        language = :language, zone = :zone, postcode = :postcode, placed_by = :placed, version = :version
+    WHERE tenant_id = :tenant AND contact_id = :contact
+    """
 )
 
 _LIST = text(
@@ -89,24 +87,28 @@ async def get_all(tx: Tx, contact_ids: Collection[str]) -> Mapping[str, Contact]
     return {row.contact_id: rows.contact(row) for row in found}
 
 
-async def correct(tx: Tx, contact_id: str, correction: Correction, located: Located | None = None) -> Contact:
-    """The person as corrected; `located` is where the new address is, for one whom nobody has pinned.
+async def lock(tx: Tx, contact_id: str) -> Contact:
+    """The same, locked until the end of the transaction."""
+    return _found((await tx.run(_LOCK, {"tenant": tx.tenant, "contact": contact_id})).one_or_none())
 
-    Raises NotFound naming `contact_id`.
-    """
-    point, placed = correction.point, PlacedBy.PINNED.value
-    if point is None:
-        point, placed = (None, "") if located is None else (located.point, located.placed_by.value)
+
+async def save(tx: Tx, contact: Contact) -> None:
+    """Stores a locked one as it is now."""
     params = {
         "tenant": tx.tenant,
-        "contact": contact_id,
-        "address": correction.address,
-        "place": None if point is None else point.key,
-        "placed": placed,
-        "zone": correction.zone,
-        "postcode": correction.postcode,
+        "contact": contact.contact_id,
+        "name": contact.display_name,
+        "phone": contact.phone,
+        "address": contact.address,
+        "place": None if contact.point is None else contact.point.key,
+        "placed": contact.placed_by.value,
+        "email": contact.email,
+        "language": contact.language,
+        "zone": contact.zone,
+        "postcode": contact.postcode,
+        "version": contact.version,
     }
-    return _found((await tx.run(_CORRECT, params)).one_or_none())
+    await tx.run(_SAVE, params)
 
 
 async def page(tx: Tx, campaign_id: str, after: str, count: int) -> Sequence[Contact]:

@@ -64,6 +64,7 @@ def contact(row: Any) -> Contact:
         zone=row.zone,
         postcode=row.postcode,
         placed_by=PlacedBy(row.placed_by),
+        version=row.version,
     )
 
 

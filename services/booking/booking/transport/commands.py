@@ -50,14 +50,14 @@ def import_contacts(request: pb.ImportContactsRequest) -> ImportContacts:
     return ImportContacts(request.campaign_id, contacts, fields.claim(request, request.request_id))
 
 
+_CORRECTED = ("display_name", "phone", "address", "email", "language", "zone", "postcode")
+
+
 def correction(request: pb.UpdateContactRequest) -> Correction:
     """What to correct of a person."""
-    return Correction(
-        address=request.address if request.HasField("address") else None,
-        point=fields.point(request.point) if request.HasField("point") else None,
-        zone=request.zone if request.HasField("zone") else None,
-        postcode=request.postcode if request.HasField("postcode") else None,
-    )
+    told = {each.name: value for each, value in request.ListFields() if each.name in _CORRECTED}
+    point = fields.point(request.point) if request.HasField("point") else None
+    return Correction(point=point, **told)
 
 
 def suggest_slots(request: pb.SuggestSlotsRequest) -> SuggestSlots:

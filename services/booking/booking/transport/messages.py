@@ -54,6 +54,7 @@ def contact(found: Contact) -> pb.Contact:
         zone=found.zone,
         postcode=found.postcode,
         place=pb.ContactPlace.Value(f"CONTACT_PLACE_{found.placed_by}"),
+        version=found.version,
     )
 
 

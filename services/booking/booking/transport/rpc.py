@@ -58,10 +58,10 @@ class BookingServicer(BookingServiceServicer):
         return messages.contact(await list_contacts.get_contact(self._desk, request.contact_id))
 
     async def UpdateContact(self, request: pb.UpdateContactRequest, _: Any) -> pb.Contact:
-        """Corrects where a person is."""
-        correction = commands.correction(request)
-        corrected = await update_contact(self._desk, self._places, request.contact_id, correction)
-        return messages.contact(corrected)
+        """Corrects a person."""
+        correction, version = commands.correction(request), request.version
+        places, contact_id = self._places, request.contact_id
+        return messages.contact(await update_contact(self._desk, places, contact_id, correction, version))
 
     async def ListContacts(self, request: pb.ListContactsRequest, _: Any) -> pb.ListContactsResponse:
         """A page of people."""

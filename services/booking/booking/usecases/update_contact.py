@@ -1,8 +1,9 @@
-"""Corrects where somebody is visited: the pin of one who needs it, a postcode, an address that was wrong."""
+"""Corrects a person: the pin of one who needs it, a wrong address, how to be reached, the language."""
 
+from booking import events
 from booking.domain import errors
-from booking.domain.contact import Contact, Correction, Located, PlacedBy
-from booking.storage import contacts
+from booking.domain.contact import Contact, ContactChange, Correction, Located, PlacedBy, corrected
+from booking.storage import contact_changes, contacts
 from booking.usecases.desk import Desk
 from booking.usecases.locate import locate, require_short
 from booking.usecases.ports import Places
@@ -11,12 +12,16 @@ from kit.failpoints import failpoint
 from kit.rpc.context import caller
 
 
-async def update_contact(desk: Desk, places: Places, contact_id: str, correction: Correction) -> Contact:
-    """The person as corrected; what is booked already stays where it was booked.
+async def update_contact(
+    desk: Desk, places: Places, contact_id: str, correction: Correction, version: int = 0
+) -> Contact:
+    """The person as corrected; what is booked already stays where it was booked. `version` 0: any.
 
     A point is a pin: it counts from now on, and no address moves it. Where nobody has told one, a new address
-    is looked up, and may need a pin (GEO-18). Raises NotFound, NotAllowed (OUT_OF_SCOPE), InvalidInput naming
-    `address` for clearing the one that tells the place, Unavailable when it cannot be looked up.
+    is looked up, and may need a pin (GEO-18). Calls and letters go to the new number and address, in the new
+    language, from the next one on: reminders asks before each. Raises NotFound, NotAllowed (OUT_OF_SCOPE),
+    STALE_VERSION, InvalidInput naming `address` for clearing the one that tells the place, Unavailable when
+    it cannot be looked up.
     """
     tenant = caller().tenant
     async with desk.db.uow(tenant) as tx:
@@ -25,7 +30,15 @@ async def update_contact(desk: Desk, places: Places, contact_id: str, correction
     located = await _located(places, known, correction)
     await failpoint("booking.contact.after_located")
     async with desk.db.uow(tenant) as tx:
-        return await contacts.correct(tx, contact_id, correction, located)
+        contact = await contacts.lock(tx, contact_id)
+        await failpoint("booking.contact.before_decide")
+        after, changes = corrected(contact, correction, located, version)
+        if changes:
+            await contacts.save(tx, after)
+            made = ContactChange(after.version, await tx.now(), caller().subject, changes)
+            await contact_changes.add(tx, contact_id, made)
+            events.contact_updated(tx, after, changes)
+    return after
 
 
 async def _located(places: Places, known: Contact, correction: Correction) -> Located | None:

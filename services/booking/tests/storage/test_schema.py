@@ -20,6 +20,7 @@ TABLES = (
     "campaigns",
     "campaign_agents",
     "contacts",
+    "contact_changes",
     "appointments",
     "moves",
     "parameters",

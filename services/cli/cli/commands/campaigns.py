@@ -12,11 +12,20 @@ from cli.commands.people_files import MOST_AT_ONCE, contacts_in
 from cli.gateway import Json, request_id
 from cli.lookup import Lookup
 from cli.show import output, words
+from cli.show.columns import Columns, count, field, listed, utc
 from cli.show.output import Format
 
 app = noun("Customers' campaigns with their packages of appointments.")
 PERSON: Final = ("displayName", "address", "phone")
 NEEDS_PIN: Final = "CONTACT_PLACE_NEEDS_PIN"
+CHANGES: Final[Columns] = {
+    ">version": count("version"),
+    "when (UTC)": utc("changedAt"),
+    "who": field("actorId"),
+    "what": field("field"),
+    "before": field("before"),
+    "after": field("after"),
+}
 
 contacts = noun("The people to visit.")
 
@@ -107,20 +116,29 @@ def import_(
 def correct(
     contact: Annotated[str, typer.Argument(help="id, cnt_...")],
     *,
+    name: Annotated[str | None, typer.Option("--name", help="of the person")] = None,
+    phone: Annotated[str | None, typer.Option("--phone", help="+39...; empty to clear it")] = None,
+    email: Annotated[str | None, typer.Option("--email", help="empty to clear it")] = None,
+    language: Annotated[str | None, typer.Option("--language", help="as it; empty: the campaign's")] = None,
     address: Annotated[str | None, typer.Option("--address", help="looked up unless pinned")] = None,
     postcode: Annotated[str | None, typer.Option("--postcode", help="empty to clear it")] = None,
     zone: Annotated[str | None, typer.Option("--zone", help="name of the visits' sub-folder")] = None,
     at: Annotated[str, typer.Option("--at", help="LAT,LNG of the visit: the pin")] = "",
+    version: Annotated[int, typer.Option("--version", help="the version you saw; 0: any", min=0)] = 0,
     form: Output = Format.TABLE,
 ) -> None:
-    """Correct where somebody is visited, for what is booked from now on; what is not named stays.
+    """Correct a person: how to be reached from the next call on, where for what is booked from now on.
+
+    What is not named stays.
 
     \b
+    giro contacts correct cnt_... --phone +390110000001 --language it
     giro contacts correct cnt_... --address "Via Roma 3, Torino" --postcode 10123
     giro contacts correct cnt_... --at 45.0703,7.6869
     """
-    told = {"address": address, "postcode": postcode, "zone": zone}
-    body: Json = {name: value for name, value in told.items() if value is not None}
+    reached = {"displayName": name, "phone": phone, "email": email, "language": language}
+    told = {**reached, "address": address, "postcode": postcode, "zone": zone, "version": version or None}
+    body: Json = {key: value for key, value in told.items() if value is not None}
     if at:
         point = reading.place(at, "--at")
         body["point"] = {"latitude": point.lat, "longitude": point.lng}
@@ -134,3 +152,22 @@ def correct(
             output.note(
                 "nobody can be booked there before it is pinned: giro contacts correct ... --at LAT,LNG"
             )
+
+
+@contacts.command()
+def changes(
+    contact: Annotated[str, typer.Argument(help="id, cnt_...")],
+    limit: Limit = 20,
+    form: Output = Format.TABLE,
+) -> None:
+    """What was corrected of a person, by whom, the oldest first.
+
+    \b
+    giro contacts changes cnt_...
+    """
+    with calling(form) as gateway:
+        found = list(gateway.pages(f"/v1/contacts/{contact}/changes", "changes", limit))
+        if form is Format.JSON:
+            output.as_json(found)
+            return
+        listed(form, [{**each, **told} for each in found for told in each["fields"]], CHANGES)

@@ -111,8 +111,7 @@ def rungs_after(channel: Channel, visit: Visit, rules: Rules) -> tuple[Channel, 
 
 
 def _usable(visit: Visit, rules: Rules) -> tuple[Channel, ...]:
-    address = {Channel.VOICE: visit.phone, Channel.SMS: visit.phone, Channel.EMAIL: visit.email}
-    return tuple(each for each in map(Channel, rules.ladder) if address[each])
+    return tuple(each for each in map(Channel, rules.ladder) if visit.address(each))
 
 
 def finish_after(tried: Tried, why: tuple[str, ...]) -> Finish:

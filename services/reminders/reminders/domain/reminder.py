@@ -83,6 +83,15 @@ class Visit:
     language: str = ""
     takes_place: bool = True
 
+    @property
+    def reached_at(self) -> tuple[str, str, str, str]:
+        """How the contact is addressed and reached, which is corrected without a new version of the visit."""
+        return self.name, self.phone, self.email, self.language
+
+    def address(self, channel: Channel) -> str:
+        """Where a channel reaches the contact; empty for nowhere."""
+        return self.email if channel is Channel.EMAIL else self.phone
+
 
 @dataclass(frozen=True, slots=True)
 class Reminder:

@@ -74,6 +74,13 @@ _FOLLOW = text(
     """
 )
 
+_CORRECT = text(
+    """
+    UPDATE reminders.plans SET name = :name, phone = :phone, email = :email, language = :language
+    WHERE tenant_id = :tenant AND appointment_id = :id
+    """
+)
+
 _CLOSE = text(
     """
     UPDATE reminders.plans SET version = :version, live = false
@@ -166,6 +173,19 @@ async def follow(tx: Tx, visit: Visit, *, live: bool) -> None:
         "language": visit.language,
     }
     await tx.run(_FOLLOW, params)
+
+
+async def correct(tx: Tx, visit: Visit) -> None:
+    """Stores how the contact is addressed and reached by now."""
+    params = {
+        "tenant": tx.tenant,
+        "id": visit.appointment_id,
+        "name": visit.name,
+        "phone": visit.phone,
+        "email": visit.email,
+        "language": visit.language,
+    }
+    await tx.run(_CORRECT, params)
 
 
 async def close(tx: Tx, appointment_id: str, version: int) -> None:

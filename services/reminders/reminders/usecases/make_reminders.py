@@ -23,6 +23,7 @@ from kit.errors import GiroError, NotFound
 from kit.failpoints import failpoint
 from kit.values.ids import new_id
 from reminders import events
+from reminders.domain.next_step import first_channel
 from reminders.domain.parameters import Rules
 from reminders.domain.reminder import AttemptState, Channel, Reminder, Visit
 from reminders.domain.timing import Drop, DropReason, Moment, Terms, at_dial, before_quiet, decide
@@ -157,9 +158,8 @@ async def _known(desk: Desk, claimed: Claimed) -> Visit | GiroError:
 async def _begin(desk: Desk, tx: Tx, claimed: Claimed, known: Visit | GiroError) -> Placing | None:
     """What to place, with its row stored; None when there is nothing to place (any more)."""
     plan = await plans.lock_of_reminder(tx, claimed.reminder_id)
-    if isinstance(known, Visit) and known.version > plan.visit.version:
-        await catch_up(desk, tx, known)
-        plan = await plans.get(tx, claimed.appointment_id)
+    if isinstance(known, Visit):
+        plan = await _as_known(desk, tx, plan, known)
     reminder = await reminders.lock_claimed(tx, claimed.reminder_id, claimed.fence)
     if reminder is None:
         collisions.inc()
@@ -167,6 +167,18 @@ async def _begin(desk: Desk, tx: Tx, claimed: Claimed, known: Visit | GiroError)
     now, settings = await parameters.at_present(tx, sandbox=desk.db.sandbox)
     step = _Step(desk, tx, reminder, plan, settings.rules(plan.visit.campaign_id), now)
     return await step.take(known)
+
+
+async def _as_known(desk: Desk, tx: Tx, plan: Plan, known: Visit) -> Plan:
+    """The plan by what booking knows now: a newer version of the visit, or the contact as corrected since."""
+    visit = plan.visit
+    if known.version > visit.version:
+        await catch_up(desk, tx, known)
+    elif known.version == visit.version and known.reached_at != visit.reached_at:
+        await plans.correct(tx, known)
+    else:
+        return plan
+    return await plans.get(tx, visit.appointment_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +224,8 @@ class _Step:
         return placing
 
     def _refused(self, caller: str | None, *, opted_out: bool) -> Drop | None:
+        if not self.visit.address(self.reminder.channel):
+            return Drop(DropReason.NO_ADDRESS, (f"the contact has no address for {self.reminder.channel}",))
         if self.reminder.channel is not Channel.VOICE:
             return None
         if caller is None:
@@ -227,9 +241,22 @@ class _Step:
     async def _refuse(self, why: Drop) -> None:
         if why.reason is DropReason.NO_CALLER_NUMBER:
             await self._drop(why)
+        elif self.reminder.channel is not Channel.VOICE:
+            await self._readdress(why)
         else:
             unmade = Unmade(self.plan, self.reminder, self.rules, self.now)
             await skip_call(self.tx, unmade, why, self.now)
+
+    async def _readdress(self, why: Drop) -> None:
+        """The letter's address was taken away: the first channel that there is an address for, if any."""
+        channel = first_channel(self.visit, self.rules)
+        if channel is None:
+            await self._drop(why)
+            return
+        await reminders.wait_until(self.tx, self.reminder.reminder_id, self.now, channel)
+        await reminders.decided(
+            self.tx, self.reminder.reminder_id, Decision(self.now, f"by {channel} instead", why.path)
+        )
 
     def _today(self) -> date:
         return daily.day_of(self.now, self.visit.zone)
@@ -278,7 +305,7 @@ class _Step:
             number=reminder.attempt + 1,
             channel=reminder.channel,
             state=AttemptState.ASKED,
-            recipient=self.visit.email if reminder.channel is Channel.EMAIL else self.visit.phone,
+            recipient=self.visit.address(reminder.channel),
             caller=caller if reminder.channel is Channel.VOICE else "",
             asked_at=self.now,
             give_up_at=give_up,

@@ -323,3 +323,43 @@ async def test_a_text_that_is_missing_leaves_no_attempt(
     await house.go_to(at(2, 12) + timedelta(seconds=40))
     await house.make()
     assert (await house.only(visit)).state is State.DONE
+
+
+async def test_the_next_call_goes_to_the_corrected_number_in_the_corrected_language(house: House) -> None:
+    """A correction makes no new version of the visit: booking's word at the moment of each call counts."""
+    await house.settle_in(DAY, **CALLED_AS)
+    house.carrier.book.script(PHONE, Answer(Outcome.BUSY))
+    visit = await house.booked(at(3, 12), language="en")
+    await house.go_to(at(2, 12))
+    await house.make()
+    corrected = replace(visit, phone="+390110000007", language="it", name="Ada Neri", email="ada@example.com")
+    house.visits.known[visit.appointment_id] = corrected
+    await house.go_to(at(2, 12, 31))
+    await house.make()
+    first, second = house.carrier.placed
+    assert (first.to, second.to) == (PHONE, "+390110000007")
+    assert first.script.prompt != second.script.prompt
+    assert "appuntamento" in second.script.prompt
+    assert [each.recipient for each in await house.attempts(visit)] == [PHONE, "+390110000007"]
+    assert await house.colour(visit) == "GREEN"
+
+
+async def test_a_number_that_was_taken_away_is_not_called(house: House) -> None:
+    """A letter takes the call's place, or a call the letter's; with no address at all it is dropped."""
+    await house.settle_in(DAY, **CALLED_AS, reminder_ladder='"VOICE,EMAIL"')
+    by_letter = await house.booked(at(3, 12), email="ada@example.com")
+    nowhere = await house.booked(at(3, 12))
+    by_call = await house.booked(at(3, 12), phone="", email="eva@example.com")
+    for visit, told in (
+        (by_letter, {"phone": ""}),
+        (nowhere, {"phone": ""}),
+        (by_call, {"phone": "+390110000008", "email": ""}),
+    ):
+        house.visits.known[visit.appointment_id] = replace(visit, **told)
+    await house.go_to(at(2, 12))
+    await house.make()
+    await house.make()
+    assert [call.to for call in house.carrier.placed] == ["+390110000008"]
+    assert [message.to for message in house.post.sent] == ["ada@example.com"]
+    dropped = await house.only(nowhere)
+    assert (dropped.state, dropped.reason) == (State.DROPPED, "NO_ADDRESS")

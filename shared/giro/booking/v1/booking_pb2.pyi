@@ -379,6 +379,7 @@ class Contact(_message.Message):
     ZONE_FIELD_NUMBER: _builtins.int
     POSTCODE_FIELD_NUMBER: _builtins.int
     PLACE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """Id, `cnt_…`; empty when it is being imported."""
     display_name: _builtins.str
@@ -399,6 +400,8 @@ class Contact(_message.Message):
     """Postcode of the place, for agents whose zone is a set of postcodes; empty when unknown: outside of all of those."""
     place: Global___ContactPlace.ValueType
     """How it is known where the visit is; not read from callers."""
+    version: _builtins.int
+    """Grows by one with every correction; send it back to correct what you saw. Not read when people are imported."""
     @_builtins.property
     def point(self) -> _travel_pb2.Point:
         """Where the visit is. Left out on import: where the address is, if that is sure enough (`place`); of a contact that needs
@@ -419,10 +422,11 @@ class Contact(_message.Message):
         zone: _builtins.str = ...,
         postcode: _builtins.str = ...,
         place: Global___ContactPlace.ValueType = ...,
+        version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["point", b"point"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "display_name", b"display_name", "email", b"email", "language", b"language", "phone", b"phone", "place", b"place", "point", b"point", "postcode", b"postcode", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "display_name", b"display_name", "email", b"email", "language", b"language", "phone", b"phone", "place", b"place", "point", b"point", "postcode", b"postcode", "version", b"version", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -508,7 +512,7 @@ Global___GetContactRequest: _TypeAlias = GetContactRequest  # noqa: Y015
 
 @_typing.final
 class UpdateContactRequest(_message.Message):
-    """Corrects where a person is visited; what is left out stays as it is."""
+    """Corrects a person; what is left out stays as it is."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -517,6 +521,11 @@ class UpdateContactRequest(_message.Message):
     POINT_FIELD_NUMBER: _builtins.int
     ZONE_FIELD_NUMBER: _builtins.int
     POSTCODE_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    PHONE_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     contact_id: _builtins.str
     """Id, `cnt_…`. Required."""
     address: _builtins.str
@@ -525,6 +534,16 @@ class UpdateContactRequest(_message.Message):
     """Name of the zone whose sub-folder the visits are filed in (R-004); empty to clear it."""
     postcode: _builtins.str
     """Postcode of the place, for agents whose zone is a set of postcodes; empty to clear it."""
+    display_name: _builtins.str
+    """Name; not empty."""
+    phone: _builtins.str
+    """Phone number, E.164 ("+39…"); empty to clear it. The next call goes there."""
+    email: _builtins.str
+    """E-mail address for reminders; empty to clear it. The next letter goes there."""
+    language: _builtins.str
+    """Language for reminders (BCP 47), as in "lv"; empty for the campaign's. The next call speaks it."""
+    version: _builtins.int
+    """The version seen; 0 to correct whatever is there."""
     @_builtins.property
     def point(self) -> _travel_pb2.Point:
         """Where the visit is: the pin. A slot suggested or kept for the old place books no more."""
@@ -537,19 +556,40 @@ class UpdateContactRequest(_message.Message):
         point: _travel_pb2.Point | None = ...,
         zone: _builtins.str | None = ...,
         postcode: _builtins.str | None = ...,
+        display_name: _builtins.str | None = ...,
+        phone: _builtins.str | None = ...,
+        email: _builtins.str | None = ...,
+        language: _builtins.str | None = ...,
+        version: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_postcode", b"_postcode", "_zone", b"_zone", "address", b"address", "point", b"point", "postcode", b"postcode", "zone", b"zone"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_display_name", b"_display_name", "_email", b"_email", "_language", b"_language", "_phone", b"_phone", "_postcode", b"_postcode", "_zone", b"_zone", "address", b"address", "display_name", b"display_name", "email", b"email", "language", b"language", "phone", b"phone", "point", b"point", "postcode", b"postcode", "zone", b"zone"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_postcode", b"_postcode", "_zone", b"_zone", "address", b"address", "contact_id", b"contact_id", "point", b"point", "postcode", b"postcode", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_display_name", b"_display_name", "_email", b"_email", "_language", b"_language", "_phone", b"_phone", "_postcode", b"_postcode", "_zone", b"_zone", "address", b"address", "contact_id", b"contact_id", "display_name", b"display_name", "email", b"email", "language", b"language", "phone", b"phone", "point", b"point", "postcode", b"postcode", "version", b"version", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__address: _TypeAlias = _typing.Literal["address"]  # noqa: Y015
     _WhichOneofArgType__address: _TypeAlias = _typing.Literal["_address", b"_address"]  # noqa: Y015
+    _WhichOneofReturnType__display_name: _TypeAlias = _typing.Literal["display_name"]  # noqa: Y015
+    _WhichOneofArgType__display_name: _TypeAlias = _typing.Literal["_display_name", b"_display_name"]  # noqa: Y015
+    _WhichOneofReturnType__email: _TypeAlias = _typing.Literal["email"]  # noqa: Y015
+    _WhichOneofArgType__email: _TypeAlias = _typing.Literal["_email", b"_email"]  # noqa: Y015
+    _WhichOneofReturnType__language: _TypeAlias = _typing.Literal["language"]  # noqa: Y015
+    _WhichOneofArgType__language: _TypeAlias = _typing.Literal["_language", b"_language"]  # noqa: Y015
+    _WhichOneofReturnType__phone: _TypeAlias = _typing.Literal["phone"]  # noqa: Y015
+    _WhichOneofArgType__phone: _TypeAlias = _typing.Literal["_phone", b"_phone"]  # noqa: Y015
     _WhichOneofReturnType__postcode: _TypeAlias = _typing.Literal["postcode"]  # noqa: Y015
     _WhichOneofArgType__postcode: _TypeAlias = _typing.Literal["_postcode", b"_postcode"]  # noqa: Y015
     _WhichOneofReturnType__zone: _TypeAlias = _typing.Literal["zone"]  # noqa: Y015
     _WhichOneofArgType__zone: _TypeAlias = _typing.Literal["_zone", b"_zone"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__address) -> _WhichOneofReturnType__address | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__display_name) -> _WhichOneofReturnType__display_name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__email) -> _WhichOneofReturnType__email | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__language) -> _WhichOneofReturnType__language | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__phone) -> _WhichOneofReturnType__phone | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__postcode) -> _WhichOneofReturnType__postcode | None: ...
     @_typing.overload

@@ -192,7 +192,8 @@ class BookingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateContact(self, request, context):
-        """Corrects where a person is visited, for what is booked from now on: appointments stay where they were booked.
+        """Corrects a person: name, number, e-mail address and language for all that is said and written from now on, the place
+        for what is booked from now on. Appointments stay where they were booked. ContactsService tells what was corrected.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,7 +44,9 @@ class BookingServiceStub:
     GetContact: _grpc.UnaryUnaryMultiCallable[_booking_pb2.GetContactRequest, _booking_pb2.Contact]
     """One person to visit."""
     UpdateContact: _grpc.UnaryUnaryMultiCallable[_booking_pb2.UpdateContactRequest, _booking_pb2.Contact]
-    """Corrects where a person is visited, for what is booked from now on: appointments stay where they were booked."""
+    """Corrects a person: name, number, e-mail address and language for all that is said and written from now on, the place
+    for what is booked from now on. Appointments stay where they were booked. ContactsService tells what was corrected.
+    """
     ListContacts: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ListContactsRequest, _booking_pb2.ListContactsResponse]
     """People to visit of a campaign, by id."""
     SuggestSlots: _grpc.UnaryUnaryMultiCallable[_booking_pb2.SuggestSlotsRequest, _booking_pb2.SuggestSlotsResponse]
@@ -106,7 +108,9 @@ class BookingServiceAsyncStub(BookingServiceStub):
     GetContact: _aio.UnaryUnaryMultiCallable[_booking_pb2.GetContactRequest, _booking_pb2.Contact]  # type: ignore[assignment]
     """One person to visit."""
     UpdateContact: _aio.UnaryUnaryMultiCallable[_booking_pb2.UpdateContactRequest, _booking_pb2.Contact]  # type: ignore[assignment]
-    """Corrects where a person is visited, for what is booked from now on: appointments stay where they were booked."""
+    """Corrects a person: name, number, e-mail address and language for all that is said and written from now on, the place
+    for what is booked from now on. Appointments stay where they were booked. ContactsService tells what was corrected.
+    """
     ListContacts: _aio.UnaryUnaryMultiCallable[_booking_pb2.ListContactsRequest, _booking_pb2.ListContactsResponse]  # type: ignore[assignment]
     """People to visit of a campaign, by id."""
     SuggestSlots: _aio.UnaryUnaryMultiCallable[_booking_pb2.SuggestSlotsRequest, _booking_pb2.SuggestSlotsResponse]  # type: ignore[assignment]
@@ -201,7 +205,9 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _booking_pb2.UpdateContactRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.Contact, _abc.Awaitable[_booking_pb2.Contact]]:
-        """Corrects where a person is visited, for what is booked from now on: appointments stay where they were booked."""
+        """Corrects a person: name, number, e-mail address and language for all that is said and written from now on, the place
+        for what is booked from now on. Appointments stay where they were booked. ContactsService tells what was corrected.
+        """
 
     @_abc_1.abstractmethod
     def ListContacts(
