@@ -81,6 +81,7 @@ async def run(
         for name in names:
             console.print(f"solving {name} for {seconds:g} s")
             rows.append(await _solved(pool, name, Job("benchmark", {"engine": engine}, seconds, seed)))
+            console.print(f"{rows[-1].distance:.1f}, {rows[-1].gap:.2f} % above the best known")
         return rows
     finally:
         await pool.stop()

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
+from time import process_time
 
 import pytest
 
@@ -101,6 +102,50 @@ async def test_a_question_that_would_fill_the_memory_is_refused_before_it_is_loo
         asked = Window(at(0), at(0) + timedelta(days=days))
         with pytest.raises(NotFound):  # it goes on to look for them
             await search.search("ten", SearchSlots(VISIT, 600, (asked,), at(0), agents))
+
+
+async def test_a_horizon_of_a_year_is_answered_and_one_of_401_days_is_not() -> None:
+    crew = {one.agent_id: one for one in map(_diary, range(3))}
+    search = SlotSearch(DiaryShelf(crew, at(-48)), everyones(TableTravel(TABLE)))  # type: ignore[arg-type]
+
+    async def last_start(days: int) -> int:
+        """Days from now to the latest start of a visit that may come on the last of these days alone."""
+        window = Window(at(24 * days - 24), at(24 * days))
+        found = await search.search("ten", SearchSlots(VISIT, 600, (window,), at(0), tuple(crew)))
+        return (max(slot.start for slot, _ in found.slots) - int(at(0).timestamp())) // DAY
+
+    assert (await last_start(365), await last_start(400)) == (364, 399)
+    with pytest.raises(InvalidInput) as refused:
+        await last_start(401)
+    assert [violation.field for violation in refused.value.violations] == ["windows"]
+
+
+async def test_a_call_that_is_cancelled_stops_its_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was made until then is kept; from then on nothing is made, and nothing is computed."""
+    made, gaps_of = list[object](), prepared_gaps.shift_gaps.gaps_of
+
+    def counted(*asked: object) -> object:
+        made.append(asked)
+        return gaps_of(*asked)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(prepared_gaps.shift_gaps, "gaps_of", counted)
+    monkeypatch.setattr(prepared_gaps, "_TURN_SECONDS", 0.0)
+    crew = {one.agent_id: one for one in map(_diary, range(12))}
+    search = SlotSearch(DiaryShelf(crew, at(-48)), everyones(TableTravel(TABLE)))  # type: ignore[arg-type]
+    asked = SearchSlots(VISIT, 600, (Window(at(0), at(48)),), at(0), tuple(crew))
+    call = asyncio.ensure_future(search.search("ten", asked))
+    while len(made) < 3:
+        await asyncio.sleep(0)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    stopped, busy = len(made), process_time()
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert len(made) == stopped < len(crew)
+    assert process_time() - busy < 0.2
+    await search.search("ten", asked)
+    assert len(made) == len(crew)
 
 
 async def test_more_detours_than_one_answer_holds_are_refused_by_their_field() -> None:

@@ -3,20 +3,33 @@
 import csv
 import os
 import random
-import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from geo.domain.drives import UNREACHABLE
+from geo.domain.modes import TravelMode
 from geo.domain.places import Ints, Places
+from geo.domain.plan import Plan
+from geo.storage.matrices import Matrices
+from geo.travel.build import NAME, build
 from geo.travel.estimate import Estimate
 from geo.travel.factory import make_engine
+from geo.travel.graph_files import GraphStamp, stamp_of
 from geo.travel.osrm_graph import OsrmGraph, osrm_in_process
 from geo.travel.roads import Roads
+from geo.travel.tenant import TenantTravel
+from geo.usecases.check_promises import TravelData
+from geo.usecases.compare_travel import compare_travel
+from geo.usecases.ledger import Ledger
+from geo.usecases.reserve_stop import ReserveStop, reserve_stop
+from kit.testing.databases import Databases
+from kit.values.ids import new_id
 from kit.values.latlng import LatLng
 from services.geo.tests.support import road_servers, tiny_roads
+from services.geo.tests.support.world import TENANT, everyones, open_world, week, window
 
 pytestmark = pytest.mark.asyncio
 
@@ -25,15 +38,29 @@ DATA = Path(os.environ.get("GIRO_TEST_ROADS") or BESIDE)
 EXTRACT = DATA / "liechtenstein.osm.pbf"
 
 
+@dataclass(frozen=True)
+class Built:
+    """A graph of the country, and what its build told."""
+
+    folder: Path
+    stamp: GraphStamp
+    told: tuple[str, ...]
+
+
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Roads:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     if not EXTRACT.is_file():
         pytest.skip("no real road extract in GIRO_TEST_ROADS or ../shared/data/roads")
     if not tiny_roads.has_osrm():
         pytest.skip("the road engine has no wheel for this Python")
-    copy = tmp_path_factory.mktemp("roads") / EXTRACT.name
-    shutil.copy(EXTRACT, copy)
-    return osrm_in_process(tiny_roads.prepare(copy))
+    folder, told = tmp_path_factory.mktemp("roads") / "graph", list[str]()
+    stamp = build(EXTRACT, folder, told.append)
+    return Built(folder, stamp, tuple(told))
+
+
+@pytest.fixture(scope="module")
+def engine(built: Built) -> Roads:
+    return osrm_in_process(built.folder / NAME)
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +70,41 @@ def places() -> Ints:
     with (DATA / "liechtenstein-places.csv").open(encoding="utf-8") as opened:
         rows = random.Random(7).sample(list(csv.DictReader(opened)), 200)
     return np.unique([LatLng(float(row["lat"]), float(row["lon"])).key for row in rows])
+
+
+async def test_the_build_tells_its_steps_and_stamps_what_it_was_made_from(
+    built: Built, engine: Roads
+) -> None:
+    steps = [line.partition(":")[0].removesuffix(" ...") for line in built.told]
+    assert steps == [
+        *[f"reading {EXTRACT.name}"] * 2,
+        *["contracting the graph"] * 2,
+        *["finding the top speed"] * 2,
+        f"version {built.stamp.data_version}",
+    ]
+    assert stamp_of(built.folder / NAME) == built.stamp
+    assert 30 < built.stamp.top_speed_kmh < 130
+    assert engine.version == f"osrm-{built.stamp.data_version}-car-{built.stamp.top_speed_kmh:g}"
+
+
+async def test_the_estimate_is_held_against_the_country_on_the_tenants_places(
+    engine: Roads, places: Ints, make_database: Databases
+) -> None:
+    world = await open_world(make_database(["geo"]))
+    ledger = Ledger(world.db, everyones(TenantTravel(Estimate(), Matrices(world.db))))
+    for place in places[:6]:
+        plan = Plan(await world.agent(week(lunch=False, base=None)), window(9, 10), int(place), 0)
+        await reserve_stop(ledger, TENANT, ReserveStop(new_id("apt"), plan))
+    data = TravelData(world.db, everyones(TenantTravel(engine, Matrices(world.db))))
+    found = await compare_travel(data, TENANT, TravelMode.CAR, 40)
+    assert (found.version, found.places, found.drives + found.unreachable) == (engine.version, 6, 30)
+    assert found.bound is not None
+    assert found.guess is not None
+    assert found.bound.below_share <= found.guess.below_share
+    assert found.bound.median > 1
+    ends = [Places.of(np.array(side)) for side in zip(*(one.pair for one in found.worst), strict=True)]
+    assert (engine.floor(*ends) <= [one.road for one in found.worst]).all()
+    await world.db.stop()
 
 
 async def test_floor_and_safe_bound_hold_around_real_drives(engine: Roads, places: Ints) -> None:
