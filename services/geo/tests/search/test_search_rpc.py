@@ -1,5 +1,6 @@
 """Slot search and travel data over gRPC, and what they make of bad input."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from geo.app import GeoApp, build
 from geo.settings import GeoSettings
+from geo.storage import agendas
 from giro.common.v1 import travel_pb2
 from giro.geo.v1 import geo_pb2, geo_pb2_grpc, ledger_pb2, ledger_pb2_grpc
 from kit.errors import InvalidInput, NotFound, Reason
@@ -169,6 +171,33 @@ async def test_bad_input_names_the_field(wire: Wire, changes: dict[str, Any], fi
     with pytest.raises(InvalidInput) as refused:
         await wire.search(**changes)
     assert field in [violation.field for violation in refused.value.violations]
+
+
+async def test_a_caller_that_leaves_ends_the_work_for_it(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, ended = asyncio.Event(), asyncio.Event()
+
+    async def for_ever(*_: object) -> None:
+        reading.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    with monkeypatch.context() as slow:
+        slow.setattr(agendas, "_read", for_ever)
+        new = await wire.geo(
+            "CreateAgent",
+            geo_pb2.CreateAgentRequest(
+                display_name="Bea", calendar=geo_pb2.Calendar(time_zone="UTC"), request_id=new_id("req")
+            ),
+        )
+        call = asyncio.ensure_future(wire.search(agent_ids=[new.agent_id]))
+        await asyncio.wait_for(reading.wait(), 30)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await asyncio.wait_for(ended.wait(), 30)
+    assert (await wire.search()).slots  # and the next one reads as ever
 
 
 async def test_another_tenants_agent_is_not_found(wire: Wire) -> None:
