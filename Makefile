@@ -49,6 +49,7 @@ openapi: setup ## write the gateway's OpenAPI page from the contracts
 	@$(PY) -m gateway openapi
 
 bench: setup ## measure suggestions, bookings, slot search by size and roads, 100,000 reminders, the portal, procedures
+	@tools/peers.sh
 	@$(PY) -m loadtests.bench $(ARGS)
 	@$(PY) -m loadtests.bench.slots
 	@$(PY) -m loadtests.bench.reminders

@@ -1,8 +1,8 @@
 """One best insertion into any of many agents' days, by solvers asked the same from present routes.
 
 Reads the problem from stdin as JSON and writes what each peer took; a process of its own, since OR-Tools
-aborts beside the road engine's library. VROOM takes part where `pyvroom` is installed (a bench-only extra, no
-dependency of the product).
+aborts beside the road engine's library. VROOM (`pyvroom`, no dependency of the product) is in `.build/peers`,
+where `tools/peers.sh` puts it.
 """
 
 import importlib
@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 ROUNDS = 5
+PEERS_FOLDER: Final = Path(__file__).resolve().parents[2] / ".build" / "peers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ PEERS = {"VROOM": by_vroom, "OR-Tools": by_ortools}
 
 def main() -> None:
     """The command."""
+    sys.path.append(str(PEERS_FOLDER))  # behind everything of ours
     told = json.load(sys.stdin)
     problem = Problem(**{**told, "seconds_between": np.array(told["seconds_between"])})
     answers: dict[str, Any] = {}

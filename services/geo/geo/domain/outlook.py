@@ -56,9 +56,18 @@ class Outlook:
         last = min(count, len(self)) - 1
         return int(np.partition(self.least_added, last)[last])
 
+    def among(self, positions: Ints) -> "Outlook":
+        """The same, where its gaps are those at these positions among more."""
+        return Outlook(positions.take(self.positions), self.least_added)
+
     def within(self, reach: int) -> Ints:
         """Positions, in order, of the gaps whose bound is at most this."""
         return self.positions.compress(self.least_added <= reach)
+
+
+def in_time(gaps: Gaps, question: Question) -> Ints:
+    """Positions of the gaps that have room for the visit between the first and the last instant asked for."""
+    return np.flatnonzero(_within(gaps, question))
 
 
 def outlook(gaps: Gaps, question: Question, bounds: Bounds) -> Outlook:
@@ -75,9 +84,7 @@ def outlook(gaps: Gaps, question: Question, bounds: Bounds) -> Outlook:
 
 def _part(gaps: Gaps, question: Question, bounds: Bounds, offset: int) -> Outlook:
     """The outlook of some gaps, the first of which is at `offset` among all."""
-    first, last = _hull(question)
-    opens, closes = last - question.duration, first + question.duration
-    within = (gaps.opens <= opens) & (gaps.closes >= closes)
+    within = _within(gaps, question)
     at = np.flatnonzero(within)
     if 4 * len(at) > len(within):  # to pick them from each column would take longer than to look at all
         fits, added = _least(gaps, question, bounds)
@@ -85,6 +92,13 @@ def _part(gaps: Gaps, question: Question, bounds: Bounds, offset: int) -> Outloo
         return Outlook(np.flatnonzero(fits) + offset, added.compress(fits))
     fits, added = _least(gaps.take(at), question, bounds.take(at))
     return Outlook(at.compress(fits) + offset, added.compress(fits))
+
+
+def _within(gaps: Gaps, question: Question) -> Bools:
+    first, last = _hull(question)
+    opens, closes = last - question.duration, first + question.duration
+    within: Bools = (gaps.opens <= opens) & (gaps.closes >= closes)
+    return within
 
 
 def _least(gaps: Gaps, question: Question, bounds: Bounds) -> tuple[Bools, Ints]:

@@ -21,7 +21,7 @@ from geo.domain.gaps import NEVER, Gaps
 from geo.domain.grades import Grade, Thresholds
 from geo.domain.idle_days import idle_days
 from geo.domain.matrix import version_of_all
-from geo.domain.outlook import Bounds, Outlook, outlook
+from geo.domain.outlook import Outlook
 from geo.domain.places import Ints
 from geo.domain.refusals import Refused
 from geo.domain.slot_search import Candidates, Looked, Question, Round, Slot
@@ -30,6 +30,7 @@ from geo.storage.agendas import Agendas
 from geo.usecases import search_limits
 from geo.usecases.agents_by_mode import Agents, answered, by_mode
 from geo.usecases.by_mode import ByMode
+from geo.usecases.first_look import first_look
 from geo.usecases.joined_gaps import AgentGaps, Prepared
 from geo.usecases.prepared_gaps import PreparedGaps
 from geo.usecases.search_ports import DriveTables
@@ -195,10 +196,8 @@ class SlotSearch:
             reach = hopeful.reach(count) if dearest is None else dearest
 
     async def _outlook(self, task: "_Task") -> Outlook:
-        prepared = task.prepared
-        least = await task.travel.floor_around(task.tenant, task.question.place, prepared.places)
-        bounds = Bounds(*least, prepared.origin_at, prepared.target_at, task.buffers())
-        return outlook(prepared.gaps, task.question, bounds)
+        who = task.travel, task.tenant
+        return await first_look(*who, task.question, task.prepared, task.buffers())
 
     async def _judged(self, task: "_Task", look: "_Look") -> Looked:
         question = task.question
