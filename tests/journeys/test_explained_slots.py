@@ -42,6 +42,18 @@ async def test_each_change_opens_the_start(world: World) -> None:
         await _applied(world, start, change)
 
 
+async def test_a_start_before_the_lead_time_says_how_much_later_would_do(world: World) -> None:
+    start = world.day(1, 10)
+    found = await explain(world, start, 4)
+    with pytest.raises(Refusal) as told:
+        await world.book(start, agent=0, contact=4)
+    assert (found.grounds[0].reason, told.value.reason) == ("LEAD_TIME", "LEAD_TIME")
+    assert 0 < found.grounds[0].short_seconds <= 36 * 3600
+    (later,) = [one for one in found.changes if one.kind == travel.START_CHANGE_KIND_LATER]
+    assert later.by.seconds >= found.grounds[0].short_seconds
+    await _applied(world, start, later)
+
+
 async def _applied(world: World, start: datetime, change: Any) -> None:
     """Makes the change, books, and takes both back."""
     back: list[Callable[[], Awaitable[Any]]] = []

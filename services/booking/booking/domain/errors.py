@@ -21,10 +21,15 @@ def invalid(field: str, message: str) -> InvalidInput:
     return InvalidInput(Reason.INVALID_FIELD, message, field=field)
 
 
-def lead_time(lead: timedelta, earliest: datetime) -> RuleViolated:
-    """R-009: the start is nearer than the lead time allows; `earliest` is the first that it does not."""
-    seconds = int(lead.total_seconds())
-    metadata = {"lead_seconds": seconds, "earliest_start": earliest.isoformat()}
+def lead_time(lead: timedelta, earliest: datetime, start: datetime) -> RuleViolated:
+    """R-009: the start is nearer than the lead time allows; `earliest` is the first that is not, so many
+    seconds after it."""
+    seconds, short = int(lead.total_seconds()), int((earliest - start).total_seconds())
+    metadata = {
+        "lead_seconds": seconds,
+        "earliest_start": earliest.isoformat(),
+        "short_seconds": short,
+    }
     message = f"it needs more than {seconds} s of lead; the earliest start is {metadata['earliest_start']}"
     return RuleViolated(Reason.LEAD_TIME, message, metadata=metadata)
 

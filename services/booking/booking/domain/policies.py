@@ -27,7 +27,7 @@ def refusals(now: datetime, start: datetime, terms: Terms) -> tuple[GiroError, .
     """
     found: list[GiroError] = []
     if now >= start - terms.lead_time:
-        found.append(errors.lead_time(terms.lead_time, earliest_start(now, terms.lead_time)))
+        found.append(errors.lead_time(terms.lead_time, earliest_start(now, terms.lead_time), start))
     package = terms.package
     if package.full:
         found.append(errors.package_full(package.purchased, package.taken, package.waiting))
@@ -80,4 +80,4 @@ def require_reassignable(
 
 def _require_lead(now: datetime, start: datetime, lead_time: timedelta) -> None:
     if now >= start - lead_time:
-        raise errors.lead_time(lead_time, earliest_start(now, lead_time))
+        raise errors.lead_time(lead_time, earliest_start(now, lead_time), start)

@@ -25,6 +25,8 @@ from kit.values.window import Window
 
 _AROUND: Final = timedelta(days=14)
 """How far another start may be away."""
+TO_ACT: Final = timedelta(minutes=1)
+"""What is proposed can be booked for so long before the lead time refuses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ async def explain_slot(desk: Desk, query: ExplainSlot) -> Explanation:
 
 
 def _ground(refusal: GiroError) -> StartGround:
-    return StartGround(refusal.reason.value, None)
+    short = refusal.metadata.get("short_seconds")
+    return StartGround(refusal.reason.value, None if short is None else int(short))
 
 
 def _away(grounds: Grounds, query: ExplainSlot) -> list[StartGround]:
@@ -77,7 +80,7 @@ def _question(
     query: ExplainSlot, grounds: Grounds, own: Sequence[StartGround], others: Sequence[str]
 ) -> StartQuestion:
     counts, start = grounds.parameters, query.window.start
-    earliest = earliest_start(grounds.now, counts.lead_time)
+    earliest = earliest_start(grounds.now + TO_ACT, counts.lead_time)
     around = Window(max(earliest, start - _AROUND), max(earliest, start) + _AROUND)
     point = query.point or grounds.required_contact_point()
     plain = replace(grounds, agent_works=True, absences=NO_ABSENCES)  # absences are grounds of our own

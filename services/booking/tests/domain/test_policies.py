@@ -72,7 +72,14 @@ def test_the_earliest_start_is_the_first_that_is_not_refused(now: datetime, lead
 def test_lead_time_says_how_much_and_from_when() -> None:
     now = datetime(2027, 1, 1, tzinfo=UTC)
     (refusal,) = refusals(now, now, OPEN)
-    assert refusal.metadata == {"lead_seconds": "129600", "earliest_start": "2027-01-02T12:00:01+00:00"}
+    assert refusal.metadata == {
+        "lead_seconds": "129600",
+        "earliest_start": "2027-01-02T12:00:01+00:00",
+        "short_seconds": "129601",
+    }
+    late = now + timedelta(microseconds=1)
+    (refusal,) = refusals(late, late.replace(microsecond=0) + LEAD, OPEN)
+    assert refusal.metadata["short_seconds"] == "1"
 
 
 def test_a_full_package_refuses_net_and_cancelled_together() -> None:

@@ -8,7 +8,7 @@ import pytest
 from booking_house import PLACE, VISIT, House, claim, soon
 
 from booking.domain.campaign import Campaign
-from booking.usecases.explain_slot import ExplainSlot, explain_slot
+from booking.usecases.explain_slot import TO_ACT, ExplainSlot, explain_slot
 from booking.usecases.ports import Explanation, FoundChange, StartGround
 from booking.usecases.set_parameter import set_parameter
 from booking.usecases.unavailability import SetUnavailability, set_unavailability
@@ -46,7 +46,7 @@ async def test_what_is_asked_of_the_ledger(house: House) -> None:
     assert not asked.refused
     (window,) = asked.windows
     lead = window.start - soon(36)
-    assert timedelta(0) <= lead < timedelta(seconds=10), "no other start before the lead time"
+    assert TO_ACT <= lead < TO_ACT + timedelta(seconds=10), "no other start before the lead time"
     assert window.end - asked.plan.window.start == timedelta(days=14)
 
 
@@ -57,6 +57,11 @@ async def test_the_lead_time_comes_first_and_only_other_starts_help(house: House
     assert [one.reason for one in found.grounds] == ["LEAD_TIME", "TRAVEL_IN"]
     assert [one.kind for one in found.changes] == [LATER]
     (asked,) = house.ledger.questions
+    (window,) = asked.windows
+    missing = timedelta(seconds=found.grounds[0].short_seconds or 0)
+    assert window.start == asked.plan.window.start + missing + TO_ACT, (
+        "the first start that would do, in a minute"
+    )
     assert (list(asked.agent_ids), asked.refused) == ([], True)
 
 

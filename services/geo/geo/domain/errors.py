@@ -36,7 +36,7 @@ def refused(agent_id: str, refusals: Iterable[Refusal]) -> GiroError:
     first = next(iter(refusals))
     kind = AlreadyExists if first.reason is Reason.SLOT_TAKEN else RuleViolated
     metadata: dict[str, object] = {"agent_id": agent_id}
-    if first.reason in {Reason.TRAVEL_IN, Reason.TRAVEL_OUT}:
+    if first.short_seconds is not None:
         metadata["short_seconds"] = first.short_seconds
     return kind(first.reason, _SAID[first.reason], metadata=metadata)
 

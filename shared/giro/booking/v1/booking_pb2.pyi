@@ -1058,7 +1058,8 @@ class ExplainSlotResponse(_message.Message):
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[_travel_pb2.StartChange]:
         """The nearest other starts in the two weeks around, other agents by added travel, neighbours by how far they would have
         to be postponed (at most the parameter `postpone_up_to`; at most 720 postponements are tried, in steps of the
-        granularity or else of a minute, the shortest first). None once the package is used up.
+        granularity or else of a minute, the shortest first). The lead time leaves other starts open for a minute at
+        least. None once the package is used up.
         """
 
     def __init__(

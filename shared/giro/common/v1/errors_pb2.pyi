@@ -65,7 +65,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_LAST_ADMINISTRATOR: _ErrorReason.ValueType  # 19
     """The change would leave the tenant without an administrator."""
     ERROR_REASON_LEAD_TIME: _ErrorReason.ValueType  # 20
-    """The start is nearer than the lead time allows (R-009). Metadata: `lead_seconds`, `earliest_start`."""
+    """The start is nearer than the lead time allows (R-009). Metadata: `lead_seconds`, `earliest_start`; `short_seconds`
+    from the start to that one.
+    """
     ERROR_REASON_PACKAGE_FULL: _ErrorReason.ValueType  # 21
     """The campaign's package has no unit left (R-136). Metadata: `purchased`, `taken`, `cancelled_in_step`."""
     ERROR_REASON_CAMPAIGN_INACTIVE: _ErrorReason.ValueType  # 22
@@ -85,7 +87,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_SLOT_TOKEN_EXPIRED: _ErrorReason.ValueType  # 31
     """The slot token is too old; suggest again. Metadata: `expired_at`."""
     ERROR_REASON_SLOT_TAKEN: _ErrorReason.ValueType  # 32
-    """Somebody else holds or booked that time. Metadata: `agent_id`."""
+    """Somebody else holds or booked that time. Metadata: `agent_id`; `short_seconds`, for how long the two meet."""
     ERROR_REASON_HOLD_EXPIRED: _ErrorReason.ValueType  # 33
     """The hold has expired."""
     ERROR_REASON_TRAVEL_IN: _ErrorReason.ValueType  # 34
@@ -95,9 +97,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_OUTSIDE_SHIFT: _ErrorReason.ValueType  # 36
     """The time is outside the agent's shifts. Metadata: `agent_id`."""
     ERROR_REASON_ON_BREAK: _ErrorReason.ValueType  # 37
-    """The time hits a break of the agent. Metadata: `agent_id`."""
+    """The time hits a break of the agent. Metadata: `agent_id`; `short_seconds`, for how long."""
     ERROR_REASON_ABSENT: _ErrorReason.ValueType  # 38
-    """The time hits an absence of the agent. Metadata: `agent_id`."""
+    """The time hits an absence of the agent. Metadata: `agent_id`; from the ledger `short_seconds`, for how long."""
     ERROR_REASON_UNREACHABLE: _ErrorReason.ValueType  # 39
     """No road leads there. Metadata: `agent_id`."""
     ERROR_REASON_SETTLED: _ErrorReason.ValueType  # 40
@@ -207,7 +209,9 @@ ERROR_REASON_SANDBOX_OFF: ErrorReason.ValueType  # 18
 ERROR_REASON_LAST_ADMINISTRATOR: ErrorReason.ValueType  # 19
 """The change would leave the tenant without an administrator."""
 ERROR_REASON_LEAD_TIME: ErrorReason.ValueType  # 20
-"""The start is nearer than the lead time allows (R-009). Metadata: `lead_seconds`, `earliest_start`."""
+"""The start is nearer than the lead time allows (R-009). Metadata: `lead_seconds`, `earliest_start`; `short_seconds`
+from the start to that one.
+"""
 ERROR_REASON_PACKAGE_FULL: ErrorReason.ValueType  # 21
 """The campaign's package has no unit left (R-136). Metadata: `purchased`, `taken`, `cancelled_in_step`."""
 ERROR_REASON_CAMPAIGN_INACTIVE: ErrorReason.ValueType  # 22
@@ -227,7 +231,7 @@ ERROR_REASON_SLOT_TOKEN_INVALID: ErrorReason.ValueType  # 30
 ERROR_REASON_SLOT_TOKEN_EXPIRED: ErrorReason.ValueType  # 31
 """The slot token is too old; suggest again. Metadata: `expired_at`."""
 ERROR_REASON_SLOT_TAKEN: ErrorReason.ValueType  # 32
-"""Somebody else holds or booked that time. Metadata: `agent_id`."""
+"""Somebody else holds or booked that time. Metadata: `agent_id`; `short_seconds`, for how long the two meet."""
 ERROR_REASON_HOLD_EXPIRED: ErrorReason.ValueType  # 33
 """The hold has expired."""
 ERROR_REASON_TRAVEL_IN: ErrorReason.ValueType  # 34
@@ -237,9 +241,9 @@ ERROR_REASON_TRAVEL_OUT: ErrorReason.ValueType  # 35
 ERROR_REASON_OUTSIDE_SHIFT: ErrorReason.ValueType  # 36
 """The time is outside the agent's shifts. Metadata: `agent_id`."""
 ERROR_REASON_ON_BREAK: ErrorReason.ValueType  # 37
-"""The time hits a break of the agent. Metadata: `agent_id`."""
+"""The time hits a break of the agent. Metadata: `agent_id`; `short_seconds`, for how long."""
 ERROR_REASON_ABSENT: ErrorReason.ValueType  # 38
-"""The time hits an absence of the agent. Metadata: `agent_id`."""
+"""The time hits an absence of the agent. Metadata: `agent_id`; from the ledger `short_seconds`, for how long."""
 ERROR_REASON_UNREACHABLE: ErrorReason.ValueType  # 39
 """No road leads there. Metadata: `agent_id`."""
 ERROR_REASON_SETTLED: ErrorReason.ValueType  # 40

@@ -404,7 +404,9 @@ class StartGround(_message.Message):
     reason: _builtins.str
     """Name of the `ErrorReason`, without its prefix: TRAVEL_IN, SLOT_TAKEN, LEAD_TIME, …"""
     short_seconds: _builtins.int
-    """How many seconds are missing, where the reason has an amount; absent otherwise."""
+    """How many seconds are missing, where the reason has an amount: for how much too early or too late it is with TRAVEL_IN,
+    TRAVEL_OUT and LEAD_TIME, for how long it meets what is there with SLOT_TAKEN, ON_BREAK and ABSENT. Absent otherwise.
+    """
     def __init__(
         self,
         *,
