@@ -11,7 +11,7 @@ ROADS ?=
 ARGS ?=
 LIVES ?= 2000
 WORLDS ?= 2000
-SEARCHES := services/geo/tests/search/test_slot_search.py services/geo/tests/search/test_limited_search.py
+SEARCHES := services/geo/tests/search/test_slot_search.py services/geo/tests/search/test_limited_search.py services/geo/tests/test_judged_alike.py
 STORM ?= 4000
 
 .PHONY: help setup run test lint format gen gen-check lock openapi bench soak clean
