@@ -1,9 +1,10 @@
-"""`python -m booking serve | relay | migrate | replay`."""
+"""`python -m booking serve | relay | migrate | replay | resend`."""
 
 import argparse
 import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 from booking import app
 from booking.settings import Settings
@@ -19,10 +20,16 @@ def main(words: Sequence[str] | None = None) -> None:
     for name, verb in VERBS.items():
         verbs.add_parser(name, help=verb.__doc__)
     verbs.add_parser("replay", help=replay.__doc__).add_argument("tenant", help="id of the tenant, ten_…")
+    again = verbs.add_parser("resend", help=resend.__doc__)
+    again.add_argument("tenant", help="id of the tenant, ten_…")
+    again.add_argument("--since", required=True, help="an instant with its zone, as in 2026-12-01T09:00Z")
     chosen = parser.parse_args(words)
     try:
         if chosen.verb == "replay":
             sys.exit(replay(chosen.tenant))
+        if chosen.verb == "resend":
+            resend(chosen.tenant, chosen.since)
+            return
         VERBS[chosen.verb]()
     except SettingsError as refused:
         sys.stderr.write(f"booking: {refused}\n")
@@ -58,6 +65,22 @@ def replay(tenant: str) -> int:
         f" {found.gapped} have changes that no event tells\n"
     )
     return 1 if found.different else 0
+
+
+def resend(tenant: str, since: str) -> None:
+    """Sends a tenant's events of appointments since an instant once more, after NATS lost them."""
+    number = asyncio.run(app.resend(Settings(), tenant, _instant(since)))
+    sys.stdout.write(f"{number} events are on their way again; consumers pass over those that they handled\n")
+
+
+def _instant(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"--since: {text!r} is no instant") from None
+    if found.tzinfo is None:
+        raise SettingsError(f"--since: {text!r} has no time zone")
+    return found
 
 
 VERBS: Mapping[str, Callable[[], None]] = {"serve": serve, "relay": relay, "migrate": migrate_schema}

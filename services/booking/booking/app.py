@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from booking.clients.clamd import Clamd
 from booking.clients.document_folder import DocumentFolder
@@ -52,6 +52,7 @@ from booking.usecases.packages import recover_units
 from booking.usecases.refix.list_recalls import release_recalls
 from booking.usecases.refix.run_procedures import Turns, run_procedures
 from booking.usecases.replay import Replayed, replay_tenant
+from booking.usecases.send_again import send_again
 from booking.usecases.settle_changes import settle_changes
 from booking.usecases.virus_scanner import NoScanner, VirusScanner
 from booking.usecases.waitlist import end_past_entries
@@ -121,6 +122,19 @@ async def replay(settings: Settings, tenant: str) -> Replayed:
     await db.start()
     try:
         return await replay_tenant(db, tenant)
+    except ValueError as refused:
+        raise SettingsError(str(refused)) from None
+    finally:
+        await db.stop()
+
+
+async def resend(settings: Settings, tenant: str, since: datetime) -> int:
+    """Sends a tenant's events since then once more. Raises SettingsError, also for a malformed id or time."""
+    settings.require("database_url")
+    db = make_database(settings)
+    await db.start()
+    try:
+        return await send_again(db, tenant, since)
     except ValueError as refused:
         raise SettingsError(str(refused)) from None
     finally:

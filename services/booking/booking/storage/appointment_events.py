@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from booking.domain.decision import Decision
 from booking.domain.itinerary import Leg
+from kit.bus.subjects import evt
 from kit.db.uow import Tx
 from kit.values.latlng import LatLng
 from kit.values.window import Window
@@ -64,6 +65,20 @@ _OF = text(
            ON h.tenant_id = e.tenant_id AND h.change_id = nullif(d.decision ->> 'hold_id', '')
     WHERE e.tenant_id = :tenant AND e.appointment_id = ANY (CAST(:appointments AS text[]))
     ORDER BY e.appointment_id, e.entry
+    """
+)
+
+_SEND_AGAIN = text(
+    """
+    WITH chosen AS (
+        SELECT event_id, event, appointment_id, payload, entry FROM booking.appointment_events
+        WHERE tenant_id = :tenant AND event_id >= :first
+    ), withdrawn AS (
+        DELETE FROM booking.outbox o USING chosen c WHERE o.tenant_id = :tenant AND o.event_id = c.event_id
+    )
+    INSERT INTO booking.outbox (tenant_id, event_id, subject, entity_id, headers, payload)
+    SELECT :tenant, event_id, :subjects || event, appointment_id, '{}'::jsonb, payload
+    FROM chosen ORDER BY entry
     """
 )
 
@@ -188,3 +203,14 @@ def _key(point: LatLng | None) -> int | None:
 
 def _point(key: int | None) -> LatLng | None:
     return None if key is None else LatLng.from_key(key)
+
+
+async def send_again(tx: Tx, since: datetime) -> int:
+    """Puts the events made since then into the outbox once more, in their order; how many they are.
+
+    They are the same bytes under the same ids. Those that wait there still take their place among them.
+    """
+    first = f"evt_{round(since.timestamp() * 1000):012x}"
+    subjects = evt(tx.tenant, "booking", ">").removesuffix(">")
+    params = {"tenant": tx.tenant, "first": first, "subjects": subjects}
+    return int((await tx.run(_SEND_AGAIN, params)).rowcount)
