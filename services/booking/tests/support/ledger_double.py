@@ -74,6 +74,7 @@ class LedgerDouble:
     queries: list[SlotQuery] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     down: bool = False
+    zone_of_agents: str = "Europe/Rome"
     _faults: dict[str, list[Lost | GiroError]] = field(default_factory=dict)
     _late: list[Callable[[], Awaitable[Any]]] = field(default_factory=list)
 
@@ -95,10 +96,10 @@ class LedgerDouble:
         return await self._answered("known", self._known)
 
     async def zone(self, tenant: str, agent_id: str) -> str:
-        """All agents are in Rome."""
+        """The one of all agents."""
         if agent_id not in self.agents:
             raise _missing("agent", "agent_id")
-        return "Europe/Rome"
+        return self.zone_of_agents
 
     async def search(self, tenant: str, query: SlotQuery) -> FoundSlots:
         """Those of the slots put there which lie in the windows, and which neither stop nor hold takes."""

@@ -17,6 +17,11 @@ A_DAY = 2
 """Cancelled units that a day sets free at the end of a step."""
 BLOCKED = 2000
 """An hour at which every agent has a visit already."""
+OF_PAIR = {"swap", "repair", "repair-same"}
+"""Changes of two cards at once."""
+COMING = {"yes": True, "no": False, "silence": None}
+"""What a reminder brought, and whether they are coming."""
+COLOURS = {True: "GREEN", False: "RED", None: "ORANGE"}
 
 
 @dataclass
@@ -30,7 +35,8 @@ class Recall:
 
 @dataclass
 class CardModel:
-    """One card. `asked` is the agent's date that a procedure is still to work; `claims` are their states."""
+    """One card. `asked` is the agent's date that a procedure is still to work, `doubted` once the visit was
+    moved without a word about it; `claims` are their states; `painted` is a colour and the start it is of."""
 
     start: int
     agent: int
@@ -43,10 +49,18 @@ class CardModel:
     claims: list[str] = field(default_factory=list)
     was: str = ""
     """What it was before it was held."""
+    doubted: bool = False
+    notes: int = 0
+    painted: tuple[str, int] = ("", 0)
+
+    @property
+    def colour(self) -> str:
+        """As the calendar shows it: an answer is about one start."""
+        return self.painted[0] if self.painted[1] == self.start else ""
 
     def change(self, **values: object) -> None:
         """Whatever decides anew about the visit: what was open for the card is settled."""
-        self.recall, self.exception, self.asked = None, "", None
+        self.recall, self.exception, self.asked, self.doubted = None, "", None, False
         self.version += 1
         for name, value in values.items():
             setattr(self, name, value)
@@ -71,6 +85,8 @@ class LifeModel:
     cards: dict[str, CardModel] = field(default_factory=dict)
     now: int = 0
     new_cards: bool = True
+    absences: list[tuple[int, int]] = field(default_factory=list)
+    """(agent, day) of what is noted and not withdrawn."""
 
     @property
     def taken(self) -> int:
@@ -94,21 +110,65 @@ class LifeModel:
         """A new card at a free hour of ours needs a unit; at the blocked hour there is no room."""
         if self.left <= 0:
             return "PACKAGE_FULL"
+        return self._refuses_room(0, start)
+
+    def refuses_series(self, starts: list[int]) -> str:
+        """All or none: an absence is known beforehand, so such an occurrence asks for no unit."""
+        wanted = sum(not self.absent(0, start) for start in starts)
+        if self.left <= 0 or self.left < wanted:
+            return "PACKAGE_FULL"
+        return "REFUSED" if any(self._refuses_room(0, start) for start in starts) else ""
+
+    def absent(self, agent: int, start: int) -> bool:
+        """Whether that agent is away on the day of this hour."""
+        return (agent, start // 24) in self.absences
+
+    def _refuses_room(self, agent: int, start: int) -> str:
+        if self.absent(agent, start):
+            return "ABSENT"
         return "SLOT_TAKEN" if start == BLOCKED else ""
+
+    def refuses_pair(self, verb: str, pair: tuple[str, str], start: int) -> str:
+        """A swap of two, or a repair that moves the first and cancels the second; the same one: it alone."""
+        one, other = (self.cards[key] for key in pair)
+        if verb == "swap" and one is other:
+            return "INVALID_FIELD"
+        for key in sorted(set(pair)):
+            if self.cards[key].state not in LIVE:
+                return "SUPERSEDED" if self.cards[key].state == "SUPERSEDED" else "WRONG_STATE"
+        if verb != "swap":
+            return self._refuses_room(one.agent if verb == "repair-same" else 1 - one.agent, start)
+        if one.agent == other.agent:
+            return "INVALID_FIELD"
+        away = self.absent(other.agent, one.start) or self.absent(one.agent, other.start)
+        return "ABSENT" if away else ""
 
     def refuses(self, verb: str, card: CardModel, start: int) -> str:
         """A change of a card: by its state first, then by what the mode presets, then by the agenda."""
+        if verb in COMING:  # what is late decides nothing
+            return ""
         if card.state == "SUPERSEDED":
             return "SUPERSEDED"
+        if verb == "note":
+            return ""
         if verb == "claim":
             return self._refuses_claim(card)
-        if verb == "correct":
-            return "" if card.state == "HELD" else "WRONG_STATE"
-        if card.state not in LIVE and not (verb == "cancel" and card.state == "CANCELLED"):
+        if not self._changeable(verb, card):
             return "WRONG_STATE"
-        if self._presets(verb, card):
-            return "PRESET"
-        return "SLOT_TAKEN" if verb in {"postpone", "same", "new"} and start == BLOCKED else ""
+        return "PRESET" if self._presets(verb, card) else self._refuses_start(verb, card, start)
+
+    @staticmethod
+    def _changeable(verb: str, card: CardModel) -> bool:
+        if verb == "correct":
+            return card.state == "HELD"
+        return card.state in LIVE or (verb == "cancel" and card.state == "CANCELLED")
+
+    def _refuses_start(self, verb: str, card: CardModel, start: int) -> str:
+        if verb == "reassign":
+            return self._refuses_room(1 - card.agent, card.start)
+        if verb == "postpone" and start <= card.start:
+            return "NOT_LATER"
+        return self._refuses_room(card.agent, start) if verb in {"postpone", "same", "new"} else ""
 
     def _presets(self, verb: str, card: CardModel) -> bool:
         """A new start alone is for visits whose mode leaves nothing to choose and makes no new card."""
@@ -156,6 +216,31 @@ class LifeModel:
         card.agent = 1 - card.agent
         card.version += 1
 
+    def pair(self, verb: str, pair: tuple[str, str], start: int) -> None:
+        """A swap says nothing of dates; of a repair's move people have to say whether the agent's counts."""
+        one, other = (self.cards[key] for key in pair)
+        if verb == "swap":
+            self.reassign(one)
+            self.reassign(other)
+            return
+        if verb == "repair-same":
+            one.state = "TO_CONFIRM"
+        else:
+            one.agent = 1 - one.agent
+        one.start, one.recall, one.exception, one.doubted = start, None, "", one.asked is not None
+        one.version += 1
+        if other is not one:
+            self.cancel(other)
+
+    def hear(self, card: CardModel, verb: str, start: int) -> None:
+        """An answer to a reminder of this start: shown, and acted on where it is the present one."""
+        if card.state == "SUPERSEDED":
+            return
+        coming = COMING[verb]
+        card.painted = COLOURS[coming], start
+        if card.state in LIVE and start == card.start and coming is not None:
+            self.confirm(card) if coming else self.cancel(card)
+
     def cancel(self, card: CardModel) -> None:
         """Its unit counts until the step ends."""
         if card.state != "CANCELLED":
@@ -183,10 +268,14 @@ class LifeModel:
             hour, card.asked = card.asked, None
             if hour is None or card.state not in LIVE:
                 continue
-            if card.outcome == "ko-call":
+            if card.doubted:
+                card.exception, card.doubted = "STALE_VERSION", False
+            elif card.outcome == "ko-call":
                 card.recall = Recall(private=True, due=hour, version=card.version)
-            elif hour <= self.now or hour == BLOCKED:
-                card.exception = "SLOT_TAKEN" if hour > self.now else "LEAD_TIME"
+            elif hour <= self.now:
+                card.exception = "LEAD_TIME"
+            elif self._refuses_room(card.agent, hour):
+                card.exception = self._refuses_room(card.agent, hour)
             elif card.outcome == "ko-date":
                 card.change(start=hour, outcome="refixed", state="TO_CONFIRM")
             else:

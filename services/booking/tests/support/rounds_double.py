@@ -70,6 +70,7 @@ class RoundsDouble:
         taken = [
             stop.plan for key, stop in self.ledger.stops.items() if key[0] == tenant and key not in leaving
         ]
+        taken += [hold.plan for key, hold in self.ledger.holds.items() if key[0] == tenant]
         for key, move in coming.items():
             if key not in self.ledger.stops:
                 raise NotFound(Reason.NOT_FOUND, "no such reservation", field="appointment_id")
