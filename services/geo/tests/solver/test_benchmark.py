@@ -1,6 +1,7 @@
 """Public instances: read exactly, solved legally, checked without belief, and bad files refused by name."""
 
 from decimal import ROUND_DOWN, Decimal
+from functools import partial
 from itertools import pairwise
 from math import isqrt
 from pathlib import Path
@@ -9,9 +10,10 @@ from random import Random
 import pytest
 
 from geo.__main__ import main
-from geo.solver.benchmark import text
+from geo.solver.benchmark import command, text
 from geo.solver.benchmark.instance import Instance, faults
 from geo.solver.benchmark.text import BadInstance
+from geo.solver.pool import PoolOptions
 
 HERE = Path(__file__).parent / "instances"
 
@@ -31,6 +33,13 @@ R201_BEST = """
 / 72 39 67 23 75 22 41 56 74 4 55 25 24 80 / 95 59 92 98 14 38 44 16 61 86 85 99 94 6 53
 """
 """As CVRPLIB has them, at 948.6, 822.9 and 1143.2."""
+
+
+@pytest.fixture
+def by_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds are those of a core, for what no busy machine may fail to find."""
+    jobs = "services.geo.tests.support.core_jobs"
+    monkeypatch.setattr(command, "PoolOptions", partial(PoolOptions, jobs=jobs))
 
 
 def solomon(name: str) -> Instance:
@@ -95,6 +104,7 @@ def test_solving_from_the_command_line(name: str, best: float, capsys: pytest.Ca
     assert said["engine"].endswith("s on a core), seed 3")
 
 
+@pytest.mark.usefixtures("by_the_core")
 @pytest.mark.parametrize("engine", ["auto", "ortools"])
 @pytest.mark.parametrize(("name", "best"), [("n20w20.001", "378"), ("n20w100.003", "310")])
 def test_one_vehicle_meets_every_window(
@@ -200,6 +210,7 @@ def homberger(customers: int, seed: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+@pytest.mark.usefixtures("by_the_core")
 def test_hundreds_of_customers_are_solved_and_every_route_is_legal_by_hand(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -231,6 +242,7 @@ def _driven_by_hand(rows: list[list[int]], route: list[int]) -> Decimal:
     return total
 
 
+@pytest.mark.usefixtures("by_the_core")
 def test_tight_windows_of_one_vehicle_are_met_before_anything_is_shortened(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
