@@ -337,3 +337,16 @@ async def test_subjects() -> None:
     for bad in ("a.b", "", "a b", ">"):
         with pytest.raises(ValueError, match="part of a subject"):
             subjects.evt(bad, "booking", "x")
+
+
+async def test_a_commit_wakes_the_relay_and_no_look_at_intervals_does(
+    world: World, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BK-45: with intervals of an hour an event is with its consumer all the same, and so is the next one."""
+    monkeypatch.setattr(relay, "POLL_SECONDS", 3600.0)
+    world.relay()
+    world.consume(tenant)
+    for value in ("a", "b"):
+        await world.tell(tenant, value)
+        await until(lambda seen=value: world.has_effects(tenant, seen))
+    await until(lambda: _empty(world, tenant))

@@ -5,6 +5,7 @@ renewal or because it is full, its cancelled ones wait; from then on some are se
 """
 
 from dataclasses import dataclass, replace
+from datetime import date, datetime, tzinfo
 from enum import StrEnum
 
 
@@ -100,6 +101,15 @@ def renewed(package: Package, units: int) -> Package:
         cancelled_in_step=0,
         to_recover=package.waiting,
     )
+
+
+def day_to_recover(recovered_on: date | None, now: datetime, time_zone: tzinfo) -> date | None:
+    """The campaign's calendar day whose share may be set free at `now`; None once it was.
+
+    A day is one share, be it of 23, 24 or 25 hours (R-138).
+    """
+    today = now.astimezone(time_zone).date()
+    return None if recovered_on is not None and recovered_on >= today else today
 
 
 def recovering(package: Package, a_day: int, under_way: int = 0) -> Package:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from booking import events
 from booking.domain.campaign import zone
-from booking.domain.package import Alert, Package, recovering, renewed
+from booking.domain.package import Alert, Package, day_to_recover, recovering, renewed
 from booking.domain.parameters import NEARLY_FULL_LEFT, NEARLY_FULL_PERCENT, RECOVERY_A_DAY
 from booking.storage import campaigns, packages, parameters
 from booking.storage.packages import Step
@@ -109,8 +109,8 @@ async def _recover_safely(desk: Desk, tenant: str, campaign_id: str) -> bool:
 async def _recover(desk: Desk, tenant: str, campaign_id: str) -> bool:
     async with desk.db.uow(tenant) as tx:
         locked = await packages.lock(tx, campaign_id)
-        today = (await tx.now()).astimezone(zone(locked.time_zone)).date()
-        if locked.recovered_on is not None and locked.recovered_on >= today:
+        today = day_to_recover(locked.recovered_on, await tx.now(), zone(locked.time_zone))
+        if today is None:
             return False
         a_day = (await parameters.effective(tx, campaign_id))[RECOVERY_A_DAY]
         package = recovering(locked.package, a_day, await packages.under_way(tx, campaign_id))

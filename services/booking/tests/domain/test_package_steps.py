@@ -1,10 +1,13 @@
 """Steps of a package: renewal, the pace of recovery, how full it is; on their boundaries."""
 
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from booking.domain.package import Alert, Level, Package, recovering, renewed
+from booking.domain.package import Alert, Level, Package, day_to_recover, recovering, renewed
 
 ALERT = Alert(percent=90, left=20)
 
@@ -80,3 +83,54 @@ def test_recovery_loses_nothing_and_never_frees_more_than_a_day(
     assert after.left + under_way <= max(package.left + under_way, a_day)  # though all of them should fail
     ended = package.left + under_way == 0
     assert ended or after.cancelled_in_step == package.cancelled_in_step
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "begins", "ends"),
+    [
+        ("Europe/Rome", "2027-02-10", "2027-02-09T23:00:00+00:00", "2027-02-10T23:00:00+00:00"),
+        ("Europe/Rome", "2027-03-28", "2027-03-27T23:00:00+00:00", "2027-03-28T22:00:00+00:00"),  # 23 hours
+        ("Europe/Rome", "2027-10-31", "2027-10-30T22:00:00+00:00", "2027-10-31T23:00:00+00:00"),  # 25 hours
+        ("America/New_York", "2027-03-14", "2027-03-14T05:00:00+00:00", "2027-03-15T04:00:00+00:00"),
+        ("America/New_York", "2027-11-07", "2027-11-07T04:00:00+00:00", "2027-11-08T05:00:00+00:00"),
+    ],
+)
+def test_a_share_is_a_calendar_days_from_midnight_to_midnight(
+    zone: str, day: str, begins: str, ends: str
+) -> None:
+    """R-138, on both sides of both midnights, on days of 23, 24 and 25 hours."""
+    local, today = ZoneInfo(zone), date.fromisoformat(day)
+    first, after = datetime.fromisoformat(begins), datetime.fromisoformat(ends)
+    yesterday, tomorrow = today - timedelta(days=1), today + timedelta(days=1)
+    second = timedelta(seconds=1)
+    for now, share in (
+        (first - second, yesterday),
+        (first, today),
+        (after - second, today),
+        (after, tomorrow),
+    ):
+        assert day_to_recover(None, now, local) == share
+        assert day_to_recover(share - timedelta(days=1), now, local) == share
+        assert day_to_recover(share, now, local) is None
+    assert day_to_recover(tomorrow, after - second, local) is None  # a clock that went back sets nothing free
+
+
+@pytest.mark.parametrize(
+    ("taken", "cancelled", "left", "level"),
+    [(8, 1, 1, Level.NEARLY_FULL), (9, 1, 0, Level.FULL), (10, 0, 0, Level.FULL), (8, 0, 2, Level.OPEN)],
+)
+def test_the_stop_is_where_taken_and_cancelled_in_the_step_are_what_was_bought(
+    taken: int, cancelled: int, left: int, level: Level
+) -> None:
+    """R-134 to R-136: inside the step the cancelled ones count, and what is to confirm is among the taken."""
+    package = Package(10, taken=taken, to_confirm=taken, cancelled_in_step=cancelled)
+    assert (package.left, package.level(Alert(percent=90, left=20))) == (left, level)
+    assert renewed(package, 1).left == left + 1
+
+
+def test_no_more_are_to_confirm_than_taken_and_none_is_taken_beyond_what_was_bought() -> None:
+    """R-133, R-135, R-136: the last that fits, and the first that does not."""
+    assert Package(10, taken=7, to_confirm=7, cancelled_in_step=2, to_recover=1).left == 0
+    for counters in ((10, 7, 8, 0, 0), (10, 8, 0, 2, 1), (10, 11, 0, 0, 0)):
+        with pytest.raises(ValueError, match="contradict"):
+            Package(*counters)
