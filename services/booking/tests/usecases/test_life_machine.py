@@ -35,7 +35,6 @@ from booking.usecases.import_contacts import ImportContacts, import_contacts
 from booking.usecases.packages import RenewPackage, recover_units, renew_package
 from booking.usecases.ports import NewHold
 from booking.usecases.refix.list_recalls import release_recalls
-from booking.usecases.settle_changes import settle_changes
 from booking.usecases.unavailability import SetUnavailability, set_unavailability, withdraw_unavailability
 from kit.values.ids import new_id
 from kit.values.window import Window
@@ -98,7 +97,7 @@ class Life:
             event(f"{verb}: {refused or 'done'}")
             await self._require_same(f"{verb} at {hour}, refused: {refused or 'no'}")
         await self._require_listed()
-        await self._settle()
+        await self.house.settle()
         await self.house.require_stops()
         assert (await portal.verify_counters(self.house.desk, self.campaign.campaign_id)).differing == []
         await tidy(self.house)
@@ -228,19 +227,14 @@ class Life:
         await self.house.run()
         if lost is not None:
             self.house.ledger.heal()
-            await self._settle()
+            await self.house.settle()
             await self.house.ledger.deliver_late()
-            await self._settle()
+            await self.house.settle()
             await self._past_the_pause()
             await self.house.run()
         rows = await self.house.all_stored()
         alive = {key: row for key, row in rows.items() if row.supersedes and row.state != "FAILED"}
         self.model.run({row.supersedes: key for key, row in alive.items()})
-
-    async def _settle(self) -> None:
-        """Once for what is under way, and once for what that left."""
-        for _ in range(2):
-            await settle_changes(self.house.desk, timedelta(0))
 
     async def _past_the_pause(self) -> None:
         """What geo gave no answer to is due again; the clock stays, so that the model's hours do."""
