@@ -188,6 +188,20 @@ async def test_the_parts_come_in_their_order(wire: Wire) -> None:
     assert wire.kept == []
 
 
+async def test_a_client_that_goes_half_way_leaves_nothing_and_may_come_back(wire: Wire) -> None:
+    header = wire.header(appointment_id=(await wire.house.booked()).appointment.appointment_id)
+    call = wire.stub.UploadDocument(metadata=wire.metadata(), timeout=60)
+    await call.write(header)
+    await call.write(pb.UploadDocumentRequest(chunk=PDF.ljust(CHUNK)))
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert wire.kept == []
+    made = await wire.upload(header, pb.UploadDocumentRequest(chunk=PDF))
+    assert await wire.download(made.document_id) == PDF
+    assert len(wire.kept) == 1
+
+
 async def test_what_is_another_tenants_is_not_there(wire: Wire) -> None:
     appointment = (await wire.house.booked()).appointment.appointment_id
     made = await wire.send(PDF, appointment_id=appointment)
