@@ -27,6 +27,7 @@ from joserfc.jwk import OKPKey
 from allinone.stack import Stack
 from giro.booking.v1 import booking_pb2 as booking
 from giro.booking.v1.booking_pb2_grpc import BookingServiceStub
+from giro.booking.v1.plans_pb2_grpc import PlansServiceStub
 from giro.booking.v1.repairs_pb2_grpc import RepairsServiceStub
 from giro.booking.v1.waitlist_pb2_grpc import WaitlistServiceStub
 from giro.common.v1 import travel_pb2 as travel
@@ -167,6 +168,11 @@ class World:
         return RepairsServiceStub(self.channel)
 
     @property
+    def plans(self) -> Any:
+        """booking's plans of days."""
+        return PlansServiceStub(self.channel)
+
+    @property
     def waitlist(self) -> Any:
         """booking's waiting list."""
         return WaitlistServiceStub(self.channel)
@@ -266,7 +272,14 @@ class World:
         return await self.call(self.booking.HoldSlot, request)
 
     async def book(
-        self, start: datetime, *, agent: int = 0, contact: int = 0, minutes: int = 30, key: str | None = None
+        self,
+        start: datetime,
+        *,
+        agent: int = 0,
+        contact: int = 0,
+        minutes: int = 30,
+        key: str | None = None,
+        promise: Any = 0,
     ) -> Any:
         """Books a chosen time."""
         chosen = booking.ChosenTime(
@@ -276,7 +289,10 @@ class World:
             duration=Duration(seconds=minutes * 60),
         )
         request = booking.BookAppointmentRequest(
-            time=chosen, contact_id=self.contacts[contact], request_id=key or request_id()
+            time=chosen,
+            contact_id=self.contacts[contact],
+            request_id=key or request_id(),
+            promise=promise,
         )
         return await self.call(self.booking.BookAppointment, request)
 

@@ -26,6 +26,7 @@ from giro.booking.v1 import documents_pb2_grpc as _documents  # noqa: F401
 from giro.booking.v1 import explanations_pb2_grpc as _explanations  # noqa: F401
 from giro.booking.v1 import outcomes_pb2_grpc as _outcomes  # noqa: F401
 from giro.booking.v1 import packages_pb2_grpc as _packages  # noqa: F401
+from giro.booking.v1 import plans_pb2_grpc as _plans  # noqa: F401
 from giro.booking.v1 import portal_pb2_grpc as _portal  # noqa: F401
 from giro.booking.v1 import refix_pb2_grpc as _refix  # noqa: F401
 from giro.booking.v1 import repairs_pb2_grpc as _repairs  # noqa: F401
@@ -67,6 +68,7 @@ SERVICES = {
     "giro.booking.v1.AnnulmentsService": "booking",
     "giro.booking.v1.UnavailabilityService": "booking",
     "giro.booking.v1.RepairsService": "booking",
+    "giro.booking.v1.PlansService": "booking",
     "giro.reminders.v1.RemindersService": "reminders",
     "giro.geo.v1.PlanningService": "geo",
     "giro.geo.v1.TravelProfileService": "geo",
@@ -180,12 +182,12 @@ class Filler:
 ALWAYS = frozenset({"units", "every_days", "count", "request_id", "ttl", "grants", "limit", "value"})
 """Filled though no rule requires them."""
 
-ONE_OF_SEVERAL = frozenset({"giro.booking.v1.Contact.point"})
-"""Filled because a rule of the message wants this field or another one."""
+FILLED_TOO = frozenset({"giro.booking.v1.Contact.point", "giro.booking.v1.PlanMove.version"})
+"""Filled because a rule of the message wants this field or another one, or a number above zero."""
 
 
 def _is_filled(field: FieldDescriptor) -> bool:
-    return field.name in ALWAYS or field.full_name in ONE_OF_SEVERAL
+    return field.name in ALWAYS or field.full_name in FILLED_TOO
 
 
 def _day(ahead: int) -> str:
@@ -213,6 +215,7 @@ SAMPLES: Mapping[str, Callable[[], Any]] = {
     "identity.v1.SetTenantParameterRequest.value": lambda: "true",
     "geo.v1.UpsertZoneRequest.name": lambda: f"zone {uuid.uuid4().hex}",
     "units": lambda: 1,
+    "version": lambda: 1,
     "every_days": lambda: 200,  # where no other start lies
     "count": lambda: 2,
     "file_name": lambda: "form.pdf",

@@ -140,6 +140,7 @@ FOR_EVERYBODY = {
     "RefixService/ListRefixModes": "as above",
 }
 ELSEWHERE = {
+    "PlansService/ProposePlan": "by what is flexible: services/booking/tests/usecases/test_plans.py",
     "RepairsService/ProposeRepair": "by what it would move: services/booking/tests/usecases/test_repair.py",
 }
 

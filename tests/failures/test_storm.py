@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from giro.booking.v1 import annulments_pb2 as annulments
 from giro.booking.v1 import booking_pb2 as booking
 from giro.booking.v1 import outcomes_pb2 as outcomes
 from giro.booking.v1 import packages_pb2 as packages
+from giro.booking.v1 import plans_pb2 as plans
 from giro.booking.v1 import portal_pb2 as portal
 from giro.booking.v1 import refix_pb2 as refix
 from giro.booking.v1 import repairs_pb2 as repairs
@@ -64,6 +65,7 @@ NAMED = {
     "SUPERSEDED",
     "ALREADY_EXISTS",
     "PRESET",
+    "OUTSIDE_WINDOWS",
 }
 UNANSWERED = {"SERVICE_UNAVAILABLE", "DATABASE_UNAVAILABLE", "UNAVAILABLE", "DEADLINE_EXCEEDED"}
 """A loaded machine may leave a call without an answer in time; that is settled, and told, too."""
@@ -127,6 +129,7 @@ class Storm:
     world: World
     seed: int
     booked: list[str] = field(default_factory=list)
+    flexible: dict[str, booking.Appointment] = field(default_factory=dict)
     done: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
 
@@ -145,6 +148,7 @@ class Storm:
             self._swap: 12,
             self._series: 3,
             self._repair: 5,
+            self._plan: 5,
             self._join: 3,
             self._accept: 5,
             self._away: 2,
@@ -168,10 +172,16 @@ class Storm:
                 self.refused[refusal.reason or refusal.code] += 1
 
     async def _book(self, chance: random.Random) -> None:
+        promise = booking.PROMISE_DAY if chance.random() < 0.3 else booking.PROMISE_UNSPECIFIED
         made = await self.world.book(
-            self._start(chance, 4, 5), agent=chance.randrange(4), contact=chance.randrange(12)
+            self._start(chance, 4, 5),
+            agent=chance.randrange(4),
+            contact=chance.randrange(12),
+            promise=promise,
         )
         self.booked.append(made.appointment_id)
+        if promise:
+            self.flexible[made.appointment_id] = made
 
     async def _hold_and_book(self, chance: random.Random) -> None:
         contact = chance.randrange(12)
@@ -254,6 +264,21 @@ class Storm:
             moves=moves, cancellations=given_up[: chance.randrange(2)], request_id=request_id()
         )
         await self.world.call(self.world.repairs.ApplyRepair, request)
+
+    async def _plan(self, chance: random.Random) -> None:
+        known = list(self.flexible.values())[-20:]
+        chosen = chance.sample(known, min(len(known), chance.choice((1, 2))))
+        moves = [
+            plans.PlanMove(
+                appointment_id=one.appointment_id,
+                start=stamp(one.start.ToDatetime(UTC) + timedelta(minutes=5 * chance.randrange(-36, 37))),
+                version=one.version,
+            )
+            for one in chosen
+        ]
+        request = plans.ApplyPlanRequest(moves=moves, request_id=request_id())
+        made = await self.world.call(self.world.plans.ApplyPlan, request)
+        self.flexible.update({one.appointment_id: one for one in made.appointments})
 
     async def _join(self, chance: random.Random) -> None:
         request = waitlist.JoinWaitlistRequest(

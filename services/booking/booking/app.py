@@ -33,6 +33,7 @@ from booking.transport.explanations_rpc import ExplanationsServicer
 from booking.transport.feeds import Feeds, FeedServer
 from booking.transport.outcomes_rpc import OutcomesServicer
 from booking.transport.packages_rpc import PackagesServicer
+from booking.transport.plans_rpc import PlansServicer
 from booking.transport.portal_rpc import PortalServicer
 from booking.transport.refix_rpc import RefixServicer
 from booking.transport.repairs_rpc import RepairsServicer
@@ -64,6 +65,7 @@ from giro.booking.v1.documents_pb2_grpc import add_DocumentsServiceServicer_to_s
 from giro.booking.v1.explanations_pb2_grpc import add_ExplanationsServiceServicer_to_server
 from giro.booking.v1.outcomes_pb2_grpc import add_OutcomesServiceServicer_to_server
 from giro.booking.v1.packages_pb2_grpc import add_PackagesServiceServicer_to_server
+from giro.booking.v1.plans_pb2_grpc import add_PlansServiceServicer_to_server
 from giro.booking.v1.portal_pb2_grpc import add_PortalServiceServicer_to_server
 from giro.booking.v1.refix_pb2_grpc import add_RefixServiceServicer_to_server
 from giro.booking.v1.repairs_pb2_grpc import add_RepairsServiceServicer_to_server
@@ -191,6 +193,7 @@ class BookingApp:
             (add_AnnulmentsServiceServicer_to_server, AnnulmentsServicer(desk)),
             (add_UnavailabilityServiceServicer_to_server, UnavailabilityServicer(desk)),
             (add_RepairsServiceServicer_to_server, RepairsServicer(desk, rounds)),
+            (add_PlansServiceServicer_to_server, PlansServicer(desk, rounds)),
             (add_WaitlistServiceServicer_to_server, WaitlistServicer(desk)),
             (add_SeriesServiceServicer_to_server, SeriesServicer(desk)),
             (add_SwapsServiceServicer_to_server, SwapsServicer(desk, rounds)),

@@ -93,3 +93,40 @@ def test_what_nobody_can_reach_is_cancelled_only_when_told(desk: StubGateway, gi
 )
 def test_what_happened_has_to_be_said_once(desk: StubGateway, giro: Giro, words: tuple[str, ...]) -> None:
     assert giro("day", "repair", "Giada", *words).exit_code == 2
+
+
+PLAN: dict[str, Any] = {
+    "visits": [
+        {
+            "appointment": APPOINTMENT,
+            "contact": CONTACT,
+            "agentId": GIADA,
+            "start": "2026-12-01T10:00:00Z",
+            "end": "2026-12-01T10:45:00Z",
+        }
+    ],
+    "travelBefore": "5400s",
+    "travelAfter": "4800s",
+    "provedBest": False,
+    "flexible": 3,
+}
+
+
+def test_a_plan_is_shown_before_and_after_and_applied_when_told(desk: StubGateway, giro: Giro) -> None:
+    desk.on("POST", "/v1/plans:propose", PLAN)
+    desk.on("POST", "/v1/plans", {"appointments": [APPOINTMENT]})
+    ran = giro("day", "optimize", "Giada", "--from", "2026-12-01", "--seed", "5")
+    body = {"agentIds": [GIADA], "firstDay": "2026-12-01", "days": 1, "seed": 5, "keepOrder": False}
+    assert desk.body_of("/v1/plans:propose") == body
+    for told in (CONTACT["displayName"], "Tue 01 Dec 11:00-11:45"):
+        assert told in ran.stdout
+    assert "1 h 30 before, 1 h 20 after" in ran.stdout + ran.stderr
+    assert "/v1/plans" not in {path for _, path, _, _ in desk.asked}
+
+    giro("day", "optimize", "Giada", "--from", "2026-12-01", "--apply")
+    (move,) = desk.body_of("/v1/plans")["moves"]
+    assert move == {
+        "appointmentId": APPOINTMENT["appointmentId"],
+        "version": APPOINTMENT["version"],
+        "start": "2026-12-01T10:00:00Z",
+    }

@@ -21,6 +21,7 @@ from giro.booking.v1 import (
     explanations_pb2,
     outcomes_pb2,
     packages_pb2,
+    plans_pb2,
     portal_pb2,
     refix_pb2,
     repairs_pb2,
@@ -62,6 +63,7 @@ MORE: Final[tuple[tuple[str, FileDescriptor], ...]] = (
     ("booking", annulments_pb2.DESCRIPTOR),
     ("booking", unavailability_pb2.DESCRIPTOR),
     ("booking", repairs_pb2.DESCRIPTOR),
+    ("booking", plans_pb2.DESCRIPTOR),
 )
 """Contracts of what the backends serve besides."""
 

@@ -62,6 +62,7 @@ def test_the_ledger_is_not_public() -> None:
         "giro.booking.v1.AnnulmentsService",
         "giro.booking.v1.UnavailabilityService",
         "giro.booking.v1.RepairsService",
+        "giro.booking.v1.PlansService",
         "giro.geo.v1.DayService",
         "giro.geo.v1.GeoService",
         "giro.geo.v1.PlanningService",

@@ -78,6 +78,7 @@ def test_nothing_else_than_public_services_is_routed(manager: Config) -> None:
         {"prefix": "/giro.booking.v1.ExplanationsService/"},
         {"prefix": "/giro.booking.v1.OutcomesService/"},
         {"prefix": "/giro.booking.v1.PackagesService/"},
+        {"prefix": "/giro.booking.v1.PlansService/"},
         {"prefix": "/giro.booking.v1.PortalService/"},
         {"prefix": "/giro.booking.v1.RefixService/"},
         {"prefix": "/giro.booking.v1.RepairsService/"},

@@ -14,6 +14,7 @@ from booking.usecases.repair_ports import (
     FoundRefusal,
     FoundRepair,
     FoundUnplaced,
+    PlanQuery,
     RepairQuery,
 )
 from giro.common.v1 import errors_pb2
@@ -39,6 +40,16 @@ class GeoRounds:
         seconds = query.search_time.total_seconds() + _AROUND_THE_SEARCH
         update = await self._client.last(
             self._planning.RepairDay, _request(query), tenant=tenant, timeout=seconds
+        )
+        if update is None or not update.HasField("plan"):
+            raise Unavailable(Reason.SOLVER_UNAVAILABLE, "geo told no plan", metadata={"service": "geo"})
+        return _found(update.plan)
+
+    async def optimize(self, tenant: str, query: PlanQuery) -> FoundRepair:
+        """The plan; progress is passed over."""
+        seconds = query.search_time.total_seconds() + _AROUND_THE_SEARCH
+        update = await self._client.last(
+            self._planning.OptimizeDay, _optimize(query), tenant=tenant, timeout=seconds
         )
         if update is None or not update.HasField("plan"):
             raise Unavailable(Reason.SOLVER_UNAVAILABLE, "geo told no plan", metadata={"service": "geo"})
@@ -75,6 +86,26 @@ def _request(query: RepairQuery) -> planning_pb2.RepairDayRequest:
         request.unavailable.CopyFrom(window_message(query.happened))
     else:
         request.delay.CopyFrom(_duration(query.happened))
+    return request
+
+
+def _optimize(query: PlanQuery) -> planning_pb2.OptimizeDayRequest:
+    request = planning_pb2.OptimizeDayRequest(
+        agent_ids=query.agent_ids,
+        span=window_message(query.span),
+        flexible=[
+            planning_pb2.FlexibleAppointment(
+                appointment_id=appointment, promised=[window_message(window) for window in windows]
+            )
+            for appointment, windows in query.flexible.items()
+        ],
+        relax=planning_pb2.RELAX_TIMES if query.keep_order else planning_pb2.RELAX_SEQUENCE,
+        budget=planning_pb2.SearchBudget(
+            time=_duration(query.search_time), seed=query.seed, reproducible=True
+        ),
+    )
+    if query.frozen_until is not None:
+        request.frozen_until.FromDatetime(query.frozen_until)
     return request
 
 

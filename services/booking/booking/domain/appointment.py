@@ -13,6 +13,7 @@ from enum import StrEnum
 from booking.domain import errors
 from booking.domain.itinerary import Leg
 from booking.domain.package import NOTHING, Count
+from booking.domain.promise import Promise
 from booking.domain.refix_writes import Refix
 from kit.values.latlng import LatLng
 from kit.values.window import Window
@@ -69,7 +70,8 @@ class Appointment:
     agent named with the present outcome (R-061). `linked` tells whether the link between this card and the
     one that it supersedes is shown (R-052).
     `zone` is the sub-folder that it is filed in (R-004), `postcode` the place's, as it was booked (empty:
-    unknown). `arrival` is the window in which the arrival was promised, None for the exact start (BK-39).
+    unknown). `arrival` is the window in which the arrival was promised, None for the exact start (BK-39);
+    `promise` the day or week in which the visit was, for one that is flexible (GEO-27).
     """
 
     appointment_id: str
@@ -96,6 +98,7 @@ class Appointment:
     zone: str = ""
     postcode: str = ""
     arrival: Window | None = None
+    promise: Promise | None = None
 
     def keeps_promise(self, start: datetime) -> bool:
         """Whether a visit at this start arrives when it was promised, both ends included (BK-39)."""
@@ -216,8 +219,12 @@ def moved(appointment: Appointment, move: Move, now: datetime, promised: Window 
 
     A visit that was postponed or fixed again has to be confirmed anew (R-018). A re-fix writes its state, or
     none, and its owner; the agent's date has served its purpose (R-042, R-050, R-062).
+
+    Who was promised a day or a week has confirmed that: within it nothing has to be confirmed anew (GEO-27).
     """
-    postponed = move.kind is not MoveKind.REASSIGN and appointment.state is State.CONFIRMED
+    start, promise = move.window.start, appointment.promise
+    within = move.kind is MoveKind.POSTPONE and promise is not None and promise.keeps(move.window)
+    postponed = move.kind is not MoveKind.REASSIGN and appointment.state is State.CONFIRMED and not within
     state = State.TO_CONFIRM if postponed else appointment.state
     at_new_place = replace(
         appointment,
@@ -227,6 +234,7 @@ def moved(appointment: Appointment, move: Move, now: datetime, promised: Window 
         # what reminders brought was about the start that they reminded of
         colour=appointment.colour if move.window.start == appointment.window.start else None,
         arrival=promised,
+        promise=None if promise is None else promise.around(start),
     )
     if move.refix is not None:
         at_new_place = replace(

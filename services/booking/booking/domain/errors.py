@@ -55,6 +55,11 @@ def stale_version(current: int, resource: str = "appointment") -> Conflict:
     return Conflict(Reason.STALE_VERSION, message, metadata={"current_version": current}, field="version")
 
 
+def outside_promise(message: str, field: str) -> RuleViolated:
+    """GEO-27: a plan may not do this to what a contact was promised."""
+    return RuleViolated(Reason.OUTSIDE_WINDOWS, message, field=field)
+
+
 def wrong_state(state: str) -> RuleViolated:
     """The state forbids the change."""
     return RuleViolated(Reason.WRONG_STATE, f"the appointment is {state}", metadata={"state": state})

@@ -66,6 +66,22 @@ def require_distinct(moved_ids: Sequence[str], cancelled_ids: Sequence[str]) -> 
             seen.add(appointment_id)
 
 
+def require_planned(appointment: Appointment, move: Move, now: datetime, field: str) -> None:
+    """A plan moves what is flexible, has not begun, and stays with its agent within what was promised.
+
+    Raises OUTSIDE_WINDOWS naming the field for what is not, whoever made the plan (GEO-27).
+    """
+    promise = appointment.promise
+    if promise is None:
+        raise errors.outside_promise("the appointment is fixed", field)
+    if not promise.keeps(move.window):
+        raise errors.outside_promise(f"the contact was promised another {promise.kind.lower()}", field)
+    if move.agent_id != appointment.agent_id:
+        raise errors.outside_promise("a plan keeps the agent", field)
+    if appointment.window.start <= now:
+        raise errors.outside_promise("the visit has begun", field)
+
+
 def decided(
     repair: Repair,
     appointments: Mapping[str, Appointment],

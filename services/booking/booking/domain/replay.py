@@ -51,10 +51,10 @@ class Broken(Exception):
 
 MAY_CHANGE: Final[Mapping[Happened, frozenset[str]]] = {
     Happened.CONFIRMED: frozenset({"state"}),
-    Happened.POSTPONED: frozenset({"state", "window", "arrival"}),
-    Happened.REASSIGNED: frozenset({"window", "agent_id", "arrival"}),
+    Happened.POSTPONED: frozenset({"state", "window", "arrival", "promise"}),
+    Happened.REASSIGNED: frozenset({"window", "agent_id", "arrival", "promise"}),
     Happened.REFIXED: frozenset(
-        {"state", "window", "agent_id", "operator_id", "outcome_state_id", "refix_at", "arrival"}
+        {"state", "window", "agent_id", "operator_id", "outcome_state_id", "refix_at", "arrival", "promise"}
     ),
     Happened.OUTCOME_SET: frozenset({"state", "outcome_state_id", "characteristics", "refix_at"}),
     Happened.CANCELLED: frozenset({"state", "cancel_note"}),

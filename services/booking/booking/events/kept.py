@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from booking.domain.appointment import Appointment, Colour, State
+from booking.domain.promise import Promise, PromiseKind
 from booking.domain.replay import Broken, Happened, Kept, Paint
 from giro.booking.v1 import booking_events_pb2 as pb
 from giro.booking.v1 import booking_pb2
@@ -33,6 +34,7 @@ _MESSAGES: Final[Mapping[Happened, Callable[[bytes], Any]]] = {
     Happened.COLOUR_CHANGED: pb.AppointmentColourChanged.FromString,
 }
 
+_PROMISE: Final = "PROMISE_"
 _STATE: Final = "APPOINTMENT_STATE_"
 _COLOUR: Final = "REMINDER_COLOUR_"
 
@@ -81,6 +83,7 @@ def snapshot(appointment: Appointment) -> pb.AppointmentSnapshot:
         linked=appointment.linked,
         zone=appointment.zone,
         arrival=None if appointment.arrival is None else _window(appointment.arrival),
+        flexible=None if appointment.promise is None else _flexible(appointment.promise),
     )
 
 
@@ -151,11 +154,22 @@ def _appointment(told: pb.AppointmentSnapshot, apart: Mapping[str, Any]) -> Appo
         zone=told.zone,
         postcode=apart.get("postcode", ""),  # events of before have none
         arrival=_promised(told.arrival) if told.HasField("arrival") else None,
+        promise=_promise(told.flexible) if told.HasField("flexible") else None,
     )
 
 
 def _window(window: Window) -> travel_pb2.TimeWindow:
     return travel_pb2.TimeWindow(start=instant(window.start), end=instant(window.end))
+
+
+def _flexible(promise: Promise) -> booking_pb2.FlexiblePromise:
+    kind = booking_pb2.Promise.Value(f"{_PROMISE}{promise.kind}")
+    return booking_pb2.FlexiblePromise(kind=kind, window=_window(promise.window), time_zone=promise.time_zone)
+
+
+def _promise(told: booking_pb2.FlexiblePromise) -> Promise:
+    kind = PromiseKind(booking_pb2.Promise.Name(told.kind).removeprefix(_PROMISE))
+    return Promise(kind, _promised(told.window), told.time_zone)
 
 
 def _promised(told: travel_pb2.TimeWindow) -> Window:

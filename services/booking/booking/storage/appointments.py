@@ -14,13 +14,14 @@ from booking.domain.appointment import Appointment, Change, Colour
 from booking.domain.package import Count
 from booking.storage import rows
 from kit.db.uow import Tx
+from kit.values.window import Window
 
 COLUMNS = """
     a.appointment_id, a.campaign_id, a.contact_id, a.agent_id, a.starts_at, a.ends_at, a.place, a.state,
     a.version, a.operator_id, a.note, a.created_at, a.updated_at, a.move_id, a.cancel_note,
     CASE WHEN a.coloured_start = a.starts_at THEN a.colour END AS colour, a.outcome_state_id,
     a.characteristics, a.refix_at, a.supersedes, a.superseded_by, a.linked, a.zone,
-    a.postcode, a.arrives_from, a.arrives_until
+    a.postcode, a.arrives_from, a.arrives_until, a.promise, a.promise_zone, a.promise_from, a.promise_until
 """
 
 _GET_TEXT = f"""
@@ -68,7 +69,8 @@ _CHANGE_TEXT = """
         updated_at = :now, move_id = :move, cancel_note = :cancel_note, decided_at = clock_timestamp(),
         operator_id = :operator, outcome_state_id = :outcome_state, characteristics = :characteristics,
         refix_at = :refix_at, superseded_by = :superseded_by, linked = :linked,
-        arrives_from = :arrives_from, arrives_until = :arrives_until
+        arrives_from = :arrives_from, arrives_until = :arrives_until,
+        promise_from = :promise_from, promise_until = :promise_until
     WHERE tenant_id = :tenant AND appointment_id = :id AND version = :seen_version AND state = :seen_state
       AND move_id IS NOT DISTINCT FROM :seen_move
     RETURNING tenant_id, campaign_id
@@ -94,11 +96,12 @@ _MOVE_ALL = text(
     SET agent_id = r.agent, starts_at = r.starts_at, ends_at = r.ends_at, state = r.state,
         version = r.version, updated_at = r.now, move_id = NULL, decided_at = clock_timestamp(),
         operator_id = r.operator, outcome_state_id = r.outcome_state, refix_at = r.refix_at,
-        arrives_from = r.arrives_from, arrives_until = r.arrives_until
+        arrives_from = r.arrives_from, arrives_until = r.arrives_until,
+        promise_from = r.promise_from, promise_until = r.promise_until
     FROM jsonb_to_recordset(CAST(:changes AS jsonb)) AS r(id text, seen_version bigint, seen_state text,
         seen_move text, agent text, starts_at timestamptz, ends_at timestamptz, state text, version bigint,
         now timestamptz, operator text, outcome_state text, refix_at timestamptz, arrives_from timestamptz,
-        arrives_until timestamptz)
+        arrives_until timestamptz, promise_from timestamptz, promise_until timestamptz)
     WHERE a.tenant_id = :tenant AND a.appointment_id = r.id AND a.version = r.seen_version
       AND a.state = r.seen_state AND a.move_id = r.seen_move
     """
@@ -110,6 +113,16 @@ _COUNT = text(
         cancelled_in_step = cancelled_in_step + :cancelled
     WHERE tenant_id = :tenant AND campaign_id = :campaign
     """
+)
+
+_FLEXIBLE = text(
+    f"""
+    SELECT {COLUMNS} FROM booking.appointments a
+    WHERE a.tenant_id = :tenant AND a.agent_id = ANY (CAST(:agents AS text[])) AND a.promise IS NOT NULL
+      AND a.state IN ('TO_CONFIRM', 'CONFIRMED') AND a.move_id IS NULL
+      AND a.starts_at >= :since AND a.starts_at < :until
+    ORDER BY a.starts_at, a.appointment_id LIMIT :rows
+    """  # noqa: S608 - constants
 )
 
 _OUTCOMES_DUE = text(
@@ -239,6 +252,12 @@ async def paint(tx: Tx, appointment_id: str, painted: Painted) -> bool:
     return (await tx.run(_COLOUR, params)).first() is not None
 
 
+async def flexible(tx: Tx, agent_ids: Sequence[str], span: Window, count: int) -> Sequence[Appointment]:
+    """Those of these agents that start in the span, were promised a day or a week, and are not changing."""
+    params = {"tenant": tx.tenant, "agents": list(agent_ids), "since": span.start, "until": span.end}
+    return rows.appointments(await tx.run(_FLEXIBLE, {**params, "rows": count}))
+
+
 async def with_outcomes_due(tx: Tx, agent_ids: Sequence[str], ended_before: datetime) -> frozenset[str]:
     """Those of these agents who have a visit that ended before this and told no outcome of it."""
     params = {"tenant": tx.tenant, "agents": list(agent_ids), "before": ended_before}
@@ -288,6 +307,8 @@ def _moved_params(change: Change) -> Mapping[str, Any]:
         "outcome_state": after.outcome_state_id or None,
         "refix_at": after.refix_at,
         **arrives(after),
+        "promise_from": None if after.promise is None else after.promise.window.start,
+        "promise_until": None if after.promise is None else after.promise.window.end,
     }
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from booking.domain.appointment import Appointment
 from booking.domain.itinerary import Certificate, StopPlan
 from booking.domain.package import GIVE_BACK, TAKE
+from booking.domain.promise import Promise
 from booking.domain.refusal import Refusal
 from booking.storage import rows
 from booking.storage.appointments import COLUMNS, arrives
@@ -49,9 +50,10 @@ _BEGIN = text(
     INSERT INTO booking.appointments
         (tenant_id, campaign_id, appointment_id, contact_id, agent_id, starts_at, ends_at, place, state,
          operator_id, note, created_at, updated_at, hold_id, claim_key, postcode, arrives_from, arrives_until,
-         zone)
+         promise, promise_zone, promise_from, promise_until, zone)
     SELECT unit.tenant_id, unit.campaign_id, :id, :contact, :agent, :starts_at, :ends_at, :place, 'PENDING',
            :operator, :note, :now, :now, :hold, :claim_key, :postcode, :arrives_from, :arrives_until,
+           :promise, :promise_zone, :promise_from, :promise_until,
            coalesce((SELECT k.zone FROM booking.contacts k
                      WHERE k.tenant_id = unit.tenant_id AND k.contact_id = :contact), '')
     FROM unit RETURNING appointment_id
@@ -151,8 +153,18 @@ async def begin(tx: Tx, booking: Booking) -> bool:
         "claim_key": booking.claim_key,
         "postcode": appointment.postcode,
         **arrives(appointment),
+        **_promise(appointment.promise),
     }
     return (await tx.run(_BEGIN, params)).first() is not None
+
+
+def _promise(found: Promise | None) -> dict[str, Any]:
+    return {
+        "promise": None if found is None else found.kind.value,
+        "promise_zone": None if found is None else found.time_zone,
+        "promise_from": None if found is None else found.window.start,
+        "promise_until": None if found is None else found.window.end,
+    }
 
 
 async def decide_booked(tx: Tx, appointment_id: str) -> Appointment | None:

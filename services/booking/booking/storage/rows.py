@@ -14,6 +14,7 @@ from booking.domain.campaign import Campaign
 from booking.domain.contact import Contact, PlacedBy
 from booking.domain.package import Level, Package
 from booking.domain.parameters import Parameters
+from booking.domain.promise import Promise, PromiseKind
 from booking.domain.refix_writes import Refix
 from kit.db.execution import Rows
 from kit.parameters import Scope
@@ -95,7 +96,15 @@ def appointment(row: Any) -> Appointment:
         zone=row.zone,
         postcode=row.postcode,
         arrival=None if row.arrives_from is None else Window(row.arrives_from, row.arrives_until),
+        promise=_promise(row),
     )
+
+
+def _promise(row: Any) -> Promise | None:
+    if row.promise is None:
+        return None
+    window = Window(row.promise_from, row.promise_until)
+    return Promise(PromiseKind(row.promise), window, row.promise_zone)
 
 
 def appointments(found: Rows) -> list[Appointment]:

@@ -1,6 +1,7 @@
 """Requests as commands and queries; each raises InvalidInput naming the field at fault."""
 
 from booking.domain.contact import Contact, Correction
+from booking.domain.promise import PromiseKind
 from booking.transport import fields
 from booking.usecases.book_appointment import BookAppointment, ChosenTime, HeldSlot, TokenSlot
 from booking.usecases.create_campaign import CreateCampaign
@@ -128,7 +129,11 @@ def book_appointment(request: pb.BookAppointmentRequest) -> BookAppointment:
         slot = TokenSlot(request.slot_token)
     else:
         slot = _chosen(request.time)
-    return BookAppointment(slot, request.contact_id, request.note, fields.claim(request, request.request_id))
+    promise = None
+    if request.promise:
+        promise = PromiseKind(pb.Promise.Name(request.promise).removeprefix("PROMISE_"))
+    claim = fields.claim(request, request.request_id)
+    return BookAppointment(slot, request.contact_id, request.note, claim, promise=promise)
 
 
 def postpone_appointment(request: pb.PostponeAppointmentRequest) -> PostponeAppointment:

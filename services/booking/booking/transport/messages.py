@@ -12,6 +12,7 @@ from booking.domain.appointment import Appointment, Card, Colour, State
 from booking.domain.campaign import Campaign
 from booking.domain.contact import Contact
 from booking.domain.parameters import Shown
+from booking.domain.promise import Promise
 from booking.domain.recent_change import RecentChange
 from booking.usecases.detour_calendar import Month
 from booking.usecases.ports import Explanation
@@ -93,7 +94,13 @@ def appointment(found: Appointment) -> pb.Appointment:
         superseded_by=(found.superseded_by or "") if found.linked else "",
         zone=found.zone,
         arrival=_window(found.arrival),
+        flexible=None if found.promise is None else _flexible(found.promise),
     )
+
+
+def _flexible(found: Promise) -> pb.FlexiblePromise:
+    kind = pb.Promise.Value(f"PROMISE_{found.kind}")
+    return pb.FlexiblePromise(kind=kind, window=_window(found.window), time_zone=found.time_zone)
 
 
 @cache

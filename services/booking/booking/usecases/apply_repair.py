@@ -16,7 +16,7 @@ from booking.domain.grounds import Grounds
 from booking.domain.itinerary import Reservation
 from booking.domain.policies import require_reassignable
 from booking.domain.refusal import Refusal
-from booking.domain.repair import GIVING_UP, GivenUp, Repair, decided, require_distinct
+from booking.domain.repair import GIVING_UP, GivenUp, Repair, decided, require_distinct, require_planned
 from booking.storage import appointments, repairs
 from booking.usecases import claimed, move_stop, record
 from booking.usecases.desk import Desk
@@ -55,12 +55,14 @@ class WantedCancellation:
 
 @dataclass(frozen=True, slots=True)
 class ApplyRepair:
-    """What to change together, and why."""
+    """What to change together, and why. `of_plan`: nobody was called, so nothing may leave what was promised
+    (GEO-27)."""
 
     moves: tuple[WantedMove, ...]
     cancellations: tuple[WantedCancellation, ...]
     note: str
     claim: Claim
+    of_plan: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,10 @@ async def _begin(desk: Desk, command: ApplyRepair) -> _Pending | list[Card]:
         found = await _locked(tx, command)
         await failpoint("booking.repair.before_decide")
         repair = _repair(command, found)
+        if command.of_plan:
+            now = await tx.now()
+            for at, move in enumerate(repair.moves):
+                require_planned(found[move.appointment_id], move, now, f"moves[{at}].start")
         plans = await _plans(desk, tx, repair, found)
         await failpoint("booking.repair.before_pending")
         await repairs.begin(tx, repair, command.claim.key)

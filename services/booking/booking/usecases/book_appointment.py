@@ -17,6 +17,7 @@ from booking.domain.grounds import Grounds
 from booking.domain.itinerary import Certificate, StopPlan
 from booking.domain.parameters import LEAD_TIME, REVEAL_AGENT, SLOT_TOKEN_TTL
 from booking.domain.policies import require_allowed
+from booking.domain.promise import PromiseKind, of_visit
 from booking.domain.refusal import Refusal
 from booking.domain.slot_token import SuggestedSlot
 from booking.storage import answers, bookings, campaigns, refix_requests
@@ -54,7 +55,8 @@ class BookAppointment:
     """What to book: exactly one of a hold's id, a slot token and a chosen time.
 
     `condition` refuses, or takes what has to be taken, in the transaction that claims the request and begins
-    the booking: either all of that is done or nothing.
+    the booking: either all of that is done or nothing. `promise` None: the start, or the campaign's arrival
+    window; else the day or week of the start (GEO-27).
     """
 
     slot: "HeldSlot | TokenSlot | ChosenTime"
@@ -62,6 +64,7 @@ class BookAppointment:
     note: str
     claim: Claim
     condition: Callable[[Tx], Awaitable[None]] | None = None
+    promise: PromiseKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +206,10 @@ def _decide(command: BookAppointment, wanted: _Wanted, grounds: Grounds) -> Book
     plan = grounds.plan(wanted.agent_id, wanted.window, point)
     if wanted.held is not None:  # what was kept is what is booked
         plan = replace(plan, postcode=wanted.held.postcode, arrival=wanted.held.arrival)
+    promise = None
+    if command.promise is not None:
+        promise = of_visit(command.promise, wanted.window, grounds.campaign.time_zone)
+        plan = replace(plan, arrival=None)
     appointment = Appointment(
         appointment_id=new_id("apt"),
         campaign_id=wanted.campaign_id,
@@ -218,6 +225,7 @@ def _decide(command: BookAppointment, wanted: _Wanted, grounds: Grounds) -> Book
         updated_at=now,
         postcode=plan.postcode,
         arrival=plan.arrival,
+        promise=promise,
     )
     return Booking(
         appointment, plan, wanted.hold_id, command.claim.key, wanted.certified(grounds), wanted.hidden

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from booking.domain.itinerary import Reservation
@@ -20,6 +20,20 @@ class RepairQuery:
     helpers: Sequence[str]
     tolerance: timedelta
     eligible: Mapping[str, Sequence[str]]
+    search_time: timedelta
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanQuery:
+    """Days to plan: the shifts of these agents that start in the span, and what may move in which windows, in
+    order and apart."""
+
+    agent_ids: Sequence[str]
+    span: Window
+    flexible: Mapping[str, Sequence[Window]]
+    keep_order: bool
+    frozen_until: datetime | None
     search_time: timedelta
     seed: int
 
@@ -65,6 +79,11 @@ class Rounds(Protocol):
 
     async def repair(self, tenant: str, query: RepairQuery) -> FoundRepair:
         """The smallest change that keeps the most promises. Raises Unavailable (SOLVER_UNAVAILABLE) too."""
+        ...
+
+    async def optimize(self, tenant: str, query: PlanQuery) -> FoundRepair:
+        """A plan with less driving, each visit with its own agent. Raises NotFound naming
+        `flexible[N].appointment_id` for one that is not on these shifts; Unavailable as `repair`."""
         ...
 
     async def move_all(

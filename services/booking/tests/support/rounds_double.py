@@ -8,7 +8,7 @@ from ledger_double import Key, LedgerDouble
 
 from booking.domain.itinerary import Reservation
 from booking.usecases.ports import StopMove
-from booking.usecases.repair_ports import FoundRepair, RepairQuery
+from booking.usecases.repair_ports import FoundRepair, PlanQuery, RepairQuery
 from kit.errors import AlreadyExists, InvalidInput, NotFound, Reason, RuleViolated
 
 NOTHING = FoundRepair((), (), timedelta(0), timedelta(0), proved_best=True, travel_version="estimate-1")
@@ -21,6 +21,9 @@ class RoundsDouble:
     ledger: LedgerDouble
     proposal: FoundRepair = NOTHING
     queries: list[RepairQuery] = field(default_factory=list)
+    plans: list[PlanQuery] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
+    """Appointments that are on no shift of the days asked about."""
 
     async def repair(self, tenant: str, query: RepairQuery) -> FoundRepair:
         """The proposal that the test has put there."""
@@ -31,6 +34,15 @@ class RoundsDouble:
 
         found: FoundRepair = await self.ledger._answered("repair", told)
         return found
+
+    async def optimize(self, tenant: str, query: PlanQuery) -> FoundRepair:
+        """As `repair`; NotFound, as geo says it, for a flexible appointment that is gone."""
+        self.plans.append(query)
+        for at, appointment in enumerate(query.flexible):
+            if appointment in self.gone:
+                field_name = f"flexible[{at}].appointment_id"
+                raise NotFound(Reason.NOT_FOUND, "no such appointment", field=field_name)
+        return self.proposal
 
     async def move_all(
         self, tenant: str, moves: Sequence[StopMove], given_up: Sequence[str]

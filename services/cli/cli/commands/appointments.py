@@ -1,5 +1,6 @@
 """Appointments: book, look, confirm, move, cancel."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -23,6 +24,13 @@ What = Annotated[
 Version = Annotated[int, typer.Option("--version", help="the version you saw; 0: whatever is there", min=0)]
 
 
+class Flexible(StrEnum):
+    """What may be promised in place of the start."""
+
+    DAY = "day"
+    WEEK = "week"
+
+
 @app.command()
 def book(
     what: Annotated[
@@ -32,6 +40,9 @@ def book(
         str, typer.Option("--contact", "-c", help="whom to visit; default: as suggested")
     ] = "",
     note: Annotated[str, typer.Option("--note", help="for the agent")] = "",
+    flexible: Annotated[
+        Flexible | None, typer.Option("--flexible", help="promise the whole day or week, not the start")
+    ] = None,
     form: Output = Format.TABLE,
 ) -> None:
     """Book a held or suggested slot; nobody else can take it any more.
@@ -48,6 +59,8 @@ def book(
             "note": note,
             "requestId": request_id(),
         }
+        if flexible is not None:
+            body["promise"] = f"PROMISE_{flexible.upper()}"
         made = gateway.post("/v1/appointments", body)
         remembered.forget_hold(url)
         shown.answered(form, made, gateway)

@@ -1,6 +1,9 @@
 """Days that went wrong."""
 
+import sys
+from datetime import UTC, datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -55,6 +58,51 @@ def repair(  # noqa: PLR0917 - typer calls it by name
             output.as_json(found if applied is None else applied)
         else:
             _say(found, applied)
+
+
+@app.command()
+def optimize(  # noqa: PLR0917 - typer calls it by name
+    agents: Annotated[list[str], typer.Argument(help="whose days: ids, names or parts of them")],
+    first: Annotated[str, typer.Option("--from", help="2026-12-01, today, tomorrow, +3")] = "tomorrow",
+    days: Annotated[int, typer.Option("--days", min=1, max=7)] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="the same one gives the same plan")] = 0,
+    keep_order: Annotated[bool, typer.Option("--keep-order", help="change times alone")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="make all of it without asking")] = False,
+    form: Output = Format.TABLE,
+) -> None:
+    """Less driving: flexible visits moved within the day or week that was promised, all in one step.
+
+    \b
+    giro day optimize Giada Marco --from 2026-12-01 --days 5
+    giro day optimize Giada --apply
+    """
+    with calling(form) as gateway:
+        lookup = Lookup(gateway)
+        agent_ids = [lookup.agent_id(each) for each in agents]
+        zone = ZoneInfo(gateway.get(f"/v1/agents/{agent_ids[0]}")["calendar"]["timeZone"])
+        day = reading.day(first, datetime.now(UTC).astimezone(zone).date(), "--from")
+        body = {"agentIds": agent_ids, "firstDay": day.isoformat(), "days": days, "seed": seed}
+        found = gateway.post("/v1/plans:propose", {**body, "keepOrder": keep_order})
+        if form is Format.TABLE:
+            shown.show_plan(found, lookup)
+        wanted = bool(found.get("visits")) and (apply or _asked(form))
+        made = gateway.post("/v1/plans", _plan(found)) if wanted else None
+        if form is Format.JSON:
+            output.as_json(found if made is None else made)
+        elif made is not None:
+            output.note(f"applied: {len(made['appointments'])} appointments moved together")
+        else:
+            output.note("nothing is changed")
+
+
+def _asked(form: Format) -> bool:
+    """Whether somebody at a terminal says yes."""
+    return form is Format.TABLE and sys.stdin.isatty() and typer.confirm("Apply all of it?")
+
+
+def _plan(found: Json) -> Json:
+    moves = [{**_seen(each["appointment"]), "start": each["start"]} for each in found["visits"]]
+    return {"moves": moves, "requestId": request_id()}
 
 
 def _happened(gateway: Gateway, agent_id: str, delay: str, away: str) -> Json:

@@ -32,6 +32,27 @@ def show(found: Json, lookup: Lookup) -> None:
         output.note(f"{found['holdsInTheWay']} holds of operators are in the way; they end by themselves")
 
 
+def show_plan(found: Json, lookup: Lookup) -> None:
+    """Each visit that a plan moves, before and after, with what is driven."""
+    zones = {each["campaignId"]: each["timeZone"] for each in lookup.campaigns}
+    if not found.get("visits"):
+        output.note(f"none of {found.get('flexible', 0)} flexible visits can be moved with less driving")
+        return
+    rows = [_planned(each, lookup, zones) for each in found["visits"]]
+    output.table("", ("contact", "phone", "before", "after", "id"), rows)
+    before, after = (reading.seconds(found.get(name)) for name in ("travelBefore", "travelAfter"))
+    best = ", no better plan exists" if found.get("provedBest") else ""
+    output.note(f"driving {words.length(before)} before, {words.length(after)} after{best}")
+
+
+def _planned(visit: Json, lookup: Lookup, zones: dict[str, str]) -> Row:
+    appointment = visit["appointment"]
+    zone = zones.get(appointment["campaignId"], "UTC")
+    day = words.day_of(words.local(visit["start"], zone))
+    after = f"{day} {words.span(visit['start'], visit['end'], zone)}"
+    return (*_who(visit), _before(appointment, lookup, zone), after, appointment["appointmentId"])
+
+
 def _moved(visit: Json, lookup: Lookup, zones: dict[str, str]) -> Row:
     appointment = visit["appointment"]
     zone = zones.get(appointment["campaignId"], "UTC")

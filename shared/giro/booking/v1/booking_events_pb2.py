@@ -28,7 +28,7 @@ from giro.common.v1 import travel_pb2 as giro_dot_common_dot_v1_dot_travel__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$giro/booking/v1/booking_events.proto\x12\x0fgiro.booking.v1\x1a\x1dgiro/booking/v1/booking.proto\x1a\x1egiro/booking/v1/outcomes.proto\x1a\x1bgiro/common/v1/travel.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x04\n\x13\x41ppointmentSnapshot\x12\x16\n\x0e\x61ppointment_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x61mpaign_id\x18\x02 \x01(\t\x12\x12\n\ncontact_id\x18\x03 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x04 \x01(\t\x12)\n\x05start\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x07 \x01(\x03\x12/\n\x0bhappened_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x05state\x18\t \x01(\x0e\x32!.giro.booking.v1.AppointmentState\x12\x13\n\x0boperator_id\x18\n \x01(\t\x12\x18\n\x10outcome_state_id\x18\x0b \x01(\t\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08refix_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nsupersedes\x18\x0e \x01(\t\x12\x15\n\rsuperseded_by\x18\x0f \x01(\t\x12\x0e\n\x06linked\x18\x10 \x01(\x08\x12\x0c\n\x04zone\x18\x11 \x01(\t\x12+\n\x07\x61rrival\x18\x12 \x01(\x0b\x32\x1a.giro.common.v1.TimeWindow\"N\n\x11\x41ppointmentBooked\x12\x39\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32$.giro.booking.v1.AppointmentSnapshot\"Q\n\x14\x41ppointmentConfirmed\x12\x39\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32$.giro.booking.v1.AppointmentSnapshot\"\x85\x01\n\x14\x41ppointmentPostponed\x12\x39\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32$.giro.booking.v1.AppointmentSnapshot\x12\x32\n\x0eprevious_start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa1\x01\n\x15\x41ppointmentReassigned\x12\x39\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32$.giro.booking.v1.AppointmentSnapshot\x12\x19\n\x11previous_agent_id\x18\x02 \x01(\t\x12\x32\n\x0eprevious_start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Q\n\x14\x41ppointmentCancelled\x12\x39\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32$.giro.booking.v1.AppointmentSnapshot\"@\n\x11\x41ppointmentFailed\x12\x16\n\x0e\x61ppointment_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x61mpaign_id\x18\x02 \x01(\t\"\xbc\x01\n\x15\x41ppointmentOutcomeSet\x12\x39\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32$.giro.booking.v1.AppointmentSnapshot\x12\x10\n\x08state_id\x18\x02 \x01(\t\x12\x0c\n\x04held\x18\x03 \x01(\x08\x12,\n\x06result\x18\x04 \x01(\x0e\x32\x1c.giro.booking.v1.VisitResult\x12\x1a\n\x12\x63orrected_state_id\x18\x05 \x01(\t\"M\n\x10\x41ppointmentNoted\x12\x39\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32$.giro.booking.v1.AppointmentSnapshot\"\xb1\x01\n\x18\x41ppointmentColourChanged\x12\x39\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32$.giro.booking.v1.AppointmentSnapshot\x12/\n\x06\x63olour\x18\x02 \x01(\x0e\x32\x1f.giro.booking.v1.ReminderColour\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xaf\x01\n\x12\x41ppointmentRefixed\x12\x39\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32$.giro.booking.v1.AppointmentSnapshot\x12\x32\n\x0eprevious_start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11previous_agent_id\x18\x03 \x01(\t\x12\x0f\n\x07mode_id\x18\x04 \x01(\t\"i\n\x15\x41ppointmentSuperseded\x12\x39\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32$.giro.booking.v1.AppointmentSnapshot\x12\x15\n\rsuperseded_by\x18\x02 \x01(\t\"\xc3\x01\n\rRecallChanged\x12\x11\n\trecall_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61ppointment_id\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\t\x12\x12\n\ncontact_id\x18\x04 \x01(\t\x12\x13\n\x0boperator_id\x18\x05 \x01(\t\x12\x0f\n\x07private\x18\x06 \x01(\x08\x12*\n\x06\x64ue_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04open\x18\x08 \x01(\x08\"T\n\x14RefixExceptionRaised\x12\x14\n\x0c\x65xception_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61ppointment_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$giro/booking/v1/booking_events.proto\x12\x0fgiro.booking.v1\x1a\x1dgiro/booking/v1/booking.proto\x1a\x1egiro/booking/v1/outcomes.proto\x1a\x1bgiro/common/v1/travel.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\x04\n\x13\x41ppointmentSnapshot\x12\x16\n\x0e\x61ppointment_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x61mpaign_id\x18\x02 \x01(\t\x12\x12\n\ncontact_id\x18\x03 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x04 \x01(\t\x12)\n\x05start\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x07 \x01(\x03\x12/\n\x0bhappened_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x05state\x18\t \x01(\x0e\x32!.giro.booking.v1.AppointmentState\x12\x13\n\x0boperator_id\x18\n \x01(\t\x12\x18\n\x10outcome_state_id\x18\x0b \x01(\t\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08refix_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nsupersedes\x18\x0e \x01(\t\x12\x15\n\rsuperseded_by\x18\x0f \x01(\t\x12\x0e\n\x06linked\x18\x10 \x01(\x08\x12\x0c\n\x04zone\x18\x11 \x01(\t\x12+\n\x07\x61rrival\x18\x12 \x01(\x0b\x32\x1a.giro.common.v1.TimeWindow\x12\x32\n\x08\x66lexible\x18\x13 \x01(\x0b\x32 .giro.booking.v1.FlexiblePromise\"N\n\x11\x41ppointmentBooked\x12\x39\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32$.giro.booking.v1.AppointmentSnapshot\"Q\n\x14\x41ppointmentConfirmed\x12\x39\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32$.giro.booking.v1.AppointmentSnapshot\"\x85\x01\n\x14\x41ppointmentPostponed\x12\x39\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32$.giro.booking.v1.AppointmentSnapshot\x12\x32\n\x0eprevious_start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa1\x01\n\x15\x41ppointmentReassigned\x12\x39\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32$.giro.booking.v1.AppointmentSnapshot\x12\x19\n\x11previous_agent_id\x18\x02 \x01(\t\x12\x32\n\x0eprevious_start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Q\n\x14\x41ppointmentCancelled\x12\x39\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32$.giro.booking.v1.AppointmentSnapshot\"@\n\x11\x41ppointmentFailed\x12\x16\n\x0e\x61ppointment_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x61mpaign_id\x18\x02 \x01(\t\"\xbc\x01\n\x15\x41ppointmentOutcomeSet\x12\x39\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32$.giro.booking.v1.AppointmentSnapshot\x12\x10\n\x08state_id\x18\x02 \x01(\t\x12\x0c\n\x04held\x18\x03 \x01(\x08\x12,\n\x06result\x18\x04 \x01(\x0e\x32\x1c.giro.booking.v1.VisitResult\x12\x1a\n\x12\x63orrected_state_id\x18\x05 \x01(\t\"M\n\x10\x41ppointmentNoted\x12\x39\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32$.giro.booking.v1.AppointmentSnapshot\"\xb1\x01\n\x18\x41ppointmentColourChanged\x12\x39\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32$.giro.booking.v1.AppointmentSnapshot\x12/\n\x06\x63olour\x18\x02 \x01(\x0e\x32\x1f.giro.booking.v1.ReminderColour\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xaf\x01\n\x12\x41ppointmentRefixed\x12\x39\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32$.giro.booking.v1.AppointmentSnapshot\x12\x32\n\x0eprevious_start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11previous_agent_id\x18\x03 \x01(\t\x12\x0f\n\x07mode_id\x18\x04 \x01(\t\"i\n\x15\x41ppointmentSuperseded\x12\x39\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32$.giro.booking.v1.AppointmentSnapshot\x12\x15\n\rsuperseded_by\x18\x02 \x01(\t\"\xc3\x01\n\rRecallChanged\x12\x11\n\trecall_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61ppointment_id\x18\x02 \x01(\t\x12\x13\n\x0b\x63\x61mpaign_id\x18\x03 \x01(\t\x12\x12\n\ncontact_id\x18\x04 \x01(\t\x12\x13\n\x0boperator_id\x18\x05 \x01(\t\x12\x0f\n\x07private\x18\x06 \x01(\x08\x12*\n\x06\x64ue_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04open\x18\x08 \x01(\x08\"T\n\x14RefixExceptionRaised\x12\x14\n\x0c\x65xception_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61ppointment_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,31 +36,31 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'giro.booking.v1.booking_eve
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_APPOINTMENTSNAPSHOT']._serialized_start=183
-  _globals['_APPOINTMENTSNAPSHOT']._serialized_end=746
-  _globals['_APPOINTMENTBOOKED']._serialized_start=748
-  _globals['_APPOINTMENTBOOKED']._serialized_end=826
-  _globals['_APPOINTMENTCONFIRMED']._serialized_start=828
-  _globals['_APPOINTMENTCONFIRMED']._serialized_end=909
-  _globals['_APPOINTMENTPOSTPONED']._serialized_start=912
-  _globals['_APPOINTMENTPOSTPONED']._serialized_end=1045
-  _globals['_APPOINTMENTREASSIGNED']._serialized_start=1048
-  _globals['_APPOINTMENTREASSIGNED']._serialized_end=1209
-  _globals['_APPOINTMENTCANCELLED']._serialized_start=1211
-  _globals['_APPOINTMENTCANCELLED']._serialized_end=1292
-  _globals['_APPOINTMENTFAILED']._serialized_start=1294
-  _globals['_APPOINTMENTFAILED']._serialized_end=1358
-  _globals['_APPOINTMENTOUTCOMESET']._serialized_start=1361
-  _globals['_APPOINTMENTOUTCOMESET']._serialized_end=1549
-  _globals['_APPOINTMENTNOTED']._serialized_start=1551
-  _globals['_APPOINTMENTNOTED']._serialized_end=1628
-  _globals['_APPOINTMENTCOLOURCHANGED']._serialized_start=1631
-  _globals['_APPOINTMENTCOLOURCHANGED']._serialized_end=1808
-  _globals['_APPOINTMENTREFIXED']._serialized_start=1811
-  _globals['_APPOINTMENTREFIXED']._serialized_end=1986
-  _globals['_APPOINTMENTSUPERSEDED']._serialized_start=1988
-  _globals['_APPOINTMENTSUPERSEDED']._serialized_end=2093
-  _globals['_RECALLCHANGED']._serialized_start=2096
-  _globals['_RECALLCHANGED']._serialized_end=2291
-  _globals['_REFIXEXCEPTIONRAISED']._serialized_start=2293
-  _globals['_REFIXEXCEPTIONRAISED']._serialized_end=2377
+  _globals['_APPOINTMENTSNAPSHOT']._serialized_end=798
+  _globals['_APPOINTMENTBOOKED']._serialized_start=800
+  _globals['_APPOINTMENTBOOKED']._serialized_end=878
+  _globals['_APPOINTMENTCONFIRMED']._serialized_start=880
+  _globals['_APPOINTMENTCONFIRMED']._serialized_end=961
+  _globals['_APPOINTMENTPOSTPONED']._serialized_start=964
+  _globals['_APPOINTMENTPOSTPONED']._serialized_end=1097
+  _globals['_APPOINTMENTREASSIGNED']._serialized_start=1100
+  _globals['_APPOINTMENTREASSIGNED']._serialized_end=1261
+  _globals['_APPOINTMENTCANCELLED']._serialized_start=1263
+  _globals['_APPOINTMENTCANCELLED']._serialized_end=1344
+  _globals['_APPOINTMENTFAILED']._serialized_start=1346
+  _globals['_APPOINTMENTFAILED']._serialized_end=1410
+  _globals['_APPOINTMENTOUTCOMESET']._serialized_start=1413
+  _globals['_APPOINTMENTOUTCOMESET']._serialized_end=1601
+  _globals['_APPOINTMENTNOTED']._serialized_start=1603
+  _globals['_APPOINTMENTNOTED']._serialized_end=1680
+  _globals['_APPOINTMENTCOLOURCHANGED']._serialized_start=1683
+  _globals['_APPOINTMENTCOLOURCHANGED']._serialized_end=1860
+  _globals['_APPOINTMENTREFIXED']._serialized_start=1863
+  _globals['_APPOINTMENTREFIXED']._serialized_end=2038
+  _globals['_APPOINTMENTSUPERSEDED']._serialized_start=2040
+  _globals['_APPOINTMENTSUPERSEDED']._serialized_end=2145
+  _globals['_RECALLCHANGED']._serialized_start=2148
+  _globals['_RECALLCHANGED']._serialized_end=2343
+  _globals['_REFIXEXCEPTIONRAISED']._serialized_start=2345
+  _globals['_REFIXEXCEPTIONRAISED']._serialized_end=2429
 # @@protoc_insertion_point(module_scope)

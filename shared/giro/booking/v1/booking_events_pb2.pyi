@@ -48,6 +48,7 @@ class AppointmentSnapshot(_message.Message):
     LINKED_FIELD_NUMBER: _builtins.int
     ZONE_FIELD_NUMBER: _builtins.int
     ARRIVAL_FIELD_NUMBER: _builtins.int
+    FLEXIBLE_FIELD_NUMBER: _builtins.int
     appointment_id: _builtins.str
     """Id, `apt_…`."""
     campaign_id: _builtins.str
@@ -96,6 +97,10 @@ class AppointmentSnapshot(_message.Message):
     def arrival(self) -> _travel_pb2.TimeWindow:
         """Window in which the arrival was promised, both ends included; absent where the exact start was (BK-39)."""
 
+    @_builtins.property
+    def flexible(self) -> _booking_pb2.FlexiblePromise:
+        """The day or week that the contact was promised; absent for a fixed appointment (GEO-27)."""
+
     def __init__(
         self,
         *,
@@ -117,10 +122,11 @@ class AppointmentSnapshot(_message.Message):
         linked: _builtins.bool = ...,
         zone: _builtins.str = ...,
         arrival: _travel_pb2.TimeWindow | None = ...,
+        flexible: _booking_pb2.FlexiblePromise | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "created_at", b"created_at", "end", b"end", "happened_at", b"happened_at", "refix_at", b"refix_at", "start", b"start"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "created_at", b"created_at", "end", b"end", "flexible", b"flexible", "happened_at", b"happened_at", "refix_at", b"refix_at", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "appointment_id", b"appointment_id", "arrival", b"arrival", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "created_at", b"created_at", "end", b"end", "happened_at", b"happened_at", "linked", b"linked", "operator_id", b"operator_id", "outcome_state_id", b"outcome_state_id", "refix_at", b"refix_at", "start", b"start", "state", b"state", "superseded_by", b"superseded_by", "supersedes", b"supersedes", "version", b"version", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "appointment_id", b"appointment_id", "arrival", b"arrival", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "created_at", b"created_at", "end", b"end", "flexible", b"flexible", "happened_at", b"happened_at", "linked", b"linked", "operator_id", b"operator_id", "outcome_state_id", b"outcome_state_id", "refix_at", b"refix_at", "start", b"start", "state", b"state", "superseded_by", b"superseded_by", "supersedes", b"supersedes", "version", b"version", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

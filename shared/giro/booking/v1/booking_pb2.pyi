@@ -50,6 +50,30 @@ CONTACT_PLACE_NEEDS_PIN: ContactPlace.ValueType  # 3
 """The address is not sure enough: nothing is suggested or booked before somebody tells the point (NEEDS_PIN)."""
 Global___ContactPlace: _TypeAlias = ContactPlace  # noqa: Y015
 
+class _Promise:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PromiseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Promise.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PROMISE_UNSPECIFIED: _Promise.ValueType  # 0
+    """The start itself, or the arrival window of the campaign (BK-39)."""
+    PROMISE_DAY: _Promise.ValueType  # 1
+    """Any time of the local day that the booked start lies in."""
+    PROMISE_WEEK: _Promise.ValueType  # 2
+    """Any time of the ISO week, Monday to Sunday, that the booked start lies in."""
+
+class Promise(_Promise, metaclass=_PromiseEnumTypeWrapper):
+    """How much time a contact is promised besides a start or an arrival window."""
+
+PROMISE_UNSPECIFIED: Promise.ValueType  # 0
+"""The start itself, or the arrival window of the campaign (BK-39)."""
+PROMISE_DAY: Promise.ValueType  # 1
+"""Any time of the local day that the booked start lies in."""
+PROMISE_WEEK: Promise.ValueType  # 2
+"""Any time of the ISO week, Monday to Sunday, that the booked start lies in."""
+Global___Promise: _TypeAlias = Promise  # noqa: Y015
+
 class _AppointmentState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1253,6 +1277,40 @@ class ChosenTime(_message.Message):
 Global___ChosenTime: _TypeAlias = ChosenTime  # noqa: Y015
 
 @_typing.final
+class FlexiblePromise(_message.Message):
+    """What the contact of a flexible appointment was promised (GEO-27). The appointment holds a place like every other one; a
+    plan may move it within this, and nothing else does unless somebody asks for it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    kind: Global___Promise.ValueType
+    """A day or a week."""
+    time_zone: _builtins.str
+    """The campaign's zone when it was promised, IANA."""
+    @_builtins.property
+    def window(self) -> _travel_pb2.TimeWindow:
+        """From its first instant to the first one after it."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___Promise.ValueType = ...,
+        window: _travel_pb2.TimeWindow | None = ...,
+        time_zone: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "time_zone", b"time_zone", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlexiblePromise: _TypeAlias = FlexiblePromise  # noqa: Y015
+
+@_typing.final
 class BookAppointmentRequest(_message.Message):
     """Books an appointment."""
 
@@ -1264,6 +1322,7 @@ class BookAppointmentRequest(_message.Message):
     CONTACT_ID_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PROMISE_FIELD_NUMBER: _builtins.int
     hold_id: _builtins.str
     """A kept slot."""
     slot_token: _builtins.str
@@ -1274,6 +1333,10 @@ class BookAppointmentRequest(_message.Message):
     """Note for the agent."""
     request_id: _builtins.str
     """Idempotency key of the caller's making: the same id gives the first answer. Required."""
+    promise: Global___Promise.ValueType
+    """What the contact is promised: the start, or a day or week that plans may move the visit in, in place of the campaign's
+    arrival window.
+    """
     @_builtins.property
     def time(self) -> Global___ChosenTime:
         """A chosen time."""
@@ -1287,10 +1350,11 @@ class BookAppointmentRequest(_message.Message):
         contact_id: _builtins.str = ...,
         note: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        promise: Global___Promise.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["hold_id", b"hold_id", "slot", b"slot", "slot_token", b"slot_token", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "hold_id", b"hold_id", "note", b"note", "request_id", b"request_id", "slot", b"slot", "slot_token", b"slot_token", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contact_id", b"contact_id", "hold_id", b"hold_id", "note", b"note", "promise", b"promise", "request_id", b"request_id", "slot", b"slot", "slot_token", b"slot_token", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_slot: _TypeAlias = _typing.Literal["hold_id", "slot_token", "time"]  # noqa: Y015
     _WhichOneofArgType_slot: _TypeAlias = _typing.Literal["slot", b"slot"]  # noqa: Y015
@@ -1327,6 +1391,7 @@ class Appointment(_message.Message):
     SUPERSEDED_BY_FIELD_NUMBER: _builtins.int
     ZONE_FIELD_NUMBER: _builtins.int
     ARRIVAL_FIELD_NUMBER: _builtins.int
+    FLEXIBLE_FIELD_NUMBER: _builtins.int
     appointment_id: _builtins.str
     """Id, `apt_…`."""
     campaign_id: _builtins.str
@@ -1392,6 +1457,12 @@ class Appointment(_message.Message):
         then the arrival is promised anew.
         """
 
+    @_builtins.property
+    def flexible(self) -> Global___FlexiblePromise:
+        """The day or week that the contact was promised; absent for a fixed appointment. Moved out of it by somebody, it is the
+        day or week of the new start.
+        """
+
     def __init__(
         self,
         *,
@@ -1418,10 +1489,11 @@ class Appointment(_message.Message):
         superseded_by: _builtins.str = ...,
         zone: _builtins.str = ...,
         arrival: _travel_pb2.TimeWindow | None = ...,
+        flexible: Global___FlexiblePromise | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "created_at", b"created_at", "end", b"end", "leg_after", b"leg_after", "leg_before", b"leg_before", "point", b"point", "start", b"start", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "created_at", b"created_at", "end", b"end", "flexible", b"flexible", "leg_after", b"leg_after", "leg_before", b"leg_before", "point", b"point", "start", b"start", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "appointment_id", b"appointment_id", "arrival", b"arrival", "campaign_id", b"campaign_id", "card_colour", b"card_colour", "contact_id", b"contact_id", "created_at", b"created_at", "end", b"end", "leg_after", b"leg_after", "leg_before", b"leg_before", "locked", b"locked", "note", b"note", "operator_id", b"operator_id", "outcome_state_id", b"outcome_state_id", "point", b"point", "reminder_colour", b"reminder_colour", "start", b"start", "state", b"state", "superseded_by", b"superseded_by", "supersedes", b"supersedes", "updated_at", b"updated_at", "version", b"version", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "appointment_id", b"appointment_id", "arrival", b"arrival", "campaign_id", b"campaign_id", "card_colour", b"card_colour", "contact_id", b"contact_id", "created_at", b"created_at", "end", b"end", "flexible", b"flexible", "leg_after", b"leg_after", "leg_before", b"leg_before", "locked", b"locked", "note", b"note", "operator_id", b"operator_id", "outcome_state_id", b"outcome_state_id", "point", b"point", "reminder_colour", b"reminder_colour", "start", b"start", "state", b"state", "superseded_by", b"superseded_by", "supersedes", b"supersedes", "updated_at", b"updated_at", "version", b"version", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
