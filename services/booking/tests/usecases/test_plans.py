@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from booking_house import VISIT, House, claim, soon
 from rounds_double import NOTHING, RoundsDouble
+from two_visits import AT_ONCE, WAITS, meet
 
 from booking.domain.appointment import Appointment, Card, State
 from booking.domain.promise import PromiseKind
@@ -172,6 +173,27 @@ async def test_a_plan_that_died_is_made_whole_or_not_at_all(house: House, step: 
     starts = [each.window.start for each in (await days.stored())[:2]]
     before = [each.window.start for each in days.booked[:2]]
     assert starts == (before[::-1] if STEPS[step] else before)
+    await house.require_sound()
+
+
+@pytest.mark.parametrize(
+    ("at", "overtakes", "loser"),
+    [
+        ("repair.after_pending", AT_ONCE, "CHANGE_IN_PROGRESS"),
+        ("repair.before_commit", WAITS, "STALE_VERSION"),
+    ],
+)
+async def test_two_plans_of_the_same_visits_meet(house: House, at: str, overtakes: bool, loser: str) -> None:
+    """One is made, the other told by name, in either order of the database's locks."""
+    days = await Days.of(house)
+
+    async def plan() -> Any:
+        return await days.apply(days.swapped())
+
+    assert await meet(plan, plan, at, overtakes) == ("", loser)
+    before = [each.window.start for each in days.booked[:2]]
+    assert [each.window.start for each in (await days.stored())[:2]] == before[::-1]
+    await house.settle()
     await house.require_sound()
 
 
