@@ -74,6 +74,9 @@ ANSWERED_ALIKE: dict[str, str] = {
     "LedgerService/MoveStops moves.move_id": "the caller makes this id",
     "LedgerService/MoveEachStop moves.move_id": "the caller makes this id",
     "LedgerService/MoveEachStop moves.appointment_id": "each is refused for itself: NOT_FOUND in the answer",
+    "LedgerService/ReserveEachStop stops.appointment_id": "the caller makes this id",
+    "LedgerService/ReserveEachStop stops.hold_id": "no hold is taken where several stops are made at once",
+    "LedgerService/ReserveEachStop stops.plan.agent_id": "as MoveEachStop moves.appointment_id",
     "LedgerService/MoveEachStop moves.plan.agent_id": "as its appointment_id",
     "VisitsService/GetVisits appointment_ids": "what is not there is left out",
     "LedgerService/SettleStop appointment_id": "settling an unused id keeps it from being used later",
@@ -87,6 +90,7 @@ MADE_BY_THE_CALLER = {
     "MoveStop": "move_id",
     "MoveStops": "move_id",
     "MoveEachStop": "move_id",
+    "ReserveEachStop": "appointment_id",
 }
 """Ids that a good request brings fresh."""
 

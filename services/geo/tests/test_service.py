@@ -146,6 +146,11 @@ async def test_hold_reserve_move_settle(wire: Wire) -> None:
     named = status.error_in(refused.refusal)
     assert isinstance(named, NotFound)
     assert violated(named) == ["appointment_id"]
+    again = ledger_pb2.ReserveStopRequest(appointment_id=appointment, plan=moved.plan)
+    (reused,) = (
+        await wire.ledger("ReserveEachStop", ledger_pb2.ReserveEachStopRequest(stops=[again]))
+    ).outcomes
+    assert status.error_in(reused.refusal).reason is Reason.REQUEST_ID_REUSED
     page = await wire.ledger("ListReservations", ledger_pb2.ListReservationsRequest())
     assert [one.appointment_id for one in page.reservations] == [appointment]
     itinerary = await wire.geo(

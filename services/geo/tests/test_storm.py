@@ -23,6 +23,7 @@ from geo.usecases.move_each import move_each
 from geo.usecases.move_stop import MoveStop, move_stop
 from geo.usecases.release_hold import release_hold
 from geo.usecases.remove_absence import remove_absence
+from geo.usecases.reserve_each import reserve_each
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
 from geo.usecases.set_calendar import set_calendar
 from geo.usecases.settle_stop import settle_stop
@@ -127,6 +128,15 @@ class Storm:
         refused = {outcome.reason for outcome in outcomes if isinstance(outcome, GiroError)}
         assert refused <= NAMED
 
+    async def reserve_each(self) -> None:
+        asked = [ReserveStop(new_id("apt"), self.plan()) for _ in range(3)]
+        outcomes = await reserve_each(self.ledger, TENANT, asked)
+        for command, outcome in zip(asked, outcomes, strict=True):
+            if isinstance(outcome, GiroError):
+                assert outcome.reason in NAMED
+            else:
+                self.booked.append(command.appointment_id)
+
     async def cancel(self) -> None:
         if self.booked:
             place = self.chance.randrange(len(self.booked))
@@ -155,6 +165,7 @@ WEIGHTS = {
     "release": 6,
     "move": 12,
     "move_each": 6,
+    "reserve_each": 6,
     "cancel": 10,
     "absent": 4,
     "back": 3,

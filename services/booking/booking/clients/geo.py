@@ -18,6 +18,7 @@ from booking.usecases.ports import (
     FoundSlot,
     FoundSlots,
     NewHold,
+    NewStop,
     SlotPosition,
     SlotQuery,
     StartGround,
@@ -140,6 +141,16 @@ class GeoLedger:
         """Swaps those of these stops that can be."""
         request = ledger_pb2.MoveEachStopRequest(moves=map(move_message, moves))
         made = await self._call(self._stub.MoveEachStop, request, tenant)
+        return [_outcome(one) for one in made.outcomes]
+
+    async def reserve_each(self, tenant: str, stops: Sequence[NewStop]) -> Sequence[Reservation | GiroError]:
+        """Makes those of these stops that fit."""
+        wanted = [
+            ledger_pb2.ReserveStopRequest(appointment_id=each.appointment_id, plan=plan_message(each.plan))
+            for each in stops
+        ]
+        request = ledger_pb2.ReserveEachStopRequest(stops=wanted)
+        made = await self._call(self._stub.ReserveEachStop, request, tenant)
         return [_outcome(one) for one in made.outcomes]
 
     async def settle_stop(self, tenant: str, appointment_id: str) -> None:
@@ -305,7 +316,7 @@ def move_message(move: StopMove) -> ledger_pb2.MoveStopRequest:
     )
 
 
-def _outcome(message: ledger_pb2.MoveOutcome) -> Reservation | GiroError:
+def _outcome(message: ledger_pb2.MoveOutcome | ledger_pb2.ReserveOutcome) -> Reservation | GiroError:
     if message.HasField("stop"):
         return reservation_of(message.stop)
     refusal = status.error_in(message.refusal)

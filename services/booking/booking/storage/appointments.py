@@ -224,11 +224,18 @@ async def save(tx: Tx, change: Change) -> bool:
 
 async def save_moved(tx: Tx, changes: Sequence[Change]) -> bool:
     """The same for many whose moves have been made; campaigns are counted in the order of their ids."""
-    documents = [{name: _plain(value) for name, value in _moved_params(change).items()} for change in changes]
+    documents = [{name: plain(value) for name, value in _moved_params(change).items()} for change in changes]
     stored = await tx.run(_MOVE_ALL, {"tenant": tx.tenant, "changes": Jsonb(documents)})
     for campaign_id, count in sorted(_counted(changes).items()):
         await tx.run(_COUNT, {"tenant": tx.tenant, "campaign": campaign_id, **count})
     return bool(stored.rowcount == len(changes))
+
+
+async def more_to_confirm(tx: Tx, by_campaign: Mapping[str, int]) -> None:
+    """So many more of a campaign are to be confirmed; campaigns are counted in the order of their ids."""
+    for campaign_id, count in sorted(by_campaign.items()):
+        counts = {"taken": 0, "to_confirm": count, "cancelled": 0}
+        await tx.run(_COUNT, {"tenant": tx.tenant, "campaign": campaign_id, **counts})
 
 
 def _counted(changes: Sequence[Change]) -> Mapping[str, Counter[str]]:
@@ -312,7 +319,8 @@ def _moved_params(change: Change) -> Mapping[str, Any]:
     }
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """A value as a document of many rows takes it."""
     return value.isoformat() if isinstance(value, datetime) else value
 
 

@@ -59,13 +59,6 @@ _TAKE_ALL = text(
     """
 )
 
-_START = text(
-    """
-    UPDATE booking.refix_requests SET state = 'RUNNING', change_id = :change, attempt = attempt + 1
-    WHERE tenant_id = :tenant AND refix_id = :id AND state = 'WAITING'
-    """
-)
-
 _START_ALL = text(
     """
     UPDATE booking.refix_requests r SET state = 'RUNNING', change_id = begun.change_id, attempt = attempt + 1
@@ -162,13 +155,8 @@ async def take_all(tx: Tx, requests: Sequence[RefixRequest]) -> Sequence[RefixRe
     return [_request(row) for row in await tx.run(_TAKE_ALL, params)]
 
 
-async def start(tx: Tx, request: RefixRequest, change_id: str) -> None:
-    """A locked request is worked by the move or the new card of this id."""
-    await tx.run(_START, {"tenant": tx.tenant, "id": request.refix_id, "change": change_id})
-
-
 async def start_all(tx: Tx, changes: Mapping[str, str]) -> None:
-    """The same for many: the id of the change by request."""
+    """Locked requests are worked by the moves or the new cards of these ids, by request."""
     params = {"tenant": tx.tenant, "ids": list(changes), "changes": list(changes.values())}
     await tx.run(_START_ALL, params)
 

@@ -24,6 +24,13 @@ class StopMove(NamedTuple):
     promised_anew: bool = False
 
 
+class NewStop(NamedTuple):
+    """A stop to make for an appointment."""
+
+    appointment_id: str
+    plan: StopPlan
+
+
 @dataclass(frozen=True, slots=True)
 class SlotQuery:
     """A search for slots over agents and windows; `not_before` is the first start that policy allows.
@@ -242,6 +249,11 @@ class Ledger(Protocol):
     async def move_each(self, tenant: str, moves: Sequence[StopMove]) -> Sequence[Reservation | GiroError]:
         """Swaps those of these stops that can be, in this order; for each the stop after all of it, or one of
         REFUSALS, and then it never will be made."""
+        ...
+
+    async def reserve_each(self, tenant: str, stops: Sequence[NewStop]) -> Sequence[Reservation | GiroError]:
+        """Makes those of these stops that fit, in this order; for each the stop after all of it, or one of
+        REFUSALS. Whoever gives one up has its id fenced, as after `reserve`."""
         ...
 
     async def settle_stop(self, tenant: str, appointment_id: str) -> None:

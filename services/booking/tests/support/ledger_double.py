@@ -19,6 +19,7 @@ from booking.usecases.ports import (
     FoundSlot,
     FoundSlots,
     NewHold,
+    NewStop,
     SlotQuery,
     StartQuestion,
     StopMove,
@@ -157,6 +158,11 @@ class LedgerDouble:
         self.sources.extend(None for _ in moves)
         return await self._answered("move_each", lambda: self._move_each(tenant, moves))
 
+    async def reserve_each(self, tenant: str, stops: Sequence[NewStop]) -> Sequence[Reservation | GiroError]:
+        """Makes those of these stops that fit."""
+        self.sources.extend(None for _ in stops)
+        return await self._answered("reserve_each", lambda: self._reserve_each(tenant, stops))
+
     async def settle_stop(self, tenant: str, appointment_id: str) -> None:
         """Frees and fences."""
         await self._answered("settle_stop", lambda: self._settle_stop((tenant, appointment_id)))
@@ -287,6 +293,15 @@ class LedgerDouble:
                 outcomes.append(refusal)
             else:
                 outcomes.append(made)
+        return outcomes
+
+    async def _reserve_each(self, tenant: str, stops: Sequence[NewStop]) -> list[Reservation | GiroError]:
+        outcomes: list[Reservation | GiroError] = []
+        for asked in stops:
+            try:
+                outcomes.append(await self._reserve((tenant, asked.appointment_id), asked.plan, None))
+            except (RuleViolated, AlreadyExists, NotFound) as refusal:
+                outcomes.append(refusal)
         return outcomes
 
     async def _settle_stop(self, key: Key) -> None:

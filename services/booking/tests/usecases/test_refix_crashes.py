@@ -119,7 +119,7 @@ async def test_two_workers_at_once_have_one_effect(house: House, kind: Work) -> 
 @pytest.mark.parametrize("lost", list(Lost))
 async def test_geos_lost_answers_leave_one_effect(house: House, lost: Lost) -> None:
     card = await asked(house, Work.NEW_CARD)
-    house.ledger.lose("reserve", lost)
+    house.ledger.lose("reserve_each", lost)
     await house.run()
     await house.settle()
     await house.ledger.deliver_late()

@@ -1,5 +1,7 @@
 """The gRPC face of the itinerary ledger, for other services: message to command, domain to message."""
 
+from typing import Any
+
 import grpc
 
 from geo.domain.certificate import Certified, read
@@ -13,6 +15,7 @@ from geo.usecases.move_each import Outcome, move_each
 from geo.usecases.move_stop import MoveStop, move_stop
 from geo.usecases.move_stops import MoveStops, move_stops
 from geo.usecases.release_hold import release_hold
+from geo.usecases.reserve_each import reserve_each
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
 from geo.usecases.settle_move import settle_move
 from geo.usecases.settle_stop import settle_stop
@@ -68,10 +71,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
 
     async def ReserveStop(self, request: pb.ReserveStopRequest, context: Context) -> pb.ReservedStop:
         """Makes an appointment's stop."""
-        command = ReserveStop(
-            request.appointment_id, messages.plan(request.plan), request.hold_id, certified(request)
-        )
-        return messages.reserved(await reserve_stop(self._ledger, caller().tenant, command))
+        return messages.reserved(await reserve_stop(self._ledger, caller().tenant, _reserve(request)))
 
     async def MoveStop(self, request: pb.MoveStopRequest, context: Context) -> pb.ReservedStop:
         """Swaps an appointment's stop."""
@@ -89,7 +89,14 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     ) -> pb.MoveEachStopResponse:
         """Swaps several appointments' stops, those that can be."""
         found = await move_each(self._ledger, caller().tenant, list(map(_move, request.moves)))
-        return pb.MoveEachStopResponse(outcomes=map(_outcome, found))
+        return pb.MoveEachStopResponse(outcomes=[pb.MoveOutcome(**_outcome(one)) for one in found])
+
+    async def ReserveEachStop(
+        self, request: pb.ReserveEachStopRequest, context: Context
+    ) -> pb.ReserveEachStopResponse:
+        """Makes several appointments' stops, those that fit."""
+        found = await reserve_each(self._ledger, caller().tenant, list(map(_reserve, request.stops)))
+        return pb.ReserveEachStopResponse(outcomes=[pb.ReserveOutcome(**_outcome(one)) for one in found])
 
     async def SettleStop(self, request: pb.SettleStopRequest, context: Context) -> pb.SettleStopResponse:
         """Frees an appointment's stop for ever."""
@@ -132,12 +139,17 @@ def certified(
     return Certified(certificate, messages.instant(request.slot.expires_at, "slot.expires_at"))
 
 
+def _reserve(request: pb.ReserveStopRequest) -> ReserveStop:
+    plan = messages.plan(request.plan)
+    return ReserveStop(request.appointment_id, plan, request.hold_id, certified(request))
+
+
 def _move(request: pb.MoveStopRequest) -> MoveStop:
     plan = messages.plan(request.plan)
     return MoveStop(request.move_id, request.appointment_id, plan, request.promised_anew, certified(request))
 
 
-def _outcome(found: Outcome) -> pb.MoveOutcome:
+def _outcome(found: Outcome) -> dict[str, Any]:
     if isinstance(found, GiroError):
-        return pb.MoveOutcome(refusal=status.status_of(found))
-    return pb.MoveOutcome(stop=messages.reserved(found))
+        return {"refusal": status.status_of(found)}
+    return {"stop": messages.reserved(found)}

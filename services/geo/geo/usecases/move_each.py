@@ -3,14 +3,11 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from itertools import combinations
 
 from geo.domain import errors
-from geo.domain.calendar import ConcreteShift, shift_of
 from geo.domain.chain import around, splice
 from geo.domain.errors import StartAgain
-from geo.domain.legs import MissingLegs, Pair, free_leg
+from geo.domain.legs import MissingLegs, Pair
 from geo.domain.modes import TravelMode
 from geo.domain.owner import Move, Owner, OwnerKind
 from geo.domain.plan import Plan, Reserved
@@ -19,16 +16,14 @@ from geo.domain.stop import Stop, StopKind
 from geo.storage import owners, stops
 from geo.storage.documents import reserved_document
 from geo.storage.rewrite import Changes
-from geo.usecases import visits
+from geo.usecases import agendas, visits
 from geo.usecases.admission import admitted
+from geo.usecases.agendas import REFUSALS
 from geo.usecases.ledger import Desk, Draft, Ledger, write
 from geo.usecases.move_stop import MoveStop, repeated
 from geo.usecases.visits import Span
 from kit.db.uow import Tx
-from kit.errors import AlreadyExists, GiroError, InvalidInput, NotFound, Reason, RuleViolated
-
-REFUSALS = (RuleViolated, AlreadyExists, NotFound, InvalidInput)
-"""What concerns one move alone; any other error concerns all of them, and nothing is written."""
+from kit.errors import GiroError, InvalidInput, Reason
 
 Outcome = Reserved | GiroError
 
@@ -113,19 +108,11 @@ async def _opened(desk: Desk, moves: Sequence[MoveStop]) -> _Work:
     for agent_id, stop in work.present.values():
         touched[agent_id].append(Span(stop.starts_at, stop.ends_at))
     for move in moves:
-        shift = _shift(desk, move.plan)
+        shift = agendas.shift_in(desk, move.plan)
         if shift is not None:
             touched[move.plan.agent_id].append(visits.span_of(shift))
-    for agent_id, spans in touched.items():
-        lo, hi = min(span.lo for span in spans), max(span.hi for span in spans)
-        work.agendas[agent_id] = Rework.of(await desk.segment(agent_id, lo, hi))
+    work.agendas = await agendas.opened(desk, touched)
     return work
-
-
-def _shift(desk: Desk, plan: Plan) -> ConcreteShift | None:
-    """The shift that the plan lies in; None where there is none, or no such agent."""
-    agent = desk.agents.get(plan.agent_id)
-    return None if agent is None else shift_of(agent.calendar, plan.window)
 
 
 async def _made(work: _Work, moves: Sequence[MoveStop]) -> dict[str, Outcome]:
@@ -140,19 +127,8 @@ async def _made(work: _Work, moves: Sequence[MoveStop]) -> dict[str, Outcome]:
         except MissingLegs as lacking:
             missing[lacking.mode] |= lacking.pairs
     for mode, pairs in missing.items():
-        raise MissingLegs(pairs | _between(work.desk, moves, mode), mode)
+        raise MissingLegs(pairs | agendas.between(work.desk, [move.plan for move in moves], mode), mode)
     return {move.move_id: refused.get(move.move_id) or _reserved(work, move) for move in moves}
-
-
-def _between(desk: Desk, moves: Sequence[MoveStop], mode: TravelMode) -> set[Pair]:
-    """Drives between what comes to one shift: which of them are needed depends on which moves are refused."""
-    coming: dict[tuple[str, datetime], list[Plan]] = defaultdict(list)
-    for plan in sorted((move.plan for move in moves), key=lambda plan: plan.window.start):
-        shift = _shift(desk, plan)
-        if shift is not None and desk.agent(plan.agent_id).mode is mode:
-            coming[plan.agent_id, shift.start].append(plan)
-    pairs = {(a.place, b.place) for plans in coming.values() for a, b in combinations(plans, 2)}
-    return {pair for pair in pairs if free_leg(*pair) is None}
 
 
 async def _make(work: _Work, move: MoveStop) -> None:
@@ -167,13 +143,9 @@ async def _make(work: _Work, move: MoveStop) -> None:
     stop = visits.visit_stop(StopKind.APPOINTMENT, appointment, plan, agent)
     shift = await admitted(desk, agent, plan, {*work.made, appointment}, work.coming)
     left = _without(desk, source, work.agendas[source], old)
-    agendas = {**work.agendas, source: left}
-    target = agendas[plan.agent_id]
-    span = visits.span_of(shift)
-    part = target.part(span.lo, span.hi, desk.now)
-    woven = visits.weave_in(desk, (plan.agent_id, part.segment), stop, shift)
-    agendas[plan.agent_id] = target.after(part, visits.feasible(plan.agent_id, woven))
-    work.agendas = agendas
+    made = {**work.agendas, source: left}
+    made[plan.agent_id] = agendas.with_visit(desk, (plan.agent_id, made[plan.agent_id]), stop, shift)
+    work.agendas = made
     work.made[appointment] = stop, plan
 
 

@@ -49,7 +49,7 @@ async def reserve_stop(ledger: Ledger, tenant: str, command: ReserveStop) -> Res
         known = await owners.find(desk.tx, command.appointment_id, command.hold_id)
         earlier = known.get(command.appointment_id)
         if earlier is not None:
-            return Draft(_repeated(earlier, command))
+            return Draft(repeated(earlier, command))
         if command.hold_id:
             return await _from_hold(desk, command, known.get(command.hold_id))
         return await _afresh(desk, command)
@@ -57,7 +57,8 @@ async def reserve_stop(ledger: Ledger, tenant: str, command: ReserveStop) -> Res
     return await write(ledger, tenant, "reserve_stop", [command.plan.agent_id], decide)
 
 
-def _repeated(earlier: Owner, command: ReserveStop) -> Reserved:
+def repeated(earlier: Owner, command: ReserveStop) -> Reserved:
+    """The first answer. Raises SETTLED, and REQUEST_ID_REUSED for another plan."""
     if earlier.ending is not None:
         raise errors.settled("appointment_id")
     if earlier.kind is not OwnerKind.APPOINTMENT or earlier.request != command.document:
@@ -73,7 +74,7 @@ async def _afresh(desk: Desk, command: ReserveStop) -> Draft[Reserved]:
     found = await visits.put_in_as_certified(desk, stop, shift, plan.agent_id, command.certified)
     reserved = Reserved(command.appointment_id, plan, *around(found.chain, stop.stop_id))
     changes = visits.changes(desk, {plan.agent_id: found})
-    return Draft(reserved, replace(changes, taken=(_owner(command, reserved),)))
+    return Draft(reserved, replace(changes, taken=(owner_of(command, reserved),)))
 
 
 async def _from_hold(desk: Desk, command: ReserveStop, hold: Owner | None) -> Draft[Reserved]:
@@ -92,7 +93,7 @@ async def _from_hold(desk: Desk, command: ReserveStop, hold: Owner | None) -> Dr
         raise errors.hold_expired()
     reserved = Reserved(command.appointment_id, command.plan, drive_to(taken.linked), drive_to(taken.after))
     booked = Booked(taken.agent_id, stop.stop_id, command.hold_id, command.appointment_id)
-    return Draft(reserved, _booked(booked, _owner(command, reserved)))
+    return Draft(reserved, _booked(booked, owner_of(command, reserved)))
 
 
 def _booked(booked: Booked, owner: Owner) -> Changes:
@@ -104,7 +105,8 @@ def _booked(booked: Booked, owner: Owner) -> Changes:
     )
 
 
-def _owner(command: ReserveStop, reserved: Reserved) -> Owner:
+def owner_of(command: ReserveStop, reserved: Reserved) -> Owner:
+    """The row that remembers what was asked and answered."""
     return Owner(
         command.appointment_id,
         OwnerKind.APPOINTMENT,

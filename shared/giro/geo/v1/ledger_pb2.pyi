@@ -928,6 +928,86 @@ class MoveOutcome(_message.Message):
 Global___MoveOutcome: _TypeAlias = MoveOutcome  # noqa: Y015
 
 @_typing.final
+class ReserveEachStopRequest(_message.Message):
+    """Makes several stops, each for itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STOPS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def stops(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReserveStopRequest]:
+        """The stops, of different appointments; without holds and suggested starts. Required."""
+
+    def __init__(
+        self,
+        *,
+        stops: _abc.Iterable[Global___ReserveStopRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stops", b"stops"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReserveEachStopRequest: _TypeAlias = ReserveEachStopRequest  # noqa: Y015
+
+@_typing.final
+class ReserveEachStopResponse(_message.Message):
+    """What became of each stop."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReserveOutcome]:
+        """In the order asked."""
+
+    def __init__(
+        self,
+        *,
+        outcomes: _abc.Iterable[Global___ReserveOutcome] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReserveEachStopResponse: _TypeAlias = ReserveEachStopResponse  # noqa: Y015
+
+@_typing.final
+class ReserveOutcome(_message.Message):
+    """What became of one stop."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STOP_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def stop(self) -> Global___ReservedStop:
+        """The stop after all of the call."""
+
+    @_builtins.property
+    def refusal(self) -> _status_pb2.Status:
+        """Why it was not made, as a call for it alone would be refused."""
+
+    def __init__(
+        self,
+        *,
+        stop: Global___ReservedStop | None = ...,
+        refusal: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refusal", b"refusal", "stop", b"stop"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "refusal", b"refusal", "stop", b"stop"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["stop", "refusal"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___ReserveOutcome: _TypeAlias = ReserveOutcome  # noqa: Y015
+
+@_typing.final
 class SettleStopRequest(_message.Message):
     """Frees an appointment's stop."""
 

@@ -88,6 +88,11 @@ class LedgerServiceStub:
                 request_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.MoveEachStopRequest.SerializeToString,
                 response_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.MoveEachStopResponse.FromString,
                 _registered_method=True)
+        self.ReserveEachStop = channel.unary_unary(
+                '/giro.geo.v1.LedgerService/ReserveEachStop',
+                request_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.ReserveEachStopRequest.SerializeToString,
+                response_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.ReserveEachStopResponse.FromString,
+                _registered_method=True)
         self.SettleStop = channel.unary_unary(
                 '/giro.geo.v1.LedgerService/SettleStop',
                 request_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.SettleStopRequest.SerializeToString,
@@ -189,6 +194,13 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReserveEachStop(self, request, context):
+        """Makes several appointments' stops, each for itself: what does not fit is refused and spoils no other.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SettleStop(self, request, context):
         """Frees an appointment's stop, if there is one, and refuses that id for ever.
         """
@@ -269,6 +281,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.MoveEachStop,
                     request_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.MoveEachStopRequest.FromString,
                     response_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.MoveEachStopResponse.SerializeToString,
+            ),
+            'ReserveEachStop': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReserveEachStop,
+                    request_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.ReserveEachStopRequest.FromString,
+                    response_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.ReserveEachStopResponse.SerializeToString,
             ),
             'SettleStop': grpc.unary_unary_rpc_method_handler(
                     servicer.SettleStop,
@@ -565,6 +582,33 @@ class LedgerService:
             '/giro.geo.v1.LedgerService/MoveEachStop',
             giro_dot_geo_dot_v1_dot_ledger__pb2.MoveEachStopRequest.SerializeToString,
             giro_dot_geo_dot_v1_dot_ledger__pb2.MoveEachStopResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReserveEachStop(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giro.geo.v1.LedgerService/ReserveEachStop',
+            giro_dot_geo_dot_v1_dot_ledger__pb2.ReserveEachStopRequest.SerializeToString,
+            giro_dot_geo_dot_v1_dot_ledger__pb2.ReserveEachStopResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -61,6 +61,8 @@ class LedgerServiceStub:
     """Swaps several appointments' stops in one transaction, each for itself: one that cannot be moved stays where it is and
     spoils no other. In the order asked, each judged by what those before it have left.
     """
+    ReserveEachStop: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ReserveEachStopRequest, _ledger_pb2.ReserveEachStopResponse]
+    """Makes several appointments' stops, each for itself: what does not fit is refused and spoils no other."""
     SettleStop: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.SettleStopRequest, _ledger_pb2.SettleStopResponse]
     """Frees an appointment's stop, if there is one, and refuses that id for ever."""
     SettleMove: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.SettleMoveRequest, _ledger_pb2.SettleMoveResponse]
@@ -103,6 +105,8 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """Swaps several appointments' stops in one transaction, each for itself: one that cannot be moved stays where it is and
     spoils no other. In the order asked, each judged by what those before it have left.
     """
+    ReserveEachStop: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ReserveEachStopRequest, _ledger_pb2.ReserveEachStopResponse]  # type: ignore[assignment]
+    """Makes several appointments' stops, each for itself: what does not fit is refused and spoils no other."""
     SettleStop: _aio.UnaryUnaryMultiCallable[_ledger_pb2.SettleStopRequest, _ledger_pb2.SettleStopResponse]  # type: ignore[assignment]
     """Frees an appointment's stop, if there is one, and refuses that id for ever."""
     SettleMove: _aio.UnaryUnaryMultiCallable[_ledger_pb2.SettleMoveRequest, _ledger_pb2.SettleMoveResponse]  # type: ignore[assignment]
@@ -202,6 +206,14 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Swaps several appointments' stops in one transaction, each for itself: one that cannot be moved stays where it is and
         spoils no other. In the order asked, each judged by what those before it have left.
         """
+
+    @_abc_1.abstractmethod
+    def ReserveEachStop(
+        self,
+        request: _ledger_pb2.ReserveEachStopRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.ReserveEachStopResponse, _abc.Awaitable[_ledger_pb2.ReserveEachStopResponse]]:
+        """Makes several appointments' stops, each for itself: what does not fit is refused and spoils no other."""
 
     @_abc_1.abstractmethod
     def SettleStop(

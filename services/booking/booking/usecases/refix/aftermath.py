@@ -106,18 +106,34 @@ def _refixed(change: Change, refix: Refix) -> list[Entry]:
     return entries
 
 
-async def superseded(tx: Tx, old: Appointment, new: Appointment, refix: Refix) -> Sequence[ToldChange]:
-    """A new card has taken the place of an old one; both remember it, shown or not (R-052)."""
-    await close(tx, old.appointment_id)
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """An old card whose place a new one has taken, and what the re-fix wrote."""
+
+    old: Appointment
+    new: Appointment
+    refix: Refix
+
+
+async def superseded(tx: Tx, replaced: Sequence[Replaced]) -> Sequence[ToldChange]:
+    """New cards have taken the place of old ones; both remember it, shown or not (R-052)."""
+    await close(tx, *(each.old.appointment_id for each in replaced))
+    await history.add_all(tx, [entry for each in replaced for entry in _superseded(each)])
+    await refix_requests.end_of_changes(tx, [each.new.appointment_id for each in replaced])
+    return [
+        told for each in replaced for told in (events.superseded(tx, each.old), events.booked(tx, each.new))
+    ]
+
+
+def _superseded(replaced: Replaced) -> list[Entry]:
+    old, new, refix = replaced.old, replaced.new, replaced.refix
     entries = [
         _entry(old, HistoryKind.SUPERSEDED, refix, {"superseded_by": new.appointment_id}),
         _entry(new, HistoryKind.SUPERSEDES, refix, {"supersedes": old.appointment_id}),
     ]
     if old.operator_id != new.operator_id:
         entries.append(_entry(new, HistoryKind.OWNER, refix, _owners(old, new)))
-    await history.add_all(tx, entries)
-    await refix_requests.end_of_changes(tx, [new.appointment_id])
-    return events.superseded(tx, old), events.booked(tx, new)
+    return entries
 
 
 def _owners(before: Appointment, after: Appointment) -> dict[str, str]:

@@ -8,8 +8,7 @@ from booking.domain.appointment import Appointment
 from booking.domain.history import Entry, HistoryKind
 from booking.domain.pages import DEFAULT_SIZE, Position, instant_and_id
 from booking.domain.refix import Alternative
-from booking.domain.refusal import Refusal
-from booking.storage import bookings, history, moves, refix_exceptions, refix_requests
+from booking.storage import history, refix_exceptions, refix_requests
 from booking.storage.recalls import START_OF_TIME
 from booking.storage.refix_exceptions import RefixException
 from booking.storage.refix_requests import RefixRequest
@@ -25,11 +24,10 @@ from kit.values.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why the move or new card `change_id` of a request did not come to be; empty: none was begun."""
+    """Why what a request asks for cannot be done; it waits, and nothing is begun for it."""
 
     procedure_id: str
     request: RefixRequest
-    change_id: str
     refusal: GiroError
 
 
@@ -42,7 +40,7 @@ class ExceptionPage:
 
 
 async def raise_exception(desk: Desk, tenant: str, appointment: Appointment, failure: Failure) -> None:
-    """Gives the change up and tells it, with alternatives, in one transaction.
+    """Ends the request and tells it, with alternatives, in one transaction.
 
     The alternatives are asked of geo before. Raises Unavailable when it does not answer: the request then
     waits, and is tried again.
@@ -50,7 +48,7 @@ async def raise_exception(desk: Desk, tenant: str, appointment: Appointment, fai
     found = await alternatives(desk, tenant, appointment, failure.request.refix_at)
     await failpoint("booking.exception.before_decide")
     async with desk.db.uow(tenant) as tx:
-        if not await _give_up(tx, failure):
+        if await refix_requests.take(tx, failure.request) is None:
             return
         await refix_requests.end(tx, failure.request.refix_id, "EXCEPTION")
         await _tell(tx, appointment, failure, found)
@@ -73,18 +71,6 @@ async def list_exceptions(desk: Desk, campaign_id: str, page_size: int, page_tok
 
 def _position(exception: RefixException) -> Position:
     return exception.raised_at.isoformat(), exception.exception_id
-
-
-async def _give_up(tx: Tx, failure: Failure) -> bool:
-    refusal = Refusal.of(failure.refusal)
-    if not failure.change_id:
-        return await refix_requests.take(tx, failure.request) is not None
-    if failure.change_id.startswith("mov_"):
-        return await moves.drop(tx, failure.change_id, refusal) is not None
-    failed = await bookings.decide_failed(tx, failure.change_id, refusal)
-    if failed is not None:
-        events.failed(tx, failed.appointment_id, failed.campaign_id)
-    return failed is not None
 
 
 async def _tell(tx: Tx, appointment: Appointment, failure: Failure, found: Sequence[Alternative]) -> None:

@@ -1,92 +1,217 @@
-"""New cards that a procedure makes at agents' dates (R-066), one by one: each is reserved at geo by itself.
+"""New cards that a procedure makes at agents' dates (R-066), many at once, each for itself.
 
-A request is bound to its new card in the transaction that begins it, and ends in the one that decides it.
+As with moves (ADR 0033): the requests of a chunk are bound to their new cards, PENDING, in one transaction;
+geo makes each agent's stops in one; then those that it has made are decided with their old cards, and the
+refused ones given up, in one again. What a crash leaves in between the reconciler gives up, card by card, and
+the request waits again. A refused one is told with alternatives by itself; until then it waits.
 """
 
-from dataclasses import dataclass
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from booking.domain import errors
-from booking.domain.appointment import Appointment
-from booking.storage import appointments, policies, refix_requests
+from booking.domain.appointment import Appointment, State
+from booking.domain.grounds import Grounds
+from booking.domain.itinerary import Reservation
+from booking.domain.refix_modes import Policy
+from booking.domain.refix_writes import Refix
+from booking.domain.refusal import Refusal
+from booking.storage import appointments, policies, refix_requests, successors, waitlist
 from booking.storage.bookings import Booking
 from booking.storage.refix_requests import RefixRequest
-from booking.usecases import move_stop
-from booking.usecases.refix import new_card
-from booking.usecases.refix.exceptions import Failure, raise_exception
-from booking.usecases.refix.new_card import Successor
-from booking.usecases.refix.procedure import Run, planned, why, writes
-from booking.usecases.refix.taking import take
+from booking.usecases import record
+from booking.usecases.book_appointment import fail
+from booking.usecases.ports import NewStop
+from booking.usecases.record import Begun
+from booking.usecases.refix import aftermath
+from booking.usecases.refix.aftermath import Replaced
+from booking.usecases.refix.chunks import STOPS_OF_A_CALL, Visited, cut, grounds_of, in_chunks, is_settled
+from booking.usecases.refix.new_card import Successor, card_of
+from booking.usecases.refix.procedure import Refused, Run, overtaken, planned, tell, why, writes
+from booking.usecases.refix.taking import Asked, Taken, take
+from kit import telemetry
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.errors import GiroError, RuleViolated
 from kit.failpoints import failpoint
 from kit.values.ids import new_id
 
+_log = telemetry.logger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    """One try at one request. The claim is this try's own, so that no worker waits for another's."""
+class _Making:
+    """A request with its appointment as it was, and the new card that it is bound to."""
 
-    run: Run
+    old: Appointment
     request: RefixRequest
-    claim: Claim
+    booking: Booking
+    refix: Refix
+
+    @property
+    def new_id(self) -> str:
+        """The new card's."""
+        return self.booking.appointment.appointment_id
 
 
-async def make_card(run: Run, request: RefixRequest) -> str:
-    """The outcome: a new card at the agent's date; the procedure's state goes on the old one (R-067)."""
-    job = _Job(run, request, Claim(f"refix:{request.refix_id}:{new_id('try')}", b""))
-    try:
-        booking = await _begin(job)
-    except RuleViolated as refusal:
-        return await _excepted(job, refusal)
-    if booking is None:
-        return "skipped"
-    await failpoint("booking.procedure.after_pending")
-    stop = await new_card.reserve(run.desk, run.tenant, booking)
-    if isinstance(stop, GiroError):
-        return await _excepted(job, stop, booking.appointment.appointment_id)
-    await new_card.supersede(run.desk, run.tenant, booking, stop)
-    return "superseded"
+_Outcome = tuple[_Making, Reservation | GiroError]
 
 
-async def _begin(job: _Job) -> Booking | None:
-    run = job.run
-    async with run.desk.db.uow(run.tenant, job.claim) as tx:
-        old = await _taken(tx, job)
-        if old is None:
-            return None
-        grounds = await move_stop.grounds_of(run.desk, tx, old, old.agent_id)
-        plan = planned(grounds, old, job.request).plan
-        policy = await policies.load(tx, old.campaign_id)
-        wanted = Successor(
-            plan,
-            writes(run, policy, (old, job.request), on_new=True),
-            linked=True,  # CC0036C counts no more than the others do (R-068)
-            now=await tx.now(),
-            decision=why(run, policy, old.outcome_state_id, grounds),
-        )
-        booking = await new_card.begin(tx, old, wanted, job.claim.key)
-        await refix_requests.start(tx, job.request, booking.appointment.appointment_id)
-        await failpoint("booking.procedure.before_commit")
-    return booking
+async def make_cards(run: Run, requests: Sequence[RefixRequest]) -> Mapping[str, int]:
+    """How many requests had which outcome: a new card at the agent's date; the procedure's state goes on the
+    old one (R-067). One with a defect does not keep the others waiting.
 
-
-async def _taken(tx: Tx, job: _Job) -> Appointment | None:
-    """The locked appointment of a request that is this worker's now; None when there is nothing to do.
-
-    Raises STALE_VERSION where it is not known whether the date counts, for people to decide. One that
-    somebody changes at this moment is passed over and looked at again in the next run.
+    Raises Unavailable when the database does not answer.
     """
-    taken = await take(tx, [job.request])
-    if taken.overtaken:
-        raise errors.date_overtaken()
-    return taken.work[0][0] if taken.work else None
+
+    async def chunk(some: Sequence[RefixRequest]) -> Mapping[str, int]:
+        return await _chunk(run, some)
+
+    return await in_chunks(run, requests, chunk)
 
 
-async def _excepted(job: _Job, refusal: GiroError, change_id: str = "") -> str:
-    run = job.run
+async def _chunk(run: Run, requests: Sequence[RefixRequest]) -> Mapping[str, int]:
+    taken, making, untimely = await _begin(run, requests)
+    await failpoint("booking.procedure.after_pending")
+    outcomes = await _reserved(run, making)
+    await failpoint("booking.new_card.after_reserve")
+    made = [(item, stop) for item, stop in outcomes if not isinstance(stop, GiroError)]
+    refused = [(item, refusal) for item, refusal in outcomes if isinstance(refusal, GiroError)]
+    given_up = await _decide(run, made, refused)
+    await failpoint("booking.new_card.after_commit")
+    told = await tell(run, [*overtaken(taken), *untimely, *given_up])
+    found = {"superseded": len(made), "skipped": taken.gone, "waits": taken.waits}
+    return Counter(told) + Counter({**found, "error": len(making) - len(outcomes)})
+
+
+async def _begin(
+    run: Run, requests: Sequence[RefixRequest]
+) -> tuple[Taken, Sequence[_Making], Sequence[Refused]]:
+    making, refused = [], []
     async with run.desk.db.uow(run.tenant) as tx:
-        appointment = await appointments.get(tx, job.request.appointment_id)
-    failure = Failure(run.procedure.procedure_id, job.request, change_id, refusal)
-    await raise_exception(run.desk, run.tenant, appointment, failure)
-    return "exception"
+        taken = await take(tx, requests)
+        grounds = await grounds_of(run, tx, [appointment for appointment, _ in taken.work])
+        basis = _Basis({name: await policies.load(tx, name) for name in sorted(grounds)}, grounds)
+        for asked in taken.work:
+            try:
+                making.append(_making(run, asked, basis))
+            except RuleViolated as refusal:
+                refused.append(Refused(*asked, refusal))
+        if making:
+            await _bind(run, tx, making, basis)
+        await failpoint("booking.procedure.before_commit")
+    return taken, making, refused
+
+
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """What new cards are decided upon, by campaign."""
+
+    policies: Mapping[str, Policy]
+    grounds: Mapping[str, Mapping[Visited, Grounds]]
+
+
+def _making(run: Run, asked: Asked, basis: _Basis) -> _Making:
+    """Raises what keeps the date from being asked for at all."""
+    old, request = asked
+    policy, of_campaign = basis.policies[old.campaign_id], basis.grounds[old.campaign_id]
+    grounds = of_campaign[old.agent_id, old.contact_id]
+    refix = writes(run, policy, asked, on_new=True)
+    wanted = Successor(
+        planned(grounds, old, request).plan,
+        refix,
+        linked=True,  # CC0036C counts no more than the others do (R-068)
+        now=grounds.now,
+        decision=why(run, policy, old.outcome_state_id, grounds),
+    )
+    # this try's own, so that no worker waits for another's
+    return _Making(old, request, card_of(old, wanted, f"refix:{request.refix_id}:{new_id('try')}"), refix)
+
+
+async def _bind(run: Run, tx: Tx, making: Sequence[_Making], basis: _Basis) -> None:
+    """The requests are worked by these new cards, which are pending from now on."""
+    await tx.claim_all([Claim(item.booking.claim_key, b"") for item in making])
+    await failpoint("booking.new_card.before_pending")
+    if not await successors.begin_all(tx, [(item.booking, item.refix) for item in making]):
+        raise RuntimeError("a locked appointment is changing")
+    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for item in making:
+        alike[item.old.campaign_id, item.old.outcome_state_id].append(item.new_id)
+    for (campaign_id, state_id), new_ids in alike.items():
+        grounds = next(iter(basis.grounds[campaign_id].values()))
+        await record.note_all(tx, new_ids, why(run, basis.policies[campaign_id], state_id, grounds))
+    await refix_requests.start_all(tx, {item.request.refix_id: item.new_id for item in making})
+
+
+async def _reserved(run: Run, making: Sequence[_Making]) -> Sequence[_Outcome]:
+    """What became of each of those of which that is known."""
+    by_agent: dict[str, list[_Making]] = defaultdict(list)
+    for item in making:
+        by_agent[item.booking.plan.agent_id].append(item)
+    calls = [call for items in by_agent.values() for call in cut(items, STOPS_OF_A_CALL)]
+    answered = await asyncio.gather(*(_ask(run, call) for call in calls))
+    return [one for outcomes in answered for one in outcomes]
+
+
+async def _ask(run: Run, items: Sequence[_Making]) -> Sequence[_Outcome]:
+    """The reconciler gives up what is not known, and what it was first with."""
+    try:
+        outcomes = await run.desk.ledger.reserve_each(
+            run.tenant, [NewStop(item.new_id, item.booking.plan) for item in items]
+        )
+    except GiroError as unknown:
+        _log.warning("refix_waits", agent=items[0].old.agent_id, count=len(items), error=str(unknown))
+        return ()
+    await failpoint("booking.procedure.after_agent")
+    return [pair for pair in zip(items, outcomes, strict=True) if not is_settled(pair[1])]
+
+
+async def _decide(
+    run: Run, made: Sequence[tuple[_Making, Reservation]], refused: Sequence[tuple[_Making, GiroError]]
+) -> Sequence[Refused]:
+    """Decides both cards of what geo has made, and gives up what it refused; the latter, of what nobody else
+    decided."""
+    if not made and not refused:
+        return ()
+    given_up = []
+    async with run.desk.db.uow(run.tenant) as tx:
+        olds = await appointments.lock_all(tx, [item.old.appointment_id for item, _ in (*made, *refused)])
+        await failpoint("booking.new_card.before_decide")
+        for item, refusal in refused:  # before what counts, since campaigns are locked last (ADR 0030)
+            if await fail(tx, item.new_id, Refusal.of(refusal)):
+                request = replace(item.request, attempt=item.request.attempt + 1)
+                given_up.append(Refused(item.old, request, refusal))
+        if made:
+            await _supersede(tx, made, olds)
+        await failpoint("booking.new_card.before_commit")
+    return given_up
+
+
+async def _supersede(
+    tx: Tx, made: Sequence[tuple[_Making, Reservation]], olds: Mapping[str, Appointment]
+) -> None:
+    """The new cards are decided, and their old ones, which are locked, superseded."""
+    await waitlist.serve_all(tx, {(item.old.campaign_id, item.old.contact_id) for item, _ in made})
+    found = await successors.decide_all(tx, [item.new_id for item, _ in made], await tx.now())
+    news = {new.appointment_id: new for new in found}
+    done = [(item, stop) for item, stop in made if item.new_id in news]
+    if not done:
+        return
+    superseded = await successors.lock_all_old(
+        tx, [(news[item.new_id], item.refix.old_state_id) for item, _ in done]
+    )
+    replaced = [
+        Replaced(superseded[item.old.appointment_id], news[item.new_id], item.refix) for item, _ in done
+    ]
+    confirmed = [each for each in superseded if olds[each].state is State.CONFIRMED]
+    await appointments.more_to_confirm(tx, Counter(superseded[each].campaign_id for each in confirmed))
+    stops = {item.new_id: stop for item, stop in done}
+    told = await aftermath.superseded(tx, replaced)
+    kept = [(change, _begun(change.after, stops)) for change in told]
+    await record.keep_all(tx, kept)
+
+
+def _begun(card: Appointment, stops: Mapping[str, Reservation]) -> Begun:
+    """How the change of one of the two cards began: with the new one, which alone has the stop."""
+    return Begun(card.superseded_by or card.appointment_id, stops.get(card.appointment_id))

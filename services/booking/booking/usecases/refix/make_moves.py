@@ -10,7 +10,6 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
 
 from booking.domain.appointment import Appointment, Move, MoveKind, moved
 from booking.domain.grounds import Grounds
@@ -18,16 +17,16 @@ from booking.domain.itinerary import Reservation, StopPlan
 from booking.domain.refix_modes import Policy
 from booking.domain.refix_writes import Refix
 from booking.domain.refusal import Refusal
-from booking.storage import appointments, campaigns, moves, policies, refix_requests, waitlist
+from booking.storage import appointments, moves, policies, refix_requests, waitlist
 from booking.storage.refix_requests import RefixRequest
 from booking.usecases import record
 from booking.usecases.ports import StopMove
 from booking.usecases.record import Begun
 from booking.usecases.refix import aftermath
+from booking.usecases.refix.chunks import STOPS_OF_A_CALL, Visited, cut, grounds_of, in_chunks, is_settled
 from booking.usecases.refix.procedure import (
     Refused,
     Run,
-    one_by_one_after_a_defect,
     overtaken,
     planned,
     tell,
@@ -36,20 +35,12 @@ from booking.usecases.refix.procedure import (
 )
 from booking.usecases.refix.taking import Taken, take
 from kit import telemetry
-from kit.bounded import at_most
 from kit.db.uow import Tx
-from kit.errors import GiroError, Reason, RuleViolated
+from kit.errors import GiroError, RuleViolated
 from kit.failpoints import failpoint
 from kit.values.ids import new_id
 
 _log = telemetry.logger(__name__)
-
-T = TypeVar("T")
-
-_CHUNKS: Final = 2
-"""Chunks in work at the same time."""
-_CALL: Final = 50
-"""Stops that geo is asked to move while it has an agent's agenda locked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +62,7 @@ async def make_moves(run: Run, requests: Sequence[RefixRequest]) -> Mapping[str,
     async def chunk(some: Sequence[RefixRequest]) -> Mapping[str, int]:
         return await _chunk(run, some)
 
-    async def one(some: Sequence[RefixRequest]) -> Mapping[str, int]:
-        return await one_by_one_after_a_defect(chunk, some)
-
-    ordered = await _by_agent(run, requests)
-    found: Counter[str] = Counter()
-    for outcomes in await at_most(_CHUNKS, one, _cut(ordered, run.desk.moves_at_once)):
-        found.update(outcomes)
-    return found
-
-
-async def _by_agent(run: Run, requests: Sequence[RefixRequest]) -> list[RefixRequest]:
-    """Those of one agent beside each other, so that a chunk is about few agendas."""
-    async with run.desk.db.uow(run.tenant) as tx:
-        agents = await appointments.agents(tx, [request.appointment_id for request in requests])
-    return sorted(requests, key=lambda each: (agents.get(each.appointment_id, ""), each.refix_id))
+    return await in_chunks(run, requests, chunk)
 
 
 async def _chunk(run: Run, requests: Sequence[RefixRequest]) -> Mapping[str, int]:
@@ -108,7 +85,7 @@ async def _begin(
     moving, refused = [], []
     async with run.desk.db.uow(run.tenant) as tx:
         taken = await take(tx, requests)
-        grounds = await _grounds(run, tx, [appointment for appointment, _ in taken.work])
+        grounds = await grounds_of(run, tx, [appointment for appointment, _ in taken.work])
         found = {campaign_id: await policies.load(tx, campaign_id) for campaign_id in sorted(grounds)}
         for appointment, request in taken.work:
             of_campaign = grounds[appointment.campaign_id]
@@ -131,26 +108,12 @@ def _move(appointment: Appointment, plan: StopPlan, wanted: Refix) -> Move:
     return Move(new_id("mov"), appointment.appointment_id, MoveKind.REFIX, plan.agent_id, plan.window, wanted)
 
 
-_Visited = tuple[str, str]
-
-
-async def _grounds(
-    run: Run, tx: Tx, found: Sequence[Appointment]
-) -> Mapping[str, Mapping[_Visited, Grounds]]:
-    """By campaign, then agent and contact."""
-    visited: dict[str, set[_Visited]] = defaultdict(set)
-    for each in found:
-        visited[each.campaign_id].add((each.agent_id, each.contact_id))
-    read, sandbox = campaigns.grounds_to_book_all, run.desk.db.sandbox
-    return {name: await read(tx, name, who, sandbox=sandbox) for name, who in sorted(visited.items())}
-
-
 @dataclass(frozen=True, slots=True)
 class _Basis:
     """What moves are decided upon, by campaign."""
 
     policies: Mapping[str, Policy]
-    grounds: Mapping[str, Mapping[_Visited, Grounds]]
+    grounds: Mapping[str, Mapping[Visited, Grounds]]
 
 
 async def _bind(run: Run, tx: Tx, moving: Sequence[_Moving], basis: _Basis) -> None:
@@ -171,7 +134,7 @@ async def _swapped(run: Run, moving: Sequence[_Moving]) -> Sequence[tuple[_Movin
     by_agent: dict[str, list[_Moving]] = defaultdict(list)
     for item in moving:
         by_agent[item.plan.agent_id].append(item)
-    calls = [call for items in by_agent.values() for call in _cut(items, _CALL)]
+    calls = [call for items in by_agent.values() for call in cut(items, STOPS_OF_A_CALL)]
     answered = await asyncio.gather(*(_ask(run, call) for call in calls))
     return [one for outcomes in answered for one in outcomes]
 
@@ -187,11 +150,7 @@ async def _ask(run: Run, items: Sequence[_Moving]) -> Sequence[tuple[_Moving, Re
         _log.warning("refix_waits", agent=items[0].plan.agent_id, count=len(items), error=str(unknown))
         return ()
     await failpoint("booking.procedure.after_agent")
-    return [pair for pair in zip(items, outcomes, strict=True) if not _is_settled(pair[1])]
-
-
-def _is_settled(outcome: Reservation | GiroError) -> bool:
-    return isinstance(outcome, GiroError) and outcome.reason is Reason.SETTLED
+    return [pair for pair in zip(items, outcomes, strict=True) if not is_settled(pair[1])]
 
 
 async def _decide(
@@ -234,7 +193,3 @@ async def _follow(
     told = await aftermath.refixed(tx, changes)
     begun = [Begun(move.move_id, stop) for move, stop in done]
     await record.keep_all(tx, list(zip(told, begun, strict=True)))
-
-
-def _cut(items: Sequence[T], size: int) -> list[Sequence[T]]:
-    return [items[begin : begin + size] for begin in range(0, len(items), size)]

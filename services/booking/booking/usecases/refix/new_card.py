@@ -20,6 +20,7 @@ from booking.usecases.desk import Desk
 from booking.usecases.ports import REFUSALS
 from booking.usecases.record import Begun
 from booking.usecases.refix import aftermath
+from booking.usecases.refix.aftermath import Replaced
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.errors import GiroError, Unavailable
@@ -46,6 +47,16 @@ class Successor:
 
 async def begin(tx: Tx, old: Appointment, wanted: Successor, claim_key: str) -> Booking:
     """Stores the new card of a locked old one as PENDING. Raises CHANGE_IN_PROGRESS."""
+    booking = card_of(old, wanted, claim_key)
+    await failpoint("booking.new_card.before_pending")
+    if not await successors.begin(tx, booking, wanted.refix):
+        raise errors.change_in_progress()
+    await record.note(tx, booking.appointment.appointment_id, wanted.decision)
+    return booking
+
+
+def card_of(old: Appointment, wanted: Successor, claim_key: str) -> Booking:
+    """The new card as it begins."""
     plan, refix = wanted.plan, wanted.refix
     appointment = Appointment(
         appointment_id=new_id("apt"),
@@ -66,12 +77,7 @@ async def begin(tx: Tx, old: Appointment, wanted: Successor, claim_key: str) -> 
         postcode=plan.postcode,
         arrival=plan.arrival,
     )
-    booking = Booking(appointment, plan, None, claim_key, wanted.certificate)
-    await failpoint("booking.new_card.before_pending")
-    if not await successors.begin(tx, booking, refix):
-        raise errors.change_in_progress()
-    await record.note(tx, appointment.appointment_id, wanted.decision)
-    return booking
+    return Booking(appointment, plan, None, claim_key, wanted.certificate)
 
 
 async def carry_out(desk: Desk, booking: Booking, claim: Claim) -> Card:
@@ -110,7 +116,7 @@ async def supersede(desk: Desk, tenant: str, booking: Booking, stop: Reservation
             return None
         refix = await successors.refix_of(tx, new.appointment_id)
         old = await successors.lock_old(tx, new, refix.old_state_id)
-        for told in await aftermath.superseded(tx, old, new, refix):
+        for told in await aftermath.superseded(tx, [Replaced(old, new, refix)]):
             made = stop if told.after is new else None
             await record.keep(tx, told, Begun(new.appointment_id, made))
         card = Card(new, stop.leg_before, stop.leg_after)

@@ -97,7 +97,7 @@ async def tell(run: Run, refused: Sequence[Refused]) -> list[str]:
 
 
 async def _tell(run: Run, refused: Refused) -> str:
-    failure = Failure(run.procedure.procedure_id, refused.request, "", refused.refusal)
+    failure = Failure(run.procedure.procedure_id, refused.request, refused.refusal)
     try:
         await raise_exception(run.desk, run.tenant, refused.appointment, failure)
     except Exception as error:

@@ -1,12 +1,11 @@
 """Scheduled procedures: what agents asked for with their outcomes is done once a version of an appointment.
 
 A procedure is due by its row. Its requests are claimed with SKIP LOCKED, so that several workers share them:
-many at once for recalls, which end in the transaction that makes them, and for moves, which geo makes many at
-once, and one by one for new cards. What a crash leaves is settled by the reconciler: done, or waiting again.
+many at once: recalls end in the transaction that makes them, moves and new cards have geo in between, which
+makes the stops of many at once. What a crash leaves is settled by the reconciler: done, or waiting again.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,26 +13,19 @@ import prometheus_client
 
 from booking.domain.refix_modes import Procedure, Work
 from booking.storage import policies, refix_requests
-from booking.storage.refix_requests import RefixRequest
 from booking.usecases.desk import Desk
-from booking.usecases.refix.make_cards import make_card
+from booking.usecases.refix.make_cards import make_cards
 from booking.usecases.refix.make_moves import make_moves
 from booking.usecases.refix.make_recalls import make_recalls
 from booking.usecases.refix.procedure import Run
-from kit import telemetry
-from kit.bounded import at_most
-
-_log = telemetry.logger(__name__)
 
 worked_total: Final = prometheus_client.Counter(
     "giro_booking_refix_requests_total", "Requests that scheduled procedures worked", ["kind", "outcome"]
 )
 
 _PROCEDURES = 100
-_BATCH: Final = {Work.RECALL: 200, Work.MOVE: 1000, Work.NEW_CARD: 200}
-"""Requests looked at together; of moves more, so that many are of one agent."""
-_AT_ONCE = 8
-"""New cards in work at the same time."""
+_BATCH: Final = {Work.RECALL: 200, Work.MOVE: 1000, Work.NEW_CARD: 1000}
+"""Requests looked at together; of moves and new cards more, so that many are of one agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +76,4 @@ def _count(procedure: Procedure, outcomes: Mapping[str, int]) -> None:
         worked_total.labels(kind=procedure.kind.value, outcome=outcome).inc(number)
 
 
-async def _make_cards(run: Run, requests: Sequence[RefixRequest]) -> Mapping[str, int]:
-    """A bounded number at once, and all of them even when one has a defect."""
-
-    async def one(request: RefixRequest) -> str:
-        try:
-            return await make_card(run, request)
-        except Exception as error:
-            _log.warning("refix_waits", id=request.refix_id, error=str(error))
-            return "error"
-
-    return Counter(await at_most(_AT_ONCE, one, requests))
-
-
-_WORK: Final = {Work.RECALL: make_recalls, Work.MOVE: make_moves, Work.NEW_CARD: _make_cards}
+_WORK: Final = {Work.RECALL: make_recalls, Work.MOVE: make_moves, Work.NEW_CARD: make_cards}
