@@ -70,7 +70,7 @@ async def over_json(client: httpx2.AsyncClient, rpc: PublicRpc, request: Message
     if rpc.has_body:
         return await client.request(rpc.verb, path, json=fields)
     query = {name: json.dumps(value) if value is True else value for name, value in fields.items()}
-    return await client.request(rpc.verb, f"{path}?{urlencode(query)}")
+    return await client.request(rpc.verb, f"{path}?{urlencode(query, doseq=True)}")
 
 
 @pytest.mark.parametrize(("rpc", "choice"), CASES, ids=[f"{rpc.name}-{choice}" for rpc, choice in CASES])
