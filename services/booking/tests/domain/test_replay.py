@@ -8,6 +8,7 @@ import pytest
 
 from booking.domain import replay as rules
 from booking.domain.appointment import Appointment, Colour, Move, MoveKind, State, cancel, confirm, moved
+from booking.domain.promise import PromiseKind, promised
 from booking.domain.replay import MAY_CHANGE, Broken, Happened, Kept, Paint
 from booking.events.kept import canonical
 from kit.values.latlng import LatLng
@@ -143,6 +144,7 @@ OTHER: dict[str, object] = {
     "refix_at": START,
     "linked": True,
     "arrival": Window(START, START + timedelta(hours=2)),
+    "promise": promised(PromiseKind.DAY, START, "Europe/Rome"),
 }
 
 
