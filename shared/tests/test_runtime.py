@@ -33,14 +33,6 @@ def _process(start: str = "pass") -> Any:
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
 
 
-def test_what_a_process_starts_with_is_left_out_of_later_collections() -> None:
-    told = "print(__import__('gc').get_freeze_count() > 0, flush=True)"
-    with _process(f"asyncio.get_running_loop().call_soon(lambda: {told})") as process:
-        assert process.stdout.readline() == "started\n"
-        assert process.stdout.readline() == "True\n"
-        process.terminate()
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_process_in_order(number: signal.Signals) -> None:
     with _process() as process:
