@@ -30,6 +30,7 @@ from kit.rpc.contract import Rpc
 from kit.rpc.tokens import ServiceTokens
 from kit.values.ids import new_id
 from tests.contracts.requests import RPCS, SERVICES, Filler, refusal_of, response_class, streams
+from tests.contracts.stored import Snapshot, Stored
 from tests.contracts.tokens import user_token
 from tests.eventually import eventually
 from tests.world import Refusal, World, request_id, stamp
@@ -63,12 +64,26 @@ PREFIXES = {
     "reminder_id": "rem",
     "state_id": "sta",
     "characteristic_id": "chr",
+    "mandatory": "chr",
+    "visible": "chr",
     "outcome_state_ids": "sta",
     "recall_id": "rcl",
     "mode_id": "mod",
     "procedure_id": "prc",
 }
 """What each naming field names. A field that is missing here fails its case."""
+
+OF_OUTCOMES = {"state_id", "outcome_state_ids", "characteristic_id", "mandatory", "visible", "list_state"}
+"""Fields that name something of the outcomes; all of it is made anew together."""
+
+
+def nobodys(name: str) -> str:
+    """What nobody has of what a field of this name names."""
+    return _code() if name == "list_state" else new_id(PREFIXES[name])
+
+
+def _code() -> str:
+    return uuid.uuid4().hex[:8].upper()
 
 
 @dataclass
@@ -80,6 +95,8 @@ class Party:
     world: World
     ids: dict[str, str]
     hour: int = 0
+    stored: Stored | None = None
+    """All there is of it, for those who ask what others have changed."""
 
     async def call(self, rpc: Rpc, request: Message) -> Message:
         """The answer for this tenant, by whoever the RPC is for. Raises GiroError."""
@@ -140,7 +157,7 @@ class Party:
             self.ids["move_id"] = await self._move()
 
     async def _refresh_outcomes(self, names: set[str]) -> None:
-        if names & {"state_id", "outcome_state_ids", "characteristic_id"}:
+        if names & {*OF_OUTCOMES, "recall_id"}:  # some case may have written the state that makes recalls
             await _add_outcomes(self)
         if "recall_id" in names:
             self.ids["recall_id"] = await self._recall()
@@ -274,8 +291,23 @@ class Party:
         await self.call(RPCS["/giro.geo.v1.LedgerService/MoveStop"], request)
         return move
 
-    async def snapshot(self) -> list[str]:
-        """All that others must not be able to change."""
+    async def snapshot(self) -> Snapshot:
+        """All that others must not be able to change: as it is told, and every row of every table.
+
+        PASSING names what is left out.
+        """
+        assert self.stored is not None
+        return Snapshot(await self._told(), self.stored.of(self.world.tenant))
+
+    async def quiet(self) -> None:
+        """Until what this tenant did has been told to all services."""
+
+        async def left() -> bool:
+            return self.stored is not None and self.stored.has_left(self.world.tenant)
+
+        assert await eventually(left, bool)
+
+    async def _told(self) -> list[str]:
         found: list[Any] = [*await self.world.appointments()]
         for agent in self.world.agents:
             request = geo.GetItineraryRequest(agent_id=agent)
@@ -294,8 +326,11 @@ class Party:
 async def parties(stack: Stack) -> AsyncIterator[tuple[Party, Party]]:
     """Whoever asks, and whoever owns the ids."""
     channels = {name: grpc.aio.insecure_channel(stack.urls.targets[name]) for name in set(SERVICES.values())}
+    stored = Stored(stack.urls.admin_database, stack.urls.databases)
     asking, owner = [await make_party(stack, channels) for _ in range(2)]
+    owner.stored = stored
     yield asking, owner
+    stored.close()
     for party in (asking, owner):
         await party.world.close()
     for channel in channels.values():
@@ -306,7 +341,8 @@ async def make_party(stack: Stack, channels: dict[str, grpc.aio.Channel]) -> Par
     """A tenant with one of everything; `scope_id` is a second campaign of its own."""
     world = await World.make(stack)
     second_campaign = await world.make_campaign(10)
-    party = Party(stack, channels, world, {"scope_id": second_campaign, "campaign_id": world.campaign})
+    ids = {"scope_id": second_campaign, "campaign_id": world.campaign}
+    party = Party(stack, channels, world, ids)
     party.ids |= {"agent_id": world.agents[1], "agent_ids": world.agents[1], "contact_id": world.contacts[2]}
     party.ids["branch_id"] = new_id("brn")
     await _set_offsets(party)
@@ -326,6 +362,8 @@ async def _add_outcomes(party: Party) -> None:
     made = ("characteristic_id", "state_id", "mode_id", "procedure_id")
     party.ids |= {name: new_id(PREFIXES[name]) for name in made}
     party.ids["outcome_state_ids"] = party.ids["state_id"]
+    party.ids["mandatory"] = party.ids["visible"] = party.ids["characteristic_id"]
+    party.ids["list_state"] = _code()
     service = OutcomesServiceStub(party.channels["booking"])
     for method, request in (
         (
@@ -333,6 +371,10 @@ async def _add_outcomes(party: Party) -> None:
             outcomes.UpsertCharacteristicRequest(
                 characteristic_id=party.ids["characteristic_id"], display_name="Why", kind=1
             ),
+        ),
+        (
+            service.UpsertListState,
+            outcomes.UpsertListStateRequest(code=party.ids["list_state"], display_name="Waits"),
         ),
         (
             service.UpsertOutcomeState,

@@ -84,6 +84,9 @@ RPCS: dict[str, Rpc] = {rpc.path: rpc for service in SERVICES for rpc in rpcs_of
 NAMING = ("_id", "_ids", "_token")
 """Endings of the names of fields that point at something."""
 
+ALSO_NAMING = frozenset({"list_state", "mandatory", "visible"})
+"""Fields that do so by other names: outcome states name list states and characteristics."""
+
 NOT_NAMING = frozenset({"request_id", "vat_id"})
 
 
@@ -111,8 +114,8 @@ def id_fields(message: Descriptor, seen: frozenset[str] = frozenset()) -> Iterat
     if message.full_name in seen or message.full_name.startswith("google."):
         return
     for field in message.fields:
-        if field.type == FieldDescriptor.TYPE_STRING and field.name.endswith(NAMING):
-            if field.name not in NOT_NAMING:
+        if field.type == FieldDescriptor.TYPE_STRING:
+            if field.name in ALSO_NAMING or (field.name.endswith(NAMING) and field.name not in NOT_NAMING):
                 yield field.name
         elif field.message_type is not None:
             inner = id_fields(field.message_type, seen | {message.full_name})
