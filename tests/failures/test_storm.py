@@ -87,6 +87,7 @@ STATES = {
         result=outcomes.VISIT_RESULT_KO, list_state="W", recall=outcomes.RECALL_OPTION_PUBLIC, refix=True
     ),
     "refixed": outcomes.UpsertOutcomeStateRequest(result=outcomes.VISIT_RESULT_OPEN),
+    "held": outcomes.UpsertOutcomeStateRequest(result=outcomes.VISIT_RESULT_HELD),
 }
 PROCEDURES = {
     "move-refixed": (refix.PROCEDURE_KIND_MOVE, "moved", "refixed"),
@@ -130,6 +131,7 @@ class Storm:
     seed: int
     booked: list[str] = field(default_factory=list)
     flexible: dict[str, booking.Appointment] = field(default_factory=dict)
+    held: list[str] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
 
@@ -154,6 +156,11 @@ class Storm:
             self._away: 2,
             self._annul: 4,
             self._renew: 2,
+            self._correct: 6,
+            self._call_off: 3,
+            self._decline: 3,
+            self._leave: 2,
+            self._note: 3,
         }
 
     async def run(self) -> None:
@@ -214,6 +221,27 @@ class Storm:
             appointment_id=self._one(chance), state_id=state, refix_at=refix_at, request_id=request_id()
         )
         await self.world.call(OutcomesServiceStub(self.world.channel).SetOutcome, request)
+        self.held += [request.appointment_id] if state == "held" else []
+
+    async def _correct(self, chance: random.Random) -> None:
+        if self.held:
+            request = outcomes.CorrectOutcomeRequest(
+                appointment_id=chance.choice(self.held), state_id="ko", reason="no", request_id=request_id()
+            )
+            await self.world.call(OutcomesServiceStub(self.world.channel).CorrectOutcome, request)
+
+    async def _note(self, chance: random.Random) -> None:
+        request = outcomes.AddNoteRequest(appointment_id=self._one(chance), text="n", request_id=request_id())
+        await self.world.call(OutcomesServiceStub(self.world.channel).AddNote, request)
+
+    async def _call_off(self, chance: random.Random) -> None:
+        stub: Any = RefixServiceStub(self.world.channel)
+        found = await self.world.call(stub.ListRecalls, refix.ListRecallsRequest())
+        if found.recalls:
+            request = refix.CloseRecallRequest(
+                recall_id=chance.choice(found.recalls).recall_id, note="called"
+            )
+            await self.world.call(stub.CloseRecall, request)
 
     async def _refix(self, chance: random.Random) -> None:
         slot = refix.RefixTime(
@@ -223,6 +251,7 @@ class Storm:
             appointment_id=self._one(chance),
             time=slot,
             card=chance.choice([refix.CARD_CHOICE_SAME, refix.CARD_CHOICE_NEW]),
+            state_id=chance.choice(["", "refixed"]),
             request_id=request_id(),
         )
         made = await self.world.call(RefixServiceStub(self.world.channel).RefixAppointment, request)
@@ -290,13 +319,26 @@ class Storm:
         await self.world.call(self.world.waitlist.JoinWaitlist, request)
 
     async def _accept(self, chance: random.Random) -> None:
-        asked = waitlist.ListWaitlistRequest(campaign_id=self.world.campaign)
-        waiting = await self.world.call(self.world.waitlist.ListWaitlist, asked)
-        offers = [one.offer.offer_id for one in waiting.entries if one.HasField("offer")]
+        offers = [one.offer.offer_id for one in await self._waiting() if one.HasField("offer")]
         if offers:
             request = waitlist.AcceptOfferRequest(offer_id=chance.choice(offers), request_id=request_id())
             made = await self.world.call(self.world.waitlist.AcceptOffer, request)
             self.booked.append(made.appointment_id)
+
+    async def _decline(self, chance: random.Random) -> None:
+        offers = [one.offer.offer_id for one in await self._waiting() if one.HasField("offer")]
+        if offers:
+            request = waitlist.DeclineOfferRequest(offer_id=chance.choice(offers))
+            await self.world.call(self.world.waitlist.DeclineOffer, request)
+
+    async def _leave(self, chance: random.Random) -> None:
+        if waiting := await self._waiting():
+            request = waitlist.LeaveWaitlistRequest(entry_id=chance.choice(waiting).entry_id)
+            await self.world.call(self.world.waitlist.LeaveWaitlist, request)
+
+    async def _waiting(self) -> list[Any]:
+        asked = waitlist.ListWaitlistRequest(campaign_id=self.world.campaign)
+        return list((await self.world.call(self.world.waitlist.ListWaitlist, asked)).entries)
 
     async def _away(self, chance: random.Random) -> None:
         stub: Any = UnavailabilityServiceStub(self.world.channel)
