@@ -26,8 +26,10 @@ from joserfc.jwk import OKPKey
 
 from allinone.stack import Stack
 from giro.booking.v1 import booking_pb2 as booking
+from giro.booking.v1 import portal_pb2 as portal
 from giro.booking.v1.booking_pb2_grpc import BookingServiceStub
 from giro.booking.v1.plans_pb2_grpc import PlansServiceStub
+from giro.booking.v1.portal_pb2_grpc import PortalServiceStub
 from giro.booking.v1.repairs_pb2_grpc import RepairsServiceStub
 from giro.booking.v1.waitlist_pb2_grpc import WaitlistServiceStub
 from giro.common.v1 import travel_pb2 as travel
@@ -373,6 +375,11 @@ class World:
         """Appointments without a stop, stops without an appointment."""
         answer = await self.call(self.booking.VerifyOwnership, booking.VerifyOwnershipRequest())
         return list(answer.appointments_without_stop), list(answer.stops_without_appointment)
+
+    async def differing(self) -> list[str]:
+        """The counters of the campaign that are not what a recount gives."""
+        request = portal.VerifyCountersRequest(campaign_id=self.campaign)
+        return list((await self.call(PortalServiceStub(self.channel).VerifyCounters, request)).differing)
 
     async def advance(self, by: timedelta) -> None:
         """Moves the tenant's test clock."""

@@ -167,6 +167,16 @@ async def test_a_worker_killed_again_and_again_has_one_effect_each(world: World,
     await run.require_one_effect_each()
 
 
+async def test_geo_killed_while_it_moves_a_runs_stops(world: World, stack: Stack) -> None:
+    """It has made them, and nobody is told: that is settled, and made once."""
+    world.patience = 15
+    run = await Run.of(world, MOVE=4)
+    async with doomed(stack, "geo", "geo.move_each.after_commit"):
+        await _until_it_dies(stack, "geo", partial(run.switch_on, MOVE))
+    await run.require_one_effect_each()
+    assert await world.differing() == []
+
+
 @asynccontextmanager
 async def second_worker(stack: Stack, pause: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """One more booking process on the same database, until it is left or killed."""
