@@ -93,8 +93,8 @@ def _keep_what_is_there() -> None:
 
 
 def _end(ended: asyncio.Event, number: signal.Signals) -> None:
-    _log.info("stopping", signal=number.name)
     ended.set()
+    _log.info("stopping", signal=number.name)
 
 
 async def _supervised(name: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -1,6 +1,7 @@
 """What a process says about itself: JSON logs, Prometheus metrics, and the W3C trace that ties hops
 together."""
 
+import io
 import json
 import logging
 import os
@@ -10,15 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TextIO, cast
 
 import structlog
-from prometheus_client import start_http_server
+from prometheus_client import Counter, start_http_server
 
 from kit.values.ids import uuid7_hex
 
 _SAMPLED: Final = "01"
 _TRACEPARENT: Final = re.compile("[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
+
+lines_lost: Final = Counter("giro_log_lines_lost_total", "Log lines that standard output did not take")
 
 _encode: Final = json.JSONEncoder(default=repr, separators=(",", ":")).encode
 
@@ -104,6 +107,26 @@ def traceparent() -> str:
     return (work.trace.child() if work else Trace.new()).header
 
 
+class _Unbroken(io.TextIOBase):
+    """A stream whose reader may go: a line that it does not take is counted, and fails nobody's request."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError:
+            lines_lost.inc()
+            return 0
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError:
+            lines_lost.inc()
+
+
 def request_id() -> str:
     """Id of the request in hand, or a new one outside any."""
     work = _work.get()
@@ -127,7 +150,7 @@ def configure_logging(service: str, level: str = "INFO") -> None:
     structlog.configure(
         processors=[*shared, _render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Unbroken(sys.stdout))),
         cache_logger_on_first_use=True,
     )
     _redirect_standard_logging(shared, level)

@@ -43,6 +43,23 @@ def test_a_signal_ends_a_process_in_order(number: signal.Signals) -> None:
     assert process.returncode == 0
 
 
+def test_a_process_whose_logs_nobody_reads_any_more_ends_in_order() -> None:
+    code = APP.format(start="configure_logging('x')").replace(
+        '"stopped by hand", flush=True', "'end', file=sys.stderr"
+    )
+    code = "import sys\nfrom kit.telemetry import configure_logging\n" + code
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        process.stdout.close()
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=60)
+    assert "end\n" in told
+    assert "Traceback" not in told
+
+
 def test_settings_that_will_not_do_end_the_process_with_their_message() -> None:
     with _process('raise SettingsError("GIRO_NATS_URL is not set")') as process:
         output, _ = process.communicate(timeout=60)
