@@ -23,7 +23,7 @@ from kit.errors import GiroError, NotFound
 from kit.failpoints import failpoint
 from kit.values.ids import new_id
 from reminders import events
-from reminders.domain.next_step import first_channel
+from reminders.domain.next_step import first_channel, rungs_after
 from reminders.domain.parameters import Rules
 from reminders.domain.reminder import AttemptState, Channel, Reminder, Visit
 from reminders.domain.timing import Drop, DropReason, Moment, Terms, at_dial, before_quiet, decide
@@ -248,8 +248,14 @@ class _Step:
             await skip_call(self.tx, unmade, why, self.now)
 
     async def _readdress(self, why: Drop) -> None:
-        """The letter's address was taken away: the first channel that there is an address for, if any."""
-        channel = first_channel(self.visit, self.rules)
+        """The letter's address was taken away: the next channel that there is an address for, if any.
+
+        What has been tried already is not tried anew (R-118, R-122): the whole ladder counts before the first
+        attempt alone.
+        """
+        tried, visit, rules = self.reminder.attempt > 0, self.visit, self.rules
+        left = rungs_after(self.reminder.channel, visit, rules)
+        channel = next(iter(left), None) if tried else first_channel(visit, rules)
         if channel is None:
             await self._drop(why)
             return

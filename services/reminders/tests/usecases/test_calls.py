@@ -363,3 +363,20 @@ async def test_a_number_that_was_taken_away_is_not_called(house: House) -> None:
     assert [message.to for message in house.post.sent] == ["ada@example.com"]
     dropped = await house.only(nowhere)
     assert (dropped.state, dropped.reason) == (State.DROPPED, "NO_ADDRESS")
+
+
+async def test_who_was_called_to_the_end_is_not_called_anew_for_an_address_taken_away(house: House) -> None:
+    """The ladder goes down alone: a letter that can't be sent brings no call beyond the last (R-118)."""
+    given = {"reminder_ladder": '"VOICE,SMS,EMAIL"', "reminder_retries": "0", **CALLED_AS}
+    await house.settle_in(DAY, **given)
+    house.carrier.book.script(PHONE, Answer(Outcome.BUSY))
+    visit = await house.booked(at(3, 12), email="ada@example.com")
+    await house.go_to(at(2, 12))
+    await house.make()
+    house.visits.known[visit.appointment_id] = replace(visit, email="")
+    await house.go_to(at(2, 12, 31))
+    await house.make()
+    assert len(house.carrier.placed) == 1
+    assert [message.to for message in house.post.sent] == [PHONE]
+    found = await house.only(visit)
+    assert (found.state, found.reason) == (State.DROPPED, "NO_ADDRESS")
