@@ -208,6 +208,8 @@ def _decide(command: BookAppointment, wanted: _Wanted, grounds: Grounds) -> Book
         plan = replace(plan, postcode=wanted.held.postcode, arrival=wanted.held.arrival)
     promise = None
     if command.promise is not None:
+        if wanted.held is not None and wanted.held.arrival is not None:
+            raise errors.invalid("promise", "the hold keeps an arrival window: book without the hold")
         promise = of_visit(command.promise, wanted.window, grounds.campaign.time_zone)
         plan = replace(plan, arrival=None)
     appointment = Appointment(

@@ -102,11 +102,12 @@ def plan_of(
 ) -> StopPlan:
     """The stop of an appointment's visit with this agent from this start on; its length stays.
 
-    What was promised of the arrival stays as well, unless it is promised `anew` (BK-39).
+    What was promised of the arrival stays as well, unless it is promised `anew` (BK-39). A flexible visit has
+    its day or week instead, and nothing of the arrival (GEO-27).
     """
     window = Window(start, start + appointment.window.duration)
-    campaign = grounds.campaign
-    promised, where = grounds.promised(start) if anew else None, appointment.point
+    campaign, flexible = grounds.campaign, appointment.promise is not None
+    promised, where = grounds.promised(start) if anew and not flexible else None, appointment.point
     buffer, skills = campaign.buffer, campaign.skills
     return StopPlan(agent_id, window, where, buffer, skills, appointment.postcode, promised)
 

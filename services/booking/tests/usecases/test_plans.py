@@ -12,12 +12,16 @@ from rounds_double import NOTHING, RoundsDouble
 from two_visits import AT_ONCE, WAITS, meet
 
 from booking.domain.appointment import Appointment, Card, State
+from booking.domain.outcomes import Recall, Result
 from booking.domain.promise import PromiseKind
 from booking.usecases.apply_plan import PlannedStart, apply_plan
-from booking.usecases.book_appointment import BookAppointment, ChosenTime, book_appointment
+from booking.usecases.book_appointment import BookAppointment, ChosenTime, HeldSlot, book_appointment
 from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_appointment
+from booking.usecases.hold_slot import HoldSlot, hold_slot
 from booking.usecases.propose_plan import ProposePlan, propose_plan
 from booking.usecases.repair_ports import FoundMove
+from booking.usecases.set_parameter import set_parameter
+from booking.usecases.suggest_slots import SuggestSlots, suggest_slots
 from booking.usecases.verify_ownership import verify_ownership
 from kit.db.claims import Claim
 from kit.errors import Conflict, GiroError, NotFound, Reason, RuleViolated
@@ -244,3 +248,47 @@ async def test_a_plan_of_somebody_limited_moves_its_own_campaigns_alone(house: H
     with pytest.raises(NotFound) as nobody:
         await days.propose(agent_ids=(new_id("agt"),))
     assert [each.field for each in nobody.value.violations] == ["agent_ids"]
+
+
+@pytest.mark.parametrize("new_card", [False, True])
+async def test_a_re_fix_promises_a_day_or_an_arrival_and_never_both(house: House, new_card: bool) -> None:
+    """A flexible card keeps to days also where the campaign promises others their arrival (BK-39), and a new
+    card that takes its place is like those others."""
+    days = await Days.of(house)
+    await house.outcome_state("ko")
+    await house.outcome_state("refixed", result=Result.OPEN, recall=Recall.NONE)
+    if new_card:
+        await house.parameters(CC0036="SI", CC0037="SI", CC0037A="NO", CC0036C="SI", CC036DB="refixed")
+    one = days.booked[0]
+    await set_parameter(house.desk, "arrival_window", one.campaign_id, "3600s")
+    await house.set_outcome(one)
+    later = one.window.start + timedelta(days=1)
+    choices = {} if new_card else {"choices": {"state_id": "refixed"}}
+    again = (await house.refix(one, later, **choices)).appointment
+    assert (again.appointment_id == one.appointment_id) is not new_card
+    assert again.window.start == later
+    if new_card:
+        assert (again.promise, again.arrival) == (None, Window(later, later + HOUR))
+    else:
+        assert again.promise is not None
+        assert again.promise.keeps(again.window)
+        assert again.arrival is None
+    await house.settle()
+    await house.require_sound()
+
+
+async def test_a_hold_that_keeps_an_arrival_window_is_booked_with_no_day(house: House) -> None:
+    campaign = await house.campaign()
+    await set_parameter(house.desk, "arrival_window", campaign.campaign_id, "3600s")
+    contact = await house.contact(campaign)
+    house.ledger.slots = [(house.agents[0], soon(60))]
+    found = await suggest_slots(
+        house.desk,
+        SuggestSlots(campaign.campaign_id, contact, None, VISIT, "", "", (), (), 1, explain=False),
+    )
+    held = await hold_slot(house.desk, HoldSlot(found.tokens[0], None, claim()))
+    slot = HeldSlot(held.hold_id)
+    command = BookAppointment(slot, contact, "", claim(), promise=PromiseKind.DAY)
+    error = await refused(book_appointment(house.desk, command))
+    assert (error.reason, error.violations[0].field) == (Reason.INVALID_FIELD, "promise")
+    assert await house.all_stored() == {}

@@ -27,7 +27,7 @@ from booking.usecases.record import Begun
 from booking.usecases.refix import aftermath
 from booking.usecases.refix.aftermath import Replaced
 from booking.usecases.refix.chunks import STOPS_OF_A_CALL, Visited, cut, grounds_of, in_chunks, is_settled
-from booking.usecases.refix.new_card import Successor, card_of
+from booking.usecases.refix.new_card import Successor, card_of, without_promise
 from booking.usecases.refix.procedure import Refused, Run, overtaken, planned, tell, why, writes
 from booking.usecases.refix.taking import Asked, Taken, take
 from kit import telemetry
@@ -119,7 +119,7 @@ def _making(run: Run, asked: Asked, basis: _Basis) -> _Making:
     grounds = of_campaign[old.agent_id, old.contact_id]
     refix = writes(run, policy, asked, on_new=True)
     wanted = Successor(
-        planned(grounds, old, request).plan,
+        planned(grounds, without_promise(old), request).plan,
         refix,
         linked=True,  # CC0036C counts no more than the others do
         now=grounds.now,

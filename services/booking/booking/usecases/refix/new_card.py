@@ -3,7 +3,7 @@
 The old card cannot change meanwhile; in the transaction that decides the new one it is locked for good.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from booking.domain import errors
@@ -53,6 +53,11 @@ async def begin(tx: Tx, old: Appointment, wanted: Successor, claim_key: str) -> 
         raise errors.change_in_progress()
     await record.note(tx, booking.appointment.appointment_id, wanted.decision)
     return booking
+
+
+def without_promise(old: Appointment) -> Appointment:
+    """The old card as a new one is planned by: a flexible one's day or week is not promised anew (GEO-27)."""
+    return replace(old, promise=None)
 
 
 def card_of(old: Appointment, wanted: Successor, claim_key: str) -> Booking:

@@ -23,7 +23,7 @@ from booking.usecases.move_stop import PendingMove, Planned
 from booking.usecases.reach import reach
 from booking.usecases.refix import new_card
 from booking.usecases.refix.by_hand import require_mine
-from booking.usecases.refix.new_card import Successor
+from booking.usecases.refix.new_card import Successor, without_promise
 from booking.usecases.telling import require_agents_shown
 from kit.db.claims import Claim
 from kit.db.uow import Tx
@@ -113,7 +113,8 @@ async def _begin(desk: Desk, command: RefixAppointment) -> PendingMove | Booking
         offered = _form(policy, appointment)
         chosen = command.choices
         decision = refix.decide(offered, chosen.new_card, chosen.state_id, policy.states)
-        planned, shown = await _plan(desk, tx, appointment, command.slot)
+        visited = without_promise(appointment) if decision.new_card else appointment
+        planned, shown = await _plan(desk, tx, visited, command.slot)
         certificate = _certificate(desk, planned.grounds, command.slot)
         why = _why(policy, appointment, planned, (chosen, shown))
         writes = _writes(appointment, (offered, decision), chosen)
