@@ -13,7 +13,7 @@ from geo.domain.local_day import local_day
 from geo.domain.stop import TravelSource
 from geo.usecases.check_day import CheckedDay, check_day
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
-from kit.errors import AlreadyExists, NotFound, RuleViolated
+from kit.errors import AlreadyExists, InvalidInput, NotFound, RuleViolated
 from kit.values.ids import new_id
 from services.geo.tests.support.world import EAST, HOME, NORTH, TENANT, World, at, plan, week
 
@@ -118,6 +118,15 @@ def test_a_local_day_has_the_hours_it_has(day: date, zone: str, hours: int, firs
     assert (found.start, found.duration) == (first, timedelta(hours=hours))
     assert local_day(day - timedelta(days=1), zone).end == found.start
     assert local_day(day + timedelta(days=1), zone).start == found.end
+
+
+@pytest.mark.asyncio
+async def test_a_day_that_the_zone_left_out_is_refused_by_name(world: World) -> None:
+    agent = await world.agent(calendar("Pacific/Apia", ROUND_THE_CLOCK, []))
+    with pytest.raises(InvalidInput) as refused:
+        await check_day(world.ledger, TENANT, agent, date(2011, 12, 30))
+    assert [one.field for one in refused.value.violations] == ["date"]
+    assert (await check_day(world.ledger, TENANT, agent, date(2011, 12, 31))).pairs == ()
 
 
 @settings(max_examples=8, deadline=None)

@@ -64,8 +64,8 @@ async def check_day(ledger: Ledger, tenant: str, agent_id: str, day: date) -> Ch
     So a pair over midnight is checked with both days, and so are the ways into the day from the stop before
     it and out of it to the next one.
 
-    Raises NotFound for the agent, Unavailable (TRAVEL_UNAVAILABLE) when a stop names no drive and no engine
-    answers.
+    Raises NotFound for the agent, InvalidInput naming `date` for a day that its zone left out, and
+    Unavailable (TRAVEL_UNAVAILABLE) when a stop names no drive and no engine answers.
     """
     slices = Slices()
     async with ledger.db.uow(tenant) as tx:
