@@ -4,14 +4,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from booking_house import House, soon
+from booking_house import VISIT, House, claim, soon
 from ledger_double import Lost
 
 from booking.domain.appointment import State
 from booking.domain.outcomes import Recall, Result
 from booking.domain.refix_modes import Work
+from booking.domain.waitlist import WaitlistState
 from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_appointment
 from booking.usecases.settle_changes import settle_changes
+from booking.usecases.waitlist import JoinWaitlist, join_waitlist, list_waitlist
 from kit.testing.dying import Died, die_at
 from kit.testing.schedule import two_sessions
 
@@ -109,6 +111,28 @@ async def test_the_reconciler_may_come_in_between(house: House, step: str) -> No
     await again(house)
     await again(house)
     await require_each_once(house, good, bad)
+
+
+async def test_who_waits_goes_on_waiting_while_the_new_card_was_given_up(house: House) -> None:
+    """BK-43: a visit takes its person off the list, and a card that the reconciler gave up is none."""
+    good, _ = await asked(house, at_once=100)
+    one = await house.stored(good[0])
+    await join_waitlist(
+        house.desk, JoinWaitlist(one.campaign_id, one.contact_id, VISIT, soon(900), None, claim())
+    )
+
+    async def settle() -> None:
+        for _ in range(2):
+            await settle_changes(house.desk, timedelta(0))
+
+    met = await two_sessions(house.run, settle, at="booking.new_card.after_reserve", patience=4)
+    assert (met.held, met.first) == (True, None)
+    assert {(await house.stored(name)).state for name in good} <= {State.CONFIRMED, State.TO_CONFIRM}
+    (entry,) = (await list_waitlist(house.desk, one.campaign_id, 10, "")).entries
+    assert entry.state is WaitlistState.WAITING
+    await again(house)
+    await again(house)
+    assert (await house.stored(good[0])).state is State.SUPERSEDED
 
 
 @pytest.mark.parametrize("lost", [Lost.ANSWER, Lost.LATE])

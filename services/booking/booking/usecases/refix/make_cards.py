@@ -192,12 +192,13 @@ async def _supersede(
     tx: Tx, made: Sequence[tuple[_Making, Reservation]], olds: Mapping[str, Appointment]
 ) -> None:
     """The new cards are decided, and their old ones, which are locked, superseded."""
-    await waitlist.serve_all(tx, {(item.old.campaign_id, item.old.contact_id) for item, _ in made})
     found = await successors.decide_all(tx, [item.new_id for item, _ in made], await tx.now())
     news = {new.appointment_id: new for new in found}
     done = [(item, stop) for item, stop in made if item.new_id in news]
     if not done:
         return
+    # of those alone whom nobody has given up meanwhile: they have no visit, and go on waiting
+    await waitlist.serve_all(tx, {(item.old.campaign_id, item.old.contact_id) for item, _ in done})
     superseded = await successors.lock_all_old(
         tx, [(news[item.new_id], item.refix.old_state_id) for item, _ in done]
     )
