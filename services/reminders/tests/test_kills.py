@@ -36,7 +36,15 @@ class Booking(VisitsServiceServicer):
     async def GetVisit(  # noqa: N802 - the contract's name
         self, request: visits_pb2.GetVisitRequest, _: object
     ) -> visits_pb2.Visit:
-        return visits_pb2.Visit(appointment_id=request.appointment_id, version=1, takes_place=True)
+        number = int(request.appointment_id.removeprefix("apt_"))
+        return visits_pb2.Visit(
+            appointment_id=request.appointment_id,
+            version=1,
+            takes_place=True,
+            display_name="Ada",
+            phone=f"+3712{number:07}",
+            language="en",
+        )
 
 
 @pytest_asyncio.fixture(loop_scope="session")
