@@ -108,4 +108,4 @@ async def test_while_it_is_moved_the_answer_waits(house: House) -> None:
 async def test_a_visit_names_who_is_visited(house: House) -> None:
     appointment = (await house.booked()).appointment
     visit = await get_visit(house.desk, appointment.appointment_id)
-    assert (visit.contact.phone, visit.campaign.time_zone) == ("+390200000000", "Europe/Rome")
+    assert (visit.contact.phone, visit.time_zone) == ("+390200000000", "Europe/Rome")
