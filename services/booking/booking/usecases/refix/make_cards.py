@@ -6,18 +6,15 @@ refused ones given up, in one again. What a crash leaves in between the reconcil
 the request waits again. A refused one is told with alternatives by itself; until then it waits.
 """
 
-import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from booking.domain.appointment import Appointment, State
-from booking.domain.grounds import Grounds
 from booking.domain.itinerary import Reservation
-from booking.domain.refix_modes import Policy
 from booking.domain.refix_writes import Refix
 from booking.domain.refusal import Refusal
-from booking.storage import appointments, policies, refix_requests, successors, waitlist
+from booking.storage import appointments, refix_requests, successors, waitlist
 from booking.storage.bookings import Booking
 from booking.storage.refix_requests import RefixRequest
 from booking.usecases import record
@@ -26,18 +23,15 @@ from booking.usecases.ports import NewStop
 from booking.usecases.record import Begun
 from booking.usecases.refix import aftermath
 from booking.usecases.refix.aftermath import Replaced
-from booking.usecases.refix.chunks import STOPS_OF_A_CALL, Visited, cut, grounds_of, in_chunks, is_settled
+from booking.usecases.refix.chunks import Answer, Basis, answered, basis_of, in_chunks, note_why
 from booking.usecases.refix.new_card import Successor, card_of, without_promise
 from booking.usecases.refix.procedure import Refused, Run, overtaken, planned, tell, why, writes
 from booking.usecases.refix.taking import Asked, Taken, take
-from kit import telemetry
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.errors import GiroError, RuleViolated
 from kit.failpoints import failpoint
 from kit.values.ids import new_id
-
-_log = telemetry.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +47,6 @@ class _Making:
     def new_id(self) -> str:
         """The new card's."""
         return self.booking.appointment.appointment_id
-
-
-_Outcome = tuple[_Making, Reservation | GiroError]
 
 
 async def make_cards(run: Run, requests: Sequence[RefixRequest]) -> Mapping[str, int]:
@@ -91,8 +82,7 @@ async def _begin(
     making, refused = [], []
     async with run.desk.db.uow(run.tenant) as tx:
         taken = await take(tx, requests)
-        grounds = await grounds_of(run, tx, [appointment for appointment, _ in taken.work])
-        basis = _Basis({name: await policies.load(tx, name) for name in sorted(grounds)}, grounds)
+        basis = await basis_of(run, tx, [appointment for appointment, _ in taken.work])
         for asked in taken.work:
             try:
                 making.append(_making(run, asked, basis))
@@ -104,19 +94,10 @@ async def _begin(
     return taken, making, refused
 
 
-@dataclass(frozen=True, slots=True)
-class _Basis:
-    """What new cards are decided upon, by campaign."""
-
-    policies: Mapping[str, Policy]
-    grounds: Mapping[str, Mapping[Visited, Grounds]]
-
-
-def _making(run: Run, asked: Asked, basis: _Basis) -> _Making:
+def _making(run: Run, asked: Asked, basis: Basis) -> _Making:
     """Raises what keeps the date from being asked for at all."""
     old, request = asked
-    policy, of_campaign = basis.policies[old.campaign_id], basis.grounds[old.campaign_id]
-    grounds = of_campaign[old.agent_id, old.contact_id]
+    policy, grounds = basis.policies[old.campaign_id], basis.grounds_of(old)
     refix = writes(run, policy, asked, on_new=True)
     wanted = Successor(
         planned(grounds, without_promise(old), request).plan,
@@ -129,42 +110,24 @@ def _making(run: Run, asked: Asked, basis: _Basis) -> _Making:
     return _Making(old, request, card_of(old, wanted, f"refix:{request.refix_id}:{new_id('try')}"), refix)
 
 
-async def _bind(run: Run, tx: Tx, making: Sequence[_Making], basis: _Basis) -> None:
+async def _bind(run: Run, tx: Tx, making: Sequence[_Making], basis: Basis) -> None:
     """The requests are worked by these new cards, which are pending from now on."""
     await tx.claim_all([Claim(item.booking.claim_key, b"") for item in making])
     await failpoint("booking.new_card.before_pending")
     if not await successors.begin_all(tx, [(item.booking, item.refix) for item in making]):
         raise RuntimeError("a locked appointment is changing")
-    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for item in making:
-        alike[item.old.campaign_id, item.old.outcome_state_id].append(item.new_id)
-    for (campaign_id, state_id), new_ids in alike.items():
-        grounds = next(iter(basis.grounds[campaign_id].values()))
-        await record.note_all(tx, new_ids, why(run, basis.policies[campaign_id], state_id, grounds))
+    await note_why(run, tx, basis, [(item.old, item.new_id) for item in making])
     await refix_requests.start_all(tx, {item.request.refix_id: item.new_id for item in making})
 
 
-async def _reserved(run: Run, making: Sequence[_Making]) -> Sequence[_Outcome]:
+async def _reserved(run: Run, making: Sequence[_Making]) -> Sequence[tuple[_Making, Answer]]:
     """What became of each of those of which that is known."""
-    by_agent: dict[str, list[_Making]] = defaultdict(list)
-    for item in making:
-        by_agent[item.booking.plan.agent_id].append(item)
-    calls = [call for items in by_agent.values() for call in cut(items, STOPS_OF_A_CALL)]
-    answered = await asyncio.gather(*(_ask(run, call) for call in calls))
-    return [one for outcomes in answered for one in outcomes]
 
+    async def ask(items: Sequence[_Making]) -> Sequence[Answer]:
+        stops = [NewStop(item.new_id, item.booking.plan) for item in items]
+        return await run.desk.ledger.reserve_each(run.tenant, stops)
 
-async def _ask(run: Run, items: Sequence[_Making]) -> Sequence[_Outcome]:
-    """The reconciler gives up what is not known, and what it was first with."""
-    try:
-        outcomes = await run.desk.ledger.reserve_each(
-            run.tenant, [NewStop(item.new_id, item.booking.plan) for item in items]
-        )
-    except GiroError as unknown:
-        _log.warning("refix_waits", agent=items[0].old.agent_id, count=len(items), error=str(unknown))
-        return ()
-    await failpoint("booking.procedure.after_agent")
-    return [pair for pair in zip(items, outcomes, strict=True) if not is_settled(pair[1])]
+    return await answered(making, lambda item: item.booking.plan.agent_id, ask)
 
 
 async def _decide(

@@ -6,41 +6,34 @@ between is settled by the reconciler, move by move: followed, or waiting again. 
 alternatives by itself, in a transaction of its own; until then it waits.
 """
 
-import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from booking.domain.appointment import Appointment, Move, MoveKind, moved
-from booking.domain.grounds import Grounds
 from booking.domain.itinerary import Reservation, StopPlan
-from booking.domain.refix_modes import Policy
 from booking.domain.refix_writes import Refix
 from booking.domain.refusal import Refusal
-from booking.storage import appointments, moves, policies, refix_requests, waitlist
+from booking.storage import appointments, moves, refix_requests, waitlist
 from booking.storage.refix_requests import RefixRequest
 from booking.usecases import record
 from booking.usecases.ports import StopMove
 from booking.usecases.record import Begun
 from booking.usecases.refix import aftermath
-from booking.usecases.refix.chunks import STOPS_OF_A_CALL, Visited, cut, grounds_of, in_chunks, is_settled
+from booking.usecases.refix.chunks import Answer, answered, basis_of, in_chunks, note_why
 from booking.usecases.refix.procedure import (
     Refused,
     Run,
     overtaken,
     planned,
     tell,
-    why,
     writes,
 )
 from booking.usecases.refix.taking import Taken, take
-from kit import telemetry
 from kit.db.uow import Tx
 from kit.errors import GiroError, RuleViolated
 from kit.failpoints import failpoint
 from kit.values.ids import new_id
-
-_log = telemetry.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +78,19 @@ async def _begin(
     moving, refused = [], []
     async with run.desk.db.uow(run.tenant) as tx:
         taken = await take(tx, requests)
-        grounds = await grounds_of(run, tx, [appointment for appointment, _ in taken.work])
-        found = {campaign_id: await policies.load(tx, campaign_id) for campaign_id in sorted(grounds)}
+        basis = await basis_of(run, tx, [appointment for appointment, _ in taken.work])
         for appointment, request in taken.work:
-            of_campaign = grounds[appointment.campaign_id]
             try:
-                plan = planned(
-                    of_campaign[appointment.agent_id, appointment.contact_id], appointment, request
-                ).plan
+                plan = planned(basis.grounds_of(appointment), appointment, request).plan
             except RuleViolated as refusal:
                 refused.append(Refused(appointment, request, refusal))
             else:
-                wanted = writes(run, found[appointment.campaign_id], (appointment, request))
+                wanted = writes(run, basis.policies[appointment.campaign_id], (appointment, request))
                 moving.append(_Moving(appointment, request, _move(appointment, plan, wanted), plan))
-        if moving:
-            await _bind(run, tx, moving, _Basis(found, grounds))
+        if moving:  # the requests are worked by these moves, which are pending from now on
+            await moves.begin_all(tx, [item.move for item in moving])
+            await note_why(run, tx, basis, [(item.appointment, item.move.move_id) for item in moving])
+            await refix_requests.start_all(tx, {item.request.refix_id: item.move.move_id for item in moving})
         await failpoint("booking.procedure.before_commit")
     return taken, moving, refused
 
@@ -108,49 +99,17 @@ def _move(appointment: Appointment, plan: StopPlan, wanted: Refix) -> Move:
     return Move(new_id("mov"), appointment.appointment_id, MoveKind.REFIX, plan.agent_id, plan.window, wanted)
 
 
-@dataclass(frozen=True, slots=True)
-class _Basis:
-    """What moves are decided upon, by campaign."""
-
-    policies: Mapping[str, Policy]
-    grounds: Mapping[str, Mapping[Visited, Grounds]]
-
-
-async def _bind(run: Run, tx: Tx, moving: Sequence[_Moving], basis: _Basis) -> None:
-    """The requests are worked by these moves, which are pending from now on."""
-    await moves.begin_all(tx, [item.move for item in moving])
-    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for item in moving:
-        alike[item.appointment.campaign_id, item.appointment.outcome_state_id].append(item.move.move_id)
-    for (campaign_id, state_id), move_ids in alike.items():
-        grounds = next(iter(basis.grounds[campaign_id].values()))
-        decision = why(run, basis.policies[campaign_id], state_id, grounds)
-        await record.note_all(tx, move_ids, decision)
-    await refix_requests.start_all(tx, {item.request.refix_id: item.move.move_id for item in moving})
-
-
-async def _swapped(run: Run, moving: Sequence[_Moving]) -> Sequence[tuple[_Moving, Reservation | GiroError]]:
+async def _swapped(run: Run, moving: Sequence[_Moving]) -> Sequence[tuple[_Moving, Answer]]:
     """What became of each of those of which that is known."""
-    by_agent: dict[str, list[_Moving]] = defaultdict(list)
-    for item in moving:
-        by_agent[item.plan.agent_id].append(item)
-    calls = [call for items in by_agent.values() for call in cut(items, STOPS_OF_A_CALL)]
-    answered = await asyncio.gather(*(_ask(run, call) for call in calls))
-    return [one for outcomes in answered for one in outcomes]
 
+    async def ask(items: Sequence[_Moving]) -> Sequence[Answer]:
+        wanted = [
+            StopMove(item.move.move_id, item.move.appointment_id, item.plan, promised_anew=True)
+            for item in items
+        ]
+        return await run.desk.ledger.move_each(run.tenant, wanted)
 
-async def _ask(run: Run, items: Sequence[_Moving]) -> Sequence[tuple[_Moving, Reservation | GiroError]]:
-    """As the reconciler settles what is not known, so it does what it has refused itself meanwhile."""
-    wanted = [
-        StopMove(item.move.move_id, item.move.appointment_id, item.plan, promised_anew=True) for item in items
-    ]
-    try:
-        outcomes = await run.desk.ledger.move_each(run.tenant, wanted)
-    except GiroError as unknown:
-        _log.warning("refix_waits", agent=items[0].plan.agent_id, count=len(items), error=str(unknown))
-        return ()
-    await failpoint("booking.procedure.after_agent")
-    return [pair for pair in zip(items, outcomes, strict=True) if not is_settled(pair[1])]
+    return await answered(moving, lambda item: item.plan.agent_id, ask)
 
 
 async def _decide(
