@@ -1,11 +1,12 @@
 """Agendas that several changes are made on in memory, before what has come out is written as one."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import combinations
 
 from geo.domain.calendar import ConcreteShift, shift_of
-from geo.domain.legs import Pair, free_leg
+from geo.domain.legs import MissingLegs, Pair, free_leg
 from geo.domain.modes import TravelMode
 from geo.domain.plan import Plan
 from geo.domain.rework import Rework
@@ -13,7 +14,7 @@ from geo.domain.stop import Stop
 from geo.usecases import visits
 from geo.usecases.ledger import Desk
 from geo.usecases.visits import Span
-from kit.errors import AlreadyExists, InvalidInput, NotFound, RuleViolated
+from kit.errors import AlreadyExists, GiroError, InvalidInput, NotFound, RuleViolated
 
 REFUSALS = (RuleViolated, AlreadyExists, NotFound, InvalidInput)
 """What concerns one change alone; any other error concerns all of them, and nothing is written."""
@@ -41,6 +42,27 @@ def with_visit(desk: Desk, where: tuple[str, Rework], stop: Stop, shift: Concret
     part = agenda.part(span.lo, span.hi, desk.now)
     woven = visits.weave_in(desk, (agent_id, part.segment), stop, shift)
     return agenda.after(part, visits.feasible(agent_id, woven))
+
+
+async def refusals(
+    desk: Desk, plans: Mapping[str, Plan], make: Callable[[str], Awaitable[None]]
+) -> dict[str, GiroError]:
+    """What refused which, by id, when what comes to these plans is made one after the other.
+
+    Raises MissingLegs with what all of them lack of one mode's drives.
+    """
+    refused: dict[str, GiroError] = {}
+    missing: dict[TravelMode, set[Pair]] = defaultdict(set)
+    for name in plans:
+        try:
+            await make(name)
+        except REFUSALS as refusal:
+            refused[name] = refusal
+        except MissingLegs as lacking:
+            missing[lacking.mode] |= lacking.pairs
+    for mode, pairs in missing.items():
+        raise MissingLegs(pairs | between(desk, list(plans.values()), mode), mode)
+    return refused
 
 
 def between(desk: Desk, plans: Sequence[Plan], mode: TravelMode) -> set[Pair]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from geo.domain import errors
 from geo.domain.chain import around, splice
 from geo.domain.errors import StartAgain
-from geo.domain.legs import MissingLegs, Pair
-from geo.domain.modes import TravelMode
 from geo.domain.owner import Move, Owner, OwnerKind
 from geo.domain.plan import Plan, Reserved
 from geo.domain.rework import Rework
@@ -117,18 +115,10 @@ async def _opened(desk: Desk, moves: Sequence[MoveStop]) -> _Work:
 
 async def _made(work: _Work, moves: Sequence[MoveStop]) -> dict[str, Outcome]:
     """Makes them one after the other. Raises MissingLegs with what all of them lack."""
-    refused: dict[str, Outcome] = {}
-    missing: dict[TravelMode, set[Pair]] = defaultdict(set)
-    for move in moves:
-        try:
-            await _make(work, move)
-        except REFUSALS as refusal:
-            refused[move.move_id] = refusal
-        except MissingLegs as lacking:
-            missing[lacking.mode] |= lacking.pairs
-    for mode, pairs in missing.items():
-        raise MissingLegs(pairs | agendas.between(work.desk, [move.plan for move in moves], mode), mode)
-    return {move.move_id: refused.get(move.move_id) or _reserved(work, move) for move in moves}
+    asked = {move.move_id: move for move in moves}
+    plans = {name: move.plan for name, move in asked.items()}
+    refused = await agendas.refusals(work.desk, plans, lambda name: _make(work, asked[name]))
+    return {name: refused.get(name) or _reserved(work, move) for name, move in asked.items()}
 
 
 async def _make(work: _Work, move: MoveStop) -> None:

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from geo.domain.chain import around
-from geo.domain.legs import MissingLegs, Pair
-from geo.domain.modes import TravelMode
 from geo.domain.owner import Owner
 from geo.domain.plan import Plan, Reserved
 from geo.domain.rework import Rework
@@ -93,22 +91,10 @@ async def _opened(desk: Desk, commands: Sequence[ReserveStop]) -> _Work:
 
 async def _made(work: _Work, commands: Sequence[ReserveStop]) -> dict[str, Outcome]:
     """Makes them one after the other. Raises MissingLegs with what all of them lack."""
-    refused: dict[str, Outcome] = {}
-    missing: dict[TravelMode, set[Pair]] = defaultdict(set)
-    for command in commands:
-        try:
-            await _make(work, command)
-        except REFUSALS as refusal:
-            refused[command.appointment_id] = refusal
-        except MissingLegs as lacking:
-            missing[lacking.mode] |= lacking.pairs
-    for mode, pairs in missing.items():
-        plans = [command.plan for command in commands]
-        raise MissingLegs(pairs | agendas.between(work.desk, plans, mode), mode)
-    return {
-        command.appointment_id: refused.get(command.appointment_id) or _reserved(work, command)
-        for command in commands
-    }
+    asked = {command.appointment_id: command for command in commands}
+    plans = {name: command.plan for name, command in asked.items()}
+    refused = await agendas.refusals(work.desk, plans, lambda name: _make(work, asked[name]))
+    return {name: refused.get(name) or _reserved(work, command) for name, command in asked.items()}
 
 
 async def _make(work: _Work, command: ReserveStop) -> None:
