@@ -60,6 +60,12 @@ def soon(hours: float = 48) -> datetime:
     return datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours)
 
 
+def noon(ahead: int) -> datetime:
+    """Midday in UTC so many days from today, which is the same day in the agents' zone."""
+    now = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+    return now + timedelta(days=ahead)
+
+
 @dataclass
 class House:
     """One tenant; `agents` are known to the ledger double."""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from booking_house import PLACE, VISIT, House, claim, soon
+from booking_house import PLACE, VISIT, House, claim, noon, soon
 
 from booking.domain.campaign import Campaign
 from booking.usecases.explain_slot import TO_ACT, ExplainSlot, explain_slot
@@ -25,7 +25,10 @@ LATER = travel_pb2.START_CHANGE_KIND_LATER
 
 
 async def explain(house: House, campaign: Campaign, hours: float = 48, agent: str = "") -> Explanation:
-    start = soon(hours)
+    return await explain_at(house, campaign, soon(hours), agent)
+
+
+async def explain_at(house: House, campaign: Campaign, start: datetime, agent: str = "") -> Explanation:
     asked = ExplainSlot(
         campaign.campaign_id, "", PLACE, agent or house.agents[0], Window(start, start + VISIT)
     )
@@ -104,9 +107,9 @@ async def away(house: House, start: datetime, agent: str = "", contact: str = ""
 
 async def test_who_is_away_is_a_ground_and_other_starts_are_looked_for(house: House) -> None:
     campaign = await house.campaign()
-    await away(house, soon(240), house.agents[0])
+    await away(house, noon(10), house.agents[0])
     house.ledger.explanation = Explanation([], [change(LATER, house.agents[0])])
-    found = await explain(house, campaign, hours=240)
+    found = await explain_at(house, campaign, noon(10))
     assert [one.reason for one in found.grounds] == ["ABSENT"]
     assert [one.kind for one in found.changes] == [LATER]
     (asked,) = house.ledger.questions
@@ -117,8 +120,8 @@ async def test_who_is_away_is_a_ground_and_other_starts_are_looked_for(house: Ho
 async def test_a_person_who_is_away_is_visited_by_nobody_then(house: House) -> None:
     campaign = await house.campaign()
     contact = await house.contact(campaign)
-    await away(house, soon(240), contact=contact)
-    start = soon(240)
+    await away(house, noon(10), contact=contact)
+    start = noon(10)
     asked = ExplainSlot(campaign.campaign_id, contact, None, house.agents[0], Window(start, start + VISIT))
     found = await explain_slot(house.desk, asked)
     assert [one.reason for one in found.grounds] == ["CONTACT_UNAVAILABLE"]

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
-from booking_house import PLACE, VISIT, House, claim
+from booking_house import PLACE, VISIT, House, claim, noon
 from buf.validate import validate_pb2
 
 from booking.domain.outcomes import Recall, Result
@@ -23,12 +23,6 @@ from kit.values.window import Window
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SEARCH_RULES = ledger_pb2.SearchSlotsRequest.DESCRIPTOR.fields_by_name["windows"].GetOptions()
-
-
-def noon(ahead: int) -> datetime:
-    """Midday in UTC, which is the same day in the agents' zone."""
-    now = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
-    return now + timedelta(days=ahead)
 
 
 async def away(house: House, agent: str, first: int, last: int | None = None) -> None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from booking_house import House, claim
+from booking_house import House, claim, noon
 from rounds_double import RoundsDouble
 
 from booking.domain.appointment import Card
@@ -34,12 +34,6 @@ BEFORE_PENDING = {
 AFTER_PENDING = {
     verb: f"booking.{'repair' if verb == 'swap' else verb}.after_pending" for verb in BEFORE_PENDING
 }
-
-
-def noon(ahead: int) -> datetime:
-    """Midday in UTC, which is the same day in the agents' zone."""
-    now = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
-    return now + timedelta(days=ahead)
 
 
 @dataclass
