@@ -1,7 +1,7 @@
 """An appointment's history: append only (R-041)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -19,7 +19,7 @@ class HistoryKind(StrEnum):
 
 
 LINKS = frozenset({HistoryKind.SUPERSEDED, HistoryKind.SUPERSEDES})
-"""Entries that tell the link between two cards, which may be hidden (R-052)."""
+"""Entries that tell the link between two cards, which may be hidden (R-052); their notes stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +35,10 @@ class Entry:
     note: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     number: int = 0
+
+
+def without_link(entry: Entry) -> Entry:
+    """An entry for somebody from whom the link between two cards is hidden: what was agreed stays (R-041)."""
+    if entry.kind not in LINKS:
+        return entry
+    return replace(entry, kind=HistoryKind.NOTE, state_id="", facts={})

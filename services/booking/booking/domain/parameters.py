@@ -297,7 +297,7 @@ def stored(parameter: Parameter[Any], text: str) -> str:
     if parameter.type is str:
         raw = json.dumps(text)
     if parameter.type is bool:
-        raw = refix_parameters.YES_NO.get(text, text)
+        raw = refix_parameters.YES_NO.get(text.strip().upper(), text)
     try:
         return parameter.text(parameter.parse(raw))
     except (InvalidInput, OverflowError) as refused:

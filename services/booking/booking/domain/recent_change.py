@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class RecentChange:
-    """What an event told: `change` is booked, confirmed, postponed, reassigned or cancelled."""
+    """What an event told: `change` is booked, noted or the like, as giro.booking.v1.RecentChange has it."""
 
     event_id: str
     change: str

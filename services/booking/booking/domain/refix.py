@@ -105,11 +105,11 @@ def decide(
 ) -> Decision:
     """What somebody chose: `new_card` None and `state_id` empty leave it as it was offered.
 
-    Raises PRESET naming `new_card` or `state_id` for a choice that is not theirs, NotFound naming `state_id`,
+    Raises PRESET naming `card` or `state_id` for a choice that is not theirs, NotFound naming `state_id`,
     InvalidInput naming it when one has to be chosen, or the chosen one says that the visit was held.
     """
     if new_card is not None and offered.flag is None and new_card != offered.new_card:
-        raise errors.preset("new_card", str(offered.new_card).lower())
+        raise errors.preset("card", "CARD_CHOICE_NEW" if offered.new_card else "CARD_CHOICE_SAME")
     on_new = offered.new_card if new_card is None else new_card
     selector = offered.new if on_new else offered.same
     if state_id and not selector.enabled and state_id != selector.state_id:

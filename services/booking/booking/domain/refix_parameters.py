@@ -16,8 +16,8 @@ _CODE: Final = re.compile(r"^CC0{1,2}(36|37)([ABCD]?)$")
 _SPELT: Final[Mapping[str, str]] = {"CC036DB": "CC0036D", "CC0036DB": "CC0036D"}
 """Typing errors of the handbook that imports accept (R-029)."""
 
-YES_NO: Final[Mapping[str, str]] = {"SI": "true", "NO": "false"}
-"""How switches are written by those who use the codes."""
+YES_NO: Final[Mapping[str, str]] = {"SI": "true", "SÌ": "true", "NO": "false"}
+"""How switches are written by those who use the codes, in capital letters or small ones."""
 
 
 def _switch(name: str, description: str, rule: str) -> Parameter[bool]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from google.protobuf.message import Message
 
@@ -123,9 +124,10 @@ def outcome_set(tx: Tx, appointment: Appointment, result: Result, corrects: str 
     return _told(tx, Happened.OUTCOME_SET, appointment, message)
 
 
-def noted(tx: Tx, appointment: Appointment) -> None:
-    """A note was added."""
-    tx.emit(NOTED, appointment.appointment_id, pb.AppointmentNoted(appointment=_snapshot(appointment)))
+def noted(tx: Tx, appointment: Appointment, at: datetime) -> None:
+    """A note was added, which makes no version."""
+    message = pb.AppointmentNoted(appointment=_snapshot(appointment), noted_at=_instant(at))
+    tx.emit(NOTED, appointment.appointment_id, message)
 
 
 def annulment_claimed(tx: Tx, claim: AnnulmentClaim) -> None:

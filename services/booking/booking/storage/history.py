@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import text
 
 from booking.domain.appointment import Appointment
-from booking.domain.history import LINKS, Entry, HistoryKind
+from booking.domain.history import LINKS, Entry, HistoryKind, without_link
 from kit.db.uow import Tx
 
 _ADD = text(
@@ -54,7 +54,7 @@ _PAGE = text(
     SELECT appointment_id, entry, kind, at, actor_id, version, state_id, note, facts
     FROM booking.history
     WHERE tenant_id = :tenant AND appointment_id = :appointment AND entry > :after
-      AND NOT (kind = ANY (CAST(:hidden AS text[])))
+      AND NOT (kind = ANY (CAST(:hidden AS text[])) AND note = '')
     ORDER BY entry LIMIT :rows
     """
 )
@@ -100,7 +100,7 @@ async def fell_through(tx: Tx, found: Sequence[Appointment]) -> frozenset[str]:
 
 
 async def page(tx: Tx, appointment_id: str, after: int, count: int, *, with_links: bool) -> Sequence[Entry]:
-    """Entries after one, the oldest first; with or without those that tell the link between two cards."""
+    """Entries after one, the oldest first; with or without the link between two cards: its notes stay."""
     params = {
         "tenant": tx.tenant,
         "appointment": appointment_id,
@@ -108,7 +108,8 @@ async def page(tx: Tx, appointment_id: str, after: int, count: int, *, with_link
         "rows": count,
         "hidden": [] if with_links else [kind.value for kind in LINKS],
     }
-    return [_entry(row) for row in await tx.run(_PAGE, params)]
+    found = [_entry(row) for row in await tx.run(_PAGE, params)]
+    return found if with_links else [without_link(entry) for entry in found]
 
 
 def _entry(row: Any) -> Entry:

@@ -136,7 +136,7 @@ def _shown(event: Event) -> Iterator[ToldOnce]:
     subject = subjects.parse(event.subject)
     shown = _SHOWN.get(subject.event) if subject else None
     if shown is not None:  # a failed booking never was an appointment
-        yield ToldOnce(_change(event.id, shown[0], shown[1](event.data).appointment), event.claim)
+        yield ToldOnce(_change(event.id, shown[0], shown[1](event.data)), event.claim)
 
 
 def _counted(event: Event) -> Iterator[str]:
@@ -181,7 +181,8 @@ def _was(told: Any, claim: Claim, *, stop_stays: bool) -> Freed:
     )
 
 
-def _change(event_id: str, verb: str, snapshot: pb.AppointmentSnapshot) -> RecentChange:
+def _change(event_id: str, verb: str, told: Any) -> RecentChange:
+    snapshot = told.appointment
     if not snapshot.appointment_id:
         raise ValueError("the event names no appointment")
     return RecentChange(
@@ -192,5 +193,11 @@ def _change(event_id: str, verb: str, snapshot: pb.AppointmentSnapshot) -> Recen
         agent_id=snapshot.agent_id,
         start=snapshot.start.ToDatetime(tzinfo=UTC),
         version=snapshot.version,
-        happened_at=snapshot.happened_at.ToDatetime(tzinfo=UTC),
+        happened_at=_moment(told).ToDatetime(tzinfo=UTC),
     )
+
+
+def _moment(told: Any) -> Any:
+    """When it happened: a note is no change of the appointment, so it tells its own instant."""
+    is_note = "noted_at" in told.DESCRIPTOR.fields_by_name and told.HasField("noted_at")
+    return told.noted_at if is_note else told.appointment.happened_at

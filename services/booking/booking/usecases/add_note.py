@@ -43,7 +43,7 @@ async def add_note(desk: Desk, command: AddNote) -> Entry:
         reach().require_sight(appointment.campaign_id, appointment.agent_id)
         _require_notable(appointment)
         entry = await history.add(tx, _entry(command, appointment, await tx.now()))
-        events.noted(tx, appointment)
+        events.noted(tx, appointment, entry.at)
         tx.answer(answers.from_entry(entry))
         await failpoint("booking.note.before_commit")
     return entry

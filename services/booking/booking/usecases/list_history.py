@@ -23,7 +23,8 @@ class HistoryPage:
 
 
 async def list_history(desk: Desk, appointment_id: str, page_size: int, page_token: str) -> HistoryPage:
-    """One page. A link that is not shown (R-052) is told to auditors alone, to agents what the state shows.
+    """One page. A link that is not shown (R-052) is told to auditors alone, its note to all; to agents what
+    the state shows.
 
     Raises NotFound, OUT_OF_SCOPE, InvalidInput naming `page_token`.
     """

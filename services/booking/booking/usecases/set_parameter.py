@@ -29,14 +29,18 @@ async def set_parameter(desk: Desk, name: str, campaign_id: str, value: str, use
 async def import_parameters(desk: Desk, place: Place, values: Sequence[tuple[str, str]]) -> Sequence[Shown]:
     """Sets several, all or none, so that they need not go together on the way there (R-029).
 
-    Raises the same, naming `parameters[2].value`.
+    Raises the same, naming `parameters[2].value`, and InvalidInput for one that is there twice, in whichever
+    spellings.
     """
     read: list[tuple[Parameter[Any], str | None]] = []
     for position, (name, text) in enumerate(values):
         try:
-            read.append(_value(name, text, place))
+            value = _value(name, text, place)
         except GiroError as refused:
             raise _renamed(refused, f"parameters[{position}].") from None
+        if value[0] in (parameter for parameter, _ in read):
+            raise errors.invalid(f"parameters[{position}].name", f"{value[0].name} is there twice")
+        read.append(value)
     return await _set(desk, place, read)
 
 

@@ -55,6 +55,11 @@ def test_a_bad_value_is_named(name: str, text: str) -> None:
     assert [violation.field for violation in refused.value.violations] == ["value"]
 
 
+@pytest.mark.parametrize(("texts", "value"), [(("SI", "si", "Sì", " Si "), "true"), (("NO", "no"), "false")])
+def test_switches_are_written_as_people_write_them(texts: tuple[str, ...], value: str) -> None:
+    assert {stored(definition("CC036"), text) for text in texts} == {value}
+
+
 def test_an_unknown_parameter_is_not_found() -> None:
     with pytest.raises(NotFound) as refused:
         definition("nonsense")

@@ -165,7 +165,9 @@ def test_the_card_is_chosen_only_where_the_flag_is_shown(
         return
     with pytest.raises(GiroError) as refused:
         decide(offered, chosen, "", STATES)
-    assert (refused.value.reason, refused.value.violations[0].field) == (reason, "new_card")
+    assert (refused.value.reason, refused.value.violations[0].field) == (reason, "card")
+    expected = "CARD_CHOICE_NEW" if offered_new else "CARD_CHOICE_SAME"
+    assert refused.value.metadata == {"expected": expected}
 
 
 def test_states_that_may_be_chosen() -> None:

@@ -17,6 +17,7 @@ from booking.domain.reach import Reach
 from booking.storage.folder import START_OF_TIME, Filter
 from booking.storage.folder import page as list_page
 from booking.transport.consumers import RecentChanges
+from booking.usecases.add_note import AddNote, add_note
 from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
 from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_appointment
 from booking.usecases.create_campaign import CreateCampaign, create_campaign
@@ -399,6 +400,19 @@ async def test_every_change_is_fed_once_newest_first(house: House, backwards: bo
         if first.next_page_token:
             told += (await list_recent_changes(house.desk, "", 4, first.next_page_token)).changes
         assert [change.change for change in told] == seen
+
+
+async def test_a_note_is_the_newest_change_when_it_was_added(house: House) -> None:
+    card = await house.booked()
+    other = await house.booked(soon(60))
+    await house.advance(timedelta(hours=3))
+    noted = await add_note(
+        house.desk, AddNote(card.appointment.appointment_id, "the bell is broken", claim())
+    )
+    await deliver(house)
+    newest, before, _ = (await list_recent_changes(house.desk, "", 0, "")).changes
+    assert (newest.change, newest.version, newest.happened_at) == ("noted", 1, noted.at)
+    assert (before.change, before.appointment_id) == ("booked", other.appointment.appointment_id)
 
 
 async def test_a_failed_booking_and_a_strange_event_are_no_changes(house: House) -> None:

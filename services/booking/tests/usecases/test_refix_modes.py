@@ -12,7 +12,7 @@ from booking.domain.appointment import Appointment, State
 from booking.domain.history import HistoryKind
 from booking.domain.outcomes import ListState, Recall, Result
 from booking.domain.refix import Screen
-from booking.domain.refix_modes import CardRule, Mode, Work
+from booking.domain.refix_modes import PROCEDURES, CardRule, Mode, Work
 from booking.storage.parameters import Place
 from booking.usecases.add_note import AddNote, add_note
 from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
@@ -20,10 +20,16 @@ from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_app
 from booking.usecases.list_history import list_history
 from booking.usecases.outcome_states import upsert_list_state
 from booking.usecases.refix.list_recalls import close_recall, release_recalls
-from booking.usecases.refix.policy import Draft, upsert_mode, validate_policy
+from booking.usecases.refix.policy import (
+    Draft,
+    list_procedures,
+    upsert_mode,
+    upsert_procedure,
+    validate_policy,
+)
 from booking.usecases.refix.refix_appointment import get_refix_form
 from booking.usecases.refix.run_procedures import run_procedures
-from booking.usecases.set_parameter import get_effective_parameter, set_parameter
+from booking.usecases.set_parameter import get_effective_parameter, import_parameters, set_parameter
 from kit.errors import GiroError, InvalidInput, NotAllowed, NotFound, Reason
 from kit.parameters import Scope
 from kit.rpc.context import Grant
@@ -152,7 +158,7 @@ async def locked(house: House, *, linked: bool) -> tuple[Appointment, Appointmen
     await house.parameters(**MODE_2, CC0036C="SI" if linked else "NO")
     card = await house.booked(at(48))
     await house.set_outcome(card)
-    new = (await house.refix(card, at(72))).appointment
+    new = (await house.refix(card, at(72), choices={"note": "ring twice"})).appointment
     return await house.stored(card.appointment.appointment_id), new
 
 
@@ -205,7 +211,10 @@ async def test_the_link_is_shown_or_kept_for_auditors(house: House, linked: bool
     assert (shown[0].locked, shown[0].card_colour) == (False, 0)
     house.enter(OPERATOR)
     seen = (await list_history(house.desk, new.appointment_id, 0, "")).entries
-    assert [entry.kind for entry in seen] == ([HistoryKind.SUPERSEDES] if linked else [])
+    assert [entry.kind for entry in seen] == [HistoryKind.SUPERSEDES if linked else HistoryKind.NOTE]
+    assert [(entry.note, "supersedes" in entry.facts) for entry in seen] == [("ring twice", linked)]
+    locked_entries = (await list_history(house.desk, old.appointment_id, 0, "")).entries
+    assert any(new.appointment_id in entry.facts.values() for entry in locked_entries) is linked
     house.enter()
     audit = (await list_history(house.desk, new.appointment_id, 0, "")).entries
     assert [entry.facts["supersedes"] for entry in audit] == [old.appointment_id]
@@ -489,6 +498,25 @@ async def test_a_contradiction_is_refused_when_it_is_saved_and_listed_when_asked
     with pytest.raises(NotFound) as missing:
         await validate_policy(house.desk, Place(), Draft([("CC0036", "SI"), ("CC0099", "SI")]))
     assert missing.value.violations[0].field == "parameters[1].name"
+    twice = [("CC0036", "SI"), ("CC036", "NO")]  # both spellings are the same parameter
+    for ask in (
+        validate_policy(house.desk, Place(), Draft(twice)),
+        import_parameters(house.desk, Place(), twice),
+    ):
+        with pytest.raises(InvalidInput) as doubled:
+            await ask
+        assert doubled.value.violations[0].field == "parameters[1].name"
+
+
+async def test_a_procedure_tells_how_it_is_set_up_until_it_is_told_otherwise(house: House) -> None:
+    await states(house)
+    built_in = {each.procedure_id: each.description for each in PROCEDURES}
+    made = await house.procedure(Work.MOVE, "ko-date")
+    assert made.description == built_in["move-refixed"]
+    own = await upsert_procedure(house.desk, dataclasses.replace(made, description="as ours does"))
+    assert (await upsert_procedure(house.desk, dataclasses.replace(own, description=""))) == own
+    found = {each.procedure_id: each.description for each in await list_procedures(house.desk)}
+    assert found == {**built_in, "move-refixed": "as ours does"}
 
 
 async def test_a_parameter_tells_its_source_from_system_to_user(house: House) -> None:

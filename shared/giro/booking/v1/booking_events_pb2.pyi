@@ -341,18 +341,24 @@ class AppointmentNoted(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     APPOINTMENT_FIELD_NUMBER: _builtins.int
+    NOTED_AT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def appointment(self) -> Global___AppointmentSnapshot:
         """The appointment as it is."""
+
+    @_builtins.property
+    def noted_at(self) -> _timestamp_pb2.Timestamp:
+        """When the note was added; the appointment itself was changed before. Absent in events of versions that did not tell it."""
 
     def __init__(
         self,
         *,
         appointment: Global___AppointmentSnapshot | None = ...,
+        noted_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment", "noted_at", b"noted_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointment", b"appointment", "noted_at", b"noted_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1776,7 +1776,7 @@ class RecentChange(_message.Message):
     event_id: _builtins.str
     """The event that told it, `evt_…`."""
     change: _builtins.str
-    """What happened: booked, confirmed, postponed, reassigned, cancelled."""
+    """What happened: booked, confirmed, postponed, reassigned, cancelled, outcome set, noted, refixed, superseded."""
     appointment_id: _builtins.str
     """The appointment."""
     campaign_id: _builtins.str

@@ -720,7 +720,7 @@ class UpsertProcedureRequest(_message.Message):
     display_name: _builtins.str
     """Name to show. Required."""
     description: _builtins.str
-    """What it is for."""
+    """What it is for and how to set it up (R-063); empty for what it has, the built-in one's own to begin with."""
     state_id: _builtins.str
     """The outcome state that it writes on the current card; empty for none."""
     active: _builtins.bool

@@ -87,8 +87,17 @@ async def upsert_procedure(desk: Desk, procedure: Procedure) -> Procedure:
         if procedure.state_id and procedure.state_id not in policy.states:
             raise errors.not_found("outcome state", "state_id")
         _require_states(policy, procedure.outcome_state_ids)
-        await policies.put_procedure(tx, procedure)
-    return procedure
+        described = _described(policy, procedure)
+        await policies.put_procedure(tx, described)
+    return described
+
+
+def _described(policy: Policy, procedure: Procedure) -> Procedure:
+    """With the description that it has, the built-in one's to begin with, where no other is told (R-063)."""
+    known = policy.procedures.get(procedure.procedure_id)
+    if procedure.description or known is None:
+        return procedure
+    return replace(procedure, description=known.description)
 
 
 async def list_procedures(desk: Desk) -> Sequence[Procedure]:
@@ -100,10 +109,14 @@ async def list_procedures(desk: Desk) -> Sequence[Procedure]:
 async def validate_policy(desk: Desk, place: Place, draft: Draft) -> Sequence[Contradiction]:
     """Every contradiction of the policy as a campaign or a user has it, with the draft on top.
 
-    Raises NotFound naming `campaign_id` or a parameter, InvalidInput naming a value.
+    Raises NotFound naming `campaign_id` or a parameter, InvalidInput naming a value, or what is there twice.
     """
     if place.campaign_id:
         reach().require_campaign(place.campaign_id)
+    ids = [each.procedure_id for each in draft.procedures]
+    for position, procedure_id in enumerate(ids):
+        if procedure_id in ids[:position]:
+            raise errors.invalid(f"procedures[{position}].procedure_id", "is there twice")
     async with desk.db.uow(caller().tenant) as tx:
         if place.campaign_id:
             await campaigns.require(tx, place.campaign_id)
@@ -115,8 +128,12 @@ async def validate_policy(desk: Desk, place: Place, draft: Draft) -> Sequence[Co
 def _with(parameters: Parameters, draft: Draft, place: Place) -> Parameters:
     scope = Scope.USER if place.user_id else Scope.CAMPAIGN if place.campaign_id else Scope.TENANT
     values = {name: dict(texts) for name, texts in parameters.values.items()}
+    seen: set[str] = set()
     for position, (name, text) in enumerate(draft.values):
         parameter = _named(name, position)
+        if parameter.name in seen:
+            raise errors.invalid(f"parameters[{position}].name", f"{parameter.name} is there twice")
+        seen.add(parameter.name)
         of_name = values.setdefault(parameter.name, {})
         of_name.pop(scope, None)
         if text:
