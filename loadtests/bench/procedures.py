@@ -14,7 +14,7 @@ import asyncio
 import os
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from allinone.stack import Stack, StackOptions
+from loadtests.bench import processors
 from loadtests.bench.reminders import Database
 from tests.eventually import eventually
 from tests.world import World
@@ -131,12 +132,14 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One kind: items in each round, items a second and CPUs of PostgreSQL in each."""
+    """One kind: items in each round; of each round items a second, CPU an item until all events were worked,
+    and how long after the last request that was."""
 
     kind: str
     items: int
     per_second: list[float]
-    cpus: list[float]
+    cpu: list[str]
+    drained_in: list[float]
     effects: str
 
 
@@ -169,16 +172,17 @@ async def _measure(stack: Stack, database: Database, size: Size, rounds: int) ->
     world = await World.make(stack, agents=AGENTS, purchased=1_000_000, contacts=AGENTS)
     database.run(_POLICY, tenant=world.tenant)
     database.run(_PROCEDURES, tenant=world.tenant)
-    speeds, cpus = [], []
+    row = Row(kind, items, [], [], [], "")
     for number in range(rounds):
         await _ask(world, database, size, number)
-        before, began = database.load(), time.monotonic()
+        await _settled(stack, database)
+        before, began = processors.taken(stack), time.monotonic()
         await _worked(database, world.tenant, kind)
-        took = time.monotonic() - began
-        speeds.append(items / took)
-        cpus.append((database.load().cpu - before.cpu) / took)
+        row.per_second.append(items / (time.monotonic() - began))
+        row.drained_in.append(await _settled(stack, database))
+        row.cpu.append(processors.told(before, processors.taken(stack), items))
     await world.close()
-    return Row(kind, items, speeds, cpus, _effects(database, world.tenant, (kind, items * rounds)))
+    return replace(row, effects=_effects(database, world.tenant, (kind, items * rounds)))
 
 
 async def _ask(world: World, database: Database, size: Size, number: int) -> None:
@@ -216,6 +220,14 @@ async def _worked(database: Database, tenant: str, kind: str) -> None:
     database.run(_SWITCH, tenant=tenant, kind=kind, on=False)
 
 
+async def _settled(stack: Stack, database: Database) -> float:
+    """Waits until every event has been worked; the seconds that it took."""
+    began = time.monotonic()
+    look = partial(processors.is_drained, stack.urls.nats, database)
+    await eventually(look, bool, within=PATIENCE)
+    return time.monotonic() - began
+
+
 async def _left(database: Database, tenant: str) -> int:
     return int(database.run(_LEFT, tenant=tenant)[0][0])
 
@@ -243,10 +255,12 @@ def table(commits: float, rows: list[Row]) -> Table:
         "a second",
         "of yardstick",
         "10,000 take s",
-        "PostgreSQL CPUs",
+        "events worked s later",
+        "CPU an item",
         "effects",
     ):
-        shown.add_column(heading, justify="left" if heading in {"kind", "effects"} else "right")
+        words = heading in {"kind", "CPU an item", "effects"}
+        shown.add_column(heading, justify="left" if words else "right")
     for row in rows:
         speed = median(row.per_second)
         shown.add_row(
@@ -255,7 +269,8 @@ def table(commits: float, rows: list[Row]) -> Table:
             f"{speed:.0f}",
             f"{speed / commits:.2f}",
             f"{10_000 / speed:.0f}",
-            f"{median(row.cpus):.2f}",
+            f"{median(row.drained_in):.1f}",
+            "\n".join(row.cpu),
             row.effects,
         )
     return shown

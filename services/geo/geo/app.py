@@ -138,9 +138,10 @@ class GeoApp(RelayApp):
         yield "watch travel", self.settings.roads_check_seconds, partial(watch_travel, self.data)
 
     def _consumer(self) -> Consumer:
-        handler = consumers.settles_booking(self.ledger)
+        settles = consumers.SettlesBooking(self.ledger)
+        stream, wanted = consumers.STREAM, consumers.SUBJECTS
         return Consumer(
-            self.bus, consumers.DURABLE, consumers.STREAM, consumers.SUBJECTS, handler, db=self.db
+            self.bus, consumers.DURABLE, stream, wanted, settles, db=self.db, together=settles.together
         )
 
 
