@@ -1,7 +1,7 @@
 """CheckDay (GEO-01): every pair of one local day, with what is left, and violations by name."""
 
 from contextlib import closing, suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
 import psycopg
 import pytest
@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.domain.calendar import WeeklyShift, calendar
-from geo.domain.local_day import local_day
 from geo.domain.stop import TravelSource
 from geo.usecases.check_day import CheckedDay, check_day
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
@@ -101,23 +100,6 @@ async def test_what_the_database_was_made_to_hold_is_named(world: World) -> None
 async def test_nobodys_day_is_not_found(world: World) -> None:
     with pytest.raises(NotFound):
         await check_day(world.ledger, TENANT, "agt_nobody", date(2027, 3, 1))
-
-
-@pytest.mark.parametrize(
-    ("day", "zone", "hours", "first"),
-    [
-        (date(2027, 3, 28), "Europe/Rome", 23, datetime(2027, 3, 27, 23, tzinfo=UTC)),
-        (date(2027, 10, 31), "Europe/Rome", 25, datetime(2027, 10, 30, 22, tzinfo=UTC)),
-        (date(2027, 3, 27), "Europe/Rome", 24, datetime(2027, 3, 26, 23, tzinfo=UTC)),
-        # where midnight itself is skipped the day begins at 01:00
-        (date(2024, 9, 8), "America/Santiago", 23, datetime(2024, 9, 8, 4, tzinfo=UTC)),
-    ],
-)
-def test_a_local_day_has_the_hours_it_has(day: date, zone: str, hours: int, first: datetime) -> None:
-    found = local_day(day, zone)
-    assert (found.start, found.duration) == (first, timedelta(hours=hours))
-    assert local_day(day - timedelta(days=1), zone).end == found.start
-    assert local_day(day + timedelta(days=1), zone).start == found.end
 
 
 @pytest.mark.asyncio

@@ -5,12 +5,12 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from booking.domain import errors
 from booking.domain.appointment import Appointment
-from booking.domain.days import day_window
+from kit.values.days import days_window
 from kit.values.window import Window
 
 MOST_VISITS = 2000
@@ -102,9 +102,7 @@ def calendar_window(first: date | None, last: date | None, now: datetime, zone: 
         raise errors.invalid("last_day", "must not be before first_day")
     if (to_day - from_day).days > _MOST_DAYS:
         raise errors.invalid("last_day", f"must be at most {_MOST_DAYS} days after first_day")
-    return Window(
-        day_window(from_day, zone).start.astimezone(UTC), day_window(to_day, zone).end.astimezone(UTC)
-    )
+    return days_window(from_day, to_day, zone, "first_day")
 
 
 class FeedSecrets:

@@ -1,13 +1,13 @@
 """Claims that an appointment is annulled, until a signed deadline: before or after the visit (R-012)."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from booking.domain import errors
 from booking.domain.appointment import Appointment
-from booking.domain.days import day_window
+from kit.values.days import DAY, day_start
 
 
 class AnnulmentReason(StrEnum):
@@ -90,8 +90,8 @@ def closes_at(start: datetime, deadline_days: int, zone: ZoneInfo) -> datetime:
 
     Whole days of the zone, so that a change of its clocks moves the instant and not the day.
     """
-    last = start.astimezone(zone).date() + timedelta(days=deadline_days)
-    return day_window(last, zone).end
+    last = start.astimezone(zone).date() + deadline_days * DAY
+    return day_start(last + DAY, zone)
 
 
 def require_claimable(

@@ -3,16 +3,16 @@
 from calendar import monthrange
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from booking.domain import errors
+from kit.values import days
+from kit.values.days import DAY, day_start, parse_day
 from kit.values.window import Window
 
 MOST_DAYS = 62
 """Most calendar days, or days' worth of windows, that one search covers."""
-
-YEARS = range(1971, 2200)
-"""Years that times may lie in; the ledger refuses others."""
 
 _DEFAULT_DAYS = 14
 
@@ -23,23 +23,24 @@ def days_window(first_day: str, last_day: str, now: datetime, zone: ZoneInfo) ->
     Days are "YYYY-MM-DD"; the first defaults to today, the last to 13 days after the first. Raises
     InvalidInput naming `first_day` or `last_day`.
     """
-    first = _day(first_day, "first_day") if first_day else now.astimezone(zone).date()
-    last = _day(last_day, "last_day") if last_day else first + timedelta(days=_DEFAULT_DAYS - 1)
+    first = parse_day(first_day, "first_day") if first_day else now.astimezone(zone).date()
+    last = parse_day(last_day, "last_day") if last_day else first + timedelta(days=_DEFAULT_DAYS - 1)
     if last < first:
         raise errors.invalid("last_day", "must not be before first_day")
     if (last - first).days >= MOST_DAYS:
         raise errors.invalid("last_day", f"must be at most {MOST_DAYS - 1} days after first_day")
-    return Window(_midnight(first, zone), _midnight(last + timedelta(days=1), zone))
+    return days.days_window(first, last, zone, "first_day")
 
 
 def month_days(month: str, now: datetime, zone: ZoneInfo) -> list[tuple[date, Window]]:
-    """The calendar days of a month of the zone, in order, DST changes included.
+    """The calendar days of a month of the zone, in order, DST changes included, but for one it left out.
 
     The month is "YYYY-MM" and defaults to the present one. Raises InvalidInput naming `month`.
     """
-    first = _day(f"{month}-01", "month") if month else now.astimezone(zone).date().replace(day=1)
-    days = [first + timedelta(days=n) for n in range(monthrange(first.year, first.month)[1])]
-    return [(day, Window(_midnight(day, zone), _midnight(day + timedelta(days=1), zone))) for day in days]
+    first = parse_day(f"{month}-01", "month") if month else now.astimezone(zone).date().replace(day=1)
+    dates = [first + n * DAY for n in range(monthrange(first.year, first.month)[1] + 1)]
+    begun = pairwise((day, day_start(day, zone)) for day in dates)
+    return [(day, Window(start, end)) for (day, start), (_, end) in begun if start < end]
 
 
 def hours_near(near: str, windows: Sequence[Window], zone: ZoneInfo) -> tuple[datetime, ...]:
@@ -50,21 +51,11 @@ def hours_near(near: str, windows: Sequence[Window], zone: ZoneInfo) -> tuple[da
     if not near:
         return ()
     hour = time.fromisoformat(near)
-    days: set[date] = set()
+    touched: set[date] = set()
     for window in windows:
         first, last = window.start.astimezone(zone).date(), window.end.astimezone(zone).date()
-        days.update(first + timedelta(days=n) for n in range((last - first).days + 1))
-    return tuple(datetime.combine(day, hour, zone).astimezone(UTC) for day in sorted(days))
-
-
-def day_window(day: date, zone: ZoneInfo) -> Window:
-    """A calendar day of the zone: 23 to 25 hours."""
-    return Window(_midnight(day, zone), _midnight(day + timedelta(days=1), zone))
-
-
-def parse_day(text: str, field: str) -> date:
-    """The day of "YYYY-MM-DD". Raises InvalidInput naming the field."""
-    return _day(text, field)
+        touched.update(first + n * DAY for n in range((last - first).days + 1))
+    return tuple(datetime.combine(day, hour, zone).astimezone(UTC) for day in sorted(touched))
 
 
 def merged(windows: Sequence[Window]) -> tuple[Window, ...]:
@@ -78,17 +69,3 @@ def merged(windows: Sequence[Window]) -> tuple[Window, ...]:
     if sum((window.duration for window in joined), timedelta()) > timedelta(days=MOST_DAYS):
         raise errors.invalid("windows", f"must cover at most {MOST_DAYS} days in all")
     return tuple(joined)
-
-
-def _day(text: str, field: str) -> date:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise errors.invalid(field, f"{text} is no day of the calendar") from None
-    if day.year not in YEARS:
-        raise errors.invalid(field, f"must be between the years {YEARS[0]} and {YEARS[-1]}")
-    return day
-
-
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)

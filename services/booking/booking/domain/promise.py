@@ -1,12 +1,12 @@
 """Flexible promises: any time of a local day, or of an ISO week (GEO-27)."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from booking.domain import errors
-from booking.domain.days import day_window
+from kit.values.days import DAY, days_window
 from kit.values.window import Window
 
 
@@ -39,10 +39,9 @@ def promised(kind: PromiseKind, start: datetime, time_zone: str) -> Promise:
     zone = ZoneInfo(time_zone)
     day = start.astimezone(zone).date()
     if kind is PromiseKind.DAY:
-        return Promise(kind, day_window(day, zone), time_zone)
-    monday = day - timedelta(days=day.weekday())
-    week = Window(day_window(monday, zone).start, day_window(monday + timedelta(days=6), zone).end)
-    return Promise(kind, week, time_zone)
+        return Promise(kind, days_window(day, day, zone, "promise"), time_zone)
+    monday = day - day.weekday() * DAY
+    return Promise(kind, days_window(monday, monday + 6 * DAY, zone, "promise"), time_zone)
 
 
 def of_visit(kind: PromiseKind, visit: Window, time_zone: str) -> Promise:

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from booking.domain import errors
-from booking.domain.days import day_window
+from kit.values.days import days_window
 from kit.values.window import Window
 
 MOST_DAYS = 366
@@ -28,9 +28,11 @@ class Days:
 
     @property
     def window(self) -> Window:
-        """From the first moment of the first to the last of the last, changes of the clocks included."""
-        zone = ZoneInfo(self.time_zone)
-        return Window(day_window(self.first, zone).start, day_window(self.last, zone).end)
+        """From the first moment of the first to the last of the last, changes of the clocks included.
+
+        Raises InvalidInput naming `first_day` for days that the zone left out.
+        """
+        return days_window(self.first, self.last, ZoneInfo(self.time_zone), "first_day")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from booking.domain import errors
 from booking.domain.appointment import State
-from booking.domain.days import YEARS
 from giro.booking.v1.booking_pb2 import AppointmentState
 from giro.common.v1.travel_pb2 import Point, TimeWindow
 from kit.db.claims import Claim
+from kit.values.days import YEARS
 from kit.values.latlng import LatLng
 from kit.values.window import Window
 

@@ -19,7 +19,6 @@ from booking.domain.agent_calendar import (
     retell,
 )
 from booking.domain.appointment import LIVE, WITH_STOP, Appointment
-from booking.domain.days import parse_day
 from booking.storage import calendar_drives, calendars
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
@@ -29,6 +28,7 @@ from kit.db.uow import Tx
 from kit.errors import NotFound
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
+from kit.values.days import parse_day
 from kit.values.ids import new_id
 from kit.values.window import Window
 

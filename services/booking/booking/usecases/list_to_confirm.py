@@ -6,7 +6,6 @@ from datetime import date, datetime
 
 from booking.domain.campaign import zone
 from booking.domain.confirmation_day import confirmed_on
-from booking.domain.days import parse_day
 from booking.domain.pages import DEFAULT_SIZE
 from booking.storage import to_confirm
 from booking.storage.to_confirm import ConfirmingCampaign
@@ -14,6 +13,7 @@ from booking.usecases.desk import Desk
 from booking.usecases.list_appointments import AppointmentPage, after_of, page_of
 from booking.usecases.reach import reach
 from kit.rpc.context import caller
+from kit.values.days import parse_day
 from kit.values.window import Window
 
 

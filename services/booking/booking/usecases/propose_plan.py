@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 from booking.domain import errors
 from booking.domain.appointment import Appointment
 from booking.domain.contact import Contact
-from booking.domain.days import day_window, parse_day
 from booking.storage import appointments, campaigns, contacts
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
@@ -18,6 +17,7 @@ from booking.usecases.repair_ports import FoundMove, FoundRepair, PlanQuery, Rou
 from kit.db.uow import Tx
 from kit.errors import NotFound
 from kit.rpc.context import caller
+from kit.values.days import days_window, parse_day
 from kit.values.window import Window
 
 MOST_FLEXIBLE: Final = 200
@@ -73,7 +73,7 @@ async def _span(desk: Desk, tenant: str, command: ProposePlan) -> Window:
     zone = ZoneInfo(await desk.agents.zone(tenant, command.agent_ids[0]))
     first = parse_day(command.first_day, "first_day")
     last = first + timedelta(days=max(command.days, 1) - 1)
-    return Window(day_window(first, zone).start, day_window(last, zone).end)
+    return days_window(first, last, zone, "first_day")
 
 
 async def _promised(

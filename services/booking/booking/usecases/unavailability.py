@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from booking import events
 from booking.domain import errors
 from booking.domain.appointment import Appointment
-from booking.domain.days import parse_day
 from booking.domain.parameters import UNAVAILABILITY_NOTICE_DAYS
 from booking.domain.unavailability import Days, Unavailability, is_late
 from booking.storage import agenda_locks, campaigns, contacts, parameters, unavailabilities
@@ -16,6 +15,7 @@ from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
+from kit.values.days import parse_day
 from kit.values.ids import new_id
 
 SUPERVISORS = ("AGENT_SUPERVISOR", "ADMINISTRATOR")

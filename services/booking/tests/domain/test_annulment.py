@@ -73,3 +73,8 @@ def test_disowning_alone_is_refused_after_a_contact() -> None:
 
 def test_not_having_seen_it_is_no_reason() -> None:
     assert "NOT_SEEN" not in list(AnnulmentReason)
+
+
+def test_a_deadline_on_a_day_that_the_zone_left_out_is_the_end_of_the_day_before() -> None:
+    start = datetime(2011, 12, 29, 12, tzinfo=UTC)  # the 29th in Apia, at 02:00
+    assert closes_at(start, 1, ZoneInfo("Pacific/Apia")) == datetime(2011, 12, 30, 10, tzinfo=UTC)

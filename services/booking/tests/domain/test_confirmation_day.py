@@ -53,3 +53,12 @@ def test_every_visit_is_confirmed_on_exactly_one_working_day() -> None:
         days = [first + timedelta(days=k) for k in range(25)]
         windows = [confirmed_on(day, ROME, working_days=True) for day in days]
         assert sum(window is not None and window.contains(start) for window in windows) == 1
+
+
+def test_a_day_that_the_zone_left_out_has_nothing_to_confirm() -> None:
+    apia = ZoneInfo("Pacific/Apia")
+    assert confirmed_on(date(2011, 12, 29), apia, working_days=False) is None
+    assert confirmed_on(date(2011, 12, 29), apia, working_days=True) is None
+    after = confirmed_on(date(2011, 12, 30), apia, working_days=False)
+    assert after is not None
+    assert after.start == datetime(2011, 12, 30, 10, tzinfo=UTC)

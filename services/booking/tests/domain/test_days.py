@@ -11,7 +11,7 @@ from booking.domain.days import days_window, merged, month_days
 from kit.errors import InvalidInput
 from kit.values.window import Window
 
-ROME = ZoneInfo("Europe/Rome")
+ROME, APIA = ZoneInfo("Europe/Rome"), ZoneInfo("Pacific/Apia")
 NOW = datetime(2027, 3, 27, 23, 30, tzinfo=UTC)  # already the 28th in Rome
 
 
@@ -59,6 +59,14 @@ def test_bad_days_are_named(first: str, last: str, field: str) -> None:
     assert [violation.field for violation in refused.value.violations] == [field]
 
 
+def test_a_day_that_the_zone_left_out_is_named_and_a_stretch_goes_over_it() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        days_window("2011-12-30", "2011-12-30", NOW, APIA)
+    assert [violation.field for violation in refused.value.violations] == ["first_day"]
+    assert days_window("2011-12-30", "2011-12-31", NOW, APIA).duration == timedelta(days=1)
+    assert days_window("2011-12-29", "2011-12-31", NOW, APIA).duration == timedelta(days=2)
+
+
 def window(start: int, end: int) -> Window:
     return Window(NOW + timedelta(hours=start), NOW + timedelta(hours=end))
 
@@ -100,6 +108,12 @@ def test_a_month_is_its_days_one_after_the_other(month: str, first: datetime, da
     assert all(a.end == b.start for a, b in pairwise(windows))
     assert windows[-1].end - first == timedelta(hours=hours)
     assert [day.day for day, _ in found] == list(range(1, days + 1))
+
+
+def test_a_month_has_no_day_that_the_zone_left_out() -> None:
+    found = month_days("2011-12", NOW, APIA)
+    assert [day.day for day, _ in found] == [*range(1, 30), 31]
+    assert all(a.end == b.start for (_, a), (_, b) in pairwise(found))
 
 
 @pytest.mark.parametrize("month", ["2027-13", "2027-00", "1970-12", "2200-01", "0000-01"])

@@ -42,6 +42,13 @@ def test_whole_days_count_over_clock_changes(day: date, last_second: str) -> Non
     assert is_late(moment + timedelta(seconds=1), days, 8)
 
 
+def test_a_day_that_the_zone_left_out_is_named() -> None:
+    day = date(2011, 12, 30)
+    with pytest.raises(InvalidInput) as refused:
+        _ = Days(day, day, "Pacific/Apia").window
+    assert [violation.field for violation in refused.value.violations] == ["first_day"]
+
+
 def test_days_are_in_order_and_at_most_a_year() -> None:
     first = date(2027, 1, 1)
     assert Days(first, date(2028, 1, 1), "UTC").window.duration == timedelta(days=366)

@@ -1,7 +1,5 @@
 """The gRPC face of an agent's day as it is checked."""
 
-from datetime import date
-
 import grpc
 
 from geo.domain.verification import StoredStop
@@ -14,6 +12,7 @@ from giro.geo.v1 import days_pb2 as pb
 from giro.geo.v1 import days_pb2_grpc, geo_pb2
 from kit.errors import NotAllowed, Reason
 from kit.rpc.context import caller
+from kit.values.days import parse_day
 
 Context = grpc.aio.ServicerContext[object, object]
 
@@ -29,7 +28,7 @@ class DayServicer(days_pb2_grpc.DayServiceServicer):
         require_agent(request.agent_id)
         if not sees_owners(request.agent_id):
             raise NotAllowed(Reason.OUT_OF_SCOPE, "your role does not reach this agent")
-        day = _date(request.date)
+        day = parse_day(request.date, "date")
         found = await check_day(self._ledger, caller().tenant, request.agent_id, day)
         return pb.CheckDayResponse(
             agent_id=request.agent_id,
@@ -38,17 +37,6 @@ class DayServicer(days_pb2_grpc.DayServiceServicer):
             pairs=[_pair(pair) for pair in found.pairs],
             violations=sum(len(pair.violations) for pair in found.pairs),
         )
-
-
-def _date(text: str) -> date:
-    """A day of the years 1971 to 2199, as instants are."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise messages.invalid("date", "must be a day, as 2026-12-01") from None
-    if not 1971 < day.year < 2199:
-        raise messages.invalid("date", "must be in the years 1972 to 2198")
-    return day
 
 
 def _pair(pair: CheckedPair) -> pb.CheckedPair:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from zoneinfo import ZoneInfo
 
 from geo.domain import errors
 from geo.domain.legs import free_leg
-from geo.domain.local_day import local_day
 from geo.domain.stop import TravelSource
 from geo.domain.verification import (
     Evidence,
@@ -22,6 +22,7 @@ from geo.storage.verification import stops_around
 from geo.usecases.ledger import Ledger
 from geo.usecases.slices import Slices
 from geo.usecases.verify_invariants import evidence_on, recorded
+from kit.values.days import days_window
 from kit.values.window import Window
 
 
@@ -72,7 +73,7 @@ async def check_day(ledger: Ledger, tenant: str, agent_id: str, day: date) -> Ch
         agent = (await agents.read(tx, [agent_id])).get(agent_id)
         if agent is None:
             raise errors.not_found("agent", agent_id, "agent_id")
-        window = local_day(day, agent.calendar.time_zone)
+        window = days_window(day, day, ZoneInfo(agent.calendar.time_zone), "date")
         record = await recorded(tx, await stops_around(tx, agent_id, window), slices)
     evidence = await evidence_on(ledger, tenant, record, slices)
     pairs = [

@@ -11,7 +11,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,7 @@ from kit import telemetry
 from kit.db.uow import Tx
 from kit.errors import GiroError, NotFound
 from kit.failpoints import failpoint
+from kit.values.days import DAY, day_start
 from kit.values.ids import new_id
 from reminders import events
 from reminders.domain.next_step import first_channel, rungs_after
@@ -272,11 +273,9 @@ class _Step:
         if await daily.first_at_limit(self.tx, self._today()):
             events.limit_reached(self.tx, self.visit, self._today(), self.rules.daily_limit)
         zone = ZoneInfo(self.reminder.zone)
-        midnight = datetime.combine(self._today() + timedelta(days=1), datetime.min.time(), zone)
+        midnight = day_start(self._today() + DAY, zone)
         reminder = self.reminder
-        found = decide(
-            midnight.astimezone(self.now.tzinfo), reminder.start, reminder.offset, zone, self.rules
-        )
+        found = decide(midnight, reminder.start, reminder.offset, zone, self.rules)
         why = f"the limit of {self.rules.daily_limit} calls a day is reached (R-128)"
         if isinstance(found, Drop) or found.at < midnight:
             await self._drop(Drop(DropReason.DAILY_LIMIT, (why, *found.path)))

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from kit.db.uow import Tx
 from kit.rpc.context import caller
+from kit.values.days import days_window, parse_day
 from reminders.domain import errors
 from reminders.domain.colours import Colour
 from reminders.domain.reminder import Reminder
@@ -78,28 +79,17 @@ async def explain_call(desk: Desk, reminder_id: str) -> Explained:
 async def report_reminders(desk: Desk, first_day: str, last_day: str) -> Report:
     """Counts of what was due on these days, for the whole tenant. Raises InvalidInput, NotAllowed."""
     require_branch("")
-    first, last = _day(first_day, "first_day"), _day(last_day, "last_day")
+    first, last = parse_day(first_day, "first_day"), parse_day(last_day, "last_day")
     if not 0 <= (last - first).days < _MOST_DAYS:
         raise errors.invalid("last_day", "must be at most 61 days after first_day, and not before it")
-    begin = datetime.combine(first, time.min, UTC)
-    end = datetime.combine(last, time.min, UTC) + timedelta(days=1)
+    days = days_window(first, last, ZoneInfo("UTC"), "first_day")
     async with desk.db.uow(caller().tenant) as tx:
         return Report(
-            await report.reminders(tx, begin, end),
-            await report.attempts(tx, begin, end),
-            await report.charged(tx, begin, end),
+            await report.reminders(tx, days.start, days.end),
+            await report.attempts(tx, days.start, days.end),
+            await report.charged(tx, days.start, days.end),
         )
 
 
 async def _shown(tx: Tx, reminder: Reminder) -> Shown:
     return Shown(reminder, await attempts.of_reminder(tx, reminder.reminder_id))
-
-
-def _day(text: str, field: str) -> date:
-    try:
-        found = date.fromisoformat(text)
-    except ValueError:
-        raise errors.invalid(field, f"{text!r} is no day") from None
-    if not 1971 <= found.year <= 2199:
-        raise errors.invalid(field, "must be between the years 1971 and 2199")
-    return found
