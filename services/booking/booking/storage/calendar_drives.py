@@ -11,6 +11,13 @@ from kit.values.window import Window
 
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:calendar, 0))")
 
+_TELLINGS = text(
+    """
+    SELECT coalesce(sum(sequence + 1), 0) FROM booking.calendar_drives
+    WHERE tenant_id = :tenant AND agent_id = :agent
+    """
+)
+
 _TOLD = text(
     """
     SELECT appointment_id, starts_at, ends_at, sequence, changed_at, is_off FROM booking.calendar_drives
@@ -34,12 +41,18 @@ _TELL = text(
 )
 
 
-async def told(tx: Tx, agent_id: str, window: Window, ids: Sequence[str]) -> dict[str, ToldDrive]:
-    """By appointment: the drives told to visits that start in the window, and to the visits named.
-
-    Readers of one agent's calendar take turns from here on, so that no number is given twice.
-    """
+async def take_turn(tx: Tx, agent_id: str) -> None:
+    """Readers of one agent's calendar take turns from here on, so that no number is given twice."""
     await tx.run(_ALONE, {"calendar": f"booking calendar {tx.tenant} {agent_id}"})
+
+
+async def tellings(tx: Tx, agent_id: str) -> int:
+    """How often a drive of the agent's was told anew; it only grows, for what was told is never deleted."""
+    return int((await tx.run(_TELLINGS, {"tenant": tx.tenant, "agent": agent_id})).scalar_one())
+
+
+async def told(tx: Tx, agent_id: str, window: Window, ids: Sequence[str]) -> dict[str, ToldDrive]:
+    """By appointment: the drives told to visits that start in the window, and to the visits named."""
     given = {"tenant": tx.tenant, "agent": agent_id, "first": window.start, "last": window.end}
     found = await tx.run(_TOLD, {**given, "ids": list(ids)})
     return {row.appointment_id: _told(row) for row in found}

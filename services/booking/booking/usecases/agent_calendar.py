@@ -25,13 +25,14 @@ from booking.usecases.reach import reach
 from kit.bounded import at_most
 from kit.db.claims import Claim
 from kit.db.uow import Tx
-from kit.errors import NotFound
+from kit.errors import Conflict, NotFound, Reason
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
 from kit.values.days import parse_day
 from kit.values.ids import new_id
 from kit.values.window import Window
 
+_TRIES = 5
 _MOST_DRIVES = 100
 _AT_ONCE = 8
 
@@ -58,7 +59,10 @@ class AgentCalendar:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What the rows say: visits by start, at most `most` and one more; when they were read."""
+    """What the rows say: visits by start, at most `most` and one more; when they were read.
+
+    `tellings` is how often drives were told before that.
+    """
 
     tenant: str
     agent_id: str
@@ -67,6 +71,7 @@ class _Read:
     most: int
     now: datetime
     zone: str
+    tellings: int
 
     @property
     def shown(self) -> Sequence[CalendarVisit]:
@@ -86,7 +91,7 @@ class NewFeed:
 
 
 async def get_agent_calendar(desk: Desk, query: CalendarOf) -> AgentCalendar:
-    """Raises NotFound, NotAllowed, InvalidInput naming a day, Unavailable without geo."""
+    """Raises NotFound, NotAllowed, InvalidInput naming a day, Unavailable without geo, CHANGE_IN_PROGRESS."""
     _require_agent(query.agent_id)
     tenant = caller().tenant
     zone = ZoneInfo(await desk.agents.zone(tenant, query.agent_id))
@@ -100,7 +105,10 @@ async def get_agent_calendar(desk: Desk, query: CalendarOf) -> AgentCalendar:
 
 
 async def read_feed(desk: Desk, tenant: str, secret: str, *, with_travel: bool) -> AgentCalendar | None:
-    """The calendar behind an address; None when there is no such address any more. Raises Unavailable."""
+    """The calendar behind an address; None when there is no such address any more.
+
+    Raises Unavailable, CHANGE_IN_PROGRESS.
+    """
     async with desk.db.uow(tenant) as tx:
         feed = await calendars.by_digest(tx, digest_of(secret))
         if feed is None:
@@ -147,24 +155,41 @@ def _require_agent(agent_id: str) -> None:
 
 
 async def _read(tx: Tx, agent_id: str, window: Window, most: int, zone: ZoneInfo) -> _Read:
+    tellings = await calendar_drives.tellings(
+        tx, agent_id
+    )  # before the visits, which may be newer and not older
     found = await calendars.visits(tx, agent_id, window, most + 1)
-    return _Read(tx.tenant, agent_id, found, window, most, await tx.now(), zone.key)
+    return _Read(tx.tenant, agent_id, found, window, most, await tx.now(), zone.key, tellings)
 
 
 async def _calendar(desk: Desk, read: _Read, *, with_travel: bool) -> AgentCalendar:
-    drives = await _told_drives(desk, read) if with_travel else ()
-    return AgentCalendar(read.shown, drives, read.truncated, read.zone)
+    if not with_travel:
+        return AgentCalendar(read.shown, (), read.truncated, read.zone)
+    for _ in range(_TRIES):
+        drives = await _told_drives(desk, read)
+        if drives is not None:
+            return AgentCalendar(read.shown, drives, read.truncated, read.zone)
+        async with desk.db.uow(read.tenant) as tx:
+            read = await _read(tx, read.agent_id, read.window, read.most, ZoneInfo(read.zone))
+    raise Conflict(Reason.CHANGE_IN_PROGRESS, "others read this calendar as it changes; try again")
 
 
-async def _told_drives(desk: Desk, read: _Read) -> Sequence[ToldDrive]:
-    """What is told of drives from here on, up to the last visit that the ledger was asked about."""
+async def _told_drives(desk: Desk, read: _Read) -> Sequence[ToldDrive] | None:
+    """What is told of drives from here on, up to the last visit that the ledger was asked about.
+
+    None when another reader told something since this one read: what this one knows may be the older.
+    """
     to_come = [each.appointment for each in read.shown if _is_to_come(each.appointment, read.now)]
     asked = to_come[:_MOST_DRIVES]
     drives = await _drives(desk, read.tenant, asked)
+    await failpoint("booking.calendar.asked")
     window = read.window
     if read.truncated or len(to_come) > len(asked):
         window = Window(window.start, (asked or [read.shown[-1].appointment])[-1].window.end)
     async with desk.db.uow(read.tenant) as tx:
+        await calendar_drives.take_turn(tx, read.agent_id)
+        if await calendar_drives.tellings(tx, read.agent_id) != read.tellings:
+            return None
         ids = [drive.appointment_id for drive in drives]
         before = await calendar_drives.told(tx, read.agent_id, window, ids)
         told = retell(before, drives, _on(read.shown), read.now)

@@ -15,6 +15,7 @@ from booking.transport.ics import to_ics
 from booking.usecases.agent_calendar import AgentCalendar, CalendarOf, get_agent_calendar
 from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
 from kit.errors import Unavailable
+from kit.testing.schedule import two_sessions
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -112,6 +113,22 @@ async def test_readers_at_once_give_a_number_once(house: House) -> None:
     files = {to_ics(each) for each in await asyncio.gather(*(read(house) for _ in range(6)))}
     assert len(files) == 1, "the six differ by when each was changed alone"
     assert [await drive_of(house, card) for card in cards] == [(1, "CONFIRMED", "OPAQUE", 25, True)] * 3
+
+
+async def test_an_older_drive_is_never_told_under_a_newer_number(house: House) -> None:
+    card = await house.booked()
+    await read(house)
+
+    async def changed_and_read() -> AgentCalendar:
+        longer(house, card, 40)
+        return await read(house)
+
+    ran = await two_sessions(lambda: read(house), changed_and_read, at="booking.calendar.asked", patience=20)
+    assert (ran.held, ran.overtook) == (True, True)
+    told = [[(each.sequence, each.drive.window.duration) for each in found.drives]
+            for found in (ran.first, ran.second)]  # fmt: skip
+    assert told == [[(1, timedelta(minutes=40))]] * 2
+    assert await drive_of(house, card) == (1, "CONFIRMED", "OPAQUE", 40, True)
 
 
 async def test_nothing_is_told_off_while_geo_is_away(house: House) -> None:
