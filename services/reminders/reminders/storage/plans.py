@@ -41,6 +41,16 @@ _SEEN = text(
     """
 )
 
+_WITHOUT_ADDRESS = text(
+    """
+    SELECT p.appointment_id FROM reminders.plans p
+    WHERE p.tenant_id = :tenant AND p.contact_id = :contact AND p.live AND EXISTS (
+        SELECT FROM reminders.reminders r
+        WHERE r.tenant_id = :tenant AND r.appointment_id = p.appointment_id AND r.starts_at = p.starts_at
+          AND r.state = 'DROPPED' AND r.reason = 'NO_ADDRESS' AND r.attempt = 0)
+    """
+)
+
 _LOCK = text(f"{_GET_TEXT} FOR UPDATE")
 
 _LOCK_OF_REMINDER = text(
@@ -137,6 +147,12 @@ async def seen_versions(tx: Tx, appointment_ids: Collection[str]) -> Mapping[str
     """The newest versions that were told of appointments, by id; of one that is missing none was."""
     found = await tx.run(_SEEN, {"tenant": tx.tenant, "ids": list(appointment_ids)})
     return {row.appointment_id: int(row.version) for row in found}
+
+
+async def without_address(tx: Tx, contact_id: str) -> Sequence[str]:
+    """The contact's appointments to come of which a reminder was dropped untried, for want of an address."""
+    found = await tx.run(_WITHOUT_ADDRESS, {"tenant": tx.tenant, "contact": contact_id})
+    return [row.appointment_id for row in found]
 
 
 async def lock(tx: Tx, appointment_id: str) -> Plan:

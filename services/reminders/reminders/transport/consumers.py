@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from giro.booking.v1 import booking_events_pb2 as booking
 from giro.booking.v1 import outcomes_pb2 as outcomes
+from giro.booking.v1.contact_events_pb2 import ContactUpdated
 from giro.reminders.v1 import reminders_events_pb2 as own
 from kit.bus import subjects
 from kit.bus.events import Event
@@ -13,7 +14,7 @@ from reminders import events
 from reminders.domain import errors
 from reminders.domain.reminder import Visit
 from reminders.usecases.desk import Desk
-from reminders.usecases.follow_appointment import Told, follow_appointments
+from reminders.usecases.follow_appointment import Told, follow_appointments, follow_contact
 from reminders.usecases.opt_out import drop_calls
 from reminders.usecases.write_letters import Occasion, write_of_limit, write_of_wrong_number
 
@@ -28,6 +29,8 @@ WRITTEN_OF: Final = (events.LIMIT_REACHED, events.WRONG_NUMBER)
 _CANCELLED: Final = "appointment_cancelled"
 _SUPERSEDED: Final = "appointment_superseded"
 _OUTCOME_SET: Final = "appointment_outcome_set"
+_CONTACT_UPDATED: Final = "contact_updated"
+_ADDRESSES: Final = frozenset({"phone", "email"})
 _ENDS: Final = frozenset({_CANCELLED, _SUPERSEDED})
 
 _TOLD: Final[Mapping[str, Callable[[bytes], Any]]] = {
@@ -43,7 +46,8 @@ _TOLD: Final[Mapping[str, Callable[[bytes], Any]]] = {
 
 
 class Appointments:
-    """Plans follow the appointment, whatever the order and the repetition of its events."""
+    """Plans follow the appointment, whatever the order and the repetition of its events, and how its contact
+    can be reached."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -57,6 +61,9 @@ class Appointments:
     async def together(self, told: Sequence[Event]) -> Sequence[Event]:
         """Follows events of different appointments of a tenant at once; those of which booking does not know
         the appointment are left."""
+        for event in told:
+            if contact_id := _reached_anew(event):
+                await follow_contact(self._desk, event.tenant, contact_id)
         found = [(event, each) for event in told for each in _followed(event)]
         unknown: Collection[str] = ()
         if found:
@@ -98,6 +105,15 @@ class OptOuts:
     async def __call__(self, event: Event) -> None:
         """Obeys one event; as often as it comes."""
         await drop_calls(self._desk, event.tenant, own.OptedOut.FromString(event.data).opt_out_id)
+
+
+def _reached_anew(event: Event) -> str:
+    """Whose number or address changed; nobody's for any other event."""
+    subject = subjects.parse(event.subject)
+    if subject is None or subject.event != _CONTACT_UPDATED:
+        return ""
+    told = ContactUpdated.FromString(event.data)
+    return told.contact_id if _ADDRESSES.intersection(told.fields) else ""
 
 
 def _followed(event: Event) -> Iterator[Told]:

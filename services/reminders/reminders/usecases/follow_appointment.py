@@ -15,7 +15,7 @@ from reminders import events
 from reminders.domain.colours import Colour
 from reminders.domain.next_step import first_channel
 from reminders.domain.parameters import Rules, Settings
-from reminders.domain.reminder import Channel, State, Visit
+from reminders.domain.reminder import Channel, Reminder, State, Visit
 from reminders.domain.timing import Drop, DropReason, Moment, Terms, at_dial, decide, due_at
 from reminders.storage import defaults, parameters, plans, reminders
 from reminders.storage.plans import Plan
@@ -119,6 +119,34 @@ async def catch_up(desk: Desk, tx: Tx, known: Visit) -> None:
         await _end(tx, known)
 
 
+async def as_known(desk: Desk, tx: Tx, plan: Plan, known: Visit) -> Plan:
+    """The plan by what booking knows now: a newer version of the visit, or the contact as corrected since."""
+    visit = plan.visit
+    if known.version > visit.version:
+        await catch_up(desk, tx, known)
+    elif known.version == visit.version and known.reached_at != visit.reached_at:
+        await plans.correct(tx, known)
+    else:
+        return plan
+    return await plans.get(tx, visit.appointment_id)
+
+
+async def follow_contact(desk: Desk, tenant: str, contact_id: str) -> None:
+    """The contact has got a number or an address: reminders that were dropped for want of one come back.
+
+    Those alone that were never tried: what has been tried is not tried anew (R-118). May be done again.
+    Raises Unavailable when booking does not answer.
+    """
+    async with desk.db.uow(tenant) as tx:
+        dropped = await plans.without_address(tx, contact_id)
+    known = await desk.visits.get_all(tenant, dropped) if dropped else {}
+    for appointment_id, visit in sorted(known.items()):
+        async with desk.db.uow(tenant) as tx:
+            plan = await as_known(desk, tx, await plans.lock(tx, appointment_id), visit)
+            if plan.live and visit.takes_place:
+                await _take_up(desk, tx, plan, await _basis(tx))
+
+
 async def _end(tx: Tx, told: Visit) -> None:
     plan = await plans.enter(tx, told)
     if plan.visit.version >= told.version:
@@ -147,17 +175,29 @@ def _same_time(before: Visit, after: Visit) -> bool:
 
 
 async def _take_up(desk: Desk, tx: Tx, plan: Plan, basis: Basis) -> None:
-    """The visit takes place at that very start after all, where an outcome had said that it fell through.
+    """The visit takes place at that very start after all, where an outcome had said that it fell through, or
+    its contact can be reached where there was no address.
 
     What was made for this start is not made again, and its colour stays; a start that has passed is left.
     """
     if plan.visit.start <= await tx.now():
         return
     before = await reminders.of_appointment(tx, plan.visit.appointment_id)
-    made = {each.offset for each in before if each.start == plan.visit.start and each.state in _MADE}
+    reachable = first_channel(plan.visit, basis.settings.rules(plan.visit.campaign_id)) is not None
+    made = {
+        each.offset
+        for each in before
+        if each.start == plan.visit.start
+        and each.state in _MADE
+        and not (reachable and _had_no_address(each))
+    }
     planned = await _plan_all(desk, tx, plan, basis, besides=made)
     if planned and plan.colour is None:
         await _paint(tx, plan, Colour.GREY)
+
+
+def _had_no_address(reminder: Reminder) -> bool:
+    return reminder.reason == DropReason.NO_ADDRESS and not reminder.attempt
 
 
 async def plan_anew(desk: Desk, tx: Tx, plan: Plan) -> None:

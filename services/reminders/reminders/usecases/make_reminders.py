@@ -34,7 +34,7 @@ from reminders.storage.plans import Plan
 from reminders.storage.reminders import Decision
 from reminders.usecases import finish_reminder
 from reminders.usecases.desk import Desk
-from reminders.usecases.follow_appointment import catch_up
+from reminders.usecases.follow_appointment import as_known
 from reminders.usecases.opt_out import NOT_TO_BE_CALLED
 from reminders.usecases.outside import Choice, Letter, Spoken
 from reminders.usecases.place_attempt import Placing, place
@@ -160,7 +160,7 @@ async def _begin(desk: Desk, tx: Tx, claimed: Claimed, known: Visit | GiroError)
     """What to place, with its row stored; None when there is nothing to place (any more)."""
     plan = await plans.lock_of_reminder(tx, claimed.reminder_id)
     if isinstance(known, Visit):
-        plan = await _as_known(desk, tx, plan, known)
+        plan = await as_known(desk, tx, plan, known)
     reminder = await reminders.lock_claimed(tx, claimed.reminder_id, claimed.fence)
     if reminder is None:
         collisions.inc()
@@ -168,18 +168,6 @@ async def _begin(desk: Desk, tx: Tx, claimed: Claimed, known: Visit | GiroError)
     now, settings = await parameters.at_present(tx, sandbox=desk.db.sandbox)
     step = _Step(desk, tx, reminder, plan, settings.rules(plan.visit.campaign_id), now)
     return await step.take(known)
-
-
-async def _as_known(desk: Desk, tx: Tx, plan: Plan, known: Visit) -> Plan:
-    """The plan by what booking knows now: a newer version of the visit, or the contact as corrected since."""
-    visit = plan.visit
-    if known.version > visit.version:
-        await catch_up(desk, tx, known)
-    elif known.version == visit.version and known.reached_at != visit.reached_at:
-        await plans.correct(tx, known)
-    else:
-        return plan
-    return await plans.get(tx, visit.appointment_id)
 
 
 @dataclass(frozen=True, slots=True)

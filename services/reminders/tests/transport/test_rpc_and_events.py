@@ -12,6 +12,7 @@ from reminder_house import CALLER, DAY, HOUR, MINUTE, PHONE, House, at
 
 from giro.booking.v1 import booking_events_pb2 as booking
 from giro.booking.v1 import outcomes_pb2 as outcomes
+from giro.booking.v1.contact_events_pb2 import ContactUpdated
 from giro.reminders.v1 import reminders_events_pb2 as own
 from giro.reminders.v1 import reminders_pb2 as pb
 from kit.bus import subjects
@@ -21,7 +22,7 @@ from kit.rpc import context
 from kit.rpc.context import Caller, Grant
 from kit.values.ids import new_id
 from reminders.clients.simulated import Answer, Outcome
-from reminders.domain.reminder import State, Visit
+from reminders.domain.reminder import Channel, State, Visit
 from reminders.storage import opt_outs
 from reminders.storage.opt_outs import OptOut
 from reminders.transport.consumers import Appointments, Letters, OptOuts
@@ -30,6 +31,8 @@ from reminders.usecases.caller_numbers import AddNumber, add_number
 from reminders.usecases.ports import Doubtful
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+CALLED_AS = {"called_as": '"Sole Mio"'}
 
 
 def enter(house: House, *grants: Grant) -> None:
@@ -56,6 +59,54 @@ def snapshot(visit: Visit) -> booking.AppointmentSnapshot:
     return booking.AppointmentSnapshot(
         appointment_id=visit.appointment_id, campaign_id="cmp_1", start=start, version=visit.version
     )
+
+
+async def corrected(house: House, visit: Visit, *fields: str, **told: str) -> None:
+    """The contact's data in booking, and booking's event about it."""
+    house.visits.known[visit.appointment_id] = replace(visit, **told)
+    message = ContactUpdated(contact_id=visit.contact_id, campaign_id="cmp_1", version=2, fields=fields)
+    await Appointments(house.desk)(event(house, "booking", "contact_updated", message))
+
+
+async def test_an_address_that_is_told_later_brings_the_reminders_back(house: House) -> None:
+    await house.settle_in(DAY, HOUR, reminder_ladder='"VOICE,EMAIL"', **CALLED_AS)
+    visit = await house.booked(at(3, 12), phone="")
+    assert [each.reason for each in await house.of(visit)] == ["NO_ADDRESS"] * 2
+    await corrected(house, visit, "language", phone=PHONE)
+    assert {each.state for each in await house.of(visit)} == {State.DROPPED}, "nothing was said of an address"
+    for _ in range(2):
+        await corrected(house, visit, "phone", phone=PHONE)
+    waiting = [each for each in await house.of(visit) if each.state is State.WAITING]
+    assert [(each.run_at, each.channel) for each in waiting] == [
+        (at(2, 12), Channel.VOICE),
+        (at(3, 11), Channel.VOICE),
+    ]
+    assert await house.colour(visit) == "GREY"
+    await house.go_to(at(2, 12))
+    await house.make()
+    assert [call.to for call in house.carrier.placed] == [PHONE]
+
+
+async def test_an_address_brings_no_reminder_back_that_was_tried_or_is_not_wanted(house: House) -> None:
+    """What was called already is not called anew (R-118), and no address of this ladder is none at all."""
+    await house.settle_in(DAY, **CALLED_AS)
+    house.carrier.book.script(PHONE, Answer(Outcome.BUSY))
+    tried, nowhere, over = [
+        await house.booked(at(3, 12), **given) for given in ({}, {"phone": ""}, {"phone": ""})
+    ]
+    await house.ended(replace(over, version=2))
+    await house.go_to(at(2, 12))
+    await house.make()
+    house.visits.known[tried.appointment_id] = replace(tried, phone="")
+    await house.go_to(at(2, 12, 31))
+    await house.make()
+    await corrected(house, tried, "phone", phone="+390110000007")
+    await corrected(house, nowhere, "email", email="ada@example.com")
+    await corrected(house, replace(over, version=2, takes_place=False), "phone", phone=PHONE)
+    for visit in (tried, nowhere, over):
+        assert [(each.state, each.reason) for each in await house.of(visit)] == [
+            (State.DROPPED, "NO_ADDRESS")
+        ]
 
 
 @pytest.mark.parametrize("end", ["cancelled", "superseded"])
