@@ -48,9 +48,10 @@ lock: setup ## resolve the packages anew and write requirements.txt (hashes, no 
 openapi: setup ## write the gateway's OpenAPI page from the contracts
 	@$(PY) -m gateway openapi
 
-bench: setup ## measure suggestions, bookings, slot search by size and roads, 100,000 reminders, the portal, procedures
+bench: setup ## measure suggestions, bookings, events, slot search by size and roads, 100,000 reminders, the portal, procedures
 	@tools/peers.sh
 	@$(PY) -m loadtests.bench $(ARGS)
+	@$(PY) -m loadtests.bench.events
 	@$(PY) -m loadtests.bench.slots
 	@$(PY) -m loadtests.bench.reminders
 	@$(PY) -m loadtests.bench.portal

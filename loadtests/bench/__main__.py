@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from allinone.stack import Stack, StackOptions
-from loadtests.bench import echo, events, giro, solver
+from loadtests.bench import echo, giro, solver
 from loadtests.bench.loop import Call, Sample, closed_loop
 
 WARM_UP = 200
@@ -52,9 +52,6 @@ async def run(console: Console) -> list[Row]:
                 console.print(f"measuring: {work}")
                 rows.append(await measure(work, method))
             rows += await _bookings(bench, console)
-            console.print(f"measuring: events, which are on NATS within {events.AIM_MS} ms of their commit")
-            async with events.heard(stack.urls.nats, bench.correct) as call:
-                rows.append(await measure("UpdateContact, until its event is on NATS", call, calls=800))
             await bench.close()
         return rows
 

@@ -47,7 +47,6 @@ class Bench:
         self._http = httpx2.AsyncClient(base_url=ids.gateway_url, limits=httpx2.Limits(max_connections=64))
         self._service = ServiceTokens("booking", stack.urls.service_key)
         self._times = self._free_times()
-        self._phones = itertools.count(1)
         self.campaign = ""
 
     async def close(self) -> None:
@@ -98,13 +97,6 @@ class Bench:
         """Bookings of free times, each on a day of its own of some agent."""
         yield "booking BookAppointment over gRPC", self._book(self._direct), 800
         yield "BookAppointment through the gateway, gRPC", self._book(self._gateway), 800
-
-    async def correct(self, number: int) -> tuple[str, int]:
-        """Gives somebody another number; who it is, and the version that it made."""
-        stub: Any = BookingServiceStub(self._direct)
-        who, phone = self._people[number % len(self._people)], f"+39{next(self._phones):010}"
-        request = booking.UpdateContactRequest(contact_id=who, phone=phone)
-        return who, (await stub.UpdateContact(request, metadata=self._metadata)).version
 
     # --- calls ----------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from geo.travel.factory import make_engines
 from geo.travel.tenant import TenantTravel
 from geo.usecases.by_mode import ByMode
 from geo.usecases.check_promises import TravelData
-from geo.usecases.expire_holds import expire_holds
+from geo.usecases.expire_holds import count_holds, expire_holds
 from geo.usecases.ledger import Ledger
 from geo.usecases.parameters import estimates_allowed
 from geo.usecases.rounds.planner import Planner
@@ -134,6 +134,7 @@ class GeoApp(RelayApp):
     def _recurring(self) -> Iterator[tuple[str, float, Work]]:
         """What is done again and again: its name, the seconds in between, the work."""
         yield "sweep holds", self.settings.sweep_seconds, partial(expire_holds, self.ledger)
+        yield "count holds", self.settings.verify_seconds, partial(count_holds, self.ledger)
         yield "watch invariants", self.settings.verify_seconds, partial(watch_invariants, self.ledger)
         yield "watch travel", self.settings.roads_check_seconds, partial(watch_travel, self.data)
 

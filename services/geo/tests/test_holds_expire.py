@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from geo.domain.owner import Ending
 from geo.storage import owners, watch
-from geo.usecases.expire_holds import expire_holds, holds
+from geo.usecases.expire_holds import count_holds, expire_holds, holds
 from geo.usecases.get_hold import get_hold
 from geo.usecases.hold_stop import HoldStop, hold_stop
 from geo.usecases.release_hold import expire_hold, release_hold
@@ -158,8 +158,11 @@ async def test_expiry_against_a_confirm_that_waits(world: World, first: str) -> 
 async def test_the_sweeper_goes_by_each_tenants_clock(world: World) -> None:
     agent = await world.agent()
     held = await hold(world, agent)
+    holds.set(0)
     await expire_holds(world.ledger)
     assert await ending(world, held.hold_id) is None
+    assert holds._value.get() == 0, "a round looks at those that are due alone"
+    await count_holds(world.ledger)
     assert holds._value.get() >= 1
     advance(world, 61)
     async with world.db.worker() as tx:

@@ -1,4 +1,4 @@
-"""Frees the holds of all tenants whose time is up."""
+"""Frees the holds of all tenants whose time is up, and counts those that there are."""
 
 from typing import Final
 
@@ -17,11 +17,17 @@ _log = telemetry.logger("geo.expire_holds")
 
 
 async def expire_holds(ledger: Ledger) -> int:
-    """How many were freed by this round. What fails is tried again by the next."""
+    """How many were freed by this round, which reads those that are due alone. What fails is tried again by
+    the next."""
     async with ledger.db.worker() as tx:
         due = await watch.due_holds(tx)
-        holds.set(await watch.count_holds(tx))
     return sum([await _expire(ledger, hold) for hold in due])
+
+
+async def count_holds(ledger: Ledger) -> None:
+    """Tells the metric how many there are: it reads them all, so it is no part of each second's round."""
+    async with ledger.db.worker() as tx:
+        holds.set(await watch.count_holds(tx))
 
 
 async def _expire(ledger: Ledger, hold: DueHold) -> bool:
