@@ -2,13 +2,17 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 from booking_house import PLACE, VISIT, House, claim, soon
 
+from booking.domain.appointment import Appointment, State
 from booking.domain.campaign import Campaign
 from booking.domain.contact import Contact, Correction, PlacedBy
+from booking.domain.outcomes import Recall, Result
+from booking.domain.refix_modes import Work
 from booking.usecases.create_series import CreateSeries, create_series
 from booking.usecases.detour_calendar import DetourCalendar, detour_calendar
 from booking.usecases.explain_slot import ExplainSlot, explain_slot
@@ -101,6 +105,51 @@ async def test_a_better_address_places_one_who_is_not_pinned_and_moves_no_pin(ho
     await update_contact(house.desk, house.places, vague.contact_id, Correction(point=PLACE))
     kept = await update_contact(house.desk, house.places, vague.contact_id, Correction(address=SURE))
     assert (kept.point, kept.placed_by, kept.address) == (PLACE, PlacedBy.PINNED, SURE)
+
+
+Again = Callable[[House, Appointment, datetime], Awaitable[Appointment]]
+
+
+async def _by_hand(house: House, old: Appointment, start: datetime) -> Appointment:
+    await house.set_outcome(old, "ko")
+    return (await house.refix(old, start)).appointment
+
+
+async def _by_a_procedure(house: House, old: Appointment, start: datetime) -> Appointment:
+    await house.set_outcome(old, "ko-date", refix_at=start)
+    await house.run()
+    found = [await house.stored(name) for name in await house.all_stored()]
+    return next((each for each in found if each.supersedes == old.appointment_id), old)
+
+
+@pytest.mark.parametrize("again", [_by_hand, _by_a_procedure])
+async def test_a_new_card_is_where_the_person_is_by_now(house: House, again: Again) -> None:
+    """GEO-18: a wrong address is why many visits fall through; the same card stays where it was booked."""
+    await house.outcome_state("refixed", result=Result.OPEN, recall=Recall.NONE)
+    await house.outcome_state("ko", recall=Recall.PUBLIC, list_state="W")
+    await house.outcome_state("ko-date", recall=Recall.NONE, refix=True)
+    await house.procedure(Work.NEW_CARD, "ko-date")
+    await house.parameters(CC0036="SI", CC0037="SI", CC036DB="refixed")
+    campaign = await house.campaign()
+    contact = await _taken_in(house, campaign, SURE)
+    old = (await house.book(campaign, contact.contact_id, soon())).appointment
+    await update_contact(house.desk, house.places, contact.contact_id, Correction(address=VAGUE))
+    refused = []
+    try:
+        await again(house, old, soon(90))
+    except RuleViolated as refusal:
+        refused.append(refusal.reason.value)
+    refused += [each.reason for each in await house.exceptions()]
+    assert refused == ["NEEDS_PIN"]
+    assert (await house.stored(old.appointment_id)).state is State.TO_CONFIRM
+    pin = Correction(point=PLACE, postcode="10100")
+    await update_contact(house.desk, house.places, contact.contact_id, pin)
+    new = await again(house, old, soon(90))
+    assert (new.supersedes, new.point, new.postcode) == (old.appointment_id, PLACE, "10100")
+    assert house.ledger.stops[house.tenant, new.appointment_id].plan.point == PLACE
+    assert (await house.stored(old.appointment_id)).point == THERE
+    await house.settle()
+    await house.require_sound()
 
 
 async def test_a_pin_set_while_an_address_is_looked_up_stays(house: House) -> None:

@@ -18,8 +18,10 @@ from booking.usecases.unavailability import (
     set_unavailability,
     withdraw_unavailability,
 )
+from giro.booking.v1 import unavailability_pb2
 from kit.errors import GiroError, InvalidInput, NotFound, Reason
 from kit.rpc.context import Grant
+from kit.rpc.contract import rpcs_of
 from kit.values.ids import new_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -73,6 +75,23 @@ async def test_a_supervisor_takes_late_notice_and_that_is_kept(house: House) -> 
     with pytest.raises(InvalidInput) as error:
         await note(house, -1, override_note="yesterday")
     assert [violation.field for violation in error.value.violations] == ["last_day"]
+
+
+async def test_a_customer_tells_of_the_people_of_its_own_campaigns(house: House) -> None:
+    service = unavailability_pb2.DESCRIPTOR.services_by_name["UnavailabilityService"].full_name
+    assert all("CUSTOMER" in rpc.roles for rpc in rpcs_of(service).values())  # a part of the portal
+    campaign, other = await house.campaign(), await house.campaign()
+    mine, theirs = await house.contact(campaign), await house.contact(other)
+    house.enter(Grant("CUSTOMER", "campaign", campaign.campaign_id))
+    made = (await note(house, 8, contact_id=mine)).unavailability
+    assert await refused(note(house, 7, contact_id=mine)) is Reason.TOO_LATE
+    assert await refused(note(house, 7, contact_id=mine, override_note="I")) is Reason.INVALID_FIELD
+    for who in ({"contact_id": theirs}, {"agent_id": house.agents[0]}):
+        assert await refused(note(house, 8, **who)) is Reason.OUT_OF_SCOPE
+    assert [each.unavailability_id for each in await list_unavailabilities(house.desk, "", mine)] == [
+        made.unavailability_id
+    ]
+    assert (await withdraw_unavailability(house.desk, made.unavailability_id)).withdrawn_at is not None
 
 
 async def test_what_is_hit_is_listed_and_stays(house: House) -> None:

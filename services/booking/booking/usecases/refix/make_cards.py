@@ -24,7 +24,7 @@ from booking.usecases.record import Begun
 from booking.usecases.refix import aftermath
 from booking.usecases.refix.aftermath import Replaced
 from booking.usecases.refix.chunks import Answer, Basis, answered, basis_of, in_chunks, note_why
-from booking.usecases.refix.new_card import Successor, card_of, without_promise
+from booking.usecases.refix.new_card import Successor, card_of, visited_anew
 from booking.usecases.refix.procedure import Refused, Run, overtaken, planned, tell, why, writes
 from booking.usecases.refix.taking import Asked, Taken, take
 from kit.db.claims import Claim
@@ -100,7 +100,7 @@ def _making(run: Run, asked: Asked, basis: Basis) -> _Making:
     policy, grounds = basis.policies[old.campaign_id], basis.grounds_of(old)
     refix = writes(run, policy, asked, on_new=True)
     wanted = Successor(
-        planned(grounds, without_promise(old), request).plan,
+        planned(grounds, visited_anew(old, grounds), request).plan,
         refix,
         linked=True,  # CC0036C counts no more than the others do
         now=grounds.now,

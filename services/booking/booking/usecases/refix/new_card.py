@@ -9,6 +9,7 @@ from datetime import datetime
 from booking.domain import errors
 from booking.domain.appointment import Appointment, Card, State
 from booking.domain.decision import Decision
+from booking.domain.grounds import Grounds
 from booking.domain.itinerary import Certificate, Reservation, StopPlan
 from booking.domain.refix_writes import Refix
 from booking.domain.refusal import Refusal
@@ -55,9 +56,13 @@ async def begin(tx: Tx, old: Appointment, wanted: Successor, claim_key: str) -> 
     return booking
 
 
-def without_promise(old: Appointment) -> Appointment:
-    """The old card as a new one is planned by: a flexible one's day or week is not promised anew (GEO-27)."""
-    return replace(old, promise=None)
+def visited_anew(old: Appointment, grounds: Grounds) -> Appointment:
+    """The old card as a new one is planned by: where its contact is by now, as every booking (GEO-18).
+
+    A flexible one's day or week is not promised anew (GEO-27). Raises NEEDS_PIN.
+    """
+    point, postcode = grounds.required_contact_point(), grounds.contact_postcode
+    return replace(old, point=point, postcode=postcode, promise=None)
 
 
 def card_of(old: Appointment, wanted: Successor, claim_key: str) -> Booking:
@@ -69,7 +74,7 @@ def card_of(old: Appointment, wanted: Successor, claim_key: str) -> Booking:
         contact_id=old.contact_id,
         agent_id=plan.agent_id,
         window=plan.window,
-        point=old.point,
+        point=plan.point,
         state=State.PENDING,
         version=1,
         operator_id=refix.owner_id,

@@ -23,7 +23,7 @@ from booking.usecases.move_stop import PendingMove, Planned
 from booking.usecases.reach import reach
 from booking.usecases.refix import new_card
 from booking.usecases.refix.by_hand import require_mine
-from booking.usecases.refix.new_card import Successor, without_promise
+from booking.usecases.refix.new_card import Successor, visited_anew
 from booking.usecases.telling import require_agents_shown
 from kit.db.claims import Claim
 from kit.db.uow import Tx
@@ -113,8 +113,7 @@ async def _begin(desk: Desk, command: RefixAppointment) -> PendingMove | Booking
         offered = _form(policy, appointment)
         chosen = command.choices
         decision = refix.decide(offered, chosen.new_card, chosen.state_id, policy.states)
-        visited = without_promise(appointment) if decision.new_card else appointment
-        planned, shown = await _plan(desk, tx, visited, command.slot)
+        planned, shown = await _plan(desk, tx, (appointment, decision.new_card), command.slot)
         certificate = _certificate(desk, planned.grounds, command.slot)
         why = _why(policy, appointment, planned, (chosen, shown))
         writes = _writes(appointment, (offered, decision), chosen)
@@ -198,26 +197,33 @@ def _writes(appointment: Appointment, chosen: tuple[Form, Decision], choices: Ch
 
 
 async def _plan(
-    desk: Desk, tx: Tx, appointment: Appointment, slot: "str | Time"
+    desk: Desk, tx: Tx, card: tuple[Appointment, bool], slot: "str | Time"
 ) -> tuple[Planned, Shown | None]:
-    shown = None
+    """The stop of the same card, which stays where it was booked, or of a new one (`card` tells which)."""
+    appointment, on_new = card
     if isinstance(slot, Time):
         agent_id, start = slot.agent_id or appointment.agent_id, slot.start
         grounds = await move_stop.grounds_of(desk, tx, appointment, agent_id)
         if slot.agent_id:
             require_agents_shown(grounds)
-    else:
-        suggested = desk.slot_tokens.read(caller().tenant, slot)
-        agent_id, start = suggested.agent_id, suggested.window.start
-        grounds = await move_stop.grounds_of(desk, tx, appointment, agent_id)
-        suggested.require_fresh(grounds.now, grounds.parameters.slot_token_ttl)
-        same_length = suggested.window.duration == appointment.window.duration
-        if suggested.campaign_id != appointment.campaign_id or suggested.point != appointment.point:
-            raise errors.invalid("slot_token", "was found for another visit")
-        if not same_length:
-            raise errors.invalid("slot_token", "is not as long as the appointment")
-        shown = suggested.shown
-    return _checked(grounds, appointment, agent_id, start), shown
+        visited = visited_anew(appointment, grounds) if on_new else appointment
+        return _checked(grounds, visited, agent_id, start), None
+    suggested = desk.slot_tokens.read(caller().tenant, slot)
+    agent_id, start = suggested.agent_id, suggested.window.start
+    grounds = await move_stop.grounds_of(desk, tx, appointment, agent_id)
+    suggested.require_fresh(grounds.now, grounds.parameters.slot_token_ttl)
+    visited = visited_anew(appointment, grounds) if on_new else appointment
+    _require_found_for(visited, suggested)
+    return _checked(grounds, visited, agent_id, start), suggested.shown
+
+
+def _require_found_for(visited: Appointment, suggested: SuggestedSlot) -> None:
+    if suggested.campaign_id != visited.campaign_id:
+        raise errors.invalid("slot_token", "was found for another visit")
+    if suggested.point != visited.point:
+        raise errors.invalid("slot_token", "was found for another place: the same card stays where it is")
+    if suggested.window.duration != visited.window.duration:
+        raise errors.invalid("slot_token", "is not as long as the appointment")
 
 
 def _checked(grounds: Grounds, appointment: Appointment, agent_id: str, start: datetime) -> Planned:
