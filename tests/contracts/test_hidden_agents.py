@@ -50,6 +50,7 @@ NAMES_ONE = {
     "BookingService/ReassignAppointment": "it is about a named agent",
     "CalendarsService/GetAgentCalendar": "it is about a named agent",
     "SeriesService/CreateSeries": "it is about a named agent",
+    "PlansService/BookPlan": "it is about named agents",
 }
 """RPCs that cannot be asked without naming an agent: whoever may not learn the agents is refused."""
 

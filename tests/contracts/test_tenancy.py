@@ -30,6 +30,7 @@ ANSWERED_ALIKE: dict[str, str] = {
     "IdentityService/CreateTenant administrator.agent_id": "as in CreateUser",
     "IdentityService/SetUserGrants grants.scope_id": "as in CreateUser",
     "SeriesService/CreateSeries agent_id": "the campaign's own list decides: AGENT_NOT_IN_CAMPAIGN",
+    "PlansService/BookPlan visits.agent_id": "the campaign's own list decides: AGENT_NOT_IN_CAMPAIGN",
     "BookingService/BookAppointment time.agent_id": "the campaign's own list decides: AGENT_NOT_IN_CAMPAIGN",
     "BookingService/ReassignAppointment agent_id": "the campaign's own list decides",
     "BookingService/SuggestSlots agent_ids": "the campaign's own list decides",
@@ -77,6 +78,8 @@ ANSWERED_ALIKE: dict[str, str] = {
     "LedgerService/MoveStops moves.move_id": "the caller makes this id",
     "LedgerService/MoveEachStop moves.move_id": "the caller makes this id",
     "LedgerService/MoveEachStop moves.appointment_id": "each is refused for itself: NOT_FOUND in the answer",
+    "LedgerService/ReserveStops stops.appointment_id": "the caller makes this id",
+    "LedgerService/ReserveStops stops.hold_id": "no hold is taken where several stops are made at once",
     "LedgerService/ReserveEachStop stops.appointment_id": "the caller makes this id",
     "LedgerService/ReserveEachStop stops.hold_id": "no hold is taken where several stops are made at once",
     "LedgerService/ReserveEachStop stops.plan.agent_id": "as MoveEachStop moves.appointment_id",
@@ -96,6 +99,7 @@ MADE_BY_THE_CALLER = {
     "MoveStop": "move_id",
     "MoveStops": "move_id",
     "MoveEachStop": "move_id",
+    "ReserveStops": "appointment_id",
     "ReserveEachStop": "appointment_id",
 }
 """Ids that a good request brings fresh."""

@@ -151,6 +151,7 @@ class Storm:
             self._series: 3,
             self._repair: 5,
             self._plan: 5,
+            self._tour: 3,
             self._join: 3,
             self._accept: 5,
             self._away: 2,
@@ -308,6 +309,21 @@ class Storm:
         request = plans.ApplyPlanRequest(moves=moves, request_id=request_id())
         made = await self.world.call(self.world.plans.ApplyPlan, request)
         self.flexible.update({one.appointment_id: one for one in made.appointments})
+
+    async def _tour(self, chance: random.Random) -> None:
+        visits = [
+            plans.PlanVisit(
+                campaign_id=self.world.campaign,
+                contact_id=chance.choice(self.world.contacts),
+                agent_id=chance.choice(self.world.agents),
+                start=stamp(self._start(chance, 4, 5, 6)),
+                duration=Duration(seconds=1800),
+            )
+            for _ in range(2)
+        ]
+        request = plans.BookPlanRequest(visits=visits, request_id=request_id())
+        made = await self.world.call(self.world.plans.BookPlan, request)
+        self.booked += [one.appointment_id for one in made.appointments]
 
     async def _join(self, chance: random.Random) -> None:
         request = waitlist.JoinWaitlistRequest(

@@ -1,7 +1,7 @@
 """kill -9 of booking while every other way to write is in the middle: nothing is half-made or told twice.
 
-An operator's re-fix on the same and on a new card, an outcome and its correction, a series, a swap and the
-decision of an annulment claim are all held at one moment of theirs, then the process is killed under them.
+An operator's re-fix on the same and on a new card, an outcome and its correction, a series, a plan of two, a
+swap and the decision of an annulment claim are all held at one moment of theirs, then the process is killed.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from allinone.stack import Stack
 from giro.booking.v1 import annulments_pb2 as annulments
 from giro.booking.v1 import booking_pb2 as booking
 from giro.booking.v1 import outcomes_pb2 as outcomes
+from giro.booking.v1 import plans_pb2 as plans
 from giro.booking.v1 import refix_pb2 as refix
 from giro.booking.v1 import series_pb2 as series
 from giro.booking.v1 import swaps_pb2 as swaps
@@ -40,6 +41,7 @@ MOMENTS = {
         "refix.after_pending",
         "new_card.after_pending",
         "series.after_pending",
+        "book_plan.after_pending",
         "repair.after_pending",
     ),
     "geo has answered": (
@@ -47,6 +49,7 @@ MOMENTS = {
         "refix.after_move",
         "new_card.after_reserve",
         "series.after_reserve",
+        "book_plan.after_reserve",
         "repair.after_move",
     ),
     "nobody was told": (
@@ -58,8 +61,8 @@ MOMENTS = {
         "repair.after_commit",
     ),
 }
-"""Where each act is held; a swap is a repair of two, a correction an outcome. Those of a swap, of a series,
-of a re-fix and of a new card differ in what geo has made."""
+"""Where each act is held; a swap is a repair of two, a correction an outcome; a plan ends as a series does.
+Those of a swap, of a series, of a plan, of a re-fix and of a new card differ in what geo has made."""
 
 RESULTS = {
     "ko": outcomes.VISIT_RESULT_KO,
@@ -69,10 +72,10 @@ RESULTS = {
 TOLD = "nobody was told"
 OPEN = ("annulment", "correction", "outcome")
 """What is held in a transaction comes last: a database waits for an idle one for some seconds only."""
-OPEN_LAST = ("annulment", "series")
+OPEN_LAST = ("annulment", "plan", "series")
 """What is still open where the others are made and nobody was told."""
-PENDING = 6
-"""A re-fix, a new card, a series of two and a swap of two wait for geo."""
+PENDING = 8
+"""A re-fix, a new card, a series, a plan and a swap of two wait for geo."""
 VISITS = ("refixed", "renewed", "told", "held", "first", "second", "annulled")
 CREATED, REFUSED = series.SERIES_STATE_CREATED, series.SERIES_STATE_REFUSED
 STATE = booking.AppointmentState
@@ -93,7 +96,7 @@ class Acts:
     async def of(cls, world: World) -> "Acts":
         """Seven booked visits; one was held, of one it is claimed that it was not."""
         acts = cls(world)
-        for name in ("held", "annulled", "series"):
+        for name in ("held", "annulled", "series", "plan"):
             acts.beside[name] = replace(world)
             await acts.beside[name]._make_campaign(10, 1)
         visits = [acts._book(number, name) for number, name in enumerate(VISITS)]
@@ -125,6 +128,7 @@ class Acts:
             "outcome": lambda: self._outcome("told", "ko", self.keys["outcome"]),
             "correction": self._correct,
             "series": self._series,
+            "plan": self._plan,
             "swap": self._swap,
             "annulment": self._annul,
         }
@@ -176,6 +180,20 @@ class Acts:
         )
         return await self.world.call(SeriesServiceStub(self.world.channel).CreateSeries, request)
 
+    async def _plan(self) -> Any:
+        visits = [
+            plans.PlanVisit(
+                campaign_id=self.beside["plan"].campaign,
+                contact_id=self.beside["plan"].contacts[0],
+                agent_id=self.world.agents[0],
+                start=stamp(self.world.day(days)),
+                duration=Duration(seconds=1800),
+            )
+            for days in (14, 15)
+        ]
+        request = plans.BookPlanRequest(visits=visits, request_id=self.keys["plan"])
+        return await self.world.call(self.world.plans.BookPlan, request)
+
     async def _swap(self) -> Any:
         request = swaps.SwapAppointmentsRequest(
             appointment_id=self._id("first"),
@@ -212,14 +230,14 @@ class Acts:
 
     async def _stops_made(self) -> bool:
         first, second = [await self._starts(agent) for agent in self.world.agents]
-        mine = {stamp(self.world.day(days)).seconds for days in (9, 10)}
+        mine = {stamp(self.world.day(days)).seconds for days in (9, 10, 14, 15)}
         theirs = {stamp(self.world.day(days)).seconds for days in (12, 13)}
         swapped = {self.cards["first"].start.seconds} <= second
         return mine <= first and theirs <= second and swapped
 
     async def _starts(self, agent: str) -> set[int]:
         request = geo.GetItineraryRequest(
-            agent_id=agent, from_time=stamp(self.world.day(7, 0)), to_time=stamp(self.world.day(14, 0))
+            agent_id=agent, from_time=stamp(self.world.day(7, 0)), to_time=stamp(self.world.day(16, 0))
         )
         found = await self.world.call(self.world.geo.GetItinerary, request)
         return {stop.start.seconds for stop in found.stops}
@@ -240,7 +258,7 @@ class Acts:
         booked = "series" in made and answers["series"].state == CREATED
         assert "series" not in made or answers["series"].state in {CREATED, REFUSED}
         extra = found.keys() - {self._id(name) for name in self.cards}
-        assert len(extra) == 2 * booked + ("new card" in made)
+        assert len(extra) == 2 * booked + 2 * ("plan" in made) + ("new card" in made)
         await _told_once(self.world, found)
 
 

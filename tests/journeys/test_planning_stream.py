@@ -9,10 +9,11 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
+from giro.booking.v1 import plans_pb2 as plans
 from giro.common.v1 import travel_pb2 as travel
 from giro.geo.v1 import planning_pb2 as planning
 from giro.geo.v1.planning_pb2_grpc import PlanningServiceStub
-from tests.world import World, stamp
+from tests.world import Refusal, World, request_id, stamp
 
 pytestmark = pytest.mark.asyncio
 LONG = 60
@@ -43,6 +44,33 @@ async def test_progress_comes_while_it_runs_and_the_plan_last(world: World) -> N
     assert shares == sorted(shares)
     assert max(shares) <= 1
     assert ended - before[0][0] > 1, "the first came with the plan: something on the way keeps it back"
+
+
+async def test_a_plan_of_open_visits_is_booked_in_one_step(world: World) -> None:
+    """What PlanTour places is there for all of them, or, once somebody has taken a time of it, for none."""
+    (*_, last) = [update async for update in _called(world, _tour(world, 1, visits=6), 40)]
+    contacts = {f"v{n}": contact for n, contact in enumerate(world.contacts)}
+    visits = [
+        plans.PlanVisit(
+            campaign_id=world.campaign,
+            contact_id=contacts[one.reference],
+            agent_id=one.agent_id,
+            start=one.window.start,
+            duration=Duration(seconds=1200),
+        )
+        for one in last.plan.visits
+    ]
+    assert len(visits) == 6
+    request = plans.BookPlanRequest(visits=visits, request_id=request_id())
+    made = await world.call(world.plans.BookPlan, request, role="AGENT_SUPERVISOR")
+    assert [(one.agent_id, one.start) for one in made.appointments] == [(v.agent_id, v.start) for v in visits]
+    assert await world.call(world.plans.BookPlan, request, role="AGENT_SUPERVISOR") == made
+    assert await world.violations() == []
+    again = plans.BookPlanRequest(visits=visits[::-1], request_id=request_id())
+    with pytest.raises(Refusal) as taken:
+        await world.call(world.plans.BookPlan, again, role="AGENT_SUPERVISOR")
+    assert taken.value.reason == "SLOT_TAKEN"
+    assert len(await world.appointments()) == 6
 
 
 async def test_a_call_that_is_given_up_ends_its_search(world: World) -> None:

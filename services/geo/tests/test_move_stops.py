@@ -21,8 +21,10 @@ from geo.usecases.settle_stop import settle_stop
 from kit.errors import GiroError, InvalidInput, NotFound, Reason
 from kit.testing.databases import Databases
 from kit.values.ids import new_id
+from kit.values.latlng import LatLng
 from services.geo.tests.support.world import (
     EAST,
+    HOME,
     NORTH,
     SOUTH,
     TENANT,
@@ -200,6 +202,21 @@ async def test_one_abandoned_move_settles_all_of_them(world: World, abandoned: i
         assert settled.value.reason is Reason.SETTLED
     assert await visits(world, agent) == before
     assert not (await settle_move(world.ledger, TENANT, moves[1 - abandoned].move_id)).applied
+
+
+async def test_what_a_plan_of_many_agents_lacks_is_asked_for_at_once(world: World) -> None:
+    """Agent by agent, the twelfth's drives would have been asked for after the last attempt."""
+    agents = [await world.agent(week(lunch=False)) for _ in range(12)]
+    ids = [await book(world, plan(agent, 9, 10, NORTH)) for agent in agents]
+    places = [LatLng(45.2 + n / 100, 7.0).key for n in range(12)]
+    plans = [plan(agent, 14, 15, place) for agent, place in zip(agents, places, strict=True)]
+    world.roads.asked.clear()
+    made = await move_stops(world.ledger, TENANT, MoveStops(tuple(map(move, ids, plans))))
+    assert [one.plan for one in made] == plans
+    assert sorted(world.roads.asked) == sorted(
+        pair for place in places for pair in ((HOME, place), (place, HOME))
+    )
+    await world.sound()
 
 
 async def test_a_repaired_day_is_applied_at_once_and_the_absence_fits(world: World, pool: WorkerPool) -> None:

@@ -145,11 +145,7 @@ class GeoLedger:
 
     async def reserve_each(self, tenant: str, stops: Sequence[NewStop]) -> Sequence[Reservation | GiroError]:
         """Makes those of these stops that fit."""
-        wanted = [
-            ledger_pb2.ReserveStopRequest(appointment_id=each.appointment_id, plan=plan_message(each.plan))
-            for each in stops
-        ]
-        request = ledger_pb2.ReserveEachStopRequest(stops=wanted)
+        request = ledger_pb2.ReserveEachStopRequest(stops=map(stop_message, stops))
         made = await self._call(self._stub.ReserveEachStop, request, tenant)
         return [_outcome(one) for one in made.outcomes]
 
@@ -304,6 +300,11 @@ def plan_message(plan: StopPlan) -> ledger_pb2.StopPlan:
         postcode=plan.postcode,
         arrival=None if plan.arrival is None else window_message(plan.arrival),
     )
+
+
+def stop_message(stop: NewStop) -> ledger_pb2.ReserveStopRequest:
+    """A stop to make, afresh."""
+    return ledger_pb2.ReserveStopRequest(appointment_id=stop.appointment_id, plan=plan_message(stop.plan))
 
 
 def move_message(move: StopMove) -> ledger_pb2.MoveStopRequest:

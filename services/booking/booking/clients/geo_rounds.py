@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from google.protobuf.duration_pb2 import Duration
 
-from booking.clients.geo import in_our_words, move_message, reservation_of, window_message
+from booking.clients.geo import in_our_words, move_message, reservation_of, stop_message, window_message
 from booking.domain.itinerary import Reservation
-from booking.usecases.ports import StopMove
+from booking.usecases.ports import NewStop, StopMove
 from booking.usecases.repair_ports import (
     FoundMove,
     FoundRefusal,
@@ -62,10 +62,16 @@ class GeoRounds:
         request = ledger_pb2.MoveStopsRequest(
             moves=map(move_message, moves), settled_appointment_ids=given_up
         )
+        return await self._made(self._ledger.MoveStops, request, tenant)
+
+    async def reserve_all(self, tenant: str, stops: Sequence[NewStop]) -> Sequence[Reservation]:
+        """Makes all, or nothing."""
+        request = ledger_pb2.ReserveStopsRequest(stops=map(stop_message, stops))
+        return await self._made(self._ledger.ReserveStops, request, tenant)
+
+    async def _made(self, method: Any, request: Any, tenant: str) -> Sequence[Reservation]:
         try:
-            made = await self._client.call(
-                self._ledger.MoveStops, request, tenant=tenant, timeout=self._timeout
-            )
+            made = await self._client.call(method, request, tenant=tenant, timeout=self._timeout)
         except GiroError as error:
             raise in_our_words(error) from error
         return [reservation_of(stop) for stop in made.stops]

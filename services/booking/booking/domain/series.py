@@ -29,10 +29,13 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A series with its appointments by number, booked or not, and what does not fit."""
+    """A series with its appointments by number, booked or not, and what does not fit.
+
+    `campaign_id` None: the visits of a plan, which are booked together in the same way.
+    """
 
     series_id: str
-    campaign_id: str
+    campaign_id: str | None
     state: SeriesState
     conflicts: Sequence[Conflict] = ()
     appointments: Sequence[tuple[int, Appointment]] = ()

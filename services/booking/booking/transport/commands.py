@@ -120,6 +120,11 @@ def hold_slot(request: pb.HoldSlotRequest) -> HoldSlot:
     return HoldSlot(request.slot_token, ttl, fields.claim(request, request.request_id))
 
 
+def promise(asked: pb.Promise.ValueType) -> PromiseKind | None:
+    """What is promised besides a start or an arrival window."""
+    return PromiseKind(pb.Promise.Name(asked).removeprefix("PROMISE_")) if asked else None
+
+
 def book_appointment(request: pb.BookAppointmentRequest) -> BookAppointment:
     """An appointment to book."""
     slot: HeldSlot | TokenSlot | ChosenTime
@@ -129,11 +134,8 @@ def book_appointment(request: pb.BookAppointmentRequest) -> BookAppointment:
         slot = TokenSlot(request.slot_token)
     else:
         slot = _chosen(request.time)
-    promise = None
-    if request.promise:
-        promise = PromiseKind(pb.Promise.Name(request.promise).removeprefix("PROMISE_"))
     claim = fields.claim(request, request.request_id)
-    return BookAppointment(slot, request.contact_id, request.note, claim, promise=promise)
+    return BookAppointment(slot, request.contact_id, request.note, claim, promise=promise(request.promise))
 
 
 def postpone_appointment(request: pb.PostponeAppointmentRequest) -> PostponeAppointment:

@@ -3,8 +3,9 @@
 from datetime import timedelta
 from typing import Any, Final
 
-from booking.transport import fields, messages
+from booking.transport import commands, fields, messages
 from booking.usecases.apply_plan import PlannedStart, apply_plan
+from booking.usecases.book_plan import PlannedVisit, book_plan
 from booking.usecases.desk import Desk
 from booking.usecases.propose_plan import ProposedPlan, ProposePlan, propose_plan
 from booking.usecases.repair_ports import Rounds
@@ -15,7 +16,7 @@ _SEARCH_TIME: Final = timedelta(seconds=3)
 
 
 class PlansServicer(PlansServiceServicer):
-    """Proposes and applies."""
+    """Proposes, applies and books."""
 
     def __init__(self, desk: Desk, rounds: Rounds) -> None:
         self._desk, self._rounds = desk, rounds
@@ -33,6 +34,25 @@ class PlansServicer(PlansServiceServicer):
         claim = fields.claim(request, request.request_id)
         cards = await apply_plan(self._desk, self._rounds, moves, claim)
         return pb.ApplyPlanResponse(appointments=map(messages.card, cards))
+
+    async def BookPlan(self, request: pb.BookPlanRequest, _: Any) -> pb.BookPlanResponse:
+        """All of them, or none."""
+        visits = [_new_visit(one, f"visits[{at}]") for at, one in enumerate(request.visits)]
+        claim = fields.claim(request, request.request_id)
+        made = await book_plan(self._desk, self._rounds, visits, claim)
+        return pb.BookPlanResponse(appointments=map(messages.appointment, made))
+
+
+def _new_visit(visit: pb.PlanVisit, at: str) -> PlannedVisit:
+    return PlannedVisit(
+        campaign_id=visit.campaign_id,
+        contact_id=visit.contact_id,
+        agent_id=visit.agent_id,
+        start=fields.instant(visit.start, f"{at}.start"),
+        duration=fields.span(visit.duration, f"{at}.duration"),
+        note=visit.note,
+        promise=commands.promise(visit.promise),
+    )
 
 
 def _command(request: pb.ProposePlanRequest) -> ProposePlan:

@@ -4,37 +4,29 @@ All occurrences are committed as PENDING with their units in one transaction, th
 each stop, and one transaction decides all of them: booked when every stop was had, failed otherwise. What is
 PENDING is nobody's appointment yet, so no part of a series is ever seen. All stops together have a limit of
 time; what nobody finishes within it is undone whole by the reconciler.
-
-Rows are locked in one order (ADR 0030): the series, its appointments by id, their campaign.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from booking import events
 from booking.domain import errors
 from booking.domain.appointment import Appointment, State
 from booking.domain.campaign import zone
-from booking.domain.decision import Decision, SlotSource
 from booking.domain.grounds import Grounds
-from booking.domain.itinerary import Reservation, StopPlan
-from booking.domain.parameters import LEAD_TIME, REVEAL_AGENT
+from booking.domain.itinerary import StopPlan
 from booking.domain.policies import require_allowed
 from booking.domain.refusal import Refusal
 from booking.domain.series import Conflict, Series, SeriesState, starts
-from booking.storage import bookings, campaigns, series
-from booking.storage.bookings import Booking
-from booking.usecases import claimed, record
-from booking.usecases.book_appointment import fail
+from booking.storage import campaigns, series
+from booking.usecases import claimed
+from booking.usecases.booked_together import Asked, decide, plans, take
 from booking.usecases.desk import Desk
 from booking.usecases.ports import REFUSALS
 from booking.usecases.reach import reach
-from booking.usecases.record import Begun
 from booking.usecases.telling import require_agents_shown
 from kit.db.claims import Claim
-from kit.db.uow import Tx
 from kit.errors import GiroError, Reason, Unavailable
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
@@ -57,18 +49,6 @@ class CreateSeries:
     claim: Claim
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What the ledger said: what does not fit, and the stops that it made, by appointment."""
-
-    conflicts: Sequence[Conflict]
-    stops: Mapping[str, Reservation]
-
-
-class _Overtaken(Exception):
-    """The reconciler gave an occurrence up before all could be decided."""
-
-
 async def create_series(desk: Desk, command: CreateSeries) -> Series:
     """The series, CREATED or REFUSED with all that does not fit; the same again for the same claim.
 
@@ -81,23 +61,18 @@ async def create_series(desk: Desk, command: CreateSeries) -> Series:
     if begun.state is not SeriesState.PENDING:
         return begun
     await failpoint("booking.series.after_pending")
-    plans = await _plans(desk, begun)
-    asked = await _reserve_in_time(desk, begun, plans)
+    asked = await _reserve_in_time(desk, begun, await plans(desk, begun))
     await failpoint("booking.series.after_reserve")
     conflicts = sorted([*begun.conflicts, *asked.conflicts], key=lambda each: each.number)
-    return await _decide(desk, begun.series_id, replace(asked, conflicts=conflicts))
-
-
-async def give_up(desk: Desk, tenant: str, series_id: str) -> bool:
-    """Undoes a series that nobody finished; False when it is decided already."""
-    async with desk.db.uow(tenant) as tx:
-        return await _refuse(tx, series_id, ())
+    return await decide(desk, begun.series_id, replace(asked, conflicts=conflicts))
 
 
 async def get_series(desk: Desk, series_id: str) -> Series:
     """What became of it. Raises NotFound, NotAllowed."""
     async with desk.db.uow(caller().tenant) as tx:
         found = await series.get(tx, series_id)
+    if found.campaign_id is None:
+        raise errors.not_found("series", "series_id")
     reach().require_campaign(found.campaign_id)
     return found
 
@@ -114,7 +89,7 @@ async def _begin(desk: Desk, command: CreateSeries) -> Series:
         await failpoint("booking.series.before_decide")
         made = _series(command, grounds)
         for _, appointment in made.appointments:
-            await _take(tx, made.series_id, appointment, grounds)
+            await take(tx, made.series_id, appointment, grounds)
         await series.begin(tx, made)
         tx.refer(made.series_id)
     return made
@@ -160,103 +135,25 @@ def _appointment(command: CreateSeries, grounds: Grounds, start: datetime) -> Ap
     )
 
 
-def _decision(grounds: Grounds, series_id: str) -> Decision:
-    return record.by_policy(
-        record.who(f"series {series_id}"),
-        grounds.parameters,
-        (LEAD_TIME, REVEAL_AGENT),
-        grounds.campaign,
-        slot_source=SlotSource.CHOSEN_TIME,
-    )
-
-
-async def _take(tx: Tx, series_id: str, appointment: Appointment, grounds: Grounds) -> None:
-    """Takes the unit of one occurrence. No claim is its own: the series' claim answers for all."""
-    plan = grounds.plan(appointment.agent_id, appointment.window, appointment.point)
-    key = f"{bookings.OF_SERIES}{series_id}:{appointment.appointment_id}"
-    if not await bookings.begin(tx, Booking(appointment, plan, None, key)):
-        package = (await campaigns.get_counters(tx, appointment.campaign_id)).package
-        raise errors.package_full(package.purchased, package.taken, package.waiting)
-    await record.note(tx, appointment.appointment_id, _decision(grounds, series_id))
-
-
-async def _plans(desk: Desk, begun: Series) -> dict[int, StopPlan]:
-    async with desk.db.uow(caller().tenant) as tx:
-        campaign = await campaigns.get_counters(tx, begun.campaign_id)
-    return {
-        number: StopPlan(
-            each.agent_id,
-            each.window,
-            each.point,
-            campaign.buffer,
-            campaign.skills,
-            each.postcode,
-            each.arrival,
-        )
-        for number, each in begun.appointments
-    }
-
-
-async def _reserve_in_time(desk: Desk, begun: Series, plans: dict[int, StopPlan]) -> _Asked:
+async def _reserve_in_time(desk: Desk, begun: Series, wanted: Mapping[int, StopPlan]) -> Asked:
     """What the ledger says of all. Raises Unavailable when the ledger did not answer in time for all."""
     try:
         async with asyncio.timeout(desk.series_within.total_seconds()):
-            return await _reserve(desk, begun, plans)
+            return await _reserve(desk, begun, wanted)
     except TimeoutError:
         unknown = Unavailable(Reason.SERVICE_UNAVAILABLE, "geo took too long over all occurrences")
         raise claimed.outcome_unknown(unknown) from None
 
 
-async def _reserve(desk: Desk, begun: Series, plans: dict[int, StopPlan]) -> _Asked:
+async def _reserve(desk: Desk, begun: Series, wanted: Mapping[int, StopPlan]) -> Asked:
     """Asks for every stop, the ones after a refused one too, so that all conflicts are told."""
     conflicts, stops = [], {}
     for number, appointment in begun.appointments:
         ident = appointment.appointment_id
         try:
-            stops[ident] = await desk.ledger.reserve(caller().tenant, ident, plans[number], None)
+            stops[ident] = await desk.ledger.reserve(caller().tenant, ident, wanted[number], None)
         except REFUSALS as refusal:
             conflicts.append(Conflict(number, appointment.window.start, Refusal.of(refusal)))
         except Unavailable as unknown:
             raise claimed.outcome_unknown(unknown) from unknown
-    return _Asked(conflicts, stops)
-
-
-async def _decide(desk: Desk, series_id: str, asked: _Asked) -> Series:
-    if not asked.conflicts:
-        try:
-            return await _book(desk, series_id, asked.stops)
-        except _Overtaken:
-            pass
-    async with desk.db.uow(caller().tenant) as tx:
-        await _refuse(tx, series_id, asked.conflicts)
-        return await series.get(tx, series_id)
-
-
-async def _refuse(tx: Tx, series_id: str, conflicts: Sequence[Conflict]) -> bool:
-    """PENDING -> REFUSED with all its appointments; without conflicts it was given up. False: was decided."""
-    found = await series.get(tx, series_id, lock=True)
-    if found.state is not SeriesState.PENDING:
-        return False
-    given_up = Refusal.of(errors.given_up("series"))
-    for _, appointment in found.appointments:
-        await fail(tx, appointment.appointment_id, given_up)
-    told = conflicts or [Conflict(number, each.window.start, given_up) for number, each in found.appointments]
-    await series.decide(tx, series_id, SeriesState.REFUSED, told)
-    await failpoint("booking.series.before_commit")
-    return True
-
-
-async def _book(desk: Desk, series_id: str, stops: Mapping[str, Reservation]) -> Series:
-    async with desk.db.uow(caller().tenant) as tx:
-        found = await series.get(tx, series_id, lock=True)
-        if found.state is not SeriesState.PENDING:
-            return found
-        for _, appointment in found.appointments:
-            booked = await bookings.decide_booked(tx, appointment.appointment_id)
-            if booked is None:
-                raise _Overtaken
-            begun = Begun(booked.appointment_id, stops[booked.appointment_id])
-            await record.keep(tx, events.booked(tx, booked), begun)
-        await series.decide(tx, series_id, SeriesState.CREATED, ())
-        await failpoint("booking.series.before_commit")
-        return await series.get(tx, series_id)
+    return Asked(conflicts, stops)

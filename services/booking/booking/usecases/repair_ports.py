@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from booking.domain.itinerary import Reservation
-from booking.usecases.ports import StopMove
+from booking.usecases.ports import NewStop, StopMove
 from kit.values.window import Window
 
 
@@ -90,4 +90,9 @@ class Rounds(Protocol):
         self, tenant: str, moves: Sequence[StopMove], given_up: Sequence[str]
     ) -> Sequence[Reservation]:
         """Swaps all of these stops and frees those given up, or nothing; the stops, in order."""
+        ...
+
+    async def reserve_all(self, tenant: str, stops: Sequence[NewStop]) -> Sequence[Reservation]:
+        """Makes all of these stops, or nothing; a refusal names the one at fault as `stops[N].plan`. Whoever
+        gives them up has their ids fenced, as after `reserve`."""
         ...

@@ -15,7 +15,7 @@ from booking.domain import errors
 from booking.domain.refusal import Refusal
 from booking.storage import bookings, due, moves
 from booking.storage.due import Due, DueKind
-from booking.usecases import create_series, move_stop, settle_repairs
+from booking.usecases import booked_together, move_stop, settle_repairs
 from booking.usecases.book_appointment import fail
 from booking.usecases.desk import Desk
 from kit import telemetry
@@ -80,7 +80,7 @@ async def _counted(settling: Awaitable[str], what: str) -> int:
 
 
 async def _give_up_series(desk: Desk, change: Due) -> str:
-    given_up = await create_series.give_up(desk, change.tenant, change.id)
+    given_up = await booked_together.give_up(desk, change.tenant, change.id)
     return "series_given_up" if given_up else "finished_meanwhile"
 
 

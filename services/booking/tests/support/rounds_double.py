@@ -7,9 +7,9 @@ from datetime import timedelta
 from ledger_double import Key, LedgerDouble
 
 from booking.domain.itinerary import Reservation
-from booking.usecases.ports import StopMove
+from booking.usecases.ports import NewStop, StopMove
 from booking.usecases.repair_ports import FoundRepair, PlanQuery, RepairQuery
-from kit.errors import AlreadyExists, InvalidInput, NotFound, Reason, RuleViolated
+from kit.errors import AlreadyExists, FieldViolation, GiroError, InvalidInput, NotFound, Reason, RuleViolated
 
 NOTHING = FoundRepair((), (), timedelta(0), timedelta(0), proved_best=True, travel_version="estimate-1")
 
@@ -53,6 +53,23 @@ class RoundsDouble:
             return self._move_all(tenant, moves, given_up)
 
         made: list[Reservation] = await self.ledger._answered("move_all", make)
+        return made
+
+    async def reserve_all(self, tenant: str, stops: Sequence[NewStop]) -> Sequence[Reservation]:
+        """All of them, or nothing."""
+
+        async def make() -> list[Reservation]:
+            before = dict(self.ledger.stops)
+            outcomes = await self.ledger._reserve_each(tenant, stops)
+            for at, one in enumerate(outcomes):
+                if isinstance(one, GiroError):
+                    self.ledger.stops.clear()
+                    self.ledger.stops.update(before)
+                    fault = FieldViolation(f"stops[{at}].plan", one.message)
+                    raise type(one)(one.reason, one.message, violations=[fault])
+            return [one for one in outcomes if not isinstance(one, GiroError)]
+
+        made: list[Reservation] = await self.ledger._answered("reserve_all", make)
         return made
 
     def _move_all(self, tenant: str, moves: Sequence[StopMove], given_up: Sequence[str]) -> list[Reservation]:

@@ -16,7 +16,8 @@ from booking.domain.refusal import Refusal
 from booking.domain.series import Series, SeriesState
 from booking.storage import packages
 from booking.usecases.book_appointment import fail
-from booking.usecases.create_series import CreateSeries, create_series, get_series, give_up
+from booking.usecases.booked_together import give_up
+from booking.usecases.create_series import CreateSeries, create_series, get_series
 from booking.usecases.settle_changes import settle_changes
 from booking.usecases.unavailability import SetUnavailability, set_unavailability
 from kit import failpoints

@@ -17,6 +17,7 @@ from geo.usecases.move_stops import MoveStops, move_stops
 from geo.usecases.release_hold import release_hold
 from geo.usecases.reserve_each import reserve_each
 from geo.usecases.reserve_stop import ReserveStop, reserve_stop
+from geo.usecases.reserve_stops import reserve_stops
 from geo.usecases.settle_move import settle_move
 from geo.usecases.settle_stop import settle_stop
 from giro.geo.v1 import ledger_pb2 as pb
@@ -97,6 +98,13 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         """Makes several appointments' stops, those that fit."""
         found = await reserve_each(self._ledger, caller().tenant, list(map(_reserve, request.stops)))
         return pb.ReserveEachStopResponse(outcomes=[pb.ReserveOutcome(**_outcome(one)) for one in found])
+
+    async def ReserveStops(
+        self, request: pb.ReserveStopsRequest, context: Context
+    ) -> pb.ReserveStopsResponse:
+        """Makes several appointments' stops, or none."""
+        made = await reserve_stops(self._ledger, caller().tenant, list(map(_reserve, request.stops)))
+        return pb.ReserveStopsResponse(stops=[messages.reserved(one) for one in made])
 
     async def SettleStop(self, request: pb.SettleStopRequest, context: Context) -> pb.SettleStopResponse:
         """Frees an appointment's stop for ever."""

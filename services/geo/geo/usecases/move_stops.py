@@ -1,14 +1,14 @@
 """Several moves, and the freeing of what was given up, in one transaction or not at all (GEO-31)."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from geo import events
 from geo.domain import errors
-from geo.domain.calendar import ConcreteShift, frame_to_add
-from geo.domain.chain import Splice, around, splice
+from geo.domain.chain import Splice, around
 from geo.domain.errors import StartAgain
 from geo.domain.owner import Ending, Move, Owner, OwnerKind
 from geo.domain.plan import Plan, Reserved
@@ -20,7 +20,7 @@ from geo.usecases import visits
 from geo.usecases.admission import admitted
 from geo.usecases.ledger import Desk, Draft, Ledger, write
 from geo.usecases.move_stop import MoveStop
-from geo.usecases.visits import Span
+from geo.usecases.together import AgendaChange, Lacking, woven
 from kit.db.uow import Tx
 from kit.errors import InvalidInput, Reason
 
@@ -46,29 +46,6 @@ class MoveStops:
     def appointments(self) -> tuple[str, ...]:
         """All that lose their present stop."""
         return (*(move.appointment_id for move in self.moves), *self.settled)
-
-
-@dataclass(slots=True)
-class _Agent:
-    """What changes on one agent's agenda."""
-
-    leaving: list[Stop] = field(default_factory=list)
-    coming: list[tuple[Stop, ConcreteShift]] = field(default_factory=list)
-
-    @property
-    def owners(self) -> set[str]:
-        """Whose stops leave."""
-        return {stop.owner_id for stop in self.leaving if stop.owner_id is not None}
-
-    @property
-    def span(self) -> Span:
-        """Everything that is touched."""
-        found = [Span(stop.starts_at, stop.ends_at) for stop in self.leaving]
-        found += [visits.span_of(shift) for _, shift in self.coming]
-        whole = found[0]
-        for one in found[1:]:
-            whole |= one
-        return whole
 
 
 async def move_stops(ledger: Ledger, tenant: str, command: MoveStops) -> list[Reserved]:
@@ -125,7 +102,7 @@ def _check(command: MoveStops) -> None:
 
 
 async def _swap(desk: Desk, command: MoveStops) -> Draft[list[Reserved]]:
-    agents: dict[str, _Agent] = {}
+    agendas: dict[str, AgendaChange] = defaultdict(AgendaChange)
     settled: dict[str, str] = {}
     before: dict[str, Plan | None] = {}
     for appointment in command.appointments:
@@ -136,21 +113,35 @@ async def _swap(desk: Desk, command: MoveStops) -> Draft[list[Reserved]]:
             raise errors.settled("appointment_id")
         owner, stop = found
         agent_id = owner.agent_id or ""
-        agents.setdefault(agent_id, _Agent()).leaving.append(stop)
+        agendas[agent_id].leaving.append(stop)
         before[appointment] = owner.plan
         if appointment in command.settled:
             settled[appointment] = agent_id
-    coming: dict[str, tuple[Stop, Plan]] = {}
-    for move in command.moves:
-        plan = move.keeping(before[move.appointment_id])
-        agent = desk.agent(plan.agent_id, "plan.agent_id")
-        change = agents.setdefault(agent.agent_id, _Agent())
-        shift = await admitted(desk, agent, plan, change.owners, [one for _, one in coming.values()])
-        stop = visits.visit_stop(StopKind.APPOINTMENT, move.appointment_id, plan, agent)
-        change.coming.append((stop, shift))
-        coming[move.move_id] = stop, plan
-    splices = {agent_id: await _woven(desk, agent_id, change) for agent_id, change in agents.items()}
+    plans = {move.move_id: move.keeping(before[move.appointment_id]) for move in command.moves}
+    coming = await _coming(desk, command.moves, plans, agendas)
+    woven_ = await woven(desk, agendas)
+    splices = {agent_id: visits.feasible(agent_id, found) for agent_id, found in woven_.items()}
     return _draft(desk, command, (splices, coming), settled)
+
+
+async def _coming(
+    desk: Desk, moves: Sequence[MoveStop], plans: Mapping[str, Plan], agendas: dict[str, AgendaChange]
+) -> dict[str, tuple[Stop, Plan]]:
+    """The stops that the moves make, by move, entered with the agendas. Raises what admits none of them, and
+    MissingLegs with what all of that lacks."""
+    coming: dict[str, tuple[Stop, Plan]] = {}
+    lacking = Lacking()
+    for at, move in enumerate(moves):
+        plan = plans[move.move_id]
+        agent = desk.agent(plan.agent_id, "plan.agent_id")
+        others = [plans[one.move_id] for one in moves[:at]]
+        shift = await lacking.of(admitted(desk, agent, plan, agendas[agent.agent_id].owners, others))
+        if shift is not None:
+            stop = visits.visit_stop(StopKind.APPOINTMENT, move.appointment_id, plan, agent)
+            agendas[agent.agent_id].coming.append((stop, shift))
+            coming[move.move_id] = stop, plan
+    lacking.require_none()
+    return coming
 
 
 async def _present(desk: Desk, appointment: str) -> tuple[Owner, Stop] | None:
@@ -164,29 +155,6 @@ async def _present(desk: Desk, appointment: str) -> tuple[Owner, Stop] | None:
     if taken is None or taken.agent_id != owner.agent_id or taken.agent_id not in desk.asked:
         raise StartAgain
     return owner, taken.linked.stop
-
-
-async def _woven(desk: Desk, agent_id: str, change: _Agent) -> Splice:
-    """All changes of one agenda in one splice, since they may be neighbours. Raises the first refusal."""
-    span = change.span
-    segment = await desk.segment(agent_id, span.lo, span.hi)
-    gone = {stop.stop_id for stop in (*segment.expired(desk.now), *change.leaving)}
-    present = [linked.stop for linked in segment.stops if linked.stop.stop_id not in gone]
-    if segment.before is not None:
-        present.append(segment.before.stop)
-    frames = {
-        part.stop_id: part
-        for _, shift in change.coming
-        for part in frame_to_add(shift, _near(shift, present))
-    }
-    insert = [*(stop for stop, _ in change.coming), *frames.values()]
-    return visits.feasible(agent_id, splice(segment, desk.book(agent_id), remove=gone, insert=insert))
-
-
-def _near(shift: ConcreteShift, present: Sequence[Stop]) -> list[Stop]:
-    """Stops that touch a shift, with its bases."""
-    around_it = visits.span_of(shift)
-    return [stop for stop in present if stop.starts_at <= around_it.hi and around_it.lo <= stop.ends_at]
 
 
 def _draft(

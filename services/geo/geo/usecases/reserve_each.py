@@ -30,7 +30,7 @@ async def reserve_each(ledger: Ledger, tenant: str, commands: Sequence[ReserveSt
     with `reserve_stop`. Raises InvalidInput for an appointment that is named twice, for a hold and for a
     suggested start.
     """
-    _check(commands)
+    require_plain(commands)
 
     async def decide(desk: Desk) -> Draft[list[Outcome]]:
         return await _decided(desk, commands)
@@ -38,7 +38,8 @@ async def reserve_each(ledger: Ledger, tenant: str, commands: Sequence[ReserveSt
     return await write(ledger, tenant, "reserve_each", {each.plan.agent_id for each in commands}, decide)
 
 
-def _check(commands: Sequence[ReserveStop]) -> None:
+def require_plain(commands: Sequence[ReserveStop]) -> None:
+    """Raises InvalidInput for an appointment that is named twice, for a hold and for a suggested start."""
     for position, command in enumerate(commands):
         for name, given in (("hold_id", command.hold_id), ("slot", command.certified)):
             if given:

@@ -31,7 +31,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bgiro/booking/v1/plans.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dgiro/booking/v1/booking.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x19giro/common/v1/veil.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x02\n\x12ProposePlanRequest\x12+\n\tagent_ids\x18\x01 \x03(\tB\x18\xbaH\x11\x92\x01\x0e\x08\x01\x10\x32\x18\x01\"\x06r\x04\x10\x01\x18@\xc8\xda\x18\x01\x12\x38\n\tfirst_day\x18\x02 \x01(\tB%\xbaH\"r \x10\n2\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x17\n\x04\x64\x61ys\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x07(\x00\x12\x12\n\nkeep_order\x18\x04 \x01(\x08\x12\x30\n\x0c\x66rozen_until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12>\n\x0bsearch_time\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x02\x08\x0f\x32\x02\x08\x01\x12\x19\n\x04seed\x18\x07 \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\"\xd7\x01\n\x0bPlannedMove\x12\x31\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32\x1c.giro.booking.v1.Appointment\x12)\n\x07\x63ontact\x18\x02 \x01(\x0b\x32\x18.giro.booking.v1.Contact\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x08\x61gent_id\x18\x05 \x01(\tB\x04\xc8\xda\x18\x01\"\xe5\x01\n\x13ProposePlanResponse\x12,\n\x06visits\x18\x01 \x03(\x0b\x32\x1c.giro.booking.v1.PlannedMove\x12\x30\n\rtravel_before\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0ctravel_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0bproved_best\x18\x04 \x01(\x08\x12\x16\n\x0etravel_version\x18\x05 \x01(\t\x12\x10\n\x08\x66lexible\x18\x06 \x01(\x05\"z\n\x08PlanMove\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x31\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x07version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\"g\n\x10\x41pplyPlanRequest\x12\x34\n\x05moves\x18\x01 \x03(\x0b\x32\x19.giro.booking.v1.PlanMoveB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12\x1d\n\nrequest_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x08\x18@\"G\n\x11\x41pplyPlanResponse\x12\x32\n\x0c\x61ppointments\x18\x01 \x03(\x0b\x32\x1c.giro.booking.v1.Appointment2\x82\x02\n\x0cPlansService\x12\x7f\n\x0bProposePlan\x12#.giro.booking.v1.ProposePlanRequest\x1a$.giro.booking.v1.ProposePlanResponse\"%\xc2\xda\x18\x05\n\x03\x01\x02\x05\x82\xd3\xe4\x93\x02\x16\"\x11/v1/plans:propose:\x01*\x12q\n\tApplyPlan\x12!.giro.booking.v1.ApplyPlanRequest\x1a\".giro.booking.v1.ApplyPlanResponse\"\x1d\xc2\xda\x18\x05\n\x03\x01\x02\x05\x82\xd3\xe4\x93\x02\x0e\"\t/v1/plans:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bgiro/booking/v1/plans.proto\x12\x0fgiro.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1dgiro/booking/v1/booking.proto\x1a\x1bgiro/common/v1/access.proto\x1a\x19giro/common/v1/veil.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x02\n\x12ProposePlanRequest\x12+\n\tagent_ids\x18\x01 \x03(\tB\x18\xbaH\x11\x92\x01\x0e\x08\x01\x10\x32\x18\x01\"\x06r\x04\x10\x01\x18@\xc8\xda\x18\x01\x12\x38\n\tfirst_day\x18\x02 \x01(\tB%\xbaH\"r \x10\n2\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$\x12\x17\n\x04\x64\x61ys\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x07(\x00\x12\x12\n\nkeep_order\x18\x04 \x01(\x08\x12\x30\n\x0c\x66rozen_until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12>\n\x0bsearch_time\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x02\x08\x0f\x32\x02\x08\x01\x12\x19\n\x04seed\x18\x07 \x01(\rB\x0b\xbaH\x08*\x06\x18\xff\xff\xff\xff\x07\"\xd7\x01\n\x0bPlannedMove\x12\x31\n\x0b\x61ppointment\x18\x01 \x01(\x0b\x32\x1c.giro.booking.v1.Appointment\x12)\n\x07\x63ontact\x18\x02 \x01(\x0b\x32\x18.giro.booking.v1.Contact\x12)\n\x05start\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x08\x61gent_id\x18\x05 \x01(\tB\x04\xc8\xda\x18\x01\"\xe5\x01\n\x13ProposePlanResponse\x12,\n\x06visits\x18\x01 \x03(\x0b\x32\x1c.giro.booking.v1.PlannedMove\x12\x30\n\rtravel_before\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0ctravel_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x13\n\x0bproved_best\x18\x04 \x01(\x08\x12\x16\n\x0etravel_version\x18\x05 \x01(\t\x12\x10\n\x08\x66lexible\x18\x06 \x01(\x05\"z\n\x08PlanMove\x12!\n\x0e\x61ppointment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x31\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x07version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\"g\n\x10\x41pplyPlanRequest\x12\x34\n\x05moves\x18\x01 \x03(\x0b\x32\x19.giro.booking.v1.PlanMoveB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12\x1d\n\nrequest_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x08\x18@\"G\n\x11\x41pplyPlanResponse\x12\x32\n\x0c\x61ppointments\x18\x01 \x03(\x0b\x32\x1c.giro.booking.v1.Appointment\"\xad\x02\n\tPlanVisit\x12\x1e\n\x0b\x63\x61mpaign_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\ncontact_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1f\n\x08\x61gent_id\x18\x03 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc8\xda\x18\x01\x12\x31\n\x05start\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12@\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x13\xbaH\x10\xaa\x01\n\"\x04\x08\x80\xa3\x05\x32\x02\x08<\xc8\x01\x01\x12\x16\n\x04note\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12\x33\n\x07promise\x18\x07 \x01(\x0e\x32\x18.giro.booking.v1.PromiseB\x08\xbaH\x05\x82\x01\x02\x10\x01\"h\n\x0f\x42ookPlanRequest\x12\x36\n\x06visits\x18\x01 \x03(\x0b\x32\x1a.giro.booking.v1.PlanVisitB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12\x1d\n\nrequest_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x08\x18@\"F\n\x10\x42ookPlanResponse\x12\x32\n\x0c\x61ppointments\x18\x01 \x03(\x0b\x32\x1c.giro.booking.v1.Appointment2\xf7\x02\n\x0cPlansService\x12\x7f\n\x0bProposePlan\x12#.giro.booking.v1.ProposePlanRequest\x1a$.giro.booking.v1.ProposePlanResponse\"%\xc2\xda\x18\x05\n\x03\x01\x02\x05\x82\xd3\xe4\x93\x02\x16\"\x11/v1/plans:propose:\x01*\x12q\n\tApplyPlan\x12!.giro.booking.v1.ApplyPlanRequest\x1a\".giro.booking.v1.ApplyPlanResponse\"\x1d\xc2\xda\x18\x05\n\x03\x01\x02\x05\x82\xd3\xe4\x93\x02\x0e\"\t/v1/plans:\x01*\x12s\n\x08\x42ookPlan\x12 .giro.booking.v1.BookPlanRequest\x1a!.giro.booking.v1.BookPlanResponse\"\"\xc2\xda\x18\x05\n\x03\x01\x02\x05\x82\xd3\xe4\x93\x02\x13\"\x0e/v1/plans:book:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -60,10 +60,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPLYPLANREQUEST'].fields_by_name['moves']._serialized_options = b'\272H\007\222\001\004\010\001\020d'
   _globals['_APPLYPLANREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_APPLYPLANREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\006r\004\020\010\030@'
+  _globals['_PLANVISIT'].fields_by_name['campaign_id']._loaded_options = None
+  _globals['_PLANVISIT'].fields_by_name['campaign_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_PLANVISIT'].fields_by_name['contact_id']._loaded_options = None
+  _globals['_PLANVISIT'].fields_by_name['contact_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_PLANVISIT'].fields_by_name['agent_id']._loaded_options = None
+  _globals['_PLANVISIT'].fields_by_name['agent_id']._serialized_options = b'\272H\006r\004\020\001\030@\310\332\030\001'
+  _globals['_PLANVISIT'].fields_by_name['start']._loaded_options = None
+  _globals['_PLANVISIT'].fields_by_name['start']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_PLANVISIT'].fields_by_name['duration']._loaded_options = None
+  _globals['_PLANVISIT'].fields_by_name['duration']._serialized_options = b'\272H\020\252\001\n\"\004\010\200\243\0052\002\010<\310\001\001'
+  _globals['_PLANVISIT'].fields_by_name['note']._loaded_options = None
+  _globals['_PLANVISIT'].fields_by_name['note']._serialized_options = b'\272H\005r\003\030\320\017'
+  _globals['_PLANVISIT'].fields_by_name['promise']._loaded_options = None
+  _globals['_PLANVISIT'].fields_by_name['promise']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_BOOKPLANREQUEST'].fields_by_name['visits']._loaded_options = None
+  _globals['_BOOKPLANREQUEST'].fields_by_name['visits']._serialized_options = b'\272H\007\222\001\004\010\001\020d'
+  _globals['_BOOKPLANREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_BOOKPLANREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\006r\004\020\010\030@'
   _globals['_PLANSSERVICE'].methods_by_name['ProposePlan']._loaded_options = None
   _globals['_PLANSSERVICE'].methods_by_name['ProposePlan']._serialized_options = b'\302\332\030\005\n\003\001\002\005\202\323\344\223\002\026\"\021/v1/plans:propose:\001*'
   _globals['_PLANSSERVICE'].methods_by_name['ApplyPlan']._loaded_options = None
   _globals['_PLANSSERVICE'].methods_by_name['ApplyPlan']._serialized_options = b'\302\332\030\005\n\003\001\002\005\202\323\344\223\002\016\"\t/v1/plans:\001*'
+  _globals['_PLANSSERVICE'].methods_by_name['BookPlan']._loaded_options = None
+  _globals['_PLANSSERVICE'].methods_by_name['BookPlan']._serialized_options = b'\302\332\030\005\n\003\001\002\005\202\323\344\223\002\023\"\016/v1/plans:book:\001*'
   _globals['_PROPOSEPLANREQUEST']._serialized_start=260
   _globals['_PROPOSEPLANREQUEST']._serialized_end=569
   _globals['_PLANNEDMOVE']._serialized_start=572
@@ -76,6 +96,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPLYPLANREQUEST']._serialized_end=1248
   _globals['_APPLYPLANRESPONSE']._serialized_start=1250
   _globals['_APPLYPLANRESPONSE']._serialized_end=1321
-  _globals['_PLANSSERVICE']._serialized_start=1324
-  _globals['_PLANSSERVICE']._serialized_end=1582
+  _globals['_PLANVISIT']._serialized_start=1324
+  _globals['_PLANVISIT']._serialized_end=1625
+  _globals['_BOOKPLANREQUEST']._serialized_start=1627
+  _globals['_BOOKPLANREQUEST']._serialized_end=1731
+  _globals['_BOOKPLANRESPONSE']._serialized_start=1733
+  _globals['_BOOKPLANRESPONSE']._serialized_end=1803
+  _globals['_PLANSSERVICE']._serialized_start=1806
+  _globals['_PLANSSERVICE']._serialized_end=2181
 # @@protoc_insertion_point(module_scope)

@@ -250,3 +250,107 @@ class ApplyPlanResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ApplyPlanResponse: _TypeAlias = ApplyPlanResponse  # noqa: Y015
+
+@_typing.final
+class PlanVisit(_message.Message):
+    """One new visit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAMPAIGN_ID_FIELD_NUMBER: _builtins.int
+    CONTACT_ID_FIELD_NUMBER: _builtins.int
+    AGENT_ID_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    PROMISE_FIELD_NUMBER: _builtins.int
+    campaign_id: _builtins.str
+    """Whose visit it is, `cmp_…`. Required."""
+    contact_id: _builtins.str
+    """Who is visited; a contact of the campaign. Required."""
+    agent_id: _builtins.str
+    """Who comes. Required."""
+    note: _builtins.str
+    """Note for the agent."""
+    promise: _booking_pb2.Promise.ValueType
+    """What the contact is promised: the start, or a day or week that plans may move the visit in, in place of the
+    campaign's arrival window.
+    """
+    @_builtins.property
+    def start(self) -> _timestamp_pb2.Timestamp:
+        """When; whole seconds. Required."""
+
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """How long; whole seconds. Required."""
+
+    def __init__(
+        self,
+        *,
+        campaign_id: _builtins.str = ...,
+        contact_id: _builtins.str = ...,
+        agent_id: _builtins.str = ...,
+        start: _timestamp_pb2.Timestamp | None = ...,
+        duration: _duration_pb2.Duration | None = ...,
+        note: _builtins.str = ...,
+        promise: _booking_pb2.Promise.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "campaign_id", b"campaign_id", "contact_id", b"contact_id", "duration", b"duration", "note", b"note", "promise", b"promise", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanVisit: _TypeAlias = PlanVisit  # noqa: Y015
+
+@_typing.final
+class BookPlanRequest(_message.Message):
+    """Books a plan's new visits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VISITS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Idempotency key of the caller's making. Required."""
+    @_builtins.property
+    def visits(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanVisit]:
+        """What to book. Required."""
+
+    def __init__(
+        self,
+        *,
+        visits: _abc.Iterable[Global___PlanVisit] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "visits", b"visits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BookPlanRequest: _TypeAlias = BookPlanRequest  # noqa: Y015
+
+@_typing.final
+class BookPlanResponse(_message.Message):
+    """All of them are booked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPOINTMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def appointments(self) -> _containers.RepeatedCompositeFieldContainer[_booking_pb2.Appointment]:
+        """The appointments, in the order asked."""
+
+    def __init__(
+        self,
+        *,
+        appointments: _abc.Iterable[_booking_pb2.Appointment] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointments", b"appointments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BookPlanResponse: _TypeAlias = BookPlanResponse  # noqa: Y015

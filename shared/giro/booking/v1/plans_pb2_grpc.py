@@ -45,6 +45,11 @@ class PlansServiceStub:
                 request_serializer=giro_dot_booking_dot_v1_dot_plans__pb2.ApplyPlanRequest.SerializeToString,
                 response_deserializer=giro_dot_booking_dot_v1_dot_plans__pb2.ApplyPlanResponse.FromString,
                 _registered_method=True)
+        self.BookPlan = channel.unary_unary(
+                '/giro.booking.v1.PlansService/BookPlan',
+                request_serializer=giro_dot_booking_dot_v1_dot_plans__pb2.BookPlanRequest.SerializeToString,
+                response_deserializer=giro_dot_booking_dot_v1_dot_plans__pb2.BookPlanResponse.FromString,
+                _registered_method=True)
 
 
 class PlansServiceServicer:
@@ -67,6 +72,14 @@ class PlansServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BookPlan(self, request, context):
+        """Books new visits as geo's PlanTour placed them, of one campaign or several, in one step: all of them, or none. They need
+        no order. Refused where policy or the agenda says no to one of them, which is named: `visits[2]`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PlansServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -79,6 +92,11 @@ def add_PlansServiceServicer_to_server(servicer, server):
                     servicer.ApplyPlan,
                     request_deserializer=giro_dot_booking_dot_v1_dot_plans__pb2.ApplyPlanRequest.FromString,
                     response_serializer=giro_dot_booking_dot_v1_dot_plans__pb2.ApplyPlanResponse.SerializeToString,
+            ),
+            'BookPlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.BookPlan,
+                    request_deserializer=giro_dot_booking_dot_v1_dot_plans__pb2.BookPlanRequest.FromString,
+                    response_serializer=giro_dot_booking_dot_v1_dot_plans__pb2.BookPlanResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -136,6 +154,33 @@ class PlansService:
             '/giro.booking.v1.PlansService/ApplyPlan',
             giro_dot_booking_dot_v1_dot_plans__pb2.ApplyPlanRequest.SerializeToString,
             giro_dot_booking_dot_v1_dot_plans__pb2.ApplyPlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BookPlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giro.booking.v1.PlansService/BookPlan',
+            giro_dot_booking_dot_v1_dot_plans__pb2.BookPlanRequest.SerializeToString,
+            giro_dot_booking_dot_v1_dot_plans__pb2.BookPlanResponse.FromString,
             options,
             channel_credentials,
             insecure,

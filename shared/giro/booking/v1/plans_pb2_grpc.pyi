@@ -41,6 +41,10 @@ class PlansServiceStub:
     """Moves flexible appointments in one step: all of them, or none. Refused where one has changed since the plan was made
     (STALE_VERSION), is fixed or would leave what was promised (OUTSIDE_WINDOWS), or where the agenda has no room any more.
     """
+    BookPlan: _grpc.UnaryUnaryMultiCallable[_plans_pb2.BookPlanRequest, _plans_pb2.BookPlanResponse]
+    """Books new visits as geo's PlanTour placed them, of one campaign or several, in one step: all of them, or none. They need
+    no order. Refused where policy or the agenda says no to one of them, which is named: `visits[2]`.
+    """
 
 @_typing.type_check_only
 class PlansServiceAsyncStub(PlansServiceStub):
@@ -54,6 +58,10 @@ class PlansServiceAsyncStub(PlansServiceStub):
     ApplyPlan: _aio.UnaryUnaryMultiCallable[_plans_pb2.ApplyPlanRequest, _plans_pb2.ApplyPlanResponse]  # type: ignore[assignment]
     """Moves flexible appointments in one step: all of them, or none. Refused where one has changed since the plan was made
     (STALE_VERSION), is fixed or would leave what was promised (OUTSIDE_WINDOWS), or where the agenda has no room any more.
+    """
+    BookPlan: _aio.UnaryUnaryMultiCallable[_plans_pb2.BookPlanRequest, _plans_pb2.BookPlanResponse]  # type: ignore[assignment]
+    """Books new visits as geo's PlanTour placed them, of one campaign or several, in one step: all of them, or none. They need
+    no order. Refused where policy or the agenda says no to one of them, which is named: `visits[2]`.
     """
 
 class PlansServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -77,6 +85,16 @@ class PlansServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_plans_pb2.ApplyPlanResponse, _abc.Awaitable[_plans_pb2.ApplyPlanResponse]]:
         """Moves flexible appointments in one step: all of them, or none. Refused where one has changed since the plan was made
         (STALE_VERSION), is fixed or would leave what was promised (OUTSIDE_WINDOWS), or where the agenda has no room any more.
+        """
+
+    @_abc_1.abstractmethod
+    def BookPlan(
+        self,
+        request: _plans_pb2.BookPlanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_plans_pb2.BookPlanResponse, _abc.Awaitable[_plans_pb2.BookPlanResponse]]:
+        """Books new visits as geo's PlanTour placed them, of one campaign or several, in one step: all of them, or none. They need
+        no order. Refused where policy or the agenda says no to one of them, which is named: `visits[2]`.
         """
 
 def add_PlansServiceServicer_to_server(servicer: PlansServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1008,6 +1008,54 @@ class ReserveOutcome(_message.Message):
 Global___ReserveOutcome: _TypeAlias = ReserveOutcome  # noqa: Y015
 
 @_typing.final
+class ReserveStopsRequest(_message.Message):
+    """Makes several stops together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STOPS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def stops(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReserveStopRequest]:
+        """The stops, of different appointments; without holds and suggested starts. Required."""
+
+    def __init__(
+        self,
+        *,
+        stops: _abc.Iterable[Global___ReserveStopRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stops", b"stops"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReserveStopsRequest: _TypeAlias = ReserveStopsRequest  # noqa: Y015
+
+@_typing.final
+class ReserveStopsResponse(_message.Message):
+    """All stops are made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STOPS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def stops(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReservedStop]:
+        """The stops after all of the call, in the order asked."""
+
+    def __init__(
+        self,
+        *,
+        stops: _abc.Iterable[Global___ReservedStop] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stops", b"stops"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReserveStopsResponse: _TypeAlias = ReserveStopsResponse  # noqa: Y015
+
+@_typing.final
 class SettleStopRequest(_message.Message):
     """Frees an appointment's stop."""
 

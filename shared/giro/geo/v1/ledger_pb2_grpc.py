@@ -93,6 +93,11 @@ class LedgerServiceStub:
                 request_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.ReserveEachStopRequest.SerializeToString,
                 response_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.ReserveEachStopResponse.FromString,
                 _registered_method=True)
+        self.ReserveStops = channel.unary_unary(
+                '/giro.geo.v1.LedgerService/ReserveStops',
+                request_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.ReserveStopsRequest.SerializeToString,
+                response_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.ReserveStopsResponse.FromString,
+                _registered_method=True)
         self.SettleStop = channel.unary_unary(
                 '/giro.geo.v1.LedgerService/SettleStop',
                 request_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.SettleStopRequest.SerializeToString,
@@ -201,6 +206,14 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReserveStops(self, request, context):
+        """Makes several appointments' stops in one transaction: all of them, or nothing (GEO-21). What is refused names the
+        stop at fault, `stops[2].plan`, where it is one of these.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SettleStop(self, request, context):
         """Frees an appointment's stop, if there is one, and refuses that id for ever.
         """
@@ -286,6 +299,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.ReserveEachStop,
                     request_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.ReserveEachStopRequest.FromString,
                     response_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.ReserveEachStopResponse.SerializeToString,
+            ),
+            'ReserveStops': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReserveStops,
+                    request_deserializer=giro_dot_geo_dot_v1_dot_ledger__pb2.ReserveStopsRequest.FromString,
+                    response_serializer=giro_dot_geo_dot_v1_dot_ledger__pb2.ReserveStopsResponse.SerializeToString,
             ),
             'SettleStop': grpc.unary_unary_rpc_method_handler(
                     servicer.SettleStop,
@@ -609,6 +627,33 @@ class LedgerService:
             '/giro.geo.v1.LedgerService/ReserveEachStop',
             giro_dot_geo_dot_v1_dot_ledger__pb2.ReserveEachStopRequest.SerializeToString,
             giro_dot_geo_dot_v1_dot_ledger__pb2.ReserveEachStopResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReserveStops(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/giro.geo.v1.LedgerService/ReserveStops',
+            giro_dot_geo_dot_v1_dot_ledger__pb2.ReserveStopsRequest.SerializeToString,
+            giro_dot_geo_dot_v1_dot_ledger__pb2.ReserveStopsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -63,6 +63,10 @@ class LedgerServiceStub:
     """
     ReserveEachStop: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ReserveEachStopRequest, _ledger_pb2.ReserveEachStopResponse]
     """Makes several appointments' stops, each for itself: what does not fit is refused and spoils no other."""
+    ReserveStops: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ReserveStopsRequest, _ledger_pb2.ReserveStopsResponse]
+    """Makes several appointments' stops in one transaction: all of them, or nothing (GEO-21). What is refused names the
+    stop at fault, `stops[2].plan`, where it is one of these.
+    """
     SettleStop: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.SettleStopRequest, _ledger_pb2.SettleStopResponse]
     """Frees an appointment's stop, if there is one, and refuses that id for ever."""
     SettleMove: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.SettleMoveRequest, _ledger_pb2.SettleMoveResponse]
@@ -107,6 +111,10 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """
     ReserveEachStop: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ReserveEachStopRequest, _ledger_pb2.ReserveEachStopResponse]  # type: ignore[assignment]
     """Makes several appointments' stops, each for itself: what does not fit is refused and spoils no other."""
+    ReserveStops: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ReserveStopsRequest, _ledger_pb2.ReserveStopsResponse]  # type: ignore[assignment]
+    """Makes several appointments' stops in one transaction: all of them, or nothing (GEO-21). What is refused names the
+    stop at fault, `stops[2].plan`, where it is one of these.
+    """
     SettleStop: _aio.UnaryUnaryMultiCallable[_ledger_pb2.SettleStopRequest, _ledger_pb2.SettleStopResponse]  # type: ignore[assignment]
     """Frees an appointment's stop, if there is one, and refuses that id for ever."""
     SettleMove: _aio.UnaryUnaryMultiCallable[_ledger_pb2.SettleMoveRequest, _ledger_pb2.SettleMoveResponse]  # type: ignore[assignment]
@@ -214,6 +222,16 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ReserveEachStopResponse, _abc.Awaitable[_ledger_pb2.ReserveEachStopResponse]]:
         """Makes several appointments' stops, each for itself: what does not fit is refused and spoils no other."""
+
+    @_abc_1.abstractmethod
+    def ReserveStops(
+        self,
+        request: _ledger_pb2.ReserveStopsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.ReserveStopsResponse, _abc.Awaitable[_ledger_pb2.ReserveStopsResponse]]:
+        """Makes several appointments' stops in one transaction: all of them, or nothing (GEO-21). What is refused names the
+        stop at fault, `stops[2].plan`, where it is one of these.
+        """
 
     @_abc_1.abstractmethod
     def SettleStop(

@@ -84,7 +84,8 @@ class PlanningServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PlanTour(self, request, context):
-        """Chooses agents, days and times for visits that have none yet, around what is booked.
+        """Chooses agents, days and times for visits that have none yet, around what is booked. PlansService.BookPlan of booking
+        books what it places in one step.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

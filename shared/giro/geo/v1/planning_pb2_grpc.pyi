@@ -43,7 +43,9 @@ class PlanningServiceStub:
     OptimizeDay: _grpc.UnaryStreamMultiCallable[_planning_pb2.OptimizeDayRequest, _planning_pb2.PlanUpdate]
     """Re-orders flexible appointments within what was promised; all others stay as they are. Travel never grows."""
     PlanTour: _grpc.UnaryStreamMultiCallable[_planning_pb2.PlanTourRequest, _planning_pb2.PlanUpdate]
-    """Chooses agents, days and times for visits that have none yet, around what is booked."""
+    """Chooses agents, days and times for visits that have none yet, around what is booked. PlansService.BookPlan of booking
+    books what it places in one step.
+    """
     RepairDay: _grpc.UnaryStreamMultiCallable[_planning_pb2.RepairDayRequest, _planning_pb2.PlanUpdate]
     """The smallest change of a day that keeps the most promises after a delay, an absence or a breakdown."""
 
@@ -62,7 +64,9 @@ class PlanningServiceAsyncStub(PlanningServiceStub):
     OptimizeDay: _aio.UnaryStreamMultiCallable[_planning_pb2.OptimizeDayRequest, _planning_pb2.PlanUpdate]  # type: ignore[assignment]
     """Re-orders flexible appointments within what was promised; all others stay as they are. Travel never grows."""
     PlanTour: _aio.UnaryStreamMultiCallable[_planning_pb2.PlanTourRequest, _planning_pb2.PlanUpdate]  # type: ignore[assignment]
-    """Chooses agents, days and times for visits that have none yet, around what is booked."""
+    """Chooses agents, days and times for visits that have none yet, around what is booked. PlansService.BookPlan of booking
+    books what it places in one step.
+    """
     RepairDay: _aio.UnaryStreamMultiCallable[_planning_pb2.RepairDayRequest, _planning_pb2.PlanUpdate]  # type: ignore[assignment]
     """The smallest change of a day that keeps the most promises after a delay, an absence or a breakdown."""
 
@@ -96,7 +100,9 @@ class PlanningServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _planning_pb2.PlanTourRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_planning_pb2.PlanUpdate], _abc.AsyncIterator[_planning_pb2.PlanUpdate]]:
-        """Chooses agents, days and times for visits that have none yet, around what is booked."""
+        """Chooses agents, days and times for visits that have none yet, around what is booked. PlansService.BookPlan of booking
+        books what it places in one step.
+        """
 
     @_abc_1.abstractmethod
     def RepairDay(
