@@ -20,6 +20,7 @@ from kit.values.ids import new_id
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from booking_house import House
+from house_clock import CLOCKS
 from ledger_double import LedgerDouble
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ async def db(urls: "DatabaseUrls") -> AsyncIterator[Database]:
         constraints=CONSTRAINTS,
     )
     await database.start()
+    CLOCKS.open(urls.admin)
     yield database
+    CLOCKS.close()
     await database.stop()
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from booking_house import House, soon
+from booking_house import House
+from house_clock import soon
 
 from booking.app import BookingApp
 from booking.settings import Settings

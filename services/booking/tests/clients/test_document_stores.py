@@ -11,7 +11,8 @@ from typing import IO, Any
 
 import pytest
 import pytest_asyncio
-from booking_house import House, soon
+from booking_house import House
+from house_clock import soon
 from s3_server import REGION, S3Server
 
 from booking.clients.document_bucket import Bucket, DocumentBucket

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from booking_house import House, soon
+from booking_house import House
+from house_clock import soon
 
 from booking.storage import calendars
 from kit.testing.databases import DatabaseUrls

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from booking_house import VISIT, House, soon
+from booking_house import VISIT, House
+from house_clock import soon
 from sqlalchemy import text
 from waiting_queue import Queue
 

@@ -2,7 +2,8 @@
 
 import psycopg
 import pytest
-from booking_house import House, soon
+from booking_house import House
+from house_clock import soon
 from sqlalchemy import text
 
 from kit.db import migrate

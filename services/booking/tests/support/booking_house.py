@@ -4,9 +4,10 @@ import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from house_clock import CLOCKS, soon
 from ledger_double import LedgerDouble
 from places_double import PlacesDouble
 from sqlalchemy import text
@@ -55,26 +56,18 @@ def claim(body: str = "", key: str | None = None) -> Claim:
     return Claim(f"req:{key or uuid.uuid4().hex}", body.encode())
 
 
-def soon(hours: float = 48) -> datetime:
-    """A whole second, so many hours from the machine's now."""
-    return datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours)
-
-
-def noon(ahead: int) -> datetime:
-    """Midday in UTC so many days from today, which is the same day in the agents' zone."""
-    now = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
-    return now + timedelta(days=ahead)
-
-
 @dataclass
 class House:
-    """One tenant; `agents` are known to the ledger double."""
+    """One tenant; `agents` are known to the ledger double. Its clock begins at `NINE`."""
 
     desk: Desk
     ledger: LedgerDouble
     agents: list[str]
     tenant: str = field(default_factory=lambda: new_id("ten"))
     places: PlacesDouble = field(default_factory=PlacesDouble)
+
+    def __post_init__(self) -> None:
+        CLOCKS.begin(self.tenant)
 
     def enter(self, *grants: Grant, subject: str = "usr_operator") -> Caller:
         """Makes a person of this tenant the caller of this task; without grants an administrator."""

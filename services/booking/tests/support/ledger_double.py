@@ -7,9 +7,11 @@ network does: the request lost, the answer lost, or the request late (it acts wh
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
+
+from house_clock import NINE
 
 from booking.domain.itinerary import AS_PROMISED, Certificate, Hold, Leg, MoveTerms, Reservation, StopPlan
 from booking.usecases.ports import (
@@ -235,7 +237,7 @@ class LedgerDouble:
             return self.holds[key]
         self._refuse_settled(key)
         self._refuse_taken(tenant, new.plan, None)
-        expires = datetime.now(UTC).replace(microsecond=0) + new.ttl
+        expires = NINE + new.ttl
         self.known_holds.add(key)
         self.holds[key] = Hold(new.hold_id, new.campaign_id, new.plan, expires, LEG, LEG, new.hidden)
         return self.holds[key]

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from booking_house import House, claim, soon
+from booking_house import House, claim
+from house_clock import soon
 
 from booking.domain.annulment import AnnulmentReason, ClaimChannel, Decision
 from booking.domain.appointment import Appointment, Card, Colour

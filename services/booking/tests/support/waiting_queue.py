@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from booking_house import VISIT, House, claim, soon
+from booking_house import VISIT, House, claim
+from house_clock import soon
 from sqlalchemy import text
 
 from booking.domain.appointment import Card

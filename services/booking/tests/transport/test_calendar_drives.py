@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from booking_house import House, soon
+from booking_house import House
 from calendar_judges import events, require_valid
+from house_clock import soon
 from ledger_double import LEG
 
 from booking.domain.appointment import Card

@@ -7,8 +7,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from booking_house import House, claim, soon
+from booking_house import House, claim
 from calendar_judges import doubts_of_libical, events, libical, require_valid
+from house_clock import soon
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from ical.calendar_stream import IcsCalendarStream

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from booking_house import House, soon
+from booking_house import House
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
+from house_clock import soon
 
 from booking.settings import Settings
 from booking.transport.rpc import BookingServicer

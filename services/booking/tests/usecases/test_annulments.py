@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from booking_house import House, claim, soon
+from booking_house import House, claim
+from house_clock import soon
 from sqlalchemy import text
 
 from booking.domain.annulment import (
@@ -85,10 +86,10 @@ async def test_contacts_come_in_pages_and_a_repetition_finds_its_own(house: Hous
         await tx.run(
             text(
                 "INSERT INTO booking.agent_contacts SELECT :t, 'act_' || lpad(n::text, 4, '0'), :a, 'CALL',"
-                " CAST(:at AS timestamptz) + n / 2 * interval '1 second', '', 'usr', now()"
-                " FROM generate_series(1, 120) n"
+                " CAST(:at AS timestamptz) + n / 2 * interval '1 second', '', 'usr',"
+                " CAST(:now AS timestamptz) FROM generate_series(1, 120) n"
             ),
-            {"t": house.tenant, "a": appointment_id, "at": at},
+            {"t": house.tenant, "a": appointment_id, "at": at, "now": soon(0)},
         )
     made = await contact(house, card, key=key)
     assert await contact(house, card, key=key) == made

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from booking_house import PLACE, VISIT, House, claim, soon
+from booking_house import PLACE, VISIT, House, claim
+from house_clock import soon
 from ledger_double import Lost
 
 from booking.domain.appointment import State

@@ -4,7 +4,8 @@ import asyncio
 
 import psycopg
 import pytest
-from booking_house import House, claim, soon
+from booking_house import House, claim
+from house_clock import soon
 
 from booking.domain.annulment import AnnulmentReason, ClaimChannel, Decision
 from booking.domain.appointment import Appointment, Card, State

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from booking_house import House, soon
+from booking_house import House
+from house_clock import soon
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from ledger_double import LedgerDouble, Lost

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from booking_house import PLACE, VISIT, House, claim, soon
+from booking_house import PLACE, VISIT, House, claim
+from house_clock import noon, soon
 
 from booking.domain.campaign import Campaign, zone
 from booking.transport import messages
@@ -31,7 +32,7 @@ async def month(house: House, campaign: Campaign, **changes: object) -> Month:
 
 async def test_each_day_has_the_best_start_and_its_token_holds_it(house: House) -> None:
     campaign = await house.campaign()
-    start = soon(60).replace(hour=12)  # no visit over midnight, whenever this runs
+    start = noon(3)
     house.ledger.slots = [(house.agents[0], start), (house.agents[0], soon(1))]
     made = await month(house, campaign, month=f"{start:%Y-%m}")
     (query,) = house.ledger.queries

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from booking_house import House, soon
+from booking_house import House
+from house_clock import soon
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 

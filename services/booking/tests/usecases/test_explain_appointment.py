@@ -4,7 +4,8 @@ import json
 from datetime import timedelta
 
 import pytest
-from booking_house import PLACE, VISIT, House, claim, soon
+from booking_house import PLACE, VISIT, House, claim
+from house_clock import soon
 from ledger_double import LEG, Lost
 from sqlalchemy import text
 

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from booking_house import PLACE, VISIT, House, claim, noon, soon
+from booking_house import PLACE, VISIT, House, claim
+from house_clock import noon, soon
 
 from booking.domain.campaign import Campaign
 from booking.usecases.explain_slot import TO_ACT, ExplainSlot, explain_slot

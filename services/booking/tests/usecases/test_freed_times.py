@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import pytest
-from booking_house import House, claim, soon
+from booking_house import House, claim
+from house_clock import soon
 from rounds_double import RoundsDouble
 from waiting_queue import Queue
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from booking_house import House, claim, soon
+from booking_house import House, claim
+from house_clock import soon
 
 from booking.domain.appointment import Appointment, Colour, State
 from booking.storage import parameters

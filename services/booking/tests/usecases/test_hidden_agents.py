@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
-from booking_house import PLACE, VISIT, House, claim, soon
+from booking_house import PLACE, VISIT, House, claim
+from house_clock import noon, soon
 from ledger_double import Lost
 
 from booking.domain.appointment import Card
@@ -101,7 +102,7 @@ async def test_the_campaign_hides_agents_from_some_roles(house: House, role: str
 
 async def test_the_calendar_shows_the_best_of_each_day(house: House) -> None:
     campaign = await house.campaign()
-    start = soon(60).replace(hour=12)
+    start = noon(3)
     house.ledger.slots = [(house.agents[1], start), (house.agents[0], start)]
     query = DetourCalendar(campaign.campaign_id, "", PLACE, VISIT, f"{start:%Y-%m}", (), reveal_agent=False)
     (day,) = messages.detour_month(await detour_calendar(house.desk, query)).days

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from booking_house import PLACE, VISIT, House, claim, soon
+from booking_house import PLACE, VISIT, House, claim
+from house_clock import soon
 from ledger_double import Lost, certificate_of
 
 from booking.domain.appointment import Card
@@ -116,7 +117,7 @@ async def test_a_repeated_request_brings_the_certificate_again(house: House, los
     campaign = await house.campaign()
     contact = await house.contact(campaign)
     agent, start = house.agents[0], soon(48)
-    issued = int(datetime.now(UTC).timestamp())
+    issued = int(soon(0).timestamp())
     slot = SuggestedSlot(
         campaign.campaign_id,
         agent,
@@ -145,7 +146,7 @@ async def test_a_new_fix_by_a_suggested_slot_brings_its_certificate_each_time(
     await house.parameters(CC0036=card, CC0037=card, CC0037A="NO", CC036DB="refixed")
     await house.outcome_state("refixed", result=Result.OPEN, recall=Recall.NONE)
     old = (await house.booked(soon(40))).appointment
-    issued, start = int(datetime.now(UTC).timestamp()), soon(60)
+    issued, start = int(soon(0).timestamp()), soon(60)
     times = int(start.timestamp()), int((start + VISIT).timestamp())
     rests = certificate_of(old.agent_id, start)
     slot = SuggestedSlot(old.campaign_id, old.agent_id, *times, PLACE.key, issued, rests)
@@ -171,7 +172,7 @@ def rolled_out(house: House) -> Desk:
 
 async def token_for(house: House, campaign_id: str, start: datetime) -> str:
     times = int(start.timestamp()), int((start + VISIT).timestamp())
-    issued, agent = int(datetime.now(UTC).timestamp()), house.agents[0]
+    issued, agent = int(soon(0).timestamp()), house.agents[0]
     rests = certificate_of(agent, start)
     slot = SuggestedSlot(campaign_id, agent, *times, PLACE.key, issued, rests)
     return house.desk.slot_tokens.write(house.tenant, slot)

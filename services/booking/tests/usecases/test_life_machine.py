@@ -12,7 +12,8 @@ from typing import Any, Final
 import life_acts
 import life_waiting as waiting
 import pytest
-from booking_house import PLACE, VISIT, House, claim, soon
+from booking_house import PLACE, VISIT, House, claim
+from house_clock import soon
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 from ledger_double import LedgerDouble, Lost

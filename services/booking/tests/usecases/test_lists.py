@@ -7,7 +7,8 @@ from itertools import product
 from typing import Any
 
 import pytest
-from booking_house import PLACE, VISIT, House, claim, soon
+from booking_house import PLACE, VISIT, House, claim
+from house_clock import soon
 from sqlalchemy import text
 
 from booking.domain.appointment import Card, State

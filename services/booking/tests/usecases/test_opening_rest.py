@@ -1,7 +1,8 @@
 """An acceptance takes a part of an opening: the rest is offered on, until it is too late or taken."""
 
 import pytest
-from booking_house import VISIT, House, soon
+from booking_house import VISIT, House
+from house_clock import soon
 from sqlalchemy import text
 from waiting_queue import Queue
 

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
-from booking_house import PLACE, VISIT, House, claim, soon
+from booking_house import PLACE, VISIT, House, claim
+from house_clock import soon
 from ledger_double import Lost
 from sqlalchemy import text
 from waiting_queue import TTL, Died, Queue, die_at, refused

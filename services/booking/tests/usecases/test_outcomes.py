@@ -4,7 +4,8 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from booking_house import House, claim, soon
+from booking_house import House, claim
+from house_clock import soon
 from sqlalchemy import text
 
 from booking.domain.appointment import State

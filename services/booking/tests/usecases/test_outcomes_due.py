@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from booking_house import PLACE, VISIT, House, soon
+from booking_house import PLACE, VISIT, House
+from house_clock import soon
 
 from booking.domain.campaign import Campaign
 from booking.domain.outcomes import Recall, Result

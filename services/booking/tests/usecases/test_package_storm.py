@@ -4,7 +4,8 @@ import asyncio
 import random
 
 import pytest
-from booking_house import House, soon
+from booking_house import House
+from house_clock import soon
 from ledger_double import Lost
 
 from booking.domain.appointment import Card

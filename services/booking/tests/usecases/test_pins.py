@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from booking_house import PLACE, VISIT, House, claim, soon
+from booking_house import PLACE, VISIT, House, claim
+from house_clock import soon
 
 from booking.domain.appointment import Appointment, State
 from booking.domain.campaign import Campaign

@@ -7,7 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from booking_house import VISIT, House, claim, soon
+from booking_house import VISIT, House, claim
+from house_clock import NINE, soon
 from rounds_double import NOTHING, RoundsDouble
 from two_visits import AT_ONCE, WAITS, meet
 
@@ -39,7 +40,7 @@ STEPS = {"before_decide": False, "after_pending": False, "after_move": True, "be
 
 def _nine(days: int = 3) -> datetime:
     """Nine in the morning in Rome, some days ahead."""
-    return datetime.now(ROME).replace(hour=9, minute=0, second=0, microsecond=0) + timedelta(days=days)
+    return (NINE + timedelta(days=days)).astimezone(ROME)
 
 
 class Days:

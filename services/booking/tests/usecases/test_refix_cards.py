@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from booking_house import VISIT, House, claim, soon
+from booking_house import VISIT, House, claim
+from house_clock import soon
 from ledger_double import Lost
 
 from booking.domain.appointment import State

@@ -7,7 +7,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from booking_house import House, claim, soon
+from booking_house import House, claim
+from house_clock import soon
 from ledger_double import Lost
 from sqlalchemy import text
 

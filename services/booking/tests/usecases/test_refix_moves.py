@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from booking_house import House, soon
+from booking_house import House
+from house_clock import soon
 from ledger_double import Lost
 from sqlalchemy import text
 

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from booking_house import House, claim, soon
+from booking_house import House, claim
+from house_clock import soon
 
 from booking.domain.appointment import Appointment, Card, State
 from booking.domain.outcomes import Recall, Result

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from booking_house import VISIT, House, claim, soon
+from booking_house import VISIT, House, claim
+from house_clock import soon
 from ledger_double import Lost
 from rounds_double import RoundsDouble
 
@@ -361,8 +362,7 @@ def proposal(*moves: FoundMove) -> FoundRepair:
 async def far_day(house: House) -> Day:
     """The same three appointments, so far ahead that absences may still be noted."""
     campaign = await house.campaign()
-    noon = datetime.now(ROME).replace(hour=10, minute=0, second=0, microsecond=0) + timedelta(days=12)
-    starts = [noon.astimezone(UTC) + timedelta(hours=2 * n) for n in range(3)]
+    starts = [soon(24 * 12 + 2 * n) for n in range(3)]
     cards = [await house.book(campaign, await house.contact(campaign), start) for start in starts]
     return Day(house, cards)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from booking_house import PLACE, VISIT, House, claim, soon
+from booking_house import PLACE, VISIT, House, claim
+from house_clock import soon
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from ledger_double import LedgerDouble

@@ -1,10 +1,10 @@
 """A role counts within the scope that it was granted for, and nowhere else (R-181)."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from booking_house import House, claim, soon
+from booking_house import House, claim
+from house_clock import noon, soon
 
 from booking.domain.annulment import AnnulmentReason, ClaimChannel
 from booking.domain.appointment import Card
@@ -67,10 +67,10 @@ async def test_late_notice_of_a_person_is_taken_by_a_supervisor_of_that_campaign
     card = await house.booked()
 
     async def note(**who: str) -> Reason | None:
-        tomorrow = (datetime.now(UTC).date() + timedelta(days=2)).isoformat()
+        there = noon(2).date().isoformat()
         given = {"agent_id": "", "contact_id": "", **who}
         command = SetUnavailability(
-            first_day=tomorrow, last_day="", note="", override_note="flu", claim=claim(), **given
+            first_day=there, last_day="", note="", override_note="flu", claim=claim(), **given
         )
         try:
             await set_unavailability(house.desk, command)
@@ -95,7 +95,7 @@ async def test_an_annulment_by_email_is_entered_by_people_of_that_campaign(house
         AnnulmentReason.WRONG_DETAILS,
         "wrong street",
         ClaimChannel.EMAIL,
-        datetime.now(UTC),
+        soon(0),
         claim(),
     )
     here_and_there(house, card, "CUSTOMER", "OPERATOR")

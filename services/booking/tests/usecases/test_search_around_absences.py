@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from booking_house import PLACE, VISIT, House, claim, noon
+from booking_house import PLACE, VISIT, House, claim
 from buf.validate import validate_pb2
+from house_clock import noon
 
 from booking.domain.outcomes import Recall, Result
 from booking.domain.refix_modes import Work

@@ -1,10 +1,11 @@
 """Suggestions: what is asked of the ledger, what policy leaves, tokens (BK-02, R-136, R-189)."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from booking_house import PLACE, VISIT, House, claim, soon
+from booking_house import PLACE, VISIT, House, claim
+from house_clock import soon
 
 from booking.domain.campaign import Campaign
 from booking.domain.days import days_window
@@ -38,7 +39,7 @@ async def suggest(house: House, campaign: Campaign, **changes: object) -> Sugges
 
 async def test_what_is_asked_of_the_ledger(house: House) -> None:
     campaign = await house.campaign()
-    before = datetime.now(UTC)
+    before = soon(0)
     await suggest(house, campaign, explain=True)
     (query,) = house.ledger.queries
     assert list(query.agent_ids) == house.agents
@@ -175,7 +176,7 @@ async def test_a_hold_lasts_as_long_as_asked_or_as_the_parameter_says(house: Hou
     assert held.leg_before is not None
     assert await hold_slot(house.desk, HoldSlot(token, timedelta(minutes=2), key)) == held
     assert len(house.ledger.holds) == 1
-    assert timedelta(minutes=1) < held.expires_at - datetime.now(UTC) <= timedelta(minutes=2)
+    assert held.expires_at == soon(0) + timedelta(minutes=2)
     with pytest.raises(GiroError) as refused:
         await hold_slot(house.desk, HoldSlot(token, None, claim()))
     assert refused.value.reason is Reason.SLOT_TAKEN

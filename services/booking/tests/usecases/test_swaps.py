@@ -5,7 +5,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from booking_house import House, claim, soon
+from booking_house import House, claim
+from house_clock import soon
 from ledger_double import Lost
 from rounds_double import RoundsDouble
 

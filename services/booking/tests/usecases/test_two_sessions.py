@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from booking_house import House, claim, soon
+from booking_house import House, claim
+from house_clock import soon
 from rounds_double import RoundsDouble
 from two_visits import AT_ONCE, WAITS, Visit, meet
 

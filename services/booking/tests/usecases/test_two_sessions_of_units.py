@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from booking_house import VISIT, House, claim, soon
+from booking_house import VISIT, House, claim
+from house_clock import soon
 from two_visits import AT_ONCE, WAITS, Act, Visit, meet
 
 from booking.domain.appointment import State

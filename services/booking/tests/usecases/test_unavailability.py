@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from booking_house import PLACE, VISIT, House, claim
+from house_clock import NINE
 
 from booking.transport import messages
 from booking.usecases.set_parameter import set_parameter
@@ -30,7 +31,7 @@ ROME = ZoneInfo("Europe/Rome")
 
 
 def day(ahead: int) -> date:
-    return datetime.now(ROME).date() + timedelta(days=ahead)
+    return NINE.date() + timedelta(days=ahead)
 
 
 def at(ahead: int, hour: int, minute: int = 0) -> datetime:

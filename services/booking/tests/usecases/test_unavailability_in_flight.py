@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from booking_house import House, claim, noon
+from booking_house import House, claim
+from house_clock import noon
 from rounds_double import RoundsDouble
 
 from booking.domain.appointment import Card

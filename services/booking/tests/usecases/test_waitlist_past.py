@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from booking_house import VISIT, House, soon
+from booking_house import VISIT, House
+from house_clock import soon
 from waiting_queue import Queue
 
 from booking.usecases.waitlist import end_past_entries

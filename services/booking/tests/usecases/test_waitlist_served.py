@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from booking_house import VISIT, House, claim, soon
+from booking_house import VISIT, House, claim
+from house_clock import soon
 from rounds_double import RoundsDouble
 from waiting_queue import Died, Queue, die_at, refused
 
