@@ -88,12 +88,12 @@ class TwilioPeer:
     async def stop(self) -> None:
         assert self._runner
         assert self._session
-        for call in self.calls:
-            if call.task:
-                call.task.cancel()
-        await asyncio.gather(*(call.task for call in self.calls if call.task), return_exceptions=True)
+        await self._runner.cleanup()  # first, so that no call begins whose posts nobody waits for
+        tasks = [call.task for call in self.calls if call.task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._session.close()
-        await self._runner.cleanup()
 
     def of(self, reference: str) -> list[PeerCall]:
         return [call for call in self.calls if f"/{reference}/" in call.one("Url")]
