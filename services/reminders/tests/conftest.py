@@ -13,7 +13,7 @@ from reminders.storage.constraints import CONSTRAINTS
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from reminder_house import House
+from reminder_house import House, at
 
 if TYPE_CHECKING:
     from kit.testing.databases import Databases, DatabaseUrls
@@ -42,7 +42,9 @@ async def db(urls: "DatabaseUrls") -> AsyncIterator[Database]:
     await database.stop()
 
 
-@pytest.fixture
-def house(db: Database) -> House:
-    """A tenant of its own."""
-    return House(db)
+@pytest_asyncio.fixture
+async def house(db: Database) -> House:
+    """A tenant of its own, on a Monday morning."""
+    made = House(db)
+    await made.go_to(at(0, 8))
+    return made

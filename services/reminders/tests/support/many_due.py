@@ -10,8 +10,9 @@ _PLANS = text(
     """
     INSERT INTO reminders.plans (tenant_id, appointment_id, version, live, campaign_id, contact_id, starts_at,
                                  zone, name, phone, email, language, colour)
-    SELECT :tenant, 'apt_' || n, 1, true, 'cmp_1', 'cnt_' || n, now() + interval '3 hours', 'UTC', 'Ada',
-           '+3712' || lpad(n::text, 7, '0'), '', 'en', 'GREY'
+    SELECT :tenant, 'apt_' || n, 1, true, 'cmp_1', 'cnt_' || n,
+           CAST(:now AS timestamptz) + interval '3 hours',
+           'UTC', 'Ada', '+3712' || lpad(n::text, 7, '0'), '', 'en', 'GREY'
     FROM generate_series(1, :many) n
     """
 )
@@ -21,7 +22,7 @@ _REMINDERS = text(
     INSERT INTO reminders.reminders (tenant_id, reminder_id, appointment_id, starts_at, offset_seconds, zone,
                                      wall, due_at, run_at, tz_version, channel)
     SELECT p.tenant_id, 'rem_' || p.appointment_id, p.appointment_id, p.starts_at, 10800, 'UTC',
-           now() AT TIME ZONE 'UTC', now(), now(), 'test-1', 'VOICE'
+           CAST(:now AS timestamptz) AT TIME ZONE 'UTC', :now, :now, 'test-1', 'VOICE'
     FROM reminders.plans p WHERE p.tenant_id = :tenant
     """
 )
@@ -48,8 +49,9 @@ async def fill(house: House, many: int) -> None:
     given = {"called_as": '"Sole Mio"', "quiet_from": '"00:00"', "quiet_until": '"00:00"'}
     await house.settle_in(timedelta(hours=3), daily_call_limit="1000000", **given)
     async with house.db.uow(house.tenant) as tx:
-        await tx.run(_PLANS, {"tenant": house.tenant, "many": many})
-        await tx.run(_REMINDERS, {"tenant": house.tenant})
+        here = {"tenant": house.tenant, "now": await tx.now()}
+        await tx.run(_PLANS, {**here, "many": many})
+        await tx.run(_REMINDERS, here)
 
 
 async def rings(house: House) -> dict[str, int]:

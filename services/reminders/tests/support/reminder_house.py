@@ -37,10 +37,13 @@ PHONE = "+37120000001"
 CALLER = "+37167000000"
 
 
+MONDAY = datetime(2035, 1, 15, tzinfo=UTC)
+"""The day on whose morning each house's clock begins, whenever the tests run; no clocks change near it."""
+
+
 def at(day: int, hour: int, minute: int = 0) -> datetime:
-    """A time of day in UTC, so many days ahead; quiet hours go by UTC here."""
-    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return today + timedelta(days=day, hours=hour, minutes=minute)
+    """A time of day in UTC, so many days after `MONDAY`; quiet hours go by UTC here."""
+    return MONDAY + timedelta(days=day, hours=hour, minutes=minute)
 
 
 class KnownVisits:
