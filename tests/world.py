@@ -96,6 +96,10 @@ class World:
     campaign: str = ""
     contacts: list[str] = field(default_factory=list)
     points: list[travel.Point] = field(default_factory=list)
+    midnight: datetime = field(
+        default_factory=lambda: datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    )
+    """When the day began on which it was made: days count from there, also in a test that sees a midnight."""
     patience: float = 0.0
     """Seconds for which a call that was answered UNAVAILABLE is repeated, as a caller would."""
 
@@ -251,8 +255,7 @@ class World:
 
     def day(self, days: int, hour: int = 9, minute: int = 0) -> datetime:
         """A whole hour some days ahead, UTC; four days ahead is safely past the lead time."""
-        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        return midnight + timedelta(days=days, hours=hour, minutes=minute)
+        return self.midnight + timedelta(days=days, hours=hour, minutes=minute)
 
     async def suggest(self, contact: int = 0, *, minutes: int = 30, **more: Any) -> Any:
         """Suggested slots for a contact; days ahead of the lead time unless told otherwise."""
