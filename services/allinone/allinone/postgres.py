@@ -37,7 +37,7 @@ OPTIONS = {
     "max_connections": "200",
     "timezone": "UTC",
 }
-WITHOUT_FSYNC = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+WITHOUT_FSYNC = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "jit": "off"}
 FOR_ALL = "/var/tmp"  # noqa: S108 - the folder is made by root and its owner checked
 UNSHARE = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
 

@@ -36,9 +36,9 @@ async def test_a_missing_file_and_another_format_are_refused(tmp_path: Path, ext
 async def test_a_damaged_extract_fails_with_the_tools_own_words_and_is_not_taken_for_ready(
     tmp_path: Path, extract: Path
 ) -> None:
-    for _ in range(2):
-        with pytest.raises(StartFailed, match="PBF error"):
-            await roads.prepare(extract, tmp_path, Silent())
+    with pytest.raises(StartFailed, match="PBF error"):
+        await roads.prepare(extract, tmp_path, Silent())
+    assert not [found for found in (tmp_path / "roads").iterdir() if found.is_dir()], "taken for ready"
     assert extract.exists()
 
 

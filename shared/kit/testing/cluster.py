@@ -14,6 +14,7 @@ _OPTIONS = (
     "fsync=off",
     "synchronous_commit=off",
     "full_page_writes=off",
+    "jit=off",
     "max_connections=200",
     "log_min_messages=warning",
 )
