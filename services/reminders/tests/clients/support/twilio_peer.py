@@ -65,6 +65,7 @@ class TwilioPeer:
         self.refuse: tuple[int, int] | None = None
         self.silent = False
         self.holds_back = False
+        self._ended = False
         self.before_reply: Callable[[object], Awaitable[None]] | None = None
         self._runner: web.AppRunner | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -88,7 +89,8 @@ class TwilioPeer:
     async def stop(self) -> None:
         assert self._runner
         assert self._session
-        await self._runner.cleanup()  # first, so that no call begins whose posts nobody waits for
+        self._ended = True  # no call begins from here on, whose posts nobody would wait for
+        await self._runner.cleanup()
         tasks = [call.task for call in self.calls if call.task]
         for task in tasks:
             task.cancel()
@@ -106,7 +108,7 @@ class TwilioPeer:
         if refusal:
             return refusal
         phone = self.phones.get(fields["To"][0], Phone())
-        if phone.dead:
+        if phone.dead or self._ended:
             return _cut(request)
         self._check_call(fields)
         call = PeerCall(f"CA{secrets.token_hex(16)}", fields, self.clock.now)
