@@ -223,7 +223,7 @@ class Life:
     async def _run(self, lost: Lost | None) -> None:
         """The procedures' worker; where geo's answers are lost, in the end all is as if they had not been."""
         if lost is not None:
-            for method in ("move", "reserve", "search"):
+            for method in ("move", "move_each", "reserve", "reserve_each", "search"):
                 self.house.ledger.lose(method, lost)
         await self.house.run()
         if lost is not None:
