@@ -72,6 +72,25 @@ async def test_others_go_on_and_nothing_is_overtaken_or_lost(
     await until(lambda: relay.refused.labels("probe")._value.get() == 0)
 
 
+async def test_who_leads_no_more_tells_nothing_of_the_outbox(world: World, tenant: str) -> None:
+    """The next leader tells it: what waits is not counted twice, and not for ever by who is idle."""
+    await world.tell(tenant, "first", entity="bad")
+    await no_subject(world, tenant)
+    running = world.relay()
+    gauges = [each.labels("probe")._value for each in (relay.refused, relay.pending, relay.age)]
+    await until(lambda: all(each.get() > 0 for each in gauges), seconds=20)
+    running.cancel()
+    await until(running.done)
+    assert [each.get() for each in gauges] == [0, 0, 0]
+    await _mend(world, tenant)
+    world.relay()
+    await until(lambda: _is_empty(world, tenant), seconds=20)
+
+
+async def _is_empty(world: World, tenant: str) -> bool:
+    return not await _outbox(world, tenant)
+
+
 async def _outbox(world: World, tenant: str) -> list[tuple[Any, ...]]:
     async with world.db.uow(tenant) as tx:
         found = await tx.run(text("SELECT id, event_id, subject, payload FROM probe.outbox ORDER BY id"))

@@ -84,6 +84,7 @@ class Relay:
                 if not await self._round(connection):
                     await self._rest()
         finally:
+            self._lead_no_more()
             # the lock is the session's: it ends with the connection, which must not go back into the pool
             await self._db.worker_pool.discard(connection)
 
@@ -96,6 +97,12 @@ class Relay:
                 _log.info("relay leads", outbox=self._service)
                 return
             await asyncio.sleep(1)
+
+    def _lead_no_more(self) -> None:
+        """From here on the next leader tells what waits, and tries what was refused."""
+        self._aside.clear()
+        refused.labels(self._service).set(0)
+        self._count(0, 0.0)
 
     async def _round(self, connection: Connection) -> bool:
         """Sends one batch; True when there may be more to send at once."""
