@@ -38,10 +38,11 @@ _LIST = text(
 
 async def insert(tx: Tx, viewer_id: str, seen: Sequence[tuple[str, int, str]]) -> None:
     """Stores what somebody sees now, each an appointment, its version and the viewer's role; those there are
-    already stay."""
+    already stay. In one order, so that two looks of the same person at the same rows do not wait for each
+    other."""
     if not seen:
         return
-    ids, versions, roles = zip(*seen, strict=True)
+    ids, versions, roles = zip(*sorted(set(seen)), strict=True)
     params = {
         "tenant": tx.tenant,
         "viewer": viewer_id,

@@ -20,6 +20,7 @@ from booking.domain.agent_calendar import (
 )
 from booking.domain.appointment import LIVE, WITH_STOP, Appointment
 from booking.storage import calendar_drives, calendars
+from booking.usecases import views
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
 from kit.bounded import at_most
@@ -91,7 +92,10 @@ class NewFeed:
 
 
 async def get_agent_calendar(desk: Desk, query: CalendarOf) -> AgentCalendar:
-    """Raises NotFound, NotAllowed, InvalidInput naming a day, Unavailable without geo, CHANGE_IN_PROGRESS."""
+    """What an agent is shown is kept (R-017); of a feed nobody knows who reads it.
+
+    Raises NotFound, NotAllowed, InvalidInput naming a day, Unavailable without geo, CHANGE_IN_PROGRESS.
+    """
     _require_agent(query.agent_id)
     tenant = caller().tenant
     zone = ZoneInfo(await desk.agents.zone(tenant, query.agent_id))
@@ -101,6 +105,7 @@ async def get_agent_calendar(desk: Desk, query: CalendarOf) -> AgentCalendar:
         now = await tx.now()
         window = calendar_window(first, last, now, zone)
         read = await _read(tx, query.agent_id, window, MOST_VISITS, zone)
+        await views.record_for_clients(tx, [visit.appointment for visit in read.shown])
     return await _calendar(desk, read, with_travel=query.with_travel)
 
 

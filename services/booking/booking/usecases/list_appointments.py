@@ -10,7 +10,7 @@ from booking.storage import folder
 from booking.storage.folder import Filter
 from booking.usecases import views
 from booking.usecases.desk import Desk
-from booking.usecases.reach import reach, reach_as
+from booking.usecases.reach import reach
 from kit.rpc.context import caller
 
 
@@ -51,10 +51,7 @@ async def list_appointments(desk: Desk, query: ListAppointments) -> AppointmentP
         present = await tx.now() if query.upcoming else None
         wanted = Filter(mine, present, *narrowed, query.states)
         found = await folder.page(tx, wanted, after_of(position), size + 1)
-        client = reach_as(*views.CLIENTS)
-        await views.record(
-            tx, [each for each in found[:size] if client.shows(each.campaign_id, each.agent_id)]
-        )
+        await views.record_for_clients(tx, found[:size])
     return page_of(desk, shape, found, size)
 
 

@@ -7,6 +7,7 @@ from booking.domain.pages import DEFAULT_SIZE, Position, instant_and_id
 from booking.domain.recent_change import RecentChange
 from booking.storage import recent_changes
 from booking.storage.recent_changes import Filter
+from booking.usecases import views
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
 from kit.rpc.context import caller
@@ -21,7 +22,10 @@ class ChangePage:
 
 
 async def list_recent_changes(desk: Desk, campaign_id: str, page_size: int, page_token: str) -> ChangePage:
-    """One page within the caller's reach. Raises InvalidInput naming `page_token`, NotAllowed."""
+    """One page within the caller's reach; what a customer or an agent is shown is kept (R-017).
+
+    Raises InvalidInput naming `page_token`, NotAllowed.
+    """
     who = caller()
     shape = ("recent changes", campaign_id)
     position = desk.page_tokens.read(who.tenant, shape, page_token)
@@ -30,6 +34,7 @@ async def list_recent_changes(desk: Desk, campaign_id: str, page_size: int, page
     size = page_size or DEFAULT_SIZE
     async with desk.db.uow(who.tenant) as tx:
         found = await recent_changes.page(tx, Filter(mine, campaign_id), instant_and_id(position), size + 1)
+        await views.record_for_clients(tx, found[:size])
     return ChangePage(*desk.page_tokens.cut(who.tenant, shape, found, size, _position))
 
 

@@ -18,7 +18,8 @@ from booking.domain.report import Report, ReportRow, Tally
 from booking.storage import campaigns, reports
 from booking.storage.reports import Part
 from booking.usecases.desk import Desk
-from booking.usecases.reach import reach
+from booking.usecases.reach import reach, reach_as
+from booking.usecases.views import CLIENTS, record_for_clients
 from kit.db.uow import Timeouts
 from kit.errors import Exhausted, Reason
 from kit.rpc.context import caller
@@ -54,6 +55,7 @@ async def stream_report(
     desk: Desk, limits: ReportLimits, part: Part
 ) -> AsyncGenerator[Sequence[ReportRow] | Report, None]:
     """All rows by start, in batches of which one is in memory at a time, and last what they count up to.
+    What a customer is shown is kept, batch by batch (R-017).
 
     Raises NotFound, NotAllowed, Exhausted.
     """
@@ -63,8 +65,16 @@ async def stream_report(
             batches, summary = await _take(desk, part, file)
         file.seek(0)
         for _ in range(batches):
-            yield reports.report_rows(await asyncio.to_thread(pickle.load, file))
+            rows = reports.report_rows(await asyncio.to_thread(pickle.load, file))
+            await _keep_views(desk, part, rows)
+            yield rows
         yield summary
+
+
+async def _keep_views(desk: Desk, part: Part, rows: Sequence[ReportRow]) -> None:
+    if reach_as(*CLIENTS).covers(part.campaign_id):
+        async with desk.db.uow(caller().tenant) as tx:
+            await record_for_clients(tx, [row.appointment for row in rows])
 
 
 async def _take(desk: Desk, part: Part, file: IO[bytes]) -> tuple[int, Report]:

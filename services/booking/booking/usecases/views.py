@@ -1,9 +1,8 @@
 """Who was shown what, and when: not having looked is no excuse (R-017)."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
-from booking.domain.appointment import Appointment
 from booking.domain.reach import Reach
 from booking.domain.view import View
 from booking.storage import appointments, view_log
@@ -16,7 +15,26 @@ CLIENTS: Final = ("CUSTOMER", "AGENT", "PARTNER")
 """Roles whose looks at lists are kept too; those of the call centre's own people would say nothing."""
 
 
-async def record(tx: Tx, shown: Sequence[Appointment]) -> None:
+class Seen(Protocol):
+    """One version of an appointment, however it is told."""
+
+    @property
+    def appointment_id(self) -> str: ...
+    @property
+    def campaign_id(self) -> str: ...
+    @property
+    def agent_id(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+
+
+async def record_for_clients(tx: Tx, shown: Sequence[Seen]) -> None:
+    """The same of a list, a report, a panel or a calendar: those that a client's role shows."""
+    client = reach_as(*CLIENTS)
+    await record(tx, [each for each in shown if client.shows(each.campaign_id, each.agent_id)])
+
+
+async def record(tx: Tx, shown: Sequence[Seen]) -> None:
     """Keeps that the caller sees these now, in these versions; what it saw before is kept as it is.
 
     Each is seen in a role that shows it, as a client if there is such a one.
@@ -30,7 +48,7 @@ async def record(tx: Tx, shown: Sequence[Appointment]) -> None:
     await view_log.insert(tx, who.subject, seen)
 
 
-def _role(reaches: Sequence[tuple[str, Reach]], shown: Appointment) -> str:
+def _role(reaches: Sequence[tuple[str, Reach]], shown: Seen) -> str:
     fitting = (role for role, one in reaches if one.shows(shown.campaign_id, shown.agent_id))
     return next(fitting, "")
 

@@ -31,6 +31,7 @@ from booking.usecases.release_hold import release_hold
 from booking.usecases.set_parameter import get_effective_parameter, set_parameter
 from booking.usecases.update_contact import update_contact
 from booking.usecases.verify_ownership import verify_ownership
+from booking.usecases.views import get_view_log
 from kit.bus.events import Event
 from kit.errors import GiroError, InvalidInput, NotAllowed, NotFound, Reason, Unavailable
 from kit.parameters import Scope
@@ -401,6 +402,9 @@ async def test_every_change_is_fed_once_newest_first(house: House, backwards: bo
         if first.next_page_token:
             told += (await list_recent_changes(house.desk, "", 4, first.next_page_token)).changes
         assert [change.change for change in told] == seen
+    house.enter()
+    looks = await get_view_log(house.desk, card.appointment.appointment_id)
+    assert {(look.role, look.version) for look in looks} == {("CUSTOMER", number) for number in range(1, 6)}
 
 
 async def test_a_note_is_the_newest_change_when_it_was_added(house: House) -> None:

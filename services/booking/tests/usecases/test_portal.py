@@ -24,6 +24,7 @@ from booking.storage.folder import START_OF_TIME, Filter
 from booking.storage.folder import page as list_page
 from booking.storage.reports import ROWS_AT_ONCE, Part
 from booking.usecases import portal
+from booking.usecases.agent_calendar import CalendarOf, get_agent_calendar
 from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
 from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_appointment
 from booking.usecases.get_appointment import get_appointment
@@ -291,6 +292,26 @@ async def test_who_was_shown_what_is_kept_once_a_version(house: House) -> None:
         ("usr_customer", "CUSTOMER", 2),
     ]
     assert [view.viewed_at for view in log] == sorted(view.viewed_at for view in log)
+
+
+async def test_a_report_and_an_own_calendar_are_looks_too(house: House) -> None:
+    """R-017: whoever was shown it in any way cannot say not to have seen it."""
+    card = await house.booked()
+    appointment = card.appointment
+    campaign, agent, day = appointment.campaign_id, appointment.agent_id, appointment.window.start.date()
+    days = [(day + timedelta(days=days)).isoformat() for days in (-1, 1)]  # in whatever zone the agent is
+    calendar = CalendarOf(agent, *days, with_travel=False)
+    staff = Grant("OPERATOR", "tenant", "")
+    for grant, subject in ((Grant("CUSTOMER", "campaign", campaign), "usr_customer"), (staff, "usr_staff")):
+        house.enter(grant, subject=subject)
+        assert len((await read(stream_report(house.desk, ReportLimits(), Part(campaign))))[0]) == 1
+    for grant, subject in ((Grant("AGENT", "agent", agent), "usr_agent"), (staff, "usr_staff")):
+        house.enter(grant, subject=subject)
+        assert len((await get_agent_calendar(house.desk, calendar)).visits) == 1
+    house.enter()
+    log = await get_view_log(house.desk, appointment.appointment_id)
+    looks = [("usr_customer", "CUSTOMER", 1), ("usr_agent", "AGENT", 1)]
+    assert [(view.viewer_id, view.role, view.version) for view in log] == looks
 
 
 async def test_support_contacts_are_the_tenants(house: House) -> None:

@@ -478,7 +478,9 @@ Global___ViewLog: _TypeAlias = ViewLog  # noqa: Y015
 
 @_typing.final
 class View(_message.Message):
-    """Somebody's first look at one version of an appointment, in a list or alone."""
+    """Somebody's first look at one version of an appointment, alone; customers, partners and agents also in a list, in a report,
+    in the recent changes, or in an agent's own calendar.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
