@@ -12,22 +12,25 @@ LARGEST: Final = 1e8
 """More seconds (three years) or metres than any drive on earth has."""
 
 ROUNDING: Final = 1.0
-"""OSRM says -0.2 m of two places that it puts on the same half metre of a road; so little below 0 is 0."""
+METRES_ROUNDING: Final = 2.0
+"""OSRM says -0.2 m of two places that it puts on the same half metre of a road, and -1 m of two others on
+Malta; so little below 0 is 0."""
 
 
-def grid(answer: Mapping[str, Any], name: str, shape: tuple[int, int]) -> Floats:
+def grid(answer: Mapping[str, Any], name: str, shape: tuple[int, int], below: float = ROUNDING) -> Floats:
     """The rows of numbers under a name; None becomes NaN. Raises Nonsense."""
     rows = answer.get(name)
     if not isinstance(rows, list) or len(rows) != shape[0]:
         raise Nonsense(f"{name} are not {shape[0]} rows")
     table = np.empty(shape)
     for at, row in enumerate(rows):
-        table[at] = amounts(row, name, shape[1], gaps=True)
+        table[at] = amounts(row, name, shape[1], gaps=True, below=below)
     return table
 
 
-def amounts(found: Any, name: str, count: int, *, gaps: bool = False) -> Floats:
-    """So many finite numbers from 0 up; None becomes NaN where gaps are allowed.
+def amounts(found: Any, name: str, count: int, *, gaps: bool = False, below: float = ROUNDING) -> Floats:
+    """So many finite numbers from 0 up; None becomes NaN where gaps are allowed. What is less than `below`
+    under 0 counts as 0.
 
     Raises Nonsense.
     """
@@ -39,7 +42,7 @@ def amounts(found: Any, name: str, count: int, *, gaps: bool = False) -> Floats:
     missing = np.isnan(values)
     if np.count_nonzero(missing) != found.count(None) or (missing.any() and not gaps):
         raise Nonsense(f"{name} are not all numbers")
-    if not (((values > -ROUNDING) & (values <= LARGEST)) | missing).all():
+    if not (((values > -below) & (values <= LARGEST)) | missing).all():
         raise Nonsense(f"{name} are not all from 0 to {LARGEST:g}")
     return np.maximum(values, 0.0)
 

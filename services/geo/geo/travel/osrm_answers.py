@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from geo.domain.places import Floats, degrees_of
-from geo.travel.answers import amounts, grid
+from geo.travel.answers import METRES_ROUNDING, amounts, grid
 from geo.travel.roads import Table
 from kit.web.json_server import Nonsense
 
@@ -24,7 +24,7 @@ def lng_lat(places: Sequence[int]) -> list[tuple[float, float]]:
 
 def table_of(answer: Mapping[str, Any], shape: tuple[int, int]) -> Table:
     """The table in an answer of OSRM's table service. Raises Nonsense."""
-    seconds, metres = grid(answer, "durations", shape), grid(answer, "distances", shape)
+    seconds, metres = grid(answer, "durations", shape), grid(answer, "distances", shape, METRES_ROUNDING)
     if (np.isnan(seconds) != np.isnan(metres)).any():
         raise Nonsense("some drives have only one of duration and distance")
     return Table(seconds, metres, _gaps(answer, "sources", shape[0]), _gaps(answer, "destinations", shape[1]))

@@ -93,10 +93,11 @@ async def test_a_good_answer_is_taken() -> None:
         assert roads.version == "osrm-v1-car"
 
 
-async def test_a_rounding_below_nothing_is_nothing() -> None:
-    """OSRM's own answer for two places on the same half metre of a road of Malta."""
+@pytest.mark.parametrize("told", [-0.2, -1.0])
+async def test_a_rounding_below_nothing_is_nothing(told: float) -> None:
+    """OSRM's own answers for two places on the same half metre of a road of Malta, and on the same metre."""
     near = LatLng(HERE.lat + 0.00001, HERE.lng)
-    async with osrm(lambda r: Reply(200, table(r, durations=[[0.0]], distances=[[-0.2]]))) as (_, roads):
+    async with osrm(lambda r: Reply(200, table(r, durations=[[0.0]], distances=[[told]]))) as (_, roads):
         seconds, metres = await roads.measure(Places.single(HERE.key), Places.single(near.key))
         assert (seconds.tolist(), metres.tolist()) == ([0], [0])
 
@@ -108,6 +109,7 @@ NONSENSE: dict[str, Callable[[Request], Reply]] = {
     "a thousand digits": lambda r: Reply(200, table(r, durations=[[10**1000]])),
     "thousands of brackets": lambda r: Reply(200, b"[" * 5_000),
     "negative": lambda r: Reply(200, table(r, durations=[[-1.0]])),
+    "two metres less than none": lambda r: Reply(200, table(r, distances=[[-2.0]])),
     "a thousand years": lambda r: Reply(200, table(r, durations=[[3e10]])),
     "text": lambda r: Reply(200, table(r, durations=[["300"]])),
     "true": lambda r: Reply(200, table(r, durations=[[True]])),
