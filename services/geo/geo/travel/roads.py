@@ -7,19 +7,19 @@ faster than the straight line at the network's top speed: the lower bound that s
 """
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from geo.domain.drives import UNREACHABLE, standing
 from geo.domain.modes import TravelMode
-from geo.domain.places import Floats, Ints, Places, great_circle_m
+from geo.domain.places import Floats, Ints, Places, great_circle_m, least_m
 from geo.domain.stop import TravelSource
 from geo.travel import failures
+from geo.travel.known_drives import Drive, Fan, Hub, KnownDrives, Pair
 from geo.travel.modes import ACCESS_M_S
 from kit.web.json_server import Nonsense
 
@@ -34,12 +34,10 @@ _FASTEST_KMH: Final = 300.0
 _SLACK_M: Final = 100.0
 
 _ATTEMPTS: Final = 3
-_NO_WAY: Final = (UNREACHABLE, 0)
 _NOWHERE: Final = (0, 0)
 _NO_DRIVE: Final = (0, 0)
 
-Pair = tuple[int, int]
-Drive = tuple[int, int]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ class Network(Protocol):
 @dataclass(frozen=True, slots=True)
 class RoadLimits:
     """Metres to the nearest road beyond which a place is unreachable; the network's top speed along straight
-    lines, in km/h (`giro roads build` finds it out); pairs whose answers are kept."""
+    lines, in km/h (`giro roads build` finds it out); drives that are kept (see `KnownDrives`)."""
 
     snap_m: float = 1000.0
     top_speed_kmh: float = TOP_SPEED_KMH
@@ -126,8 +124,7 @@ class Roads:
     def __init__(self, network: Network, limits: RoadLimits) -> None:
         self.network = network
         self._limits = limits
-        self._known: OrderedDict[Pair, Drive] = OrderedDict()
-        self._known_of = ""
+        self._known = KnownDrives("", limits.cache_pairs)
 
     @property
     def version(self) -> str:
@@ -154,44 +151,79 @@ class Roads:
 
     async def measure(self, froms: Places, tos: Places) -> tuple[Ints, Ints]:
         """Seconds, rounded up, and metres of each drive at free flow, all of one version."""
-        pairs = _pairs(froms, tos)
-        for _ in range(_ATTEMPTS):
-            version = await self.current()
-            found = await self._found(pairs, version)
-            if self.version == version:
-                self._remember(found, version)
-                return self._bounded(froms, tos, [found[pair] for pair in pairs])
-        raise failures.unavailable("the roads keep changing while they are asked", self.version)
+        if len(froms) == len(tos):
+            return await self._pair_by_pair(_pairs(froms, tos))
+        if len(tos) == 1:
+            return await self._around(Hub(int(tos.keys[0]), inward=True), froms.keys)
+        return await self._around(Hub(int(froms.keys[0]), inward=False), tos.keys)
 
     def floor(self, froms: Places, tos: Places) -> Ints:
         """The straight line at the network's top speed."""
-        metres = great_circle_m(froms, tos) * GEODESIC_ERROR
-        return (metres / (self._limits.top_speed_kmh / 3.6)).astype(np.int64)
+        return self._at_top_speed(least_m(froms, tos) if len(tos) == 1 else least_m(tos, froms))
 
     async def close(self) -> None:
         """Ends the network's connections."""
         await self.network.close()
 
-    def _bounded(self, froms: Places, tos: Places, drives: list[Drive]) -> tuple[Ints, Ints]:
-        answers = np.array(drives, dtype=np.int64).reshape(-1, 2)
-        seconds = answers[:, 0]
-        raised = np.maximum(seconds, self.floor(froms, tos)) if len(seconds) else seconds
-        return np.where(seconds == UNREACHABLE, UNREACHABLE, raised), answers[:, 1]
+    async def _around(self, hub: Hub, others: Ints) -> tuple[Ints, Ints]:
+        async def found(known: KnownDrives) -> tuple[Fan, Ints]:
+            fan = known.fan(hub)
+            at, there = fan.find(others)
+            lacking = hub.drives_to(others.compress(~there))
+            if len(lacking):
+                pairs = [hub.pair(other) for other in lacking.tolist()]
+                fan = fan.widened(lacking, *await self._asked(pairs, known))
+                at, _ = fan.find(others)
+            return fan, at
 
-    async def _found(self, pairs: Sequence[Pair], version: str) -> dict[Pair, Drive]:
-        if version != self._known_of:
-            self._known.clear()
-            self._known_of = version
-        found = {pair: self._known[pair] for pair in pairs if pair in self._known}
-        found[_NOWHERE] = _NO_DRIVE
-        questions = blocks(
-            [pair for pair in dict.fromkeys(pairs) if pair not in found], self.network.most_places
-        )
+        (fan, at), known = await self._of_one_version(found)
+        known.keep(hub, fan)
+        return fan.seconds.take(at), fan.metres.take(at)
+
+    async def _pair_by_pair(self, pairs: Sequence[Pair]) -> tuple[Ints, Ints]:
+        moving = [pair for pair in dict.fromkeys(pairs) if pair != _NOWHERE]
+
+        async def asked(known: KnownDrives) -> tuple[Ints, Ints]:
+            return await self._asked(moving, known)
+
+        (seconds, metres), known = await self._of_one_version(asked)
+        drives = dict(zip(moving, zip(seconds.tolist(), metres.tolist(), strict=True), strict=True))
+        known.remember(drives)
+        drives[_NOWHERE] = _NO_DRIVE
+        answers = np.array([drives[pair] for pair in pairs], dtype=np.int64).reshape(-1, 2)
+        return answers[:, 0], answers[:, 1]
+
+    async def _of_one_version(self, ask: Callable[[KnownDrives], Awaitable[T]]) -> tuple[T, KnownDrives]:
+        """What is found while the version stays the same, and the memory of that version."""
+        for _ in range(_ATTEMPTS):
+            version = await self.current()
+            if version != self._known.version:
+                self._known = KnownDrives(version, self._limits.cache_pairs)
+            known = self._known
+            found = await ask(known)
+            if self.version == version:
+                return found, known
+        raise failures.unavailable("the roads keep changing while they are asked", self.version)
+
+    async def _asked(self, pairs: Sequence[Pair], known: KnownDrives) -> tuple[Ints, Ints]:
+        """Seconds and metres of drives, each named once; the network is asked for what is not known."""
+        found = {pair: drive for pair in pairs if (drive := known.drive(pair)) is not None}
+        questions = blocks([pair for pair in pairs if pair not in found], self.network.most_places)
         for some in _batches(questions, self.network.at_once):
             for answer in await failures.together(self._ask(question) for question in some):
                 found.update(answer)
             await asyncio.sleep(0)  # others get their turn
-        return found
+        answers = np.array([found[pair] for pair in pairs], dtype=np.int64).reshape(-1, 2)
+        return self._raised(pairs, answers[:, 0]), answers[:, 1]
+
+    def _raised(self, pairs: Sequence[Pair], seconds: Ints) -> Ints:
+        """Never faster than the straight line at the network's top speed."""
+        ends = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+        least = self._at_top_speed(great_circle_m(Places.of(ends[:, 0]), Places.of(ends[:, 1])))
+        return np.where(seconds == UNREACHABLE, UNREACHABLE, np.maximum(seconds, least))
+
+    def _at_top_speed(self, metres: Floats) -> Ints:
+        return (metres * GEODESIC_ERROR / (self._limits.top_speed_kmh / 3.6)).astype(np.int64)
 
     async def _ask(self, question: "Block") -> dict[Pair, Drive]:
         table = await self.network.table(question.froms, question.tos)
@@ -211,15 +243,6 @@ class Roads:
         return np.where(away, UNREACHABLE, seconds).astype(np.int64).tolist(), metres.astype(
             np.int64
         ).tolist()
-
-    def _remember(self, found: dict[Pair, Drive], version: str) -> None:
-        if version != self._known_of:
-            return
-        for pair, drive in found.items():
-            self._known[pair] = drive
-            self._known.move_to_end(pair)
-        while len(self._known) > self._limits.cache_pairs:
-            self._known.popitem(last=False)
 
 
 class Block(NamedTuple):

@@ -383,14 +383,17 @@ async def test_nonsense_of_the_graph_in_process_is_refused_too(
 
 
 @needs_osrm
-async def test_answers_are_kept_and_the_memory_for_them_is_bounded(graph: Path) -> None:
-    engine = osrm_in_process(graph, cache_pairs=10)
-    town = Places.of(np.array(TOWN))
-    hub = Places.of(np.array(TOWN[:1]))
-    first, _ = await engine.measure(hub, town)
-    assert len(engine._known) == 10
+@pytest.mark.parametrize(("most", "kept"), [(10, 0), (len(TOWN) - 1, len(TOWN) - 1)])
+async def test_answers_around_a_place_are_kept_where_there_is_room(graph: Path, most: int, kept: int) -> None:
+    engine = osrm_in_process(graph, cache_pairs=most)
+    town, hub = Places.of(np.array(TOWN)), Places.single(TOWN[0])
+    first, far = await engine.measure(hub, town)
+    assert len(engine._known) == kept
     again, _ = await engine.measure(hub, town)
     assert (first == again).all()
+    pairs = Places.of(np.array([TOWN[0], TOWN[0]])), Places.of(np.array([TOWN[3], TOWN[0]]))
+    (drive, _), (metres, _) = await engine.measure(*pairs)
+    assert (drive, metres) == (first[3], far[3])
 
 
 @needs_osrm
