@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import time
+from pathlib import Path
 
 import grpc
 import httpx2
@@ -93,6 +94,28 @@ def reason_of(refused: grpc.aio.AioRpcError) -> str:
     info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info)
     return str(info.reason)
+
+
+async def test_other_keys_are_taken_while_envoy_runs(gateway: Harness, anybody: httpx2.AsyncClient) -> None:
+    """The new one beside the old one first, then alone; no connection breaks."""
+    old, new, file = gateway.tokens, Tokens(), Path(gateway.settings.jwks_file)
+
+    async def statuses(published: list[Tokens], wanted: list[int]) -> list[int]:
+        """What both tokens get, once Envoy has taken the keys or half a minute is over."""
+        file.write_text(json.dumps({"keys": [each.key.as_dict(private=False) for each in published]}))
+        assert gateway.envoy.tokens.write()
+        until = time.monotonic() + 30
+        while True:
+            bearers = [{"authorization": f"Bearer {each.sign()}"} for each in (old, new)]
+            found = [(await anybody.get("/v1/me", headers=each)).status_code for each in bearers]
+            if found == wanted or time.monotonic() > until:
+                return found
+
+    try:
+        for published, wanted in (([old, new], [200, 200]), ([new], [401, 200])):
+            assert await statuses(published, wanted) == wanted
+    finally:
+        assert await statuses([old], [200, 401]) == [200, 401]
 
 
 async def test_a_token_in_the_address_is_not_looked_at(gateway: Harness, anybody: httpx2.AsyncClient) -> None:

@@ -14,7 +14,8 @@ import yaml
 
 from gateway.contract import public_services
 from gateway.descriptors import descriptor_set
-from gateway.filters import http_filters
+from gateway.filters import http_filters, tokens_file
+from gateway.keys import TokenFilter
 from gateway.replies import Limits, local_reply_config
 from gateway.routes import EDGE, routes
 from gateway.settings import GatewaySettings
@@ -27,10 +28,16 @@ _SENDING: Final = 60
 
 
 def write(settings: GatewaySettings, out: Path) -> None:
-    """Writes the configuration to `out`, descriptors beside it. Raises SettingsError without a key file."""
+    """Writes the configuration to `out`, beside it the descriptors and, if nowhere else, the keys.
+
+    Raises SettingsError without a file of keys, or with one that holds none.
+    """
     settings.require("jwks_file")
     descriptors = out.with_suffix(".binpb").absolute()
-    out.parent.mkdir(parents=True, exist_ok=True)
+    tokens = tokens_file(settings, descriptors)
+    for file in (out, tokens):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    TokenFilter(settings, tokens).write()
     descriptors.write_bytes(descriptor_set())
     out.write_text(render(settings, descriptors))
 
@@ -43,6 +50,8 @@ def render(settings: GatewaySettings, descriptors: Path) -> str:
 def _bootstrap(settings: GatewaySettings, descriptors: Path) -> Config:
     targets = {name: getattr(settings, f"{name}_target") for name in set(public_services().values())}
     return {
+        # files that are discovered ask for a name
+        "node": {"id": "giro-gateway", "cluster": "giro-gateway"},
         "admin": {"address": address("127.0.0.1", settings.admin_port)},
         "overload_manager": _overload_manager(settings),
         "static_resources": {

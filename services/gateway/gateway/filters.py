@@ -6,7 +6,7 @@ from typing import Final
 from gateway.contract import PublicRpc, public_rpcs, public_services
 from gateway.routes import EDGE, HEALTH_PATH, OPENAPI_PATH
 from gateway.settings import GatewaySettings
-from gateway.typed import Config, header, http_filter
+from gateway.typed import Config, header, http_filter, url
 from kit.rpc.tokens import AUDIENCE, USER_ISSUER
 
 READ_FACTOR: Final = 8
@@ -16,12 +16,16 @@ READ_FACTOR: Final = 8
 _SEEN_BY_EDGE: Final = ("content-type", "traceparent")
 
 
+_TOKENS: Final = "giro.tokens"
+_JWT_AUTHN: Final = url("envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication")
+
+
 def http_filters(settings: GatewaySettings, descriptors: Path) -> list[Config]:
-    """The filters in their order; `descriptors` is where the descriptor set lies."""
+    """The filters in their order; `descriptors` is where the descriptor set lies, the keys beside it."""
     cors = [http_filter("cors", "cors.v3.Cors")] if settings.origins else []
     return [
         *cors,
-        http_filter("jwt_authn", "jwt_authn.v3.JwtAuthentication", **_tokens(settings)),
+        _discovered_from(tokens_file(settings, descriptors)),
         http_filter("local_ratelimit", "local_ratelimit.v3.LocalRateLimit", **_rate_limit(settings)),
         http_filter("ext_authz", "ext_authz.v3.ExtAuthz", **_json_edge(settings)),
         http_filter("grpc_web", "grpc_web.v3.GrpcWeb"),
@@ -34,16 +38,36 @@ def http_filters(settings: GatewaySettings, descriptors: Path) -> list[Config]:
     ]
 
 
-def _tokens(settings: GatewaySettings) -> Config:
+def tokens_file(settings: GatewaySettings, descriptors: Path) -> Path:
+    """Where Envoy discovers the filter that checks tokens."""
+    if settings.token_filter_file:
+        return Path(settings.token_filter_file).absolute()
+    return descriptors.with_suffix(".tokens.yaml")
+
+
+def _discovered_from(file: Path) -> Config:
+    """Until it is read no request gets in; one that Envoy refuses leaves the filter as it was."""
+    source = {"path_config_source": {"path": str(file)}, "resource_api_version": "V3"}
+    return {"name": _TOKENS, "config_discovery": {"config_source": source, "type_urls": [_JWT_AUTHN]}}
+
+
+def discovered_tokens(settings: GatewaySettings, keys: str) -> Config:
+    """What the file says: the filter with identity's set of keys, as its JSON text."""
+    tokens = {"@type": _JWT_AUTHN, **_tokens(settings, keys)}
+    extension = url("envoy.config.core.v3.TypedExtensionConfig")
+    return {"resources": [{"@type": extension, "name": _TOKENS, "typed_config": tokens}]}
+
+
+def _tokens(settings: GatewaySettings, keys: str) -> Config:
     """Every path needs a token of identity's, save the open RPCs and the fixed pages.
 
-    Envoy 1.40 knows Ed25519 signatures as alg "EdDSA" alone: a token that says "Ed25519" gets 401, and a key
-    set that says so keeps Envoy from starting. Keys are read at start; new ones need a restart.
+    Envoy 1.40 knows Ed25519 signatures as alg "EdDSA" alone: a token that says "Ed25519" gets 401, and it
+    refuses a key set that says so.
     """
     provider = {
         "issuer": USER_ISSUER,
         "audiences": [AUDIENCE],
-        "local_jwks": {"filename": settings.jwks_file},
+        "local_jwks": {"inline_string": keys},
         # only here: a token in a query would end up in logs
         "from_headers": [{"name": "Authorization", "value_prefix": "Bearer "}],
         "forward": True,

@@ -32,6 +32,10 @@ class GatewaySettings(ServiceSettings):
     edge_target: str = ""
     """Where Envoy finds the JSON edge, as host:port; empty: on this machine, at `edge_port`."""
 
+    token_filter_file: str = ""
+    """Where Envoy discovers the keys of tokens: written with its configuration, and by `serve` while Envoy
+    runs, whenever `jwks_file` changes. Empty: beside Envoy's configuration, and `serve` leaves it alone."""
+
     max_body_bytes: int = Field(1 << 20, ge=1 << 10, le=16 << 20)
     """Longest request body that is taken, in bytes."""
     max_response_bytes: int = Field(8 << 20, ge=1 << 10, le=64 << 20)

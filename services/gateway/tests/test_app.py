@@ -1,9 +1,11 @@
 """The gateway's own process: it serves the edge, and says in words why it cannot."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.edge.ext_authz_pb2 import AttributeContext, CheckRequest, CheckResponse, HttpRequest, Request
 from gateway.edge.server import SERVICE
+from gateway.testing.tokens import Tokens
 from kit.testing.ports import free_ports
 
 
@@ -46,6 +49,15 @@ def check_service(port: int) -> None:
         assert asked(channel, "/v1/nothing").denied_response.status.code == 404
 
 
+def wait_for_key(keys: Path, told: Path) -> None:
+    """Until what Envoy reads holds the published key."""
+    public = json.loads(keys.read_text())["keys"][0]["x"]
+    deadline = time.monotonic() + 60
+    while not (told.exists() and public in told.read_text()):
+        assert time.monotonic() < deadline, "Envoy was never told"
+        time.sleep(0.05)
+
+
 def asked(channel: grpc.Channel, target: str) -> CheckResponse:
     check = channel.unary_unary(
         f"/{SERVICE}/Check",
@@ -61,10 +73,18 @@ def asked(channel: grpc.Channel, target: str) -> CheckResponse:
     return answer
 
 
-def test_it_serves_until_it_is_told_to_stop() -> None:
+def test_it_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    """And tells Envoy of the keys that there are, and of those that come."""
     port, metrics_port = free_ports(2)
-    with command("serve", GIRO_EDGE_PORT=str(port), GIRO_GATEWAY_METRICS_PORT=str(metrics_port)) as process:
+    keys, told = tmp_path / "jwks.json", tmp_path / "tokens.yaml"
+    Tokens().write_jwks(keys)
+    files = {"GIRO_JWKS_FILE": str(keys), "GIRO_TOKEN_FILTER_FILE": str(told)}
+    ports = {"GIRO_EDGE_PORT": str(port), "GIRO_GATEWAY_METRICS_PORT": str(metrics_port)}
+    with command("serve", **ports, **files) as process:
         check_service(port)
+        wait_for_key(keys, told)
+        Tokens().write_jwks(keys)
+        wait_for_key(keys, told)
         with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=30) as page:
             metrics = page.read().decode()
         assert 'giro_gateway_edge_requests_total{status="200"} 1.0' in metrics

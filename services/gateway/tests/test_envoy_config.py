@@ -9,6 +9,8 @@ import yaml
 
 from gateway.contract import streams
 from gateway.envoy import render, write
+from gateway.filters import discovered_tokens
+from gateway.keys import TokenFilter
 from gateway.settings import GatewaySettings
 from gateway.testing.envoy import binary
 from gateway.testing.tokens import Tokens
@@ -51,6 +53,19 @@ def test_no_key_file_is_said_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="GIRO_JWKS_FILE"):
         write(GatewaySettings(jwks_file=""), tmp_path / "envoy.yaml")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_set_without_keys_is_said_and_leaves_what_was(tmp_path: Path) -> None:
+    keys, out = tmp_path / "jwks.json", tmp_path / "tokens.yaml"
+    tokens = TokenFilter(GatewaySettings(jwks_file=str(keys)), out)
+    Tokens().write_jwks(keys)
+    assert (tokens.write(), tokens.write()) == (True, False)
+    before = out.read_text()
+    for broken in ("", "{}", '{"keys": [{"kid": "k"'):
+        keys.write_text(broken)
+        with pytest.raises(SettingsError, match="GIRO_JWKS_FILE"):
+            tokens.write()
+    assert out.read_text() == before
 
 
 def test_everything_listens_on_loopback(config: Config) -> None:
@@ -101,8 +116,9 @@ def test_nothing_else_than_public_services_is_routed(manager: Config) -> None:
         assert one["route"]["cluster"] == path.split(".")[1]
 
 
-def test_a_token_is_needed_unless_said_otherwise(manager: Config) -> None:
-    tokens = http_filter(manager, "jwt_authn")
+def test_a_token_is_needed_unless_said_otherwise() -> None:
+    (found,) = discovered_tokens(GatewaySettings(), "{}")["resources"]
+    tokens = found["typed_config"]
     *free, last = tokens["rules"]
     assert last == {"match": {"prefix": "/"}, "requires": {"provider_name": "giro"}}
     assert {one["match"]["path"] for one in free if "requires" not in one} == {

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from gateway.envoy import write
+from gateway.filters import tokens_file
+from gateway.keys import TokenFilter
 from gateway.settings import GatewaySettings
 
 _READY_WITHIN_SECONDS: Final = 60.0
@@ -25,6 +27,7 @@ class Envoy:
     def __init__(self, settings: GatewaySettings, folder: Path) -> None:
         self.settings = settings
         self.config = folder / "envoy.yaml"
+        self.tokens = TokenFilter(settings, tokens_file(settings, folder.absolute() / "envoy.binpb"))
         self.log = folder / "envoy.log"
         self._process: asyncio.subprocess.Process | None = None
 
