@@ -86,6 +86,7 @@ from kit.rpc.server import Add, Server
 from kit.rpc.tokens import Authenticator, ServiceTokens
 from kit.runtime import Background
 from kit.settings import SettingsError
+from kit.values.clock import SystemClock
 
 _SERVES = ("database_url", "worker_database_url", "nats_url", "jwks_file", "service_key", "slot_token_key")
 _RELAYS = ("database_url", "worker_database_url", "nats_url")
@@ -136,7 +137,7 @@ async def resend(settings: Settings, tenant: str, since: datetime) -> int:
     db = make_database(settings)
     await db.start()
     try:
-        return await send_again(db, tenant, since)
+        return await send_again(db, tenant, since, SystemClock().now())
     except ValueError as refused:
         raise SettingsError(str(refused)) from None
     finally:

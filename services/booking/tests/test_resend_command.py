@@ -84,6 +84,18 @@ async def test_a_stream_that_was_wiped_has_them_again(
     await bus.stop()
 
 
+async def test_how_far_back_is_by_the_worlds_clock_and_not_the_tenants(
+    house: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids of events and what consumers remember know no test clock."""
+    monkeypatch.setenv("GIRO_SANDBOX", "true")
+    began = datetime.now(UTC) - timedelta(seconds=1)
+    await house.booked()
+    await house.advance(timedelta(days=60))
+    await resend(house.tenant, began.isoformat())
+    assert "1 events are on their way again" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("since", "wrong"),
     [

@@ -11,13 +11,14 @@ LONGEST: Final = timedelta(days=RETENTION_DAYS - 1)
 """How far back: consumers know for so long what they handled, and handle it once."""
 
 
-async def send_again(db: Database, tenant: str, since: datetime) -> int:
+async def send_again(db: Database, tenant: str, since: datetime, now: datetime) -> int:
     """Puts a tenant's events of appointments from then on into the outbox again; how many they are.
 
-    Consumers that handled one already know it by its id. Raises ValueError for what they may know no more.
+    Consumers that handled one already know it by its id. `since` and `now` are by the world's clock, as the
+    ids of events are and what consumers remember. Raises ValueError for what they may know no more.
     """
+    if since < now - LONGEST:
+        days = LONGEST.days
+        raise ValueError(f"--since is more than {days} days ago: who handled what may be forgotten")
     async with db.uow(tenant) as tx:
-        if since < await tx.now() - LONGEST:
-            days = LONGEST.days
-            raise ValueError(f"--since is more than {days} days ago: who handled what may be forgotten")
         return await appointment_events.send_again(tx, since)
