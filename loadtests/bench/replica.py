@@ -15,6 +15,8 @@ from allinone.stack import Stack
 from loadtests.bench.echo import free_port
 
 READY_SECONDS = 120
+CALM_SECONDS = 90
+CALM_SHARE = 0.05
 _MEGABYTE = 1024
 
 
@@ -69,6 +71,17 @@ def cpu_seconds(pid: int) -> float:
     """CPU that a process has used so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def calm(pid: int) -> bool:
+    """Waits until a process that nobody asks has gone through the checks that follow a start: until it uses
+    less than a twentieth of a core. False for one that still uses more after a while."""
+    for _ in range(CALM_SECONDS):
+        before = cpu_seconds(pid)
+        await asyncio.sleep(1)
+        if cpu_seconds(pid) - before < CALM_SHARE:
+            return True
+    return False
 
 
 def _status(pid: int, name: str) -> int:

@@ -45,7 +45,7 @@ from kit.values.latlng import LatLng
 from loadtests.bench import agendas, echo, growth
 from loadtests.bench.agendas import World
 from loadtests.bench.loop import Call, closed_loop
-from loadtests.bench.replica import Replica, cpu_seconds, replica
+from loadtests.bench.replica import Replica, calm, cpu_seconds, replica
 
 _BESIDE: Final = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "roads"
 ROADS_DATA: Final = Path(os.environ.get("GIRO_TEST_ROADS") or _BESIDE)
@@ -156,8 +156,9 @@ async def searching(stack: Stack, world: World, roads: str = "") -> AsyncIterato
 # --- the rows ---------------------------------------------------------------------------------------------
 
 
-async def with_matrix(stack: Stack) -> Row:
-    """50 agents, 14 days, 8 visits a day; every drive in a matrix file."""
+async def with_matrix(stack: Stack) -> list[Row]:
+    """50 agents, 14 days, 8 visits a day; every drive in a matrix file. While the process checks what it
+    found at its start, and afterwards."""
     rng = np.random.default_rng(1)
     places = [LatLng(45.07 + a, 7.69 + b).key for a, b in rng.uniform(-0.15, 0.15, (300, 2))]
     file = Path(stack.options.state) / "matrix.csv"
@@ -169,7 +170,10 @@ async def with_matrix(stack: Stack) -> Row:
     )
     async with searching(stack, world, f"matrix:{file}") as (searcher, served):
         await searcher.warm(50, 14)
-        return await measured("50 x 14 x 8, matrix in memory", searcher.call(50, 14), served.pid)
+        work, call = "50 x 14 x 8, matrix in memory", searcher.call(50, 14)
+        early = await measured(f"{work}, just started", call, served.pid)
+        work += "" if await calm(served.pid) else ", still checking"
+        return [early, await measured(work, call, served.pid)]
 
 
 async def on_roads(stack: Stack, out: Console) -> list[Row]:
@@ -187,7 +191,8 @@ async def on_roads(stack: Stack, out: Console) -> list[Row]:
     world = await agendas.fill(stack.urls.admin_database, "ten_bench_roads", (50, 14, 8), near, roads)
     async with searching(stack, world, str((folder / "roads").resolve())) as (searcher, served):
         await searcher.warm(50, 14)
-        work = "50 x 14 x 8, roads, places asked about before"
+        at_rest = "" if await calm(served.pid) else ", still checking"
+        work = f"50 x 14 x 8, roads, places asked about before{at_rest}"
         again = await measured(work, searcher.call(50, 14, world.homes[:STRANGE]), served.pid, crowd=500)
         strange = [int(place) for place in np.random.default_rng(2).permutation(places)[:STRANGE]]
         first = await _each_once("50 x 14 x 8, roads, places never asked about", searcher, strange, served)
@@ -354,7 +359,7 @@ async def run(stack: Stack, yardstick: Row, parts: Collection[str], out: Console
     """The rows of these parts beside the echo of the same run."""
     rows, words = [yardstick], []
     if "matrix" in parts:
-        rows.append(await with_matrix(stack))
+        rows += await with_matrix(stack)
     if "roads" in parts:
         rows += await on_roads(stack, out)
     if "sizes" in parts:
