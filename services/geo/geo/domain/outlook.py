@@ -65,40 +65,36 @@ class Outlook:
         return self.positions.compress(self.least_added <= reach)
 
 
-def in_time(gaps: Gaps, question: Question) -> Ints:
-    """Positions of the gaps that have room for the visit between the first and the last instant asked for."""
-    return np.flatnonzero(_within(gaps, question))
-
-
-def outlook(gaps: Gaps, question: Question, bounds: Bounds) -> Outlook:
-    """Those of the gaps, which have no fault, in which the visit may fit."""
-    parts = [
-        _part(Gaps(gaps.table[:, at : at + BLOCK]), question, bounds.part(at), at)
-        for at in range(0, len(gaps), BLOCK)
-    ]
-    if len(parts) == 1:
-        return parts[0]
-    positions, added = [part.positions for part in parts], [part.least_added for part in parts]
-    return Outlook(*(np.concatenate([_NONE, *columns]) for columns in (positions, added)))
-
-
-def _part(gaps: Gaps, question: Question, bounds: Bounds, offset: int) -> Outlook:
-    """The outlook of some gaps, the first of which is at `offset` among all."""
-    within = _within(gaps, question)
-    at = np.flatnonzero(within)
-    if 4 * len(at) > len(within):  # to pick them from each column would take longer than to look at all
-        fits, added = _least(gaps, question, bounds)
-        fits &= within
-        return Outlook(np.flatnonzero(fits) + offset, added.compress(fits))
-    fits, added = _least(gaps.take(at), question, bounds.take(at))
-    return Outlook(at.compress(fits) + offset, added.compress(fits))
-
-
-def _within(gaps: Gaps, question: Question) -> Bools:
+def in_time(gaps: Gaps, question: Question) -> Bools:
+    """Which of the gaps have room for the visit between the first and the last instant asked for."""
     first, last = _hull(question)
     opens, closes = last - question.duration, first + question.duration
     within: Bools = (gaps.opens <= opens) & (gaps.closes >= closes)
     return within
+
+
+def outlook(gaps: Gaps, within: Bools, question: Question, bounds: Bounds) -> Outlook:
+    """Those of the gaps, which have no fault, in which the visit may fit; `within` as `in_time` says."""
+    parts = [
+        _part(Gaps(gaps.table[:, at : at + BLOCK]), within[at : at + BLOCK], question, bounds.part(at))
+        for at in range(0, len(gaps), BLOCK)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    positions = [part.positions + number * BLOCK for number, part in enumerate(parts)]
+    added = [part.least_added for part in parts]
+    return Outlook(*(np.concatenate([_NONE, *columns]) for columns in (positions, added)))
+
+
+def _part(gaps: Gaps, within: Bools, question: Question, bounds: Bounds) -> Outlook:
+    """The outlook of some gaps."""
+    at = np.flatnonzero(within)
+    if 4 * len(at) > len(within):  # to pick them from each column would take longer than to look at all
+        fits, added = _least(gaps, question, bounds)
+        fits &= within
+        return Outlook(np.flatnonzero(fits), added.compress(fits))
+    fits, added = _least(gaps.take(at), question, bounds.take(at))
+    return Outlook(at.compress(fits), added.compress(fits))
 
 
 def _least(gaps: Gaps, question: Question, bounds: Bounds) -> tuple[Bools, Ints]:

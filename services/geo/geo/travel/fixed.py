@@ -61,12 +61,12 @@ class FixedMatrix(Settled):
     def _found(self, froms: Places, tos: Places) -> tuple[Ints, Bools]:
         """Where the entry of each pair is, and whether there is one."""
         wanted = self._code(froms.keys, tos.keys)
-        at = np.minimum(np.searchsorted(self._codes, wanted), len(self._codes) - 1)
+        at = np.minimum(self._codes.searchsorted(wanted), len(self._codes) - 1)
         return at, self._codes.take(at) == wanted
 
     def _code(self, froms: Ints, tos: Ints) -> Ints:
         """One number for each pair of the file's places; -1 for any other pair."""
-        row, column = (np.searchsorted(self._places, keys) for keys in (froms, tos))
+        row, column = self._places.searchsorted(froms), self._places.searchsorted(tos)
         last = len(self._places) - 1
         named = (self._places.take(np.minimum(row, last)) == froms) & (
             self._places.take(np.minimum(column, last)) == tos

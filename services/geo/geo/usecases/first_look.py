@@ -18,13 +18,14 @@ async def first_look(
     travel: DriveTables, tenant: str, question: Question, prepared: Prepared, buffers: Ints
 ) -> Outlook:
     """The outlook of all gaps; `buffers` are kept before the visit, gap by gap."""
-    near = in_time(prepared.gaps, question)
-    if _NARROW * len(near) > len(prepared.places):
+    within = in_time(prepared.gaps, question)
+    if _NARROW * np.count_nonzero(within) > len(prepared.places):
         least = await travel.floor_around(tenant, question.place, prepared.places)
         bounds = Bounds(*least, prepared.origin_at, prepared.target_at, buffers)
-        return outlook(prepared.gaps, question, bounds)
+        return outlook(prepared.gaps, within, question, bounds)
+    near = np.flatnonzero(within)
     ends = np.concatenate([prepared.origin_at.take(near), prepared.target_at.take(near)])
     least = await travel.floor_around(tenant, question.place, prepared.places.take(ends))
     along = np.arange(len(ends))
     bounds = Bounds(*least, along[: len(near)], along[len(near) :], buffers.take(near))
-    return outlook(prepared.gaps.take(near), question, bounds).among(near)
+    return outlook(prepared.gaps.take(near), within.take(near), question, bounds).among(near)
