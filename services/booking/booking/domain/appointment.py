@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from booking.domain import errors
-from booking.domain.itinerary import Leg
+from booking.domain.itinerary import Leg, StopPlan
 from booking.domain.package import NOTHING, Count
 from booking.domain.promise import Promise
 from booking.domain.refix_writes import Refix
@@ -245,6 +245,15 @@ def moved(appointment: Appointment, move: Move, now: datetime, promised: Window 
         )
     change = _changed(at_new_place, now, state, Count(to_confirm=1 if postponed else 0))
     return replace(change, before=appointment)
+
+
+def moved_to(appointment: Appointment, move: Move, now: datetime, stop: StopPlan) -> Change:
+    """The same with the stop that geo has made: a re-fix is agreed anew in all, so the place is the stop's
+    too; any other move keeps the one that was booked."""
+    change = moved(appointment, move, now, stop.arrival)
+    if move.refix is None or stop.point == appointment.point:
+        return change
+    return replace(change, after=replace(change.after, point=stop.point, postcode=stop.postcode))
 
 
 def _changed(appointment: Appointment, now: datetime, state: State, count: Count) -> Change:

@@ -55,6 +55,7 @@ MAY_CHANGE: Final[Mapping[Happened, frozenset[str]]] = {
     Happened.REASSIGNED: frozenset({"window", "agent_id", "arrival", "promise"}),
     Happened.REFIXED: frozenset(
         {"state", "window", "agent_id", "operator_id", "outcome_state_id", "refix_at", "arrival", "promise"}
+        | {"point", "postcode"}
     ),
     Happened.OUTCOME_SET: frozenset({"state", "outcome_state_id", "characteristics", "refix_at"}),
     Happened.CANCELLED: frozenset({"state", "cancel_note"}),

@@ -70,7 +70,7 @@ _CHANGE_TEXT = """
         operator_id = :operator, outcome_state_id = :outcome_state, characteristics = :characteristics,
         refix_at = :refix_at, superseded_by = :superseded_by, linked = :linked,
         arrives_from = :arrives_from, arrives_until = :arrives_until,
-        promise_from = :promise_from, promise_until = :promise_until
+        promise_from = :promise_from, promise_until = :promise_until, place = :place, postcode = :postcode
     WHERE tenant_id = :tenant AND appointment_id = :id AND version = :seen_version AND state = :seen_state
       AND move_id IS NOT DISTINCT FROM :seen_move
     RETURNING tenant_id, campaign_id
@@ -97,11 +97,13 @@ _MOVE_ALL = text(
         version = r.version, updated_at = r.now, move_id = NULL, decided_at = clock_timestamp(),
         operator_id = r.operator, outcome_state_id = r.outcome_state, refix_at = r.refix_at,
         arrives_from = r.arrives_from, arrives_until = r.arrives_until,
-        promise_from = r.promise_from, promise_until = r.promise_until
+        promise_from = r.promise_from, promise_until = r.promise_until, place = r.place,
+        postcode = r.postcode
     FROM jsonb_to_recordset(CAST(:changes AS jsonb)) AS r(id text, seen_version bigint, seen_state text,
         seen_move text, agent text, starts_at timestamptz, ends_at timestamptz, state text, version bigint,
         now timestamptz, operator text, outcome_state text, refix_at timestamptz, arrives_from timestamptz,
-        arrives_until timestamptz, promise_from timestamptz, promise_until timestamptz)
+        arrives_until timestamptz, promise_from timestamptz, promise_until timestamptz, place bigint,
+        postcode text)
     WHERE a.tenant_id = :tenant AND a.appointment_id = r.id AND a.version = r.seen_version
       AND a.state = r.seen_state AND a.move_id = r.seen_move
     """
@@ -316,6 +318,8 @@ def _moved_params(change: Change) -> Mapping[str, Any]:
         **arrives(after),
         "promise_from": None if after.promise is None else after.promise.window.start,
         "promise_until": None if after.promise is None else after.promise.window.end,
+        "place": after.point.key,
+        "postcode": after.postcode,
     }
 
 

@@ -4,12 +4,12 @@ The move is pending in the appointment's own row until geo has swapped the stop 
 or has promised, under the move's id, that it never will.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from booking import events
-from booking.domain.appointment import Appointment, Card, Move, MoveKind, moved
+from booking.domain.appointment import Appointment, Card, Move, MoveKind, moved_to
 from booking.domain.decision import Decision, SlotSource
 from booking.domain.grounds import Grounds
 from booking.domain.itinerary import Certificate, MoveTerms, Reservation, StopPlan
@@ -81,9 +81,10 @@ async def earlier(desk: Desk, tx: Tx) -> PendingMove | Card:
         raise claimed.in_flight()
     appointment = await appointments.get(tx, move.appointment_id)
     grounds = await grounds_of(desk, tx, appointment, move.agent_id)
-    start = move.window.start
-    anew = move.kind is MoveKind.REFIX or not appointment.keeps_promise(start)
-    plan = plan_of(grounds, appointment, move.agent_id, start, anew=anew)
+    start, is_refix = move.window.start, move.kind is MoveKind.REFIX
+    anew = is_refix or not appointment.keeps_promise(start)
+    visited = at_contact(appointment, grounds) if is_refix else appointment
+    plan = plan_of(grounds, visited, move.agent_id, start, anew=anew)
     return PendingMove(move, plan, promised_anew=anew)
 
 
@@ -95,6 +96,14 @@ async def grounds_of(desk: Desk, tx: Tx, appointment: Appointment, agent_id: str
     if found is None:
         raise RuntimeError(f"{appointment.appointment_id} has no campaign")
     return found
+
+
+def at_contact(appointment: Appointment, grounds: Grounds) -> Appointment:
+    """The appointment where its contact is by now, which is where it is fixed again; while nobody knows that,
+    where it was booked."""
+    if grounds.contact_point is None:
+        return appointment
+    return replace(appointment, point=grounds.contact_point, postcode=grounds.contact_postcode)
 
 
 def plan_of(
@@ -163,7 +172,7 @@ async def follow(desk: Desk, tenant: str, move: Move, stop: Reservation) -> Card
         claim_key = await moves.apply(tx, move.move_id)
         if claim_key is None:
             return None
-        change = moved(appointment, move, await tx.now(), stop.plan.arrival)
+        change = moved_to(appointment, move, await tx.now(), stop.plan)
         if move.refix is not None:  # any other move is of a visit that was agreed while its person waited
             await waitlist.serve(tx, appointment.campaign_id, appointment.contact_id)
         if not await appointments.save(tx, change):

@@ -24,6 +24,7 @@ from booking.usecases.update_contact import update_contact
 from booking.usecases.waitlist import JoinWaitlist, join_waitlist
 from kit import failpoints
 from kit.errors import InvalidInput, Reason, RuleViolated, Unavailable
+from kit.testing.dying import Died, die_at
 from kit.values.latlng import LatLng
 from kit.values.window import Window
 
@@ -125,7 +126,7 @@ async def _by_a_procedure(house: House, old: Appointment, start: datetime) -> Ap
 
 @pytest.mark.parametrize("again", [_by_hand, _by_a_procedure])
 async def test_a_new_card_is_where_the_person_is_by_now(house: House, again: Again) -> None:
-    """GEO-18: a wrong address is why many visits fall through; the same card stays where it was booked."""
+    """GEO-18: a wrong address is why many visits fall through."""
     await house.outcome_state("refixed", result=Result.OPEN, recall=Recall.NONE)
     await house.outcome_state("ko", recall=Recall.PUBLIC, list_state="W")
     await house.outcome_state("ko-date", recall=Recall.NONE, refix=True)
@@ -150,6 +151,46 @@ async def test_a_new_card_is_where_the_person_is_by_now(house: House, again: Aga
     assert house.ledger.stops[house.tenant, new.appointment_id].plan.point == PLACE
     assert (await house.stored(old.appointment_id)).point == THERE
     await house.settle()
+    await house.require_sound()
+
+
+@pytest.mark.parametrize("died", [False, True])
+@pytest.mark.parametrize("again", [_by_hand, _by_a_procedure])
+async def test_the_same_card_is_fixed_again_where_the_person_is_by_now(
+    house: House, again: Again, died: bool
+) -> None:
+    """Modes 1 and 3; while a pin is needed it stays where it was booked, as whatever is only moved does."""
+    await house.outcome_state("refixed", result=Result.OPEN, recall=Recall.NONE)
+    await house.outcome_state("ko", recall=Recall.PUBLIC, list_state="W")
+    await house.outcome_state("ko-date", recall=Recall.NONE, refix=True)
+    await house.procedure(Work.MOVE, "ko-date")
+    await house.parameters(CC036B="refixed")
+    campaign = await house.campaign()
+    contact = await _taken_in(house, campaign, SURE)
+    booked = await house.book(campaign, contact.contact_id, soon())
+    card = booked.appointment
+    places = []
+    for hours, correction in (
+        (90, Correction(address=VAGUE)),
+        (120, Correction(point=PLACE, postcode="10100")),
+    ):
+        await update_contact(house.desk, house.places, contact.contact_id, correction)
+        await house.postpone(booked, soon(hours - 10))
+        places.append((await house.stored(card.appointment_id)).point)
+        step = "booking.procedure.after_move" if again is _by_a_procedure else "booking.refix.after_move"
+        if died:
+            die_at(step)
+            with pytest.raises(Died):
+                await again(house, await house.stored(card.appointment_id), soon(hours))
+        else:
+            await again(house, await house.stored(card.appointment_id), soon(hours))
+        await house.settle()
+        now = await house.stored(card.appointment_id)
+        assert (now.window.start, now.move_id) == (soon(hours), None)
+        assert house.ledger.stops[house.tenant, card.appointment_id].plan.point == now.point
+        places.append(now.point)
+    assert places == [THERE, THERE, THERE, PLACE]
+    assert now.postcode == "10100"
     await house.require_sound()
 
 

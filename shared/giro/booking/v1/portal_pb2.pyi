@@ -133,7 +133,9 @@ class VerifyCountersResponse(_message.Message):
     DIFFERING_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def box(self) -> Global___CampaignBox:
-        """The counters as they are kept."""
+        """The counters that can be counted, as they are kept: purchased, taken, to_confirm and cancelled_in_step; the other fields
+        of a box are empty.
+        """
 
     @_builtins.property
     def recount(self) -> Global___CampaignBox:

@@ -105,8 +105,9 @@ class RefixServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RefixAppointment(self, request, context):
-        """Fixes an appointment again: the same card at its new time, or a new card that locks the old one (R-022). The same card
-        stays where it was booked; a new one is where the person is by now, and needs a pin as every booking does (NEEDS_PIN).
+        """Fixes an appointment again: the same card at its new time, or a new card that locks the old one (R-022). It is
+        where the person is by now. While that needs a pin the same card stays where it was booked, and a new one is refused as
+        every booking is (NEEDS_PIN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

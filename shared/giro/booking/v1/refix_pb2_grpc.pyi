@@ -37,8 +37,9 @@ class RefixServiceStub:
     GetRefixForm: _grpc.UnaryUnaryMultiCallable[_refix_pb2.GetRefixFormRequest, _refix_pb2.RefixForm]
     """What may be chosen when this appointment is fixed again: mode, card, flag, state selector (R-049 to R-058)."""
     RefixAppointment: _grpc.UnaryUnaryMultiCallable[_refix_pb2.RefixAppointmentRequest, _booking_pb2.Appointment]
-    """Fixes an appointment again: the same card at its new time, or a new card that locks the old one (R-022). The same card
-    stays where it was booked; a new one is where the person is by now, and needs a pin as every booking does (NEEDS_PIN).
+    """Fixes an appointment again: the same card at its new time, or a new card that locks the old one (R-022). It is
+    where the person is by now. While that needs a pin the same card stays where it was booked, and a new one is refused as
+    every booking is (NEEDS_PIN).
     """
     ListRecalls: _grpc.UnaryUnaryMultiCallable[_refix_pb2.ListRecallsRequest, _refix_pb2.ListRecallsResponse]
     """Open recalls, by the time they are due; private ones for their operators alone until they are released (R-078)."""
@@ -67,8 +68,9 @@ class RefixServiceAsyncStub(RefixServiceStub):
     GetRefixForm: _aio.UnaryUnaryMultiCallable[_refix_pb2.GetRefixFormRequest, _refix_pb2.RefixForm]  # type: ignore[assignment]
     """What may be chosen when this appointment is fixed again: mode, card, flag, state selector (R-049 to R-058)."""
     RefixAppointment: _aio.UnaryUnaryMultiCallable[_refix_pb2.RefixAppointmentRequest, _booking_pb2.Appointment]  # type: ignore[assignment]
-    """Fixes an appointment again: the same card at its new time, or a new card that locks the old one (R-022). The same card
-    stays where it was booked; a new one is where the person is by now, and needs a pin as every booking does (NEEDS_PIN).
+    """Fixes an appointment again: the same card at its new time, or a new card that locks the old one (R-022). It is
+    where the person is by now. While that needs a pin the same card stays where it was booked, and a new one is refused as
+    every booking is (NEEDS_PIN).
     """
     ListRecalls: _aio.UnaryUnaryMultiCallable[_refix_pb2.ListRecallsRequest, _refix_pb2.ListRecallsResponse]  # type: ignore[assignment]
     """Open recalls, by the time they are due; private ones for their operators alone until they are released (R-078)."""
@@ -106,8 +108,9 @@ class RefixServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _refix_pb2.RefixAppointmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.Appointment, _abc.Awaitable[_booking_pb2.Appointment]]:
-        """Fixes an appointment again: the same card at its new time, or a new card that locks the old one (R-022). The same card
-        stays where it was booked; a new one is where the person is by now, and needs a pin as every booking does (NEEDS_PIN).
+        """Fixes an appointment again: the same card at its new time, or a new card that locks the old one (R-022). It is
+        where the person is by now. While that needs a pin the same card stays where it was booked, and a new one is refused as
+        every booking is (NEEDS_PIN).
         """
 
     @_abc_1.abstractmethod

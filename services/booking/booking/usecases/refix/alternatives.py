@@ -10,6 +10,7 @@ from booking.domain.grounds import Grounds
 from booking.domain.policies import earliest_start
 from booking.domain.refix import Alternative
 from booking.usecases.desk import Desk
+from booking.usecases.move_stop import at_contact
 from booking.usecases.ports import EVERY_CHOICE, FoundSlot, SlotQuery
 from booking.usecases.search_slots import query_of, search_slots
 from kit.values.window import Window
@@ -26,10 +27,10 @@ _AGENTS: Final = 500
 
 
 async def alternatives(
-    desk: Desk, tenant: str, appointment: Appointment, refix_at: datetime, *, on_new: bool = False
+    desk: Desk, tenant: str, appointment: Appointment, refix_at: datetime
 ) -> Sequence[Alternative]:
     """The starts nearest to the date that a re-fix would accept, the nearest first; three unless all of the
-    horizon has fewer. Of a new card where the contact is by now, as far as that is known.
+    horizon has fewer.
 
     Of those within the same reach of the date the agent's own come before colleagues'. Nothing is asked that
     a re-fix would refuse: another campaign's agent, the past, the lead time where postponements keep it.
@@ -37,9 +38,7 @@ async def alternatives(
     grounds = await desk.grounds.of(tenant, appointment.campaign_id, appointment.contact_id)
     if grounds is None:
         raise RuntimeError(f"{appointment.appointment_id} has no campaign")
-    if on_new and grounds.contact_point is not None:
-        place, postcode = grounds.contact_point, grounds.contact_postcode
-        appointment = replace(appointment, point=place, postcode=postcode)
+    appointment = at_contact(appointment, grounds)
     found: Sequence[Alternative] = ()
     for window in _windows(grounds, appointment.window.duration, refix_at):
         asked = _query(grounds, appointment, window, refix_at)

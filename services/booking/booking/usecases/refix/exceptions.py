@@ -24,13 +24,11 @@ from kit.values.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why what a request asks for cannot be done; it waits, and nothing is begun for it. `on_new`: a new card
-    is asked for, which would be where its contact is by now."""
+    """Why what a request asks for cannot be done; it waits, and nothing is begun for it."""
 
     procedure_id: str
     request: RefixRequest
     refusal: GiroError
-    on_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +45,7 @@ async def raise_exception(desk: Desk, tenant: str, appointment: Appointment, fai
     The alternatives are asked of geo before. Raises Unavailable when it does not answer: the request then
     waits, and is tried again.
     """
-    refix_at = failure.request.refix_at
-    found = await alternatives(desk, tenant, appointment, refix_at, on_new=failure.on_new)
+    found = await alternatives(desk, tenant, appointment, failure.request.refix_at)
     await failpoint("booking.exception.before_decide")
     async with desk.db.uow(tenant) as tx:
         if await refix_requests.take(tx, failure.request) is None:

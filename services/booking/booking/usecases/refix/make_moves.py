@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from booking.domain.appointment import Appointment, Move, MoveKind, moved
+from booking.domain.appointment import Appointment, Move, MoveKind, moved_to
+from booking.domain.grounds import Grounds
 from booking.domain.itinerary import Reservation, StopPlan
 from booking.domain.refix_writes import Refix
 from booking.domain.refusal import Refusal
 from booking.storage import appointments, moves, refix_requests, waitlist
 from booking.storage.refix_requests import RefixRequest
-from booking.usecases import record
+from booking.usecases import move_stop, record
 from booking.usecases.ports import StopMove
 from booking.usecases.record import Begun
 from booking.usecases.refix import aftermath
@@ -81,7 +82,7 @@ async def _begin(
         basis = await basis_of(run, tx, [appointment for appointment, _ in taken.work])
         for appointment, request in taken.work:
             try:
-                plan = planned(basis.grounds_of(appointment), appointment, request).plan
+                plan = _planned(basis.grounds_of(appointment), appointment, request)
             except RuleViolated as refusal:
                 refused.append(Refused(appointment, request, refusal))
             else:
@@ -93,6 +94,10 @@ async def _begin(
             await refix_requests.start_all(tx, {item.request.refix_id: item.move.move_id for item in moving})
         await failpoint("booking.procedure.before_commit")
     return taken, moving, refused
+
+
+def _planned(grounds: Grounds, appointment: Appointment, request: RefixRequest) -> StopPlan:
+    return planned(grounds, move_stop.at_contact(appointment, grounds), request).plan
 
 
 def _move(appointment: Appointment, plan: StopPlan, wanted: Refix) -> Move:
@@ -144,7 +149,7 @@ async def _follow(
     done = [(item.move, stop) for item, stop in made if item.move.move_id in applied]
     if not done:
         return
-    changes = [(moved(found[move.appointment_id], move, now, stop.plan.arrival), move) for move, stop in done]
+    changes = [(moved_to(found[move.appointment_id], move, now, stop.plan), move) for move, stop in done]
     people = {(change.before.campaign_id, change.before.contact_id) for change, _ in changes}
     await waitlist.serve_all(tx, people)
     if not await appointments.save_moved(tx, [change for change, _ in changes]):

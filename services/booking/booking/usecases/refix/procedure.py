@@ -10,7 +10,7 @@ from booking.domain.appointment import Appointment
 from booking.domain.decision import Decision, SlotSource
 from booking.domain.grounds import Grounds
 from booking.domain.policies import require_refixable
-from booking.domain.refix_modes import Policy, Procedure, Work
+from booking.domain.refix_modes import Policy, Procedure
 from booking.domain.refix_writes import Refix
 from booking.storage.refix_requests import RefixRequest
 from booking.usecases import move_stop, record
@@ -97,8 +97,7 @@ async def tell(run: Run, refused: Sequence[Refused]) -> list[str]:
 
 
 async def _tell(run: Run, refused: Refused) -> str:
-    procedure, on_new = run.procedure, run.procedure.kind is Work.NEW_CARD
-    failure = Failure(procedure.procedure_id, refused.request, refused.refusal, on_new)
+    failure = Failure(run.procedure.procedure_id, refused.request, refused.refusal)
     try:
         await raise_exception(run.desk, run.tenant, refused.appointment, failure)
     except Exception as error:

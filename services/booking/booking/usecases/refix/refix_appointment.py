@@ -199,29 +199,27 @@ def _writes(appointment: Appointment, chosen: tuple[Form, Decision], choices: Ch
 async def _plan(
     desk: Desk, tx: Tx, card: tuple[Appointment, bool], slot: "str | Time"
 ) -> tuple[Planned, Shown | None]:
-    """The stop of the same card, which stays where it was booked, or of a new one (`card` tells which)."""
+    """The stop of the same card, or of a new one (`card` tells which): where the contact is by now."""
     appointment, on_new = card
+    placed = visited_anew if on_new else move_stop.at_contact
     if isinstance(slot, Time):
         agent_id, start = slot.agent_id or appointment.agent_id, slot.start
         grounds = await move_stop.grounds_of(desk, tx, appointment, agent_id)
         if slot.agent_id:
             require_agents_shown(grounds)
-        visited = visited_anew(appointment, grounds) if on_new else appointment
-        return _checked(grounds, visited, agent_id, start), None
+        return _checked(grounds, placed(appointment, grounds), agent_id, start), None
     suggested = desk.slot_tokens.read(caller().tenant, slot)
     agent_id, start = suggested.agent_id, suggested.window.start
     grounds = await move_stop.grounds_of(desk, tx, appointment, agent_id)
     suggested.require_fresh(grounds.now, grounds.parameters.slot_token_ttl)
-    visited = visited_anew(appointment, grounds) if on_new else appointment
+    visited = placed(appointment, grounds)
     _require_found_for(visited, suggested)
     return _checked(grounds, visited, agent_id, start), suggested.shown
 
 
 def _require_found_for(visited: Appointment, suggested: SuggestedSlot) -> None:
-    if suggested.campaign_id != visited.campaign_id:
+    if suggested.campaign_id != visited.campaign_id or suggested.point != visited.point:
         raise errors.invalid("slot_token", "was found for another visit")
-    if suggested.point != visited.point:
-        raise errors.invalid("slot_token", "was found for another place: the same card stays where it is")
     if suggested.window.duration != visited.window.duration:
         raise errors.invalid("slot_token", "is not as long as the appointment")
 
