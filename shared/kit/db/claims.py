@@ -50,7 +50,7 @@ class ClaimStatements:
         )
         self.take_all = (
             f"INSERT INTO {schema}.claims (tenant_id, key, body_hash)"
-            " SELECT %s, * FROM unnest(%s::text[], %s::bytea[])"
+            " SELECT %s, * FROM unnest(%b::text[], %b::bytea[])"
             " ON CONFLICT (tenant_id, key) DO NOTHING RETURNING key"
         )
         self.read_all = f"SELECT key, body_hash FROM {schema}.claims WHERE tenant_id = %s AND key = ANY(%s)"

@@ -32,7 +32,7 @@ class OutboxStatements:
         insert = f"INSERT INTO {schema}.outbox (tenant_id, event_id, subject, entity_id, headers, payload)"
         self.one = f"{insert} VALUES (%s, %s, %s, %s, %s::jsonb, %s)"
         self.many = (
-            f"{insert} SELECT %s, * FROM unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[], %s::bytea[])"
+            f"{insert} SELECT %s, * FROM unnest(%b::text[], %b::text[], %b::text[], %b::jsonb[], %b::bytea[])"
         )
         self.settle_and_one = f"WITH settled AS ({settle_claim}) {self.one}"
 

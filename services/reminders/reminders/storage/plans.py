@@ -28,6 +28,20 @@ _ENTER = text(
     """
 )
 
+_ENTER_ALL = text(
+    """
+    INSERT INTO reminders.plans
+        (tenant_id, appointment_id, version, live, campaign_id, contact_id, starts_at, zone, name, phone,
+         email, language)
+    SELECT :tenant, id, 0, false, campaign, contact, starts_at, zone, '', '', '', ''
+    FROM unnest(CAST(:ids AS text[]), CAST(:campaigns AS text[]), CAST(:contacts AS text[]),
+                CAST(:starts AS timestamptz[]), CAST(:zones AS text[]))
+         AS told (id, campaign, contact, starts_at, zone)
+    ORDER BY id
+    ON CONFLICT ON CONSTRAINT plans_pkey DO NOTHING
+    """
+)
+
 _GET_TEXT = f"""
     SELECT {COLUMNS} FROM reminders.plans p WHERE p.tenant_id = :tenant AND p.appointment_id = :id
 """  # noqa: S608 - constants
@@ -52,6 +66,14 @@ _WITHOUT_ADDRESS = text(
 )
 
 _LOCK = text(f"{_GET_TEXT} FOR UPDATE")
+
+_LOCK_ALL = text(
+    f"""
+    SELECT {COLUMNS} FROM reminders.plans p
+    WHERE p.tenant_id = :tenant AND p.appointment_id = ANY (CAST(:ids AS text[]))
+    ORDER BY p.appointment_id FOR UPDATE
+    """  # noqa: S608 - constants
+)
 
 _LOCK_OF_REMINDER = text(
     f"""
@@ -136,6 +158,22 @@ async def enter(tx: Tx, visit: Visit) -> Plan:
     }
     await tx.run(_ENTER, params)
     return await lock(tx, visit.appointment_id)
+
+
+async def enter_all(tx: Tx, visits: Sequence[Visit]) -> Mapping[str, Plan]:
+    """The same for different appointments, locked in the order of their ids; by id."""
+    ids = [visit.appointment_id for visit in visits]
+    params = {
+        "tenant": tx.tenant,
+        "ids": ids,
+        "campaigns": [visit.campaign_id for visit in visits],
+        "contacts": [visit.contact_id for visit in visits],
+        "starts": [visit.start for visit in visits],
+        "zones": [visit.zone for visit in visits],
+    }
+    await tx.run(_ENTER_ALL, params)
+    found = await tx.run(_LOCK_ALL, {"tenant": tx.tenant, "ids": ids})
+    return {row.appointment_id: _plan(row) for row in found}
 
 
 async def get(tx: Tx, appointment_id: str) -> Plan:

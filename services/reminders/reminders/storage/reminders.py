@@ -163,6 +163,13 @@ _DECIDED = text(
     """
 )
 
+_DECIDED_ALIKE = text(
+    """
+    INSERT INTO reminders.decisions (tenant_id, reminder_id, decided_at, what, path)
+    SELECT :tenant, id, :now, :what, CAST(:path AS text[]) FROM unnest(CAST(:ids AS text[])) AS id
+    """
+)
+
 _DECISIONS = text(
     """
     SELECT decided_at, what, path FROM reminders.decisions
@@ -341,6 +348,18 @@ async def decided(tx: Tx, reminder_id: str, decision: Decision) -> None:
         "path": list(decision.path),
     }
     await tx.run(_DECIDED, params)
+
+
+async def decided_alike(tx: Tx, reminder_ids: Sequence[str], decision: Decision) -> None:
+    """The same of several reminders."""
+    params: dict[str, Any] = {
+        "tenant": tx.tenant,
+        "ids": list(reminder_ids),
+        "now": decision.at,
+        "what": decision.what,
+        "path": list(decision.path),
+    }
+    await tx.run(_DECIDED_ALIKE, params)
 
 
 async def decisions(tx: Tx, reminder_id: str) -> Sequence[Decision]:

@@ -41,10 +41,21 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What plans are made by, read once for many: the revision of the defaults, which is read before them."""
+    """What plans are made by, read once for many, after their rows were locked: the revision of the defaults,
+    which is read before them, and the clock."""
 
     revision: int
     settings: Settings
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """What the reminders of one visit are decided by."""
+
+    visit: Visit
+    rules: Rules
+    now: datetime
 
 
 async def follow_appointments(desk: Desk, tenant: str, told: Sequence[Told]) -> frozenset[str]:
@@ -70,16 +81,18 @@ async def follow_appointments(desk: Desk, tenant: str, told: Sequence[Told]) -> 
 async def _follow_all(desk: Desk, tenant: str, told: Sequence[Told], known: Mapping[str, Visit]) -> None:
     async with desk.db.uow(tenant) as tx:
         fresh = await tx.claim_all([each.claim for each in told])
-        basis = await _basis(tx)
         # in one order, so that those who follow many wait for each other and do not lock each other out
-        for each in sorted(told, key=_appointment_id):
-            if each.claim.key not in fresh:
-                continue
+        work = sorted((each for each in told if each.claim.key in fresh), key=_appointment_id)
+        visits = [each.visit if each.ends else _reached(each.visit, known) for each in work]
+        entered = await plans.enter_all(tx, visits)
+        basis = await _basis(tx)
+        for each, visit in zip(work, visits, strict=True):
+            plan = entered[visit.appointment_id]
             with telemetry.work(each.traceparent, each.request_id or None, tenant):
-                if each.ends or _is_over(each.visit, known):
-                    await _end(tx, each.visit)
+                if each.ends or _is_over(visit, known):
+                    await _end(tx, plan, visit)
                 else:
-                    await _follow(desk, tx, _reached(each.visit, known), basis)
+                    await _follow(desk, tx, plan, visit, basis)
         await failpoint("reminders.follow.before_commit")
 
 
@@ -95,7 +108,7 @@ def _is_over(told: Visit, known: Mapping[str, Visit]) -> bool:
 
 async def _basis(tx: Tx) -> Basis:
     revision = await defaults.revision(tx)
-    return Basis(revision, await parameters.settings(tx))
+    return Basis(revision, await parameters.settings(tx), await tx.now())
 
 
 def _reached(told: Visit, known: Mapping[str, Visit]) -> Visit:
@@ -113,10 +126,11 @@ def _reached(told: Visit, known: Mapping[str, Visit]) -> Visit:
 
 async def catch_up(desk: Desk, tx: Tx, known: Visit) -> None:
     """What booking told when it was asked, its event still on its way; an older version changes nothing."""
+    plan = await plans.enter(tx, known)
     if known.takes_place:
-        await _follow(desk, tx, known, await _basis(tx))
+        await _follow(desk, tx, plan, known, await _basis(tx))
     else:
-        await _end(tx, known)
+        await _end(tx, plan, known)
 
 
 async def as_known(desk: Desk, tx: Tx, plan: Plan, known: Visit) -> Plan:
@@ -147,8 +161,8 @@ async def follow_contact(desk: Desk, tenant: str, contact_id: str) -> None:
                 await _take_up(desk, tx, plan, await _basis(tx))
 
 
-async def _end(tx: Tx, told: Visit) -> None:
-    plan = await plans.enter(tx, told)
+async def _end(tx: Tx, plan: Plan, told: Visit) -> None:
+    """The plan, which is locked, comes to its end."""
     if plan.visit.version >= told.version:
         return
     await failpoint("reminders.cancel.before_decide")
@@ -157,8 +171,8 @@ async def _end(tx: Tx, told: Visit) -> None:
     await failpoint("reminders.cancel.before_commit")
 
 
-async def _follow(desk: Desk, tx: Tx, visit: Visit, basis: Basis) -> None:
-    plan = await plans.enter(tx, visit)
+async def _follow(desk: Desk, tx: Tx, plan: Plan, visit: Visit, basis: Basis) -> None:
+    """The plan, which is locked, goes by this version."""
     if plan.visit.version >= visit.version:
         return
     known = plan.visit.version > 0 and _same_time(plan.visit, visit)
@@ -180,7 +194,7 @@ async def _take_up(desk: Desk, tx: Tx, plan: Plan, basis: Basis) -> None:
 
     What was made for this start is not made again, and its colour stays; a start that has passed is left.
     """
-    if plan.visit.start <= await tx.now():
+    if plan.visit.start <= basis.now:
         return
     before = await reminders.of_appointment(tx, plan.visit.appointment_id)
     reachable = first_channel(plan.visit, basis.settings.rules(plan.visit.campaign_id)) is not None
@@ -193,7 +207,7 @@ async def _take_up(desk: Desk, tx: Tx, plan: Plan, basis: Basis) -> None:
     }
     planned = await _plan_all(desk, tx, plan, basis, besides=made)
     if planned and plan.colour is None:
-        await _paint(tx, plan, Colour.GREY)
+        await _paint(tx, plan, Colour.GREY, basis.now)
 
 
 def _had_no_address(reminder: Reminder) -> bool:
@@ -210,7 +224,7 @@ async def _plan_anew(desk: Desk, tx: Tx, plan: Plan, basis: Basis, *, moved: boo
     await _cancel_open(tx, plan.visit.appointment_id, "the appointment was moved, or its reminders set anew")
     colour = Colour.GREY if await _plan_all(desk, tx, plan, basis) else None
     if colour is not plan.colour or (moved and colour is not None):
-        await _paint(tx, plan, colour)
+        await _paint(tx, plan, colour, basis.now)
 
 
 async def _plan_all(
@@ -221,18 +235,20 @@ async def _plan_all(
     await defaults.stamp(tx, visit.appointment_id, basis.revision)
     rules = basis.settings.rules(visit.campaign_id)
     offsets = rules.offsets if plan.own_offsets is None else plan.own_offsets
-    made = [await plan_one(desk, tx, visit, each, rules) for each in offsets if each not in besides]
+    planning = Planning(visit, rules, basis.now)
+    made = [await plan_one(desk, tx, planning, each) for each in offsets if each not in besides]
     return any(made)
 
 
-async def _paint(tx: Tx, plan: Plan, colour: Colour | None) -> None:
+async def _paint(tx: Tx, plan: Plan, colour: Colour | None, now: datetime) -> None:
     revision = await plans.paint(tx, plan.visit.appointment_id, colour)
-    events.coloured(tx, plan.visit, events.Coloured(colour, revision, await tx.now()))
+    events.coloured(tx, plan.visit, events.Coloured(colour, revision, now))
 
 
-async def plan_one(desk: Desk, tx: Tx, visit: Visit, offset: timedelta, rules: Rules) -> bool:
+async def plan_one(desk: Desk, tx: Tx, planning: Planning, offset: timedelta) -> bool:
     """Stores one reminder of a plan whose row is locked; False when a rule drops it at once."""
-    now, zone = await tx.now(), ZoneInfo(visit.zone)
+    visit, rules, now = planning.visit, planning.rules, planning.now
+    zone = ZoneInfo(visit.zone)
     due = due_at(visit.start, offset, zone)
     planned = decide(due, visit.start, offset, zone, rules)
     found = _as_seen(planned, now, Terms(visit.start, offset, zone, rules))
@@ -274,6 +290,6 @@ def _said(found: Moment | Drop) -> str:
 
 async def _cancel_open(tx: Tx, appointment_id: str, why: str) -> Sequence[str]:
     cancelled = await reminders.cancel_open(tx, appointment_id)
-    for reminder_id in cancelled:
-        await reminders.decided(tx, reminder_id, Decision(await tx.now(), "cancelled", (why,)))
+    if cancelled:
+        await reminders.decided_alike(tx, cancelled, Decision(await tx.now(), "cancelled", (why,)))
     return cancelled

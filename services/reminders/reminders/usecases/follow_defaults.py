@@ -17,7 +17,7 @@ from reminders.storage.plans import Plan
 from reminders.storage.reminders import Decision
 from reminders.usecases import finish_reminder
 from reminders.usecases.desk import Desk
-from reminders.usecases.follow_appointment import plan_one
+from reminders.usecases.follow_appointment import Planning, plan_one
 
 _log = telemetry.logger(__name__)
 
@@ -70,7 +70,7 @@ async def _reconcile(desk: Desk, tx: Tx, plan: Plan) -> None:
     known = {each.offset for each in there if each.state is not State.CANCELLED}
     for offset in rules.offsets:
         if offset not in known:
-            await plan_one(desk, tx, visit, offset, rules)
+            await plan_one(desk, tx, Planning(visit, rules, now), offset)
     await _paint(tx, plan)
 
 
