@@ -136,7 +136,12 @@ def day_around(time_zone: str, moment: datetime) -> Window:
 
 def shifts_between(calendar: Calendar, start: datetime, end: datetime) -> list[ConcreteShift]:
     """The shifts that share an instant with `[start, end)`, whole and in order."""
-    return [shift for shift in _merged(calendar, start, end) if shift.start < end and start < shift.end]
+    hours, bases = _hours(calendar)
+    return [
+        ConcreteShift(shift.start, shift.end, bases[shift.start_base], bases[shift.end_base], shift.breaks)
+        for shift in _merged(hours, start, end)
+        if shift.start < end and start < shift.end
+    ]
 
 
 def shift_of(calendar: Calendar, window: Window) -> ConcreteShift | None:
@@ -243,13 +248,25 @@ def _whole_day(time_zone: str, day: date) -> Window:
     return Window(_instant(zone, day, 0), _instant(zone, day, DAY))
 
 
+@lru_cache(maxsize=4096)
+def _hours(calendar: Calendar) -> tuple[Calendar, dict[int | None, int | None]]:
+    """The calendar with numbers in the place of its bases, and the bases by their numbers: what is worked out
+    about hours serves all agents who keep the same, wherever they set out."""
+    numbered = [replace(s, start_base=2 * at, end_base=2 * at + 1) for at, s in enumerate(calendar.shifts)]
+    bases = [base for shift in calendar.shifts for base in (shift.start_base, shift.end_base)]
+    return Calendar(calendar.time_zone, tuple(numbered), calendar.breaks), {
+        None: None,
+        **dict(enumerate(bases)),
+    }
+
+
 def _merged(calendar: Calendar, start: datetime, end: datetime) -> tuple[ConcreteShift, ...]:
     """The shifts around a stretch of time, from far enough before and after that merged ones are whole."""
     zone = _zone(calendar.time_zone)
     return _merged_on(calendar, start.astimezone(zone).date(), end.astimezone(zone).date())
 
 
-@lru_cache(maxsize=32768)
+@lru_cache(maxsize=4096)
 def _merged_on(calendar: Calendar, first: date, last: date) -> tuple[ConcreteShift, ...]:
     cut = _endless_cut(calendar)
     joined: list[ConcreteShift] = []

@@ -110,6 +110,13 @@ def roomy(gaps: Gaps, duration: int) -> Ints:
     return np.flatnonzero((gaps.closes - gaps.opens >= duration) & (gaps.fault == 0))
 
 
+def in_order(parts: Sequence[Gaps], keys: Sequence[Ints]) -> Gaps:
+    """Gaps of some parts as one, by the keys of each part's; equal keys keep their order."""
+    return Gaps(np.concatenate([part.table for part in parts], axis=1)).take(
+        np.argsort(np.concatenate(keys), kind="stable")
+    )
+
+
 def joined(parts: Sequence[Gaps], agents: Sequence[int]) -> Gaps:
     """Gaps of several agents as one, the n-th part's `agent` set to the n-th of `agents`."""
     if not parts:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from geo.domain.matrix import is_mixed
 from geo.domain.places import Ints
 from geo.domain.profile import Profile
-from geo.domain.stop import NOWHERE, VISITS, Leg, LinkedStop, Stop, StopKind, TravelSource
+from geo.domain.stop import NOWHERE, PLACELESS, VISITS, Leg, LinkedStop, Stop, StopKind, TravelSource
 from kit.values.window import Window
 
 FOR_EVER: Final = 2**60
@@ -52,6 +52,7 @@ RECORD: Final = np.dtype(
 """A stop and the leg to it; instants in Unix seconds. `version` is the position of the leg's among all."""
 
 _IS_VISIT: Final = np.array([kind in VISITS for kind in KINDS])
+_IS_PLACELESS: Final = np.array([kind in PLACELESS for kind in KINDS])
 
 Records = npt.NDArray[Any]
 
@@ -107,6 +108,12 @@ class PackedStops(Sequence[LinkedStop]):
         """Which of the stops are visits."""
         visits: npt.NDArray[np.bool_] = _IS_VISIT[self.records["kind"]]
         return visits
+
+    @property
+    def placeless(self) -> npt.NDArray[np.bool_]:
+        """Which of the stops have no place of their own."""
+        placeless: npt.NDArray[np.bool_] = _IS_PLACELESS[self.records["kind"]]
+        return placeless
 
     def column(self, name: str) -> list[Any]:
         """A column of RECORD as numbers."""

@@ -6,21 +6,24 @@ fault. Only the drive that the visit itself would replace is left out of that, s
 what the direct road does not.
 """
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import compress
 from typing import NamedTuple
+
+import numpy as np
 
 from geo.domain.agenda import Agenda
 from geo.domain.calendar import ConcreteShift, frame_to_add
 from geo.domain.chain import Segment, splice
 from geo.domain.drives import UNREACHABLE
-from geo.domain.gaps import FAULTS, FOREVER, NEVER, Gaps, of_rows
-from geo.domain.legs import LegBook, Pair, free_leg
+from geo.domain.gaps import FAULTS, FOREVER, NEVER, Gaps, in_order, of_rows
+from geo.domain.legs import LegBook, Pair
 from geo.domain.packed_stops import Drive, PackedStops, packed
 from geo.domain.stop import NOWHERE, PLACELESS, VISITS, LinkedStop, Stop
+from geo.domain.swift_gaps import Line, Row, of_empty, of_idle, of_visited
 from kit.errors import Reason
 
 _IN, _OUT, _NO_WAY = (FAULTS.index(r) for r in (Reason.TRAVEL_IN, Reason.TRAVEL_OUT, Reason.UNREACHABLE))
@@ -39,7 +42,7 @@ class Known:
         """Seconds of a drive that departs then, UNREACHABLE where there is no way; 0 for now where it has to
         be asked first."""
         pair = from_place, to_place
-        if free_leg(*pair) is not None:
+        if from_place == to_place or NOWHERE in pair:
             return 0
         if not self.book.knows(pair):
             self.missing.add(pair)
@@ -72,12 +75,10 @@ class LiveStops:
     Expired holds are taken out as the ledger's sweeper does it. A booking that comes before the sweeper may
     find a little more room around a break that the hold had moved; it never finds less.
 
-    Valid for instants in `[expired_by, expires_at)`. `items` are what gaps are made from, and may be left out
-    afterwards.
+    Valid for instants in `[expired_by, expires_at)`.
     """
 
     packed: PackedStops
-    items: tuple[Item, ...]
     expired_by: int
     expires_at: int
 
@@ -105,7 +106,6 @@ def live_stops(agenda: Agenda, as_of: int, known: Known) -> LiveStops:
     counting = packed(_without(tuple(stops), gone.tolist(), known)) if gone.any() else stops
     return LiveStops(
         packed=counting,
-        items=tuple(_items(counting)),
         expired_by=max(expiries[gone].tolist(), default=NEVER),
         expires_at=min(expiries[~gone].tolist(), default=FOREVER),
     )
@@ -113,15 +113,32 @@ def live_stops(agenda: Agenda, as_of: int, known: Known) -> LiveStops:
 
 def gaps_of(live: LiveStops, shifts: Sequence[ConcreteShift], known: Known) -> Gaps:
     """The gaps of these shifts, in order. When `known` misses pairs, fetch them and ask again."""
-    rows: list[tuple[int, ...]] = []
-    starts, ends = live.starts, live.ends
-    for shift in shifts:
-        touching = (
-            bisect_left(ends, int(shift.start.timestamp())),
-            bisect_right(starts, int(shift.end.timestamp())),
-        )
-        rows.extend(_shift_rows(_day(live, shift, touching, known)))
-    return of_rows(rows)
+    line = Line(live.packed)
+    spans = line.spans(shifts)
+    left = ~(line.visited(spans) & line.linked)
+    swift, owners = of_visited(line, spans, np.flatnonzero(~left))
+    idle, idlers = of_idle(line, spans, shifts, np.flatnonzero(left))
+    left[idlers] = False
+    chain, rows, owned = _Chain(live.packed), list[Row](), list[int]()
+    for at in np.flatnonzero(left).tolist():
+        found = of_empty(line, spans, (shifts[at], at), known.drive)
+        touching = int(spans.first[at]), int(spans.last[at])
+        rows.extend(_shift_rows(_day(chain, shifts[at], touching, known)) if found is None else found)
+        owned.extend([at] * (len(rows) - len(owned)))
+    parts = Gaps(swift), Gaps(idle), of_rows(rows)
+    return in_order(parts, [owners, idlers, np.array(owned, dtype=np.int64)])
+
+
+@dataclass(eq=False)
+class _Chain:
+    """The stops one by one, made when they are needed: few shifts need them."""
+
+    packed: PackedStops
+
+    @cached_property
+    def items(self) -> tuple[Item, ...]:
+        """All of them, in time order."""
+        return tuple(_items(self.packed))
 
 
 class _Day(NamedTuple):
@@ -138,7 +155,7 @@ class _Day(NamedTuple):
     broken: dict[int, tuple[int, int]]
 
 
-def _day(live: LiveStops, shift: ConcreteShift, touching: tuple[int, int], known: Known) -> _Day:
+def _day(live: _Chain, shift: ConcreteShift, touching: tuple[int, int], known: Known) -> _Day:
     opens, closes = int(shift.start.timestamp()), int(shift.end.timestamp())
     first, last = touching
     before = live.items[first - 1] if first else None
@@ -150,7 +167,7 @@ def _day(live: LiveStops, shift: ConcreteShift, touching: tuple[int, int], known
     return _Day(opens, closes, before, line, drives, broken)
 
 
-def _frame(live: LiveStops, shift: ConcreteShift, touching: tuple[int, int]) -> Sequence[Stop]:
+def _frame(live: _Chain, shift: ConcreteShift, touching: tuple[int, int]) -> Sequence[Stop]:
     """What the first visit brings along; nothing is asked where there plainly is one."""
     first, last = touching
     opens, closes = int(shift.start.timestamp()), int(shift.end.timestamp())

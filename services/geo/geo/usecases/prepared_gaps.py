@@ -149,9 +149,7 @@ class PreparedGaps:
             live = shift_gaps.live_stops(agenda, as_of, known)
             made = shift_gaps.gaps_of(live, shifts, known)
             if not known.missing:
-                # the items were for making the gaps; by the hundred thousand they are a third of the memory
-                kept = replace(live, items=())
-                return _limited(AgentGaps(agenda, shifts, kept, made)), book
+                return _limited(AgentGaps(agenda, shifts, live, made)), book
             asked |= known.missing
             found = await travel.legs_at_hand(tenant, known.missing)
             if found.version != book.version and asked != known.missing:
