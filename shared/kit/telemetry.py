@@ -13,10 +13,13 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Any, Final, TextIO, cast
 
-import structlog
 from prometheus_client import Counter, start_http_server
 
+from kit.lean import without
 from kit.values.ids import uuid7_hex
+
+with without("rich"):  # which is for logs on a terminal: Giro's are JSON
+    import structlog
 
 _SAMPLED: Final = "01"
 _TRACEPARENT: Final = re.compile("[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")

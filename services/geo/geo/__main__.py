@@ -12,7 +12,6 @@ from geo.solver.benchmark import command
 from geo.travel.build import NAME, build
 from geo.travel.factory import VARIABLES
 from kit import runtime
-from kit.db import migrate
 from kit.errors import GiroError
 from kit.settings import SettingsError
 
@@ -45,6 +44,8 @@ def relay() -> None:
 
 def migrate_schema() -> None:
     """Brings the schema to its newest version."""
+    from kit.db import migrate  # alembic: megabytes that whoever serves need not carry
+
     settings = GeoSettings()
     settings.require("migrate_database_url")
     migrate.upgrade(settings.migrate_database_url, settings.service)

@@ -6,7 +6,7 @@ drive out goes to the next stop that has a place: directly, to end by `deadline`
 come first (they are taken where the visit is), within the `budget` of seconds that is left after them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -90,6 +90,8 @@ class Gaps:
 
 WIDTH: Final = 18
 """Number of columns."""
+ROOM: Final = (1, 2, 14)
+"""Numbers of the columns that `roomy` goes by."""
 
 
 def of_rows(rows: Sequence[tuple[int, ...]]) -> Gaps:
@@ -105,9 +107,11 @@ def faulted(found: Gaps, which: Ints, reason: Reason) -> Gaps:
     return Gaps(table)
 
 
-def roomy(gaps: Gaps, duration: int) -> Ints:
-    """Positions of those with room for a visit of so many seconds before any travel is counted."""
-    return np.flatnonzero((gaps.closes - gaps.opens >= duration) & (gaps.fault == 0))
+def roomy(room: tuple[Ints, Ints, Ints], duration: int) -> Ints:
+    """Positions of those gaps, by their columns ROOM, with room for a visit of so many seconds before any
+    travel is counted."""
+    opens, closes, fault = room
+    return np.flatnonzero((closes - opens >= duration) & (fault == 0))
 
 
 def in_order(parts: Sequence[Gaps], keys: Sequence[Ints]) -> Gaps:
@@ -117,10 +121,14 @@ def in_order(parts: Sequence[Gaps], keys: Sequence[Ints]) -> Gaps:
     )
 
 
-def joined(parts: Sequence[Gaps], agents: Sequence[int]) -> Gaps:
-    """Gaps of several agents as one, the n-th part's `agent` set to the n-th of `agents`."""
-    if not parts:
-        return of_rows(())
-    table = np.concatenate([part.table for part in parts], axis=1)
-    table[0] = np.repeat(np.array(agents, dtype=np.int64), [len(part) for part in parts])
+def joined(parts: Iterable[Gaps], rows: Ints, first: int) -> Gaps:
+    """Gaps of several agents, `rows` of each, as one; agents are counted from `first` on.
+
+    The parts may be made one by one: they are never all there beside the whole.
+    """
+    table, end = np.empty((WIDTH, int(rows.sum())), dtype=np.int64), 0
+    for agent, part in enumerate(parts, first):
+        span = slice(end, end + len(part))
+        table[:, span], table[0, span] = part.table, agent
+        end = span.stop
     return Gaps(table)

@@ -11,6 +11,7 @@ from geo.domain import gaps
 from geo.domain.agenda import Agenda
 from geo.domain.calendar import ConcreteShift
 from geo.domain.gaps import FOREVER, NEVER, Gaps
+from geo.domain.narrow import Narrow
 from geo.domain.places import Ints, Places
 from geo.domain.quotas import Span
 from geo.domain.shift_gaps import LiveStops
@@ -26,9 +27,25 @@ class AgentGaps:
     agenda: Agenda
     shifts: tuple[ConcreteShift, ...]
     live: LiveStops
-    gaps: Gaps
+    kept: Narrow
     full: tuple[Span, ...] = ()
     """Days that take no further visit; the gaps are cut there."""
+
+    @property
+    def gaps(self) -> Gaps:
+        """The gaps themselves, made anew."""
+        return Gaps(self.kept.table)
+
+    def __len__(self) -> int:
+        """How many gaps there are."""
+        return len(self.kept)
+
+    def roomy(self, duration: int | None) -> Ints:
+        """Positions of those that a visit of so many seconds can ever fit into; of all without a duration."""
+        if duration is None:
+            return np.arange(len(self))
+        opens, closes, fault = map(self.kept.column, gaps.ROOM)
+        return gaps.roomy((opens, closes, fault), duration)
 
     def counts(self, agenda: Agenda, as_of: int) -> bool:
         """Whether it still says what this agenda holds at this instant."""
@@ -56,7 +73,7 @@ class Prepared:
 
     def roomy(self, duration: int) -> "Prepared":
         """The same with those gaps alone that a visit of so many seconds can ever fit into."""
-        at = gaps.roomy(self.gaps, duration)
+        at = gaps.roomy((self.gaps.opens, self.gaps.closes, self.gaps.fault), duration)
         return replace(
             self,
             gaps=self.gaps.take(at),
@@ -123,9 +140,10 @@ class Crowd:
 
     def _joined(self, parts: Sequence[AgentGaps], duration: int | None, first: int = 0) -> Prepared:
         """Some consecutive agents, from the position `first` on."""
-        found = [_of_duration(part.gaps, duration) for part in parts]
-        together = gaps.joined(found, range(first, first + len(parts)))
-        rows = np.array([len(some) for some in found], dtype=np.int64)
+        found = [part.roomy(duration) for part in parts]
+        rows = np.array([len(positions) for positions in found], dtype=np.int64)
+        some = (part.gaps.take(positions) for part, positions in zip(parts, found, strict=True))
+        together = gaps.joined(some, rows, first)
         buffers = np.array([part.agenda.buffer for part in parts], dtype=np.int64)
         ends = _ends(together.origin, together.target)
         return Prepared(
@@ -146,10 +164,6 @@ class Crowd:
         if len(made.places) > 2 * len(made.gaps) + _PLACES_LEFT_OVER:
             return self._joined(self.agents, duration)
         return made
-
-
-def _of_duration(found: Gaps, duration: int | None) -> Gaps:
-    return found if duration is None else found.take(gaps.roomy(found, duration))
 
 
 def _ends(origin: Ints, target: Ints) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Final
@@ -11,9 +11,11 @@ from typing import Final
 from geo.domain import quotas, shift_gaps
 from geo.domain.agenda import Agenda
 from geo.domain.calendar import Calendar, ConcreteShift, shifts_between
+from geo.domain.gaps import Gaps
 from geo.domain.legs import LegBook, Pair
 from geo.domain.modes import TravelMode
-from geo.domain.shift_gaps import Known
+from geo.domain.narrow import Narrow
+from geo.domain.shift_gaps import Known, LiveStops
 from geo.usecases.by_mode import ByMode
 from geo.usecases.joined_gaps import AgentGaps, Crowd
 from geo.usecases.search_ports import DriveTables
@@ -48,7 +50,7 @@ class _Shelf:
 
     @property
     def _single(self) -> int:
-        return sum(len(part.gaps) for part in self.agents.values())
+        return sum(map(len, self.agents.values()))
 
     @property
     def _joined(self) -> int:
@@ -149,7 +151,7 @@ class PreparedGaps:
             live = shift_gaps.live_stops(agenda, as_of, known)
             made = shift_gaps.gaps_of(live, shifts, known)
             if not known.missing:
-                return _limited(AgentGaps(agenda, shifts, live, made)), book
+                return _limited(agenda, shifts, live, made), book
             asked |= known.missing
             found = await travel.legs_at_hand(tenant, known.missing)
             if found.version != book.version and asked != known.missing:
@@ -167,13 +169,12 @@ def _ids(agendas: Sequence[Agenda]) -> tuple[str, ...]:
     return tuple([agenda.agent_id for agenda in agendas])
 
 
-def _limited(part: AgentGaps) -> AgentGaps:
+def _limited(agenda: Agenda, shifts: tuple[ConcreteShift, ...], live: LiveStops, made: Gaps) -> AgentGaps:
     """With the gaps cut at the days that take no further visit."""
-    agenda = part.agenda
     if agenda.quota is None:
-        return part
-    full = quotas.full_days(part.live.stops, agenda.calendar.time_zone, agenda.quota)
-    return replace(part, gaps=quotas.cut(part.gaps, full), full=tuple(full))
+        return AgentGaps(agenda, shifts, live, Narrow.of(made.table))
+    full = quotas.full_days(live.stops, agenda.calendar.time_zone, agenda.quota)
+    return AgentGaps(agenda, shifts, live, Narrow.of(quotas.cut(made, full).table), tuple(full))
 
 
 def _same_times(before: Agenda, agenda: Agenda) -> bool:
