@@ -1,12 +1,13 @@
 """`python -m loadtests.bench.procedures`: how fast scheduled procedures work what is due, by kind.
 
-Recalls on the agents' dates (mode 5) touch booking alone; moves (mode 3) ask geo for many at once, new cards
-(mode 4) for each. `--infeasible` is the percentage of moves whose date the agent cannot keep, each of which
+Recalls on the agents' dates (mode 5) touch booking alone; moves (mode 3) and new cards (mode 4) ask geo for
+many at once. `--infeasible` is the percentage of moves whose date the agent cannot keep, each of which
 has to be told with three alternatives. Data: one tenant, one campaign, 16 agents around the clock; every
 appointment has an outcome whose agent named a date 60 days later. Timed is from the procedure being switched
 on to the last request being done, with the service's own worker; every appointment has to have had exactly
 one effect, or one exception item. The yardstick is a client that commits one row after the other to the same
-database: what it does a second is one commit each.
+database: what it does a second is one commit each. The processor of each process is counted until all events
+of the run have been worked.
 """
 
 import argparse
