@@ -11,18 +11,22 @@ import pytest
 from kit.runtime import Background, restarts
 
 APP = """
-import asyncio
+import asyncio, gc
 from kit import runtime
 from kit.settings import SettingsError
 
 class App:
     async def start(self):
+        self.kept = [self]
         print("started", flush=True)
         {start}
 
     async def stop(self):
         await asyncio.sleep(0)
-        print("stopped by hand", flush=True)
+        later = [self]
+        seen = {{id(each) for each in gc.get_objects()}}
+        looked_at = id(self.kept) in seen, id(later) in seen
+        print("collected:", *looked_at, "stopped by hand", flush=True)
 
 runtime.run(App())
 """
@@ -39,6 +43,7 @@ def test_a_signal_ends_a_process_in_order(number: signal.Signals) -> None:
         assert process.stdout.readline() == "started\n"
         process.send_signal(number)
         rest, _ = process.communicate(timeout=60)
+    assert "collected: False True" in rest, "what it started with is looked at by no collection"
     assert "stopped by hand" in rest
     assert process.returncode == 0
 

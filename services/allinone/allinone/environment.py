@@ -53,7 +53,7 @@ def _own(name: str, made: Installation) -> dict[str, str]:
         "identity": {"GIRO_SIGNING_KEY_FILE": str(made.urls.signing_key_file)},
         "booking": {"GIRO_SLOT_TOKEN_KEY": made.keys.slot_token_key},
         "gateway": {"GIRO_TOKEN_FILTER_FILE": str(made.urls.jwks_file.with_name("envoy.tokens.yaml"))},
-        "geo": {"GIRO_ROADS": made.roads},
+        "geo": {"GIRO_ROADS": made.roads, "GIRO_ROADS_BICYCLE": "estimate"},
     }.get(name, {})
     return {**own, **_databases(name, made.urls)}
 

@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from allinone.demo import places, roads, tenants
+from allinone.demo import messages, places, roads, tenants
 from allinone.demo.days import DAYS, booked_days
 from allinone.demo.ids import DemoIds, FreeContact, SignIn, TenantIds
 from allinone.demo.model import DemoAgent, DemoTenant, DemoVisit
 from allinone.demo.region import TURIN, Bounds, Region, around_turin, within
 from allinone.demo.seed import SEED, request_id
 from allinone.errors import StartFailed
+from giro.common.v1 import travel_pb2
 from kit.values.latlng import LatLng, haversine_m
 
 FIRST_DAY = date(2026, 11, 23)
@@ -110,9 +111,17 @@ def test_the_booked_days_keep_the_promise(tenant: DemoTenant, visits: list[DemoV
             chain.append(_Stop(end, end, agent.base, timedelta(0)))
         for before, after in pairwise(_with_rest(chain, rest)):
             pairs += 1
-            assert before.end + _bound(before.place, after.place) + after.buffer <= after.start
+            assert before.end + _bound(before.place, after.place, agent.mode) + after.buffer <= after.start
         assert round_[-1].end <= end
     assert pairs > len(visits)
+
+
+def test_one_agent_rides_a_bicycle(tenant: DemoTenant, visits: list[DemoVisit]) -> None:
+    (rider,) = [agent for agent in tenant.agents if agent.mode == "BICYCLE"]
+    rides = [visit for visit in visits if visit.agent == rider.key]
+    assert len(rides) >= 10  # one a working day, at least
+    assert _bound(rider.base, rides[0].contact.point, "BICYCLE") > timedelta(minutes=40)
+    assert messages.agent(SEED, rider, "Europe/Rome").travel_mode == travel_pb2.TRAVEL_MODE_BICYCLE
 
 
 def test_days_are_full_but_not_crammed(tenant: DemoTenant, visits: list[DemoVisit]) -> None:
@@ -316,14 +325,16 @@ def _with_rest(chain: list[_Stop], rest: tuple[datetime, datetime] | None) -> li
     return [*before, _Stop(*rest, before[-1].place, timedelta(0)), *after]
 
 
-def _bound(origin: LatLng, to: LatLng) -> timedelta:
-    """600 s and 120 s a kilometre on the sphere of the spherical law of cosines."""
+def _bound(origin: LatLng, to: LatLng, mode: str) -> timedelta:
+    """600 s and 120 s a kilometre by car, 2400 s and 1500 s by bicycle, on the sphere of the spherical law of
+    cosines."""
     if origin == to:
         return timedelta(0)
     a, b = (math.radians(place.lat) for place in (origin, to))
     across = math.radians(to.lng - origin.lng)
     cosine = math.sin(a) * math.sin(b) + math.cos(a) * math.cos(b) * math.cos(across)
-    return timedelta(seconds=600 + 120 * 6371.0088 * math.acos(min(1.0, cosine)))
+    start, kilometre = (2400, 1500) if mode == "BICYCLE" else (600, 120)
+    return timedelta(seconds=start + kilometre * 6371.0088 * math.acos(min(1.0, cosine)))
 
 
 def _varint(value: int) -> bytes:

@@ -198,7 +198,11 @@ def test_the_doctor_skips_what_the_role_may_not_see(house: StubGateway, giro: Gi
 
 
 def test_agents_are_listed_with_their_week(house: StubGateway, giro: Giro) -> None:
+    house.on(
+        "GET", "/v1/agents", {"agents": [{**AGENTS[0], "travelMode": "TRAVEL_MODE_BICYCLE"}, *AGENTS[1:]]}
+    )
     ran = giro("agents", "list")
 
     assert "Mon 09:00-18:00" in ran.stdout
+    assert "bicycle" in ran.stdout
     assert "45.0700,7.6800" in ran.stdout

@@ -1,7 +1,7 @@
 """Two weeks of booked days that keep the promise, worked out before anything is asked of a service.
 
-Travel is reckoned by the safe bound (600 s + 120 s a kilometre), a little rounded up, so that the ledger
-agrees with nearly every visit, whichever engine answers it.
+Travel is reckoned by the safe bound (by car 600 s + 120 s a kilometre), a little rounded up, so that the
+ledger agrees with nearly every visit, whichever engine answers it.
 """
 
 import math
@@ -22,19 +22,22 @@ DAYS = 14
 GRID = timedelta(minutes=5)
 DURATIONS = tuple(timedelta(minutes=minutes) for minutes in (30, 40, 45, 60))
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (0, 0, 0, 10, 20, 45))
-NEAREST = 80
+NEAREST = {"CAR": 80, "BICYCLE": 12}
 """The next visit is one of this many nearest people not visited yet."""
 CONFIRMED_DAYS = 2
 CONFIRMED_SHARE = 0.4
+BOUNDS = {"CAR": (600, 0.12), "BICYCLE": (2400, 1.5)}
+"""Seconds, and seconds a metre, in which 99.9 % of real pairs are travelled."""
 ELLIPSOID = 1.006
 """Great-circle metres are at most 0.6 % less than the ellipsoid's."""
 
 
-def bound(origin: LatLng, to: LatLng) -> timedelta:
-    """A driving time that holds for 99.9 % of real pairs; nothing between equal places."""
+def bound(origin: LatLng, to: LatLng, mode: str = "CAR") -> timedelta:
+    """A travel time that holds for 99.9 % of real pairs; nothing between equal places."""
     if origin == to:
         return timedelta(0)
-    return timedelta(seconds=math.ceil(600 + 0.12 * ELLIPSOID * haversine_m(origin, to)))
+    constant, rate = BOUNDS[mode]
+    return timedelta(seconds=math.ceil(constant + rate * ELLIPSOID * haversine_m(origin, to)))
 
 
 def booked_days(seed: int, tenant: DemoTenant, first_day: date) -> list[DemoVisit]:
@@ -67,10 +70,11 @@ class _Round:
 
     def fits(self, to: LatLng, buffer: timedelta, pause: timedelta, duration: timedelta) -> datetime | None:
         """The first start on the grid that keeps the promise, or None when the shift is over before."""
-        start = _on_grid(self.free + bound(self.place, to) + buffer + pause)
+        there = bound(self.place, to, self.agent.mode)
+        start = _on_grid(self.free + there + buffer + pause)
         if self.rest and start + duration > self.rest[0]:
-            start = max(start, _on_grid(self.rest[1] + bound(self.place, to) + buffer))
-        back = bound(to, self.agent.base) if self.agent.returns_to_base else timedelta(0)
+            start = max(start, _on_grid(self.rest[1] + there + buffer))
+        back = bound(to, self.agent.base, self.agent.mode) if self.agent.returns_to_base else timedelta(0)
         return start if start + duration + back <= self.end else None
 
     def take(self, to: LatLng, start: datetime, duration: timedelta) -> None:
@@ -142,7 +146,7 @@ def _fill(
 
 
 def _next_visit(rng: random.Random, round_: _Round, pool: _Pool, confirmed: bool) -> DemoVisit | None:
-    candidates = pool.near(round_.place, NEAREST)
+    candidates = pool.near(round_.place, NEAREST[round_.agent.mode])
     if not candidates:
         return None
     contact = rng.choice(candidates)

@@ -61,6 +61,7 @@ def agent(seed: int, made: DemoAgent, time_zone: str) -> geo_pb2.CreateAgentRequ
         skills=made.skills,
         buffer=span(made.buffer),
         calendar=calendar,
+        travel_mode=travel_pb2.TravelMode.Value(f"TRAVEL_MODE_{made.mode}"),
         request_id=request_id(seed, "agent", made.key),
     )
 

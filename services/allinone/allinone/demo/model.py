@@ -34,7 +34,8 @@ class DemoShift:
 
 @dataclass(frozen=True, slots=True)
 class DemoAgent:
-    """Somebody who travels. `visits_a_day` are the fewest and the most visits booked on a day."""
+    """Somebody who travels. `visits_a_day` are the fewest and the most visits booked on a day, `mode` is as
+    `giro.common.v1.TravelMode` names it without its prefix."""
 
     key: str
     name: str
@@ -45,6 +46,7 @@ class DemoAgent:
     shifts: tuple[DemoShift, ...]
     visits_a_day: tuple[int, int]
     returns_to_base: bool = True
+    mode: str = "CAR"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ SATURDAY_AGENTS = frozenset({3, 8, 15})
 FREE_ENDING_AGENT = 11
 """Has no base to be back at (R-088)."""
 PART_TIME_AGENT = 9
+CYCLIST = 6
+"""Promised less a day than who drives: each agent travels in a way of its own."""
 LATE_AGENT = 10
 
 EMAIL_DOMAIN = "giro.example"
@@ -128,8 +130,9 @@ def _agent(seed: int, region: Region, number: int, snap: Snap) -> DemoAgent:
         skills=_skills(number),
         buffer=timedelta(minutes=rng.choice((0, 5, 5, 10))),
         shifts=_shifts(rng, number),
-        visits_a_day=(2, 3) if number == PART_TIME_AGENT else (4, 5),
+        visits_a_day=(2, 3) if number in {PART_TIME_AGENT, CYCLIST} else (4, 5),
         returns_to_base=number != FREE_ENDING_AGENT,
+        mode="BICYCLE" if number == CYCLIST else "CAR",
     )
 
 

@@ -46,12 +46,13 @@ def list_(limit: Limit = 50, form: Output = Format.TABLE) -> None:
                 ", ".join(each["skills"]),
                 _shifts(each["calendar"]["shifts"]),
                 words.length(reading.seconds(each.get("buffer"))),
+                each.get("travelMode", "").removeprefix("TRAVEL_MODE_").lower(),
                 _base(each["calendar"]["shifts"]),
                 each["agentId"],
             )
             for each in found
         ]
-        output.table("", ("agent", "skills", "shifts", ">buffer", "base", "id"), rows)
+        output.table("", ("agent", "skills", "shifts", ">buffer", "travels by", "base", "id"), rows)
 
 
 @one.command()

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from psycopg.errors import QueryCanceled
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import bindparam, insert, text, update
 
 from geo.domain.agent import Agent
 from geo.domain.calendar import Calendar
@@ -41,6 +41,8 @@ _PAGE: Final = (
     " WHERE tenant_id = %(tenant)s AND agent_id > %(after)s ORDER BY agent_id LIMIT %(rows)s"
 )
 _INSERT: Final = insert(agents)
+_JOIN: Final = text("SELECT pg_advisory_xact_lock_shared(hashtextextended(:everyone, 0))")
+_EVERYONE: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:everyone, 0))")
 _SET_CALENDAR: Final = (
     update(agents)
     .where(agents.c.tenant_id == bindparam("tenant"), agents.c.agent_id == bindparam("agent"))
@@ -90,7 +92,8 @@ async def page(tx: Tx, after: str, rows: int) -> Sequence[Agent]:
 
 
 async def create(tx: Tx, agent: Agent) -> None:
-    """A new agent."""
+    """A new agent, once nobody has everyone: an agent that came meanwhile would be overlooked."""
+    await tx.run(_JOIN, {"everyone": _everyone(tx)})
     await tx.run(
         _INSERT,
         {
@@ -104,6 +107,15 @@ async def create(tx: Tx, agent: Agent) -> None:
             "travel_mode": agent.mode,
         },
     )
+
+
+async def have_everyone(tx: Tx) -> None:
+    """Until the commit no agent joins the tenant; who has joined is seen by the statements that follow."""
+    await tx.run(_EVERYONE, {"everyone": _everyone(tx)})
+
+
+def _everyone(tx: Tx) -> str:
+    return f"geo agents {tx.tenant}"
 
 
 async def set_mode(tx: Tx, agent_id: str, mode: TravelMode) -> None:

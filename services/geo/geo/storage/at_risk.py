@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from geo.domain.modes import TravelMode
 from geo.domain.promise import InfeasiblePair, Promise
 from geo.domain.stop import Leg, TravelSource
-from geo.storage import stops
+from geo.storage import agents, stops
 from geo.storage.sql import fetch, fetch_one
 from geo.storage.travel_tables import at_risk
 from kit.db.uow import Tx
@@ -123,7 +123,9 @@ class PageStart:
 
 
 async def lock_all_agents(tx: Tx) -> None:
-    """Waits until nobody writes any agenda of the tenant, and keeps it so until the commit."""
+    """Waits until nobody writes any agenda of the tenant, and keeps it so until the commit: no agent joins
+    either, whose first booking would be compared with the mark that is about to go."""
+    await agents.have_everyone(tx)
     await fetch(tx, _LOCK_AGENTS, {"tenant": tx.tenant})
 
 

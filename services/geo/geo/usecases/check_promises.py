@@ -99,6 +99,7 @@ async def _unseen(tx: Tx, what: tuple[TravelMode, str], seen: Mapping[str, int])
     if not unseen:
         await at_risk.mark_checked(tx, *what)
         await at_risk.mark_held(tx, what[0], seen)
+        await failpoint("geo.check_promises.before_commit")
     return unseen
 
 

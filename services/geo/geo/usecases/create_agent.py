@@ -5,6 +5,7 @@ from geo.storage import agents
 from geo.usecases.ledger import Ledger
 from geo.usecases.set_travel_mode import require_roads
 from kit.db.claims import Claim
+from kit.failpoints import failpoint
 
 
 async def create_agent(ledger: Ledger, tenant: str, agent: Agent, claim: Claim) -> Agent:
@@ -15,4 +16,5 @@ async def create_agent(ledger: Ledger, tenant: str, agent: Agent, claim: Claim) 
             return (await agents.read(tx, [tx.claim_ref]))[tx.claim_ref]
         await agents.create(tx, agent)
         tx.refer(agent.agent_id)
+        await failpoint("geo.create_agent.before_commit")
     return agent

@@ -245,6 +245,35 @@ async def test_a_booking_measured_by_the_old_roads_is_held_against_the_new(
     await house.world.sound()
 
 
+@pytest.mark.parametrize("held_at", ["geo.check_promises.before_commit", "geo.create_agent.before_commit"])
+async def test_an_agent_that_comes_with_the_mark_is_held_against_it(house: House, held_at: str) -> None:
+    """Made while everything has been held against the new roads and their mark is not seen yet, or the other
+    way round, and booked at once by a process that has not heard of them."""
+    old = await house.world.agent(week(base=None, lunch=False))
+    await house.book(old, 9, 10, NORTH)
+    elsewhere = House(house.world, house.roads, unaware(house), house.data)
+    await watch_travel(house.data)
+    house.roads.version, house.roads.seconds = "osrm-new-car", 2000
+
+    async def join() -> object:
+        agent = await house.world.agent(week(base=None, lunch=False))
+        await elsewhere.book(agent, 9, 10, NORTH)
+        return await _late(house, elsewhere.ledger, agent)
+
+    async def watch() -> object:
+        return await watch_travel(house.data)
+
+    calls = (watch, join) if "check" in held_at else (join, watch)
+    outcome = await two_sessions(*calls, at=held_at)
+    assert outcome.held
+    late = outcome.second if calls[1] is join else outcome.first
+    assert isinstance(late, str), late
+    await watch_travel(house.data)
+    assert await house.told() == [(late, 200, "osrm-new-car")]
+    assert await watch_travel(house.data) == 0
+    await house.world.sound()
+
+
 async def test_roads_that_come_back_are_held_against_what_was_booked_in_between(house: House) -> None:
     agent = await house.world.agent(week(base=None, lunch=False))
     house.roads.seconds = 2000
