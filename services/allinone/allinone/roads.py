@@ -56,9 +56,10 @@ def _require_extract(extract: Path) -> None:
 
 
 def _require_plain_path(folder: Path) -> None:
-    if ".osrm" in str(folder):
+    cut = next((word for word in (".osrm", ".osm") if word in str(folder)), None)
+    if cut:
         raise StartFailed(
-            STEP, f"{folder} has .osrm in it, which OSRM cuts.", "Run from a folder with another name."
+            STEP, f"{folder} has {cut} in it, which OSRM cuts.", "Use a folder with another name."
         )
 
 

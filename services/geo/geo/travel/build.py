@@ -145,8 +145,9 @@ def _require_extract(extract: Path) -> None:
 
 
 def _require_folder(folder: Path) -> None:
-    if ".osrm" in str(folder.resolve()):
-        raise _refused("folder", f"{folder} has .osrm in it, which the road engine cuts paths at")
+    cut = next((word for word in (".osrm", ".osm") if word in str(folder.resolve())), None)
+    if cut:
+        raise _refused("folder", f"{folder} has {cut} in it, which the road engine cuts paths at")
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not _is_graph(folder))):
         raise _refused("folder", f"{folder} is there already and holds no road graph")
 

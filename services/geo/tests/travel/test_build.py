@@ -90,7 +90,8 @@ def test_a_folder_of_something_else_is_never_replaced(extract: Path, tmp_path: P
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"cat")
     assert "holds no road graph" in refused(extract, tmp_path / "photos").message
-    assert "cuts paths" in refused(extract, tmp_path / "my.osrm.graph").message
+    for folder in (tmp_path / "my.osrm.graph", tmp_path / "my.osm.d" / "graph"):
+        assert "cuts paths" in refused(extract, folder).message
     assert (tmp_path / "photos" / "cat.jpg").exists()
 
 
