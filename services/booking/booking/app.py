@@ -76,15 +76,15 @@ from giro.booking.v1.visits_pb2_grpc import add_VisitsServiceServicer_to_server
 from giro.booking.v1.waitlist_pb2_grpc import add_WaitlistServiceServicer_to_server
 from kit import telemetry
 from kit.bus import subjects
-from kit.bus.connect import Bus, ensure_stream
+from kit.bus.connect import Bus
 from kit.bus.consumer import Consumer
 from kit.bus.relay import Relay
 from kit.db.engine import Database
 from kit.errors import Unavailable
+from kit.process import RelayApp, background_of, connect
 from kit.rpc.client import Client
 from kit.rpc.server import Add, Server
 from kit.rpc.tokens import Authenticator, ServiceTokens
-from kit.runtime import Background
 from kit.settings import SettingsError
 from kit.values.clock import SystemClock
 
@@ -157,11 +157,12 @@ class BookingApp:
     async def start(self) -> None:
         """Connects, begins the background tasks, and serves last."""
         settings = self._settings
-        db, bus = await _connect(settings, self._open)
+        db = make_database(settings)
+        bus = await connect(settings, db, self._open)
         geo = self._client()
         desk = make_desk(settings, db, geo)
         rounds = GeoRounds(geo, settings.ledger_timeout)
-        background = _background(self._open)
+        background = background_of(self._open)
         background.spawn("relay", Relay(db, bus, settings.service).run)
         background.spawn("recent changes", _recent_changes(settings, db, bus).run)
         background.spawn("package levels", _package_levels(settings, db, bus).run)
@@ -237,25 +238,6 @@ class BookingApp:
         return client
 
 
-class RelayApp:
-    """Sends booking's events and nothing else."""
-
-    def __init__(self, settings: Settings) -> None:
-        """Raises SettingsError, naming the variables, for settings that it cannot run with."""
-        settings.require(*_RELAYS)
-        self._settings = settings
-        self._open = AsyncExitStack()
-
-    async def start(self) -> None:
-        """Connects and begins to send."""
-        db, bus = await _connect(self._settings, self._open)
-        _background(self._open).spawn("relay", Relay(db, bus, self._settings.service).run)
-
-    async def stop(self) -> None:
-        """Stops sending and closes everything."""
-        await self._open.aclose()
-
-
 async def settle_for_ever(desk: Desk, settings: Settings) -> None:
     """The reconciler as a background task; it waits while the database is away."""
     while True:
@@ -318,27 +300,6 @@ async def run_for_ever(desk: Desk, settings: Settings) -> None:
             await asyncio.sleep(settings.run_every)
 
 
-async def _connect(settings: Settings, opened: AsyncExitStack) -> tuple[Database, Bus]:
-    metrics = telemetry.MetricsPage(settings.host, settings.metrics_port)
-    metrics.start()
-    opened.callback(metrics.stop)
-    db = make_database(settings)
-    opened.push_async_callback(db.stop)
-    await db.start()
-    bus = Bus(settings.nats_url, f"giro-{settings.service}")
-    opened.push_async_callback(bus.stop)
-    await bus.start()
-    await ensure_stream(bus, settings.service, settings.stream_replicas)
-    return db, bus
-
-
-def _background(opened: AsyncExitStack) -> Background:
-    """Background tasks that end before what was opened earlier is closed."""
-    background = Background()
-    opened.push_async_callback(background.stop)
-    return background
-
-
 def _recent_changes(settings: Settings, db: Database, bus: Bus) -> Consumer:
     stream, wanted = subjects.stream(settings.service), [subjects.evt("*", settings.service, ">")]
     changes = RecentChanges(db)
@@ -370,6 +331,7 @@ def build(settings: Settings) -> BookingApp:
 
 
 def build_relay(settings: Settings) -> RelayApp:
-    """The relay alone."""
+    """The relay alone. Raises SettingsError, naming the variables, for settings that it cannot run with."""
     telemetry.configure_logging(settings.service, settings.log_level)
-    return RelayApp(settings)
+    settings.require(*_RELAYS)
+    return RelayApp(settings, make_database(settings))

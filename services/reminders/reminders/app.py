@@ -11,11 +11,12 @@ import tzdata
 from giro.reminders.v1.reminders_pb2_grpc import add_RemindersServiceServicer_to_server
 from kit import telemetry
 from kit.bus import subjects
-from kit.bus.connect import Bus, ensure_stream
+from kit.bus.connect import Bus
 from kit.bus.consumer import Consumer
 from kit.bus.relay import Relay
 from kit.db.engine import Database
 from kit.errors import Unavailable
+from kit.process import RelayApp, background_of, connect
 from kit.rpc.client import Client
 from kit.rpc.server import Server
 from kit.rpc.tokens import Authenticator, ServiceTokens
@@ -141,9 +142,10 @@ class RemindersApp:
     async def start(self) -> None:
         """Connects, begins the background tasks, and serves last."""
         settings = self._settings
-        db, bus = await _connect(settings, self._open)
+        db = make_database(settings)
+        bus = await connect(settings, db, self._open)
         desk, carried = _desk(settings, db, self._open)
-        background = _background(self._open)
+        background = background_of(self._open)
         background.spawn("relay", Relay(db, bus, settings.service).run)
         _work(background, settings, desk, bus)
         servicers = [(add_RemindersServiceServicer_to_server, RemindersServicer(desk))]
@@ -172,31 +174,13 @@ class WorkerApp:
 
     async def start(self) -> None:
         """Connects and begins."""
-        db, bus = await _connect(self._settings, self._open)
+        db = make_database(self._settings)
+        bus = await connect(self._settings, db, self._open)
         desk, _ = _desk(self._settings, db, self._open)
-        _work(_background(self._open), self._settings, desk, bus)
+        _work(background_of(self._open), self._settings, desk, bus)
 
     async def stop(self) -> None:
         """Lets what is in hand end, and closes everything."""
-        await self._open.aclose()
-
-
-class RelayApp:
-    """Sends reminders' events and nothing else."""
-
-    def __init__(self, settings: Settings) -> None:
-        """Raises SettingsError, naming the variables, for settings that it cannot run with."""
-        settings.require(*_RELAYS)
-        self._settings = settings
-        self._open = AsyncExitStack()
-
-    async def start(self) -> None:
-        """Connects and begins to send."""
-        db, bus = await _connect(self._settings, self._open)
-        _background(self._open).spawn("relay", Relay(db, bus, self._settings.service).run)
-
-    async def stop(self) -> None:
-        """Stops sending and closes everything."""
         await self._open.aclose()
 
 
@@ -281,27 +265,6 @@ def _desk(settings: Settings, db: Database, opened: AsyncExitStack) -> tuple[Des
     return desk, carried
 
 
-async def _connect(settings: Settings, opened: AsyncExitStack) -> tuple[Database, Bus]:
-    metrics = telemetry.MetricsPage(settings.host, settings.metrics_port)
-    metrics.start()
-    opened.callback(metrics.stop)
-    db = make_database(settings)
-    opened.push_async_callback(db.stop)
-    await db.start()
-    bus = Bus(settings.nats_url, f"giro-{settings.service}")
-    opened.push_async_callback(bus.stop)
-    await bus.start()
-    await ensure_stream(bus, settings.service, settings.stream_replicas)
-    return db, bus
-
-
-def _background(opened: AsyncExitStack) -> Background:
-    """Background tasks that end before what was opened earlier is closed."""
-    background = Background()
-    opened.push_async_callback(background.stop)
-    return background
-
-
 def build(settings: Settings) -> RemindersApp:
     """The whole service."""
     telemetry.configure_logging(settings.service, settings.log_level)
@@ -315,6 +278,7 @@ def build_worker(settings: Settings) -> WorkerApp:
 
 
 def build_relay(settings: Settings) -> RelayApp:
-    """The relay alone."""
+    """The relay alone. Raises SettingsError, naming the variables, for settings that it cannot run with."""
     telemetry.configure_logging(settings.service, settings.log_level)
-    return RelayApp(settings)
+    settings.require(*_RELAYS)
+    return RelayApp(settings, make_database(settings))
