@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from booking_house import VISIT, House, claim, soon
+from booking_house import VISIT, House, claim
+from house_clock import soon
 from ledger_double import Lost
 from rounds_double import RoundsDouble
 from two_visits import AT_ONCE, meet
