@@ -6,9 +6,11 @@ PY := .venv/bin/python
 # what was compiled is kept: services, tests and linters start several interpreters each
 unexport PYTHONDONTWRITEBYTECODE
 
-# Set by hand: ROADS=extract.osm.pbf (run), ARGS="-k name" (test, bench, soak), LIVES=5000 WORLDS=5000 STORM=4000 (soak).
+# Set by hand: ROADS=extract.osm.pbf (run), ARGS="-k name" (test, bench, soak),
+# JOBS=3 (test; more workers than processors, since tests wait), LIVES=5000 WORLDS=5000 STORM=4000 (soak).
 ROADS ?=
 ARGS ?=
+JOBS ?= 2
 LIVES ?= 2000
 WORLDS ?= 2000
 SEARCHES := services/geo/tests/search/test_slot_search.py services/geo/tests/search/test_limited_search.py services/geo/tests/test_judged_alike.py
@@ -27,7 +29,7 @@ run: setup ## start everything, load the demo, play the operator's flow, serve u
 
 test: ## every test, on real PostgreSQL, NATS and Envoy (ARGS="-k name" for some)
 	@env -u GIRO_DATABASE_URL tools/setup.sh
-	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: ## style, types, dependency rule, contracts, generated code, requirements
 	@env -u GIRO_DATABASE_URL tools/setup.sh

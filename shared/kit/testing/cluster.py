@@ -15,7 +15,7 @@ _OPTIONS = (
     "synchronous_commit=off",
     "full_page_writes=off",
     "jit=off",
-    "max_connections=200",
+    "max_connections=300",
     "log_min_messages=warning",
 )
 

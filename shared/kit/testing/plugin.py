@@ -1,6 +1,7 @@
 """The pytest plugin: `-p kit.testing.plugin`."""
 
 import gc
+import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,13 @@ import pytest
 from kit import failpoints
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+
     from kit.testing.cluster import Cluster
     from kit.testing.databases import Databases
     from kit.testing.nats import NatsServer
     from kit.testing.shared import SharedCluster
+    from kit.testing.workers import Files
 
 
 def pytest_configure() -> None:
@@ -25,6 +29,7 @@ def pytest_configure() -> None:
 
     from kit import telemetry
 
+    _settle_hypothesis()
     pytest.MonkeyPatch().setattr(telemetry, "configure_logging", _leave)
     structlog.configure(
         processors=[
@@ -34,6 +39,26 @@ def pytest_configure() -> None:
         ],
         cache_logger_on_first_use=False,
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Files | None":
+    """Which worker takes which file, where `--dist loadfile` is asked for."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from kit.testing.workers import Files
+
+    return Files(config, log)
+
+
+def _settle_hypothesis() -> None:
+    """The same examples in each run, however slow the machine; new ones where `make soak` asks for more."""
+    from hypothesis import HealthCheck, settings
+
+    soaking = any(name in os.environ for name in ("GIRO_LIVES", "GIRO_WORLDS"))
+    too_slow = [HealthCheck.too_slow]
+    settings.register_profile("giro", deadline=None, derandomize=not soaking, suppress_health_check=too_slow)
+    settings.load_profile("giro")
 
 
 def pytest_collection_finish() -> None:
