@@ -11,7 +11,7 @@ from probe.storage.tables import things
 from sqlalchemy import insert, text
 
 from kit import failpoints, telemetry
-from kit.bus import relay, subjects
+from kit.bus import consumer, relay, subjects
 from kit.bus.connect import Bus, ensure_stream
 from kit.bus.dead_letters import dead_letters
 from kit.bus.events import Event
@@ -56,6 +56,48 @@ async def test_events_that_came_together_are_handled_together(world: World, tena
     alone = {StringValue.FromString(event.data).value for event in world.seen}
     assert alone == {"a2", "left"}
     assert set((await world.effects(tenant)).values()) == {1}
+
+
+class Told:
+    """Stands in for the consumer's log: under which trace each handled event was told."""
+
+    def __init__(self) -> None:
+        self.traces: dict[str, str] = {}
+
+    def info(self, said: str, **more: Any) -> None:
+        work = telemetry.current()
+        if said == "event" and work is not None:
+            self.traces[more["event_id"]] = work.trace.trace_id
+
+    warning = error = info
+
+
+async def test_each_of_those_handled_together_is_told_under_the_trace_of_its_call(
+    world: World, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: dict[str, str] = {}
+
+    async def together(events: Sequence[Event]) -> Sequence[Event]:
+        made.update({event.id: event.traceparent.split("-")[1] for event in events})
+        await _together(world, events)
+        return ()
+
+    told = Told()
+    monkeypatch.setattr(consumer, "_log", told)
+    world.relay()
+    for number, value in enumerate("ab", start=1):
+        with telemetry.work(f"00-{number:032x}-{number:016x}-01", None):
+            await world.tell(tenant, value)
+    await until(lambda: _empty(world, tenant))
+    world.consume(tenant, together=together)
+    await until(lambda: world.has_effects(tenant, "a", "b"))
+
+    async def all_told() -> bool:
+        return len(told.traces) == 2
+
+    await until(all_told)
+    assert sorted(made.values()) == [f"{1:032x}", f"{2:032x}"]
+    assert told.traces == made
 
 
 async def test_one_that_cannot_be_handled_keeps_none_of_its_batch(world: World, tenant: str) -> None:

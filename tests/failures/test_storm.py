@@ -66,6 +66,7 @@ NAMED = {
     "ALREADY_EXISTS",
     "PRESET",
     "OUTSIDE_WINDOWS",
+    "OUTSIDE_SHIFT",
 }
 UNANSWERED = {"SERVICE_UNAVAILABLE", "DATABASE_UNAVAILABLE", "UNAVAILABLE", "DEADLINE_EXCEEDED"}
 """A loaded machine may leave a call without an answer in time; that is settled, and told, too."""

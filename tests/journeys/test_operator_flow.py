@@ -93,7 +93,10 @@ async def test_lead_time_at_listing_and_at_commit(world: World) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     soon = await _refusal(world.book(now + LEAD - timedelta(minutes=1)))
     assert (soon.code, soon.reason) == ("FAILED_PRECONDITION", "LEAD_TIME")
-    slot = (await world.suggest(1, limit=1)).slots[0]
+    within = travel.TimeWindow(
+        start=stamp(now + LEAD + timedelta(hours=2)), end=stamp(now + LEAD + timedelta(hours=20))
+    )  # a token is good for a day at most
+    slot = (await world.suggest(1, limit=1, windows=[within])).slots[0]
     start = slot.anatomy.start.ToDatetime(tzinfo=UTC)
     parameter = booking.SetParameterRequest(name="slot_token_ttl", value="86400s")
     await world.call(world.booking.SetParameter, parameter)

@@ -273,7 +273,7 @@ def _merged_on(calendar: Calendar, first: date, last: date) -> tuple[ConcreteShi
     for weekly, shift in _concrete(calendar, first, last):
         if not joined or joined[-1].end < shift.start:
             joined.append(shift)
-        elif weekly is not cut:
+        elif weekly != cut:
             joined[-1] = _join(joined[-1], shift)
         else:
             joined[-1] = replace(joined[-1], end_base=None)

@@ -112,6 +112,8 @@ class KnownDrives:
 
     def keep(self, hub: Hub, fan: Fan) -> None:
         """Keeps what is known at a hub, in the place of what was known before."""
+        if not len(fan):  # one of no drive would take room that nothing counts
+            return
         before = self._fans.pop(hub, _EMPTY)
         self._fans[hub] = fan
         self._in_fans += len(fan) - len(before)

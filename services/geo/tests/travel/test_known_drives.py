@@ -49,6 +49,12 @@ def test_what_stands_still_is_no_drive() -> None:
     assert Hub(NOWHERE, inward=True).drives_to(ints(8)).tolist() == []
 
 
+def test_hubs_without_a_drive_take_no_room() -> None:
+    known = KnownDrives("v", 3)
+    with_fan(known, INWARD)
+    assert known.fan(INWARD) is known.fan(OUTWARD), "the one fan of all who have none"
+
+
 def test_what_was_used_longest_ago_makes_room() -> None:
     known = KnownDrives("v", 3)
     with_fan(known, INWARD, 1, 2)
