@@ -17,7 +17,6 @@ from gateway.filters import discovered_tokens
 from gateway.settings import GatewaySettings
 from kit import telemetry
 from kit.rpc.tokens import Authenticator
-from kit.settings import SettingsError
 
 LOOK_SECONDS: Final = 1.0
 """How often identity's set of keys is looked at."""
@@ -34,7 +33,7 @@ class TokenFilter:
     def write(self) -> bool:
         """Writes what the set of keys gives now; whether that is something new.
 
-        Raises SettingsError, and writes nothing, for a set that is missing or holds no keys.
+        Raises SettingsError, and writes nothing, for a set that is missing or holds no Ed25519 key.
         """
         Authenticator(self._settings.jwks_file, "")
         keys = Path(self._settings.jwks_file).read_text()
@@ -54,8 +53,8 @@ class TokenFilter:
                 if await asyncio.to_thread(self.write):
                     _log.info("Envoy is told of other keys", file=str(self._out))
                 trouble = ""
-            except (SettingsError, OSError) as error:
-                if str(error) != trouble:
-                    _log.error("the keys of tokens can't be read: those before stay", error=str(error))
-                trouble = str(error)
+            except Exception as error:  # whatever it is, the next set may be a good one
+                if repr(error) != trouble:
+                    _log.error("the keys of tokens can't be read: those before stay", error=repr(error))
+                trouble = repr(error)
             await asyncio.sleep(LOOK_SECONDS)

@@ -1,5 +1,6 @@
 """Envoy's configuration: Envoy takes it, and the limits of a public edge are all in it."""
 
+import asyncio
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway import keys as keys_of_tokens
 from gateway.contract import streams
 from gateway.envoy import render, write
 from gateway.filters import discovered_tokens
@@ -17,6 +19,10 @@ from gateway.testing.tokens import Tokens
 from kit.settings import SettingsError
 
 Config = dict[str, Any]
+
+
+class Stopped(BaseException):
+    """Ends a watch, as only what is no Exception may."""
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +67,28 @@ def test_a_set_without_keys_is_said_and_leaves_what_was(tmp_path: Path) -> None:
     Tokens().write_jwks(keys)
     assert (tokens.write(), tokens.write()) == (True, False)
     before = out.read_text()
-    for broken in ("", "{}", '{"keys": [{"kid": "k"'):
+    for broken in ("", "{}", '{"keys": [{"kid": "k"', '{"keys": ["x"]}', '{"keys": {"kid": "k"}}'):
         keys.write_text(broken)
         with pytest.raises(SettingsError, match="GIRO_JWKS_FILE"):
             tokens.write()
     assert out.read_text() == before
+
+
+def test_the_watch_goes_on_after_whatever_befell_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also an error that nobody has thought of."""
+    monkeypatch.setattr(keys_of_tokens, "LOOK_SECONDS", 0)
+    looks: list[str] = []
+
+    def write(self: TokenFilter) -> bool:
+        looks.append("")
+        if len(looks) == 3:
+            raise Stopped
+        raise RuntimeError("nobody thought of it")
+
+    monkeypatch.setattr(TokenFilter, "write", write)
+    with pytest.raises(Stopped):
+        asyncio.run(TokenFilter(GatewaySettings(), tmp_path / "tokens.yaml").watch())
+    assert len(looks) == 3
 
 
 def test_everything_listens_on_loopback(config: Config) -> None:

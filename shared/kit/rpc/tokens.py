@@ -94,7 +94,7 @@ class Authenticator:
         try:
             found = json.loads(self._file.read_text())["keys"]
             keys = {str(key["kid"]): OKPKey.import_key(key) for key in found if key.get("crv") == "Ed25519"}
-        except (OSError, ValueError, TypeError, KeyError, JoseError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, JoseError) as error:
             raise SettingsError(f"GIRO_JWKS_FILE: {self._file} holds no keys: {error}") from None
         self._keys = keys
 
