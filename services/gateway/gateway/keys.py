@@ -17,6 +17,7 @@ from gateway.filters import discovered_tokens
 from gateway.settings import GatewaySettings
 from kit import telemetry
 from kit.rpc.tokens import Authenticator
+from kit.settings import SettingsError
 
 LOOK_SECONDS: Final = 1.0
 """How often identity's set of keys is looked at."""
@@ -35,7 +36,8 @@ class TokenFilter:
 
         Raises SettingsError, and writes nothing, for a set that is missing or holds no Ed25519 key.
         """
-        Authenticator(self._settings.jwks_file, "")
+        if not Authenticator(self._settings.jwks_file, "").knows_users:
+            raise SettingsError(f"GIRO_JWKS_FILE: {self._settings.jwks_file} holds no Ed25519 key")
         keys = Path(self._settings.jwks_file).read_text()
         fresh = yaml.safe_dump(discovered_tokens(self._settings, keys), sort_keys=False, width=110)
         if self._out.exists() and self._out.read_text() == fresh:

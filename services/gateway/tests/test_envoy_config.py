@@ -67,7 +67,8 @@ def test_a_set_without_keys_is_said_and_leaves_what_was(tmp_path: Path) -> None:
     Tokens().write_jwks(keys)
     assert (tokens.write(), tokens.write()) == (True, False)
     before = out.read_text()
-    for broken in ("", "{}", '{"keys": [{"kid": "k"', '{"keys": ["x"]}', '{"keys": {"kid": "k"}}'):
+    unread = ("", "{}", '{"keys": [{"kid": "k"', '{"keys": ["x"]}', '{"keys": {"kid": "k"}}')
+    for broken in (*unread, '{"keys": []}', '{"keys": {}}', '{"keys": [{"kid": "k", "kty": "RSA"}]}'):
         keys.write_text(broken)
         with pytest.raises(SettingsError, match="GIRO_JWKS_FILE"):
             tokens.write()

@@ -53,6 +53,11 @@ class Authenticator:
         if self._file is not None:
             self._load()
 
+    @property
+    def knows_users(self) -> bool:
+        """Whether the set holds a key that a user's token could be verified with."""
+        return bool(self._keys)
+
     def verify(self, token: str) -> Caller:
         """The caller of a token. Raises Unauthenticated for a forged or expired one, or one for others."""
         now = time.time()
