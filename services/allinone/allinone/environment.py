@@ -28,10 +28,17 @@ class Installation:
 
 
 def of_process(name: str, outer: Mapping[str, str], made: Installation) -> dict[str, str]:
-    """The environment of a service or of `gateway`: the caller's, then the stack's."""
+    """The environment of a service or of `gateway`: defaults, then the caller's, then the stack's."""
     inherited = {key: value for key, value in outer.items() if key not in FOR_THE_STACK_ONLY}
-    defaults = {"GIRO_BOOKING_DOCUMENTS_FOLDER": str(made.documents)} if name == "booking" else {}
-    return {**defaults, **inherited, "PYTHONUNBUFFERED": "1", **_shared(made), **_own(name, made)}
+    given = {**_defaults(name, made), **inherited}
+    return {**given, "PYTHONUNBUFFERED": "1", **_shared(made), **_own(name, made)}
+
+
+def _defaults(name: str, made: Installation) -> dict[str, str]:
+    return {
+        "booking": {"GIRO_BOOKING_DOCUMENTS_FOLDER": str(made.documents)},
+        "geo": {"GIRO_ROADS_BICYCLE": "estimate"},
+    }.get(name, {})
 
 
 def _shared(made: Installation) -> dict[str, str]:
@@ -53,7 +60,7 @@ def _own(name: str, made: Installation) -> dict[str, str]:
         "identity": {"GIRO_SIGNING_KEY_FILE": str(made.urls.signing_key_file)},
         "booking": {"GIRO_SLOT_TOKEN_KEY": made.keys.slot_token_key},
         "gateway": {"GIRO_TOKEN_FILTER_FILE": str(made.urls.jwks_file.with_name("envoy.tokens.yaml"))},
-        "geo": {"GIRO_ROADS": made.roads, "GIRO_ROADS_BICYCLE": "estimate"},
+        "geo": {"GIRO_ROADS": made.roads},
     }.get(name, {})
     return {**own, **_databases(name, made.urls)}
 

@@ -48,6 +48,14 @@ def test_the_callers_variables_pass_except_those_meant_for_the_stack(made: Insta
     assert given["GIRO_SERVICE_KEY"] == made.keys.service_key
 
 
+def test_the_operators_own_roads_for_bicycles_count(made: Installation) -> None:
+    """Without them the estimate; an empty one is the operator's word, too."""
+    assert environment.of_process("geo", {}, made)["GIRO_ROADS_BICYCLE"] == "estimate"
+    for told in ("/roads/cycling", ""):
+        given = environment.of_process("geo", {"GIRO_ROADS_BICYCLE": told}, made)
+        assert given["GIRO_ROADS_BICYCLE"] == told
+
+
 def test_secrets_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -> None:
     assert keys.load(tmp_path) == keys.load(tmp_path)
     folder = keys.folder(tmp_path)
