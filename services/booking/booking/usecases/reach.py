@@ -20,6 +20,11 @@ def reach_as(*roles: str) -> Reach:
     return _of([grant for grant in caller().grants if grant.role in roles])
 
 
+def reach_but_as(*roles: str) -> Reach:
+    """What the caller may act on without the grants of these roles."""
+    return _of([grant for grant in caller().grants if grant.role not in roles])
+
+
 def _of(grants: Collection[Grant]) -> Reach:
     return Reach(
         whole=any(grant.is_whole for grant in grants),

@@ -10,7 +10,7 @@ from booking.domain.parameters import UNAVAILABILITY_NOTICE_DAYS
 from booking.domain.unavailability import Days, Unavailability, is_late
 from booking.storage import agenda_locks, campaigns, contacts, parameters, unavailabilities
 from booking.usecases.desk import Desk
-from booking.usecases.reach import reach, reach_as
+from booking.usecases.reach import reach, reach_as, reach_but_as
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.failpoints import failpoint
@@ -98,8 +98,9 @@ async def withdraw_unavailability(desk: Desk, unavailability_id: str) -> Unavail
 
 
 def _require_reach_of_agent(agent_id: str) -> None:
-    """An agent works for many campaigns: its days are its own, or those of whoever has the whole tenant."""
-    mine = reach()
+    """An agent works for many campaigns, also other customers': its days are its own, or those of whoever has
+    the whole tenant, and never a customer's, who tells of the people of its campaigns alone (R-014)."""
+    mine = reach_but_as("CUSTOMER")
     if agent_id and agent_id not in mine.agents:
         mine.require_whole()
 

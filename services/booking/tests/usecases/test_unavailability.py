@@ -95,6 +95,22 @@ async def test_a_customer_tells_of_the_people_of_its_own_campaigns(house: House)
     assert (await withdraw_unavailability(house.desk, made.unavailability_id)).withdrawn_at is not None
 
 
+async def test_the_days_of_an_agent_are_no_customers_whatever_its_grant(house: House) -> None:
+    agent = house.agents[0]
+    noted = (await note(house, 9, agent_id=agent)).unavailability
+    campaign = (await house.campaign()).campaign_id
+    scopes = (("tenant", ""), ("branch", "brn_one"), ("campaign", campaign), ("agent", agent))
+    for customer in (Grant("CUSTOMER", *scope) for scope in scopes):
+        for other in ((), (Grant("OPERATOR", "campaign", campaign),)):
+            house.enter(customer, *other)
+            assert await refused(note(house, 10, agent_id=agent)) is Reason.OUT_OF_SCOPE
+            assert await refused(list_unavailabilities(house.desk, agent, "")) is Reason.OUT_OF_SCOPE
+            withdrawn = withdraw_unavailability(house.desk, noted.unavailability_id)
+            assert await refused(withdrawn) is Reason.OUT_OF_SCOPE
+    house.enter(Grant("CUSTOMER", "tenant", ""), Grant("PROJECT_MANAGER", "tenant", ""))
+    assert await list_unavailabilities(house.desk, agent, "") == [noted]
+
+
 async def test_what_is_hit_is_listed_and_stays(house: House) -> None:
     campaign = await house.campaign()
     contact = await house.contact(campaign)
