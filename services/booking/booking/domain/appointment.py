@@ -251,9 +251,10 @@ def moved_to(appointment: Appointment, move: Move, now: datetime, stop: StopPlan
     """The same with the stop that geo has made: a re-fix is agreed anew in all, so the place is the stop's
     too; any other move keeps the one that was booked."""
     change = moved(appointment, move, now, stop.arrival)
-    if move.refix is None or stop.point == appointment.point:
+    if move.refix is None:
         return change
-    return replace(change, after=replace(change.after, point=stop.point, postcode=stop.postcode))
+    postcode = move.refix.spelled(stop.postcode)
+    return replace(change, after=replace(change.after, point=stop.point, postcode=postcode))
 
 
 def _changed(appointment: Appointment, now: datetime, state: State, count: Count) -> Change:

@@ -263,7 +263,7 @@ class LedgerDouble:
         self._refuse_taken(key[0], plan, hold_id)
         if hold_id:
             del self.holds[key[0], hold_id]
-        self.stops[key] = Reservation(key[1], plan, LEG, LEG)
+        self.stops[key] = Reservation(key[1], _as_kept(plan), LEG, LEG)
         return self.stops[key]
 
     async def _move(self, move: Key, appointment: Key, plan: StopPlan, *, anew: bool) -> Reservation:
@@ -281,7 +281,7 @@ class LedgerDouble:
             if not before.start <= plan.window.start <= before.end:
                 raise RuleViolated(Reason.OUTSIDE_WINDOWS, "outside the arrival window that was promised")
             plan = replace(plan, arrival=before)
-        self.stops[appointment] = self.moves[move] = replace(self.stops[appointment], plan=plan)
+        self.stops[appointment] = self.moves[move] = replace(self.stops[appointment], plan=_as_kept(plan))
         return self.stops[appointment]
 
     async def _move_each(self, tenant: str, moves: Sequence[StopMove]) -> list[Reservation | GiroError]:
@@ -359,6 +359,11 @@ def _no_answer() -> Unavailable:
 
 def _settled() -> RuleViolated:
     return RuleViolated(Reason.SETTLED, "this id was settled before")
+
+
+def _as_kept(plan: StopPlan) -> StopPlan:
+    """Postcodes as geo keeps them: upper case, without spaces."""
+    return replace(plan, postcode="".join(plan.postcode.split()).upper())
 
 
 def _missing(resource: str, where: str) -> NotFound:

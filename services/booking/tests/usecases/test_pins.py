@@ -169,10 +169,11 @@ async def test_the_same_card_is_fixed_again_where_the_person_is_by_now(
     contact = await _taken_in(house, campaign, SURE)
     booked = await house.book(campaign, contact.contact_id, soon())
     card = booked.appointment
-    places = []
+    places, postcodes = [], []
     for hours, correction in (
         (90, Correction(address=VAGUE)),
-        (120, Correction(point=PLACE, postcode="10100")),
+        (120, Correction(point=PLACE, postcode="sw1a 1aa")),
+        (150, Correction(postcode="10 121")),
     ):
         await update_contact(house.desk, house.places, contact.contact_id, correction)
         await house.postpone(booked, soon(hours - 10))
@@ -189,8 +190,9 @@ async def test_the_same_card_is_fixed_again_where_the_person_is_by_now(
         assert (now.window.start, now.move_id) == (soon(hours), None)
         assert house.ledger.stops[house.tenant, card.appointment_id].plan.point == now.point
         places.append(now.point)
-    assert places == [THERE, THERE, THERE, PLACE]
-    assert now.postcode == "10100"
+        postcodes.append((now.postcode, house.ledger.stops[house.tenant, card.appointment_id].plan.postcode))
+    assert places == [THERE, THERE, THERE, PLACE, PLACE, PLACE]
+    assert postcodes == [("", ""), ("sw1a 1aa", "SW1A1AA"), ("10 121", "10121")], "spelled as the contact's"
     await house.require_sound()
 
 

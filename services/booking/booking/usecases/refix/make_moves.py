@@ -101,7 +101,10 @@ def _planned(grounds: Grounds, appointment: Appointment, request: RefixRequest) 
 
 
 def _move(appointment: Appointment, plan: StopPlan, wanted: Refix) -> Move:
-    return Move(new_id("mov"), appointment.appointment_id, MoveKind.REFIX, plan.agent_id, plan.window, wanted)
+    spelled = replace(wanted, postcode=plan.postcode)
+    return Move(
+        new_id("mov"), appointment.appointment_id, MoveKind.REFIX, plan.agent_id, plan.window, spelled
+    )
 
 
 async def _swapped(run: Run, moving: Sequence[_Moving]) -> Sequence[tuple[_Moving, Answer]]:

@@ -154,7 +154,8 @@ def _certificate(desk: Desk, grounds: Grounds, slot: "str | Time") -> Certificat
 async def _begin_move(
     tx: Tx, appointment: Appointment, plan: StopPlan, writes: Refix, claim: Claim
 ) -> PendingMove:
-    move = Move(new_id("mov"), appointment.appointment_id, MoveKind.REFIX, plan.agent_id, plan.window, writes)
+    kept, kind = replace(writes, postcode=plan.postcode), MoveKind.REFIX
+    move = Move(new_id("mov"), appointment.appointment_id, kind, plan.agent_id, plan.window, kept)
     await failpoint("booking.refix.before_pending")
     await moves.begin(tx, move, claim.key)
     tx.refer(move.move_id)
