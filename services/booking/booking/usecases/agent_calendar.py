@@ -105,8 +105,9 @@ async def get_agent_calendar(desk: Desk, query: CalendarOf) -> AgentCalendar:
         now = await tx.now()
         window = calendar_window(first, last, now, zone)
         read = await _read(tx, query.agent_id, window, MOST_VISITS, zone)
-        await views.record_for_clients(tx, [visit.appointment for visit in read.shown])
-    return await _calendar(desk, read, with_travel=query.with_travel)
+    made = await _calendar(desk, read, with_travel=query.with_travel)
+    await views.keep_for_clients(desk, [visit.appointment for visit in made.visits])
+    return made
 
 
 async def read_feed(desk: Desk, tenant: str, secret: str, *, with_travel: bool) -> AgentCalendar | None:

@@ -9,6 +9,7 @@ from booking.domain.appointment import Appointment
 from booking.domain.parameters import UNAVAILABILITY_NOTICE_DAYS
 from booking.domain.unavailability import Days, Unavailability, is_late
 from booking.storage import agenda_locks, campaigns, contacts, parameters, unavailabilities
+from booking.usecases import views
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach, reach_as, reach_but_as
 from kit.db.claims import Claim
@@ -54,7 +55,7 @@ class _Whose:
 
 
 async def set_unavailability(desk: Desk, command: SetUnavailability) -> Noted:
-    """Notes the days; the same again for the same claim.
+    """Notes the days; the same again for the same claim. What a client is shown of it is kept (R-017).
 
     Raises TOO_LATE without the notice asked for, InvalidInput naming a day or `override_note`, NotFound.
     """
@@ -70,6 +71,7 @@ async def set_unavailability(desk: Desk, command: SetUnavailability) -> Noted:
             known = await _note(tx, command, whose)
         hit, total = await unavailabilities.hit(tx, known)
         await failpoint("booking.unavailability.before_commit")
+    await views.keep_for_clients(desk, hit)  # apart: nothing is waited for while an agenda is had alone
     return Noted(known, hit, total)
 
 

@@ -34,6 +34,14 @@ async def record_for_clients(tx: Tx, shown: Sequence[Seen]) -> None:
     await record(tx, [each for each in shown if client.shows(each.campaign_id, each.agent_id)])
 
 
+async def keep_for_clients(desk: Desk, shown: Sequence[Seen]) -> None:
+    """The same in a transaction of its own, once the answer is made: what never came back nobody saw."""
+    if not shown or not caller().has_role(*CLIENTS):
+        return
+    async with desk.db.uow(caller().tenant) as tx:
+        await record_for_clients(tx, shown)
+
+
 async def record(tx: Tx, shown: Sequence[Seen]) -> None:
     """Keeps that the caller sees these now, in these versions; what it saw before is kept as it is.
 

@@ -15,7 +15,9 @@ from booking.domain.appointment import Card
 from booking.transport.ics import to_ics
 from booking.usecases.agent_calendar import AgentCalendar, CalendarOf, get_agent_calendar
 from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
+from booking.usecases.views import get_view_log
 from kit.errors import Unavailable
+from kit.rpc.context import AGENT, Grant
 from kit.testing.schedule import two_sessions
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -130,6 +132,37 @@ async def test_an_older_drive_is_never_told_under_a_newer_number(house: House) -
             for found in (ran.first, ran.second)]  # fmt: skip
     assert told == [[(1, timedelta(minutes=40))]] * 2
     assert await drive_of(house, card) == (1, "CONFIRMED", "OPAQUE", 40, True)
+
+
+async def versions_seen(house: House, card: Card, subject: str) -> list[int]:
+    """The versions of a card that the log says somebody saw (R-017)."""
+    house.enter()
+    log = await get_view_log(house.desk, card.appointment.appointment_id)
+    return [view.version for view in log if view.viewer_id == subject]
+
+
+async def test_an_agent_saw_what_it_was_answered_and_not_what_was_read_in_vain(house: House) -> None:
+    card = await house.booked()
+    own = Grant("AGENT", AGENT, house.agents[0])
+    house.enter(own, subject="usr_agent")
+    house.ledger.down = True
+    with pytest.raises(Unavailable):
+        await read(house)
+    house.ledger.down = False
+    assert await versions_seen(house, card, "usr_agent") == []
+
+    async def postponed_and_read() -> AgentCalendar:
+        house.enter()
+        await house.postpone(card, soon(60))
+        return await read(house)
+
+    house.enter(own, subject="usr_agent")
+    ran = await two_sessions(
+        lambda: read(house), postponed_and_read, at="booking.calendar.asked", patience=20
+    )
+    assert (ran.held, ran.overtook) == (True, True)
+    assert [visit.appointment.version for visit in ran.first.visits] == [2]
+    assert await versions_seen(house, card, "usr_agent") == [2]
 
 
 async def test_nothing_is_told_off_while_geo_is_away(house: House) -> None:

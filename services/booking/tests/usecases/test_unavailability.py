@@ -19,6 +19,7 @@ from booking.usecases.unavailability import (
     set_unavailability,
     withdraw_unavailability,
 )
+from booking.usecases.views import get_view_log
 from giro.booking.v1 import unavailability_pb2
 from kit.errors import GiroError, InvalidInput, NotFound, Reason
 from kit.rpc.context import Grant
@@ -124,6 +125,25 @@ async def test_what_is_hit_is_listed_and_stays(house: House) -> None:
     assert made.hit_total == 3
     assert await house.all_stored() == before
     await house.require_sound()
+
+
+async def test_a_customer_that_is_shown_what_is_hit_saw_it(house: House) -> None:
+    """R-017, also of what is only asked for again."""
+    campaign = await house.campaign()
+    contact = await house.contact(campaign)
+    cards = [await house.book(campaign, contact, at(10, hour)) for hour in (9, 12)]
+    customer, staff = Grant("CUSTOMER", "campaign", campaign.campaign_id), Grant("OPERATOR", "tenant", "")
+    once = claim()
+    for grant, subject in ((staff, "usr_staff"), (customer, "usr_customer"), (customer, "usr_customer")):
+        house.enter(grant, subject=subject)
+        made = await note(house, 10, contact_id=contact, claim=claim() if grant is staff else once)
+        assert made.hit_total == 2
+    house.enter()
+    for card in cards:
+        log = await get_view_log(house.desk, card.appointment.appointment_id)
+        assert [(view.viewer_id, view.role, view.version) for view in log] == [
+            ("usr_customer", "CUSTOMER", 1)
+        ]
 
 
 async def test_nothing_new_is_put_there_and_what_is_there_may_leave(house: House) -> None:
