@@ -34,10 +34,12 @@ from reminders.settings import Settings
 from reminders.storage.constraints import CONSTRAINTS
 from reminders.transport.consumers import (
     APPOINTMENTS,
+    DROPS,
     LETTERS,
     OPT_OUTS,
     WRITTEN_OF,
     Appointments,
+    Drops,
     Letters,
     OptOuts,
 )
@@ -233,25 +235,15 @@ def _work(background: Background, settings: Settings, desk: Desk, bus: Bus) -> N
         db=desk.db,
         together=followed.together,
     )
-    letters = Consumer(
-        bus,
-        LETTERS,
-        subjects.stream(settings.service),
-        [subjects.evt("*", settings.service, each) for each in WRITTEN_OF],
-        Letters(desk),
-        db=desk.db,
-    )
-    opt_outs = Consumer(
-        bus,
-        OPT_OUTS,
-        subjects.stream(settings.service),
-        [subjects.evt("*", settings.service, events.OPTED_OUT)],
-        OptOuts(desk),
-        db=desk.db,
-    )
     background.spawn("appointments", appointments.run)
-    background.spawn("letters", letters.run)
-    background.spawn("opt-outs", opt_outs.run)
+    for durable, names, handler in (
+        (LETTERS, WRITTEN_OF, Letters(desk)),
+        (OPT_OUTS, (events.OPTED_OUT,), OptOuts(desk)),
+        (DROPS, (events.DROPPED,), Drops(desk)),
+    ):
+        told = [subjects.evt("*", settings.service, each) for each in names]
+        own = Consumer(bus, durable, subjects.stream(settings.service), told, handler, db=desk.db)
+        background.spawn(durable.removeprefix(f"{settings.service}-"), own.run)
     background.spawn("make reminders", lambda: make_for_ever(desk, settings))
     background.spawn("look up calls", lambda: look_up_for_ever(desk, settings))
 

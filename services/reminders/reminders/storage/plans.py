@@ -55,15 +55,17 @@ _SEEN = text(
     """
 )
 
-_WITHOUT_ADDRESS = text(
-    """
+_WITHOUT_ADDRESS_TEXT = """
     SELECT p.appointment_id FROM reminders.plans p
-    WHERE p.tenant_id = :tenant AND p.contact_id = :contact AND p.live AND EXISTS (
+    WHERE p.tenant_id = :tenant AND p.live AND EXISTS (
         SELECT FROM reminders.reminders r
         WHERE r.tenant_id = :tenant AND r.appointment_id = p.appointment_id AND r.starts_at = p.starts_at
           AND r.state = 'DROPPED' AND r.reason = 'NO_ADDRESS' AND r.attempt = 0)
-    """
-)
+"""
+
+_WITHOUT_ADDRESS = text(f"{_WITHOUT_ADDRESS_TEXT} AND p.contact_id = :contact")
+
+_IS_WITHOUT_ADDRESS = text(f"{_WITHOUT_ADDRESS_TEXT} AND p.appointment_id = :id")
 
 _LOCK = text(f"{_GET_TEXT} FOR UPDATE")
 
@@ -191,6 +193,12 @@ async def without_address(tx: Tx, contact_id: str) -> Sequence[str]:
     """The contact's appointments to come of which a reminder was dropped untried, for want of an address."""
     found = await tx.run(_WITHOUT_ADDRESS, {"tenant": tx.tenant, "contact": contact_id})
     return [row.appointment_id for row in found]
+
+
+async def is_without_address(tx: Tx, appointment_id: str) -> bool:
+    """Whether this appointment is one of those."""
+    found = await tx.run(_IS_WITHOUT_ADDRESS, {"tenant": tx.tenant, "id": appointment_id})
+    return found.one_or_none() is not None
 
 
 async def lock(tx: Tx, appointment_id: str) -> Plan:

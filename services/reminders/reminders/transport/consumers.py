@@ -1,4 +1,4 @@
-"""Events that reminders listens to: booking's, which plans follow, and its own, for letters."""
+"""Events that reminders listens to: booking's, which plans follow, and its own: letters, opt-outs, drops."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,14 +13,21 @@ from kit.bus.events import Event
 from reminders import events
 from reminders.domain import errors
 from reminders.domain.reminder import Visit
+from reminders.domain.timing import DropReason
 from reminders.usecases.desk import Desk
-from reminders.usecases.follow_appointment import Told, follow_appointments, follow_contact
+from reminders.usecases.follow_appointment import (
+    Told,
+    follow_appointments,
+    follow_contact,
+    follow_drop,
+)
 from reminders.usecases.opt_out import drop_calls
 from reminders.usecases.write_letters import Occasion, write_of_limit, write_of_wrong_number
 
 APPOINTMENTS: Final = "reminders-appointments"
 LETTERS: Final = "reminders-letters"
 OPT_OUTS: Final = "reminders-opt-outs"
+DROPS: Final = "reminders-drops"
 """Names of the durable consumers."""
 
 WRITTEN_OF: Final = (events.LIMIT_REACHED, events.WRONG_NUMBER)
@@ -105,6 +112,19 @@ class OptOuts:
     async def __call__(self, event: Event) -> None:
         """Obeys one event; as often as it comes."""
         await drop_calls(self._desk, event.tenant, own.OptedOut.FromString(event.data).opt_out_id)
+
+
+class Drops:
+    """Looks once more after what was dropped for want of an address, which may have been told meanwhile."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def __call__(self, event: Event) -> None:
+        """Looks after one drop; as often as it comes. Raises Unavailable when booking does not answer."""
+        told = own.ReminderDropped.FromString(event.data)
+        if told.reason == DropReason.NO_ADDRESS:
+            await follow_drop(self._desk, event.tenant, told.appointment_id)
 
 
 def _reached_anew(event: Event) -> str:

@@ -153,6 +153,23 @@ async def follow_contact(desk: Desk, tenant: str, contact_id: str) -> None:
     """
     async with desk.db.uow(tenant) as tx:
         dropped = await plans.without_address(tx, contact_id)
+    await _bring_back(desk, tenant, dropped)
+
+
+async def follow_drop(desk: Desk, tenant: str, appointment_id: str) -> None:
+    """A reminder was dropped for want of an address: it comes back if booking knows one by now.
+
+    Booking was asked before the drop was committed. Where its contact got a number in between,
+    `follow_contact` did not see the drop; this question comes after it, so that one of the two sees the
+    other. May be done again. Raises Unavailable when booking does not answer.
+    """
+    async with desk.db.uow(tenant) as tx:
+        dropped = await plans.is_without_address(tx, appointment_id)
+    if dropped:
+        await _bring_back(desk, tenant, [appointment_id])
+
+
+async def _bring_back(desk: Desk, tenant: str, dropped: Sequence[str]) -> None:
     known = await desk.visits.get_all(tenant, dropped) if dropped else {}
     for appointment_id, visit in sorted(known.items()):
         async with desk.db.uow(tenant) as tx:

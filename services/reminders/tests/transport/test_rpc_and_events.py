@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,15 +18,18 @@ from giro.reminders.v1 import reminders_events_pb2 as own
 from giro.reminders.v1 import reminders_pb2 as pb
 from kit.bus import subjects
 from kit.bus.events import Event
-from kit.errors import Exhausted, GiroError, InvalidInput, NotAllowed, NotFound, Reason
+from kit.errors import Exhausted, GiroError, InvalidInput, NotAllowed, NotFound, Reason, Unavailable
 from kit.rpc import context
 from kit.rpc.context import Caller, Grant
+from kit.testing.schedule import two_sessions
 from kit.values.ids import new_id
+from reminders import app
 from reminders.clients.simulated import Answer, Outcome
 from reminders.domain.reminder import Channel, State, Visit
+from reminders.settings import Settings
 from reminders.storage import opt_outs
 from reminders.storage.opt_outs import OptOut
-from reminders.transport.consumers import Appointments, Letters, OptOuts
+from reminders.transport.consumers import Appointments, Drops, Letters, OptOuts
 from reminders.transport.rpc import RemindersServicer
 from reminders.usecases.caller_numbers import AddNumber, add_number
 from reminders.usecases.ports import Doubtful
@@ -85,6 +89,93 @@ async def test_an_address_that_is_told_later_brings_the_reminders_back(house: Ho
     await house.go_to(at(2, 12))
     await house.make()
     assert [call.to for call in house.carrier.placed] == [PHONE]
+
+
+async def drops_told(house: House) -> int:
+    """Hands on, in order, each drop that was told; how many there are."""
+    told = [row for row in await house.rows("outbox") if row.subject.endswith(".reminder_dropped")]
+    for row in sorted(told, key=lambda row: row.id):
+        message = own.ReminderDropped.FromString(row.payload)
+        await Drops(house.desk)(event(house, "reminders", "reminder_dropped", message))
+    return len(told)
+
+
+async def waiting(house: House, visit: Visit) -> list[Any]:
+    return [each.run_at for each in await house.of(visit) if each.state is State.WAITING]
+
+
+async def test_a_number_told_while_its_reminders_are_dropped_counts(house: House) -> None:
+    """Booking is asked, the number is told, and the drop is committed after it, seen by nobody."""
+    await house.settle_in(DAY, **CALLED_AS)
+    visit = house.visit(at(3, 12), phone="")
+    outcome = await two_sessions(
+        lambda: house.told(visit),
+        lambda: corrected(house, visit, "phone", phone=PHONE),
+        at="reminders.follow.before_commit",
+        patience=15,
+    )
+    assert (outcome.held, outcome.overtook, outcome.second) == (True, True, None)
+    house.visits.down = True
+    with pytest.raises(Unavailable):  # the event comes again
+        await drops_told(house)
+    house.visits.down = False
+    for _ in range(2):
+        assert await drops_told(house) == 1
+        assert await waiting(house, visit) == [at(2, 12)]
+    await house.go_to(at(2, 12))
+    await house.make()
+    assert [call.to for call in house.carrier.placed] == [PHONE]
+    assert await drops_told(house) == 1
+    assert await waiting(house, visit) == []
+
+
+async def test_a_number_told_while_a_reminder_is_made_counts(house: House) -> None:
+    """The number had been taken away; it is told anew between the question and the drop."""
+    await house.settle_in(DAY, **CALLED_AS)
+    visit = await house.booked(at(3, 12))
+    house.visits.known[visit.appointment_id] = replace(visit, phone="")
+    await house.go_to(at(2, 12))
+    outcome = await two_sessions(
+        house.make,
+        lambda: corrected(house, visit, "phone", phone=PHONE),
+        at="reminders.make.before_attempt",
+        patience=15,
+    )
+    assert (outcome.held, outcome.overtook, outcome.second) == (True, True, None)
+    assert await waiting(house, visit) == []
+    assert await drops_told(house) == 1
+    await house.make()
+    assert [call.to for call in house.carrier.placed] == [PHONE]
+
+
+async def test_each_of_its_own_events_has_a_consumer(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: dict[str, tuple[list[str], type]] = {}
+
+    def consumer(bus: Any, durable: str, stream: str, names: list[str], handler: Any, **_: Any) -> Any:
+        heard[durable] = ([name.rpartition(".")[2] for name in names], type(handler))
+        return SimpleNamespace(run=None)
+
+    monkeypatch.setattr(app, "Consumer", consumer)
+    nothing: Any = SimpleNamespace(spawn=lambda name, run: None)
+    app._work(nothing, Settings(), house.desk, nothing)
+    assert heard == {
+        "reminders-appointments": ([">"], Appointments),
+        "reminders-letters": (["daily_limit_reached", "wrong_number"], Letters),
+        "reminders-opt-outs": (["opted_out"], OptOuts),
+        "reminders-drops": (["reminder_dropped"], Drops),
+    }
+
+
+async def test_what_is_still_without_an_address_stays_dropped(house: House) -> None:
+    """And nothing new is told; booking is not asked about a drop of another reason."""
+    await house.settle_in(DAY, HOUR, **CALLED_AS)
+    visit = await house.booked(at(3, 12), phone="")
+    for _ in range(2):
+        assert await drops_told(house) == 2
+    assert await waiting(house, visit) == []
+    house.visits.down = True
+    late = own.ReminderDropped(appointment_id=visit.appointment_id, reason="TOO_LATE")
+    await Drops(house.desk)(event(house, "reminders", "reminder_dropped", late))
 
 
 async def test_an_address_brings_no_reminder_back_that_was_tried_or_is_not_wanted(house: House) -> None:
