@@ -16,7 +16,7 @@ import yaml
 from gateway.filters import discovered_tokens
 from gateway.settings import GatewaySettings
 from kit import telemetry
-from kit.rpc.tokens import Authenticator
+from kit.rpc.tokens import read_key_set
 from kit.settings import SettingsError
 
 LOOK_SECONDS: Final = 1.0
@@ -36,10 +36,10 @@ class TokenFilter:
 
         Raises SettingsError, and writes nothing, for a set that is missing or holds no Ed25519 key.
         """
-        if not Authenticator(self._settings.jwks_file, "").knows_users:
+        written, keys = read_key_set(Path(self._settings.jwks_file))
+        if not keys:
             raise SettingsError(f"GIRO_JWKS_FILE: {self._settings.jwks_file} holds no Ed25519 key")
-        keys = Path(self._settings.jwks_file).read_text()
-        fresh = yaml.safe_dump(discovered_tokens(self._settings, keys), sort_keys=False, width=110)
+        fresh = yaml.safe_dump(discovered_tokens(self._settings, written), sort_keys=False, width=110)
         if self._out.exists() and self._out.read_text() == fresh:
             return False
         beside = self._out.with_name(f".{self._out.name}.{os.getpid()}")

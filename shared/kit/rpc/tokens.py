@@ -40,6 +40,20 @@ _RELOAD_AFTER: Final = 1.0
 jws.JWSRegistry.algorithms[TOKEN_ALG].security_warning = None
 
 
+def read_key_set(file: Path) -> tuple[str, dict[str, OKPKey]]:
+    """A set of public keys as it is written, and those in it that verify users' tokens, by their ids.
+
+    Raises SettingsError for a file that is missing or holds no set.
+    """
+    try:
+        text = file.read_text()
+        found = json.loads(text)["keys"]
+        keys = {str(key["kid"]): OKPKey.import_key(key) for key in found if key.get("crv") == "Ed25519"}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, JoseError) as error:
+        raise SettingsError(f"GIRO_JWKS_FILE: {file} holds no keys: {error}") from None
+    return text, keys
+
+
 class Authenticator:
     """Turns tokens into callers. Remembers verified ones until they expire; picks up new keys by itself."""
 
@@ -52,11 +66,6 @@ class Authenticator:
         self._known: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
         if self._file is not None:
             self._load()
-
-    @property
-    def knows_users(self) -> bool:
-        """Whether the set holds a key that a user's token could be verified with."""
-        return bool(self._keys)
 
     def verify(self, token: str) -> Caller:
         """The caller of a token. Raises Unauthenticated for a forged or expired one, or one for others."""
@@ -94,14 +103,8 @@ class Authenticator:
 
     def _load(self) -> None:
         self._looked = time.monotonic()
-        if self._file is None:
-            return
-        try:
-            found = json.loads(self._file.read_text())["keys"]
-            keys = {str(key["kid"]): OKPKey.import_key(key) for key in found if key.get("crv") == "Ed25519"}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, JoseError) as error:
-            raise SettingsError(f"GIRO_JWKS_FILE: {self._file} holds no keys: {error}") from None
-        self._keys = keys
+        if self._file is not None:
+            _, self._keys = read_key_set(self._file)
 
     def _remember(self, token: str, expires: float, caller: Caller) -> None:
         self._known[token] = (expires, caller)

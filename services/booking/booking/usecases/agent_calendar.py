@@ -161,9 +161,8 @@ def _require_agent(agent_id: str) -> None:
 
 
 async def _read(tx: Tx, agent_id: str, window: Window, most: int, zone: ZoneInfo) -> _Read:
-    tellings = await calendar_drives.tellings(
-        tx, agent_id
-    )  # before the visits, which may be newer and not older
+    # before the visits, which may be newer than it and not older
+    tellings = await calendar_drives.tellings(tx, agent_id)
     found = await calendars.visits(tx, agent_id, window, most + 1)
     return _Read(tx.tenant, agent_id, found, window, most, await tx.now(), zone.key, tellings)
 
