@@ -106,6 +106,39 @@ class Appointment:
 
 
 @dataclass(frozen=True, slots=True)
+class NewCard:
+    """Which visit a new card is for, and who makes it."""
+
+    appointment_id: str
+    campaign_id: str
+    contact_id: str
+    operator_id: str
+    note: str
+
+
+def pending(new: NewCard, stop: StopPlan, now: datetime, promise: Promise | None = None) -> Appointment:
+    """A new card with the stop that it needs, as each begins; with a day or week promised no arrival within
+    it is (GEO-27)."""
+    return Appointment(
+        appointment_id=new.appointment_id,
+        campaign_id=new.campaign_id,
+        contact_id=new.contact_id,
+        agent_id=stop.agent_id,
+        window=stop.window,
+        point=stop.point,
+        state=State.PENDING,
+        version=1,
+        operator_id=new.operator_id,
+        note=new.note,
+        created_at=now,
+        updated_at=now,
+        postcode=stop.postcode,
+        arrival=None if promise else stop.arrival,
+        promise=promise,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """An appointment with its present legs, as a caller sees it."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from booking import events
 from booking.domain import errors, veil
-from booking.domain.appointment import Appointment, Card, State
+from booking.domain.appointment import Card, NewCard, pending
 from booking.domain.decision import Decision, SlotSource
 from booking.domain.grounds import Grounds
 from booking.domain.itinerary import Certificate, StopPlan
@@ -212,23 +212,8 @@ def _decide(command: BookAppointment, wanted: _Wanted, grounds: Grounds) -> Book
             raise errors.invalid("promise", "the hold keeps an arrival window: book without the hold")
         promise = of_visit(command.promise, wanted.window, grounds.campaign.time_zone)
         plan = replace(plan, arrival=None)
-    appointment = Appointment(
-        appointment_id=new_id("apt"),
-        campaign_id=wanted.campaign_id,
-        contact_id=command.contact_id,
-        agent_id=wanted.agent_id,
-        window=wanted.window,
-        point=point,
-        state=State.PENDING,
-        version=1,
-        operator_id=caller().subject,
-        note=command.note,
-        created_at=now,
-        updated_at=now,
-        postcode=plan.postcode,
-        arrival=plan.arrival,
-        promise=promise,
-    )
+    new = NewCard(new_id("apt"), wanted.campaign_id, command.contact_id, caller().subject, command.note)
+    appointment = pending(new, plan, now, promise)
     return Booking(
         appointment, plan, wanted.hold_id, command.claim.key, wanted.certified(grounds), wanted.hidden
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from booking.domain import errors
-from booking.domain.appointment import Appointment, State
+from booking.domain.appointment import Appointment, NewCard, pending
 from booking.domain.grounds import Grounds
 from booking.domain.policies import require_allowed
 from booking.domain.promise import PromiseKind, of_visit
@@ -118,23 +118,8 @@ def _appointment(visit: PlannedVisit, grounds: Grounds) -> Appointment:
     plan = grounds.plan(visit.agent_id, window, grounds.required_contact_point())
     kind, local = visit.promise, grounds.campaign.time_zone
     promise = None if kind is None else of_visit(kind, window, local)
-    return Appointment(
-        appointment_id=new_id("apt"),
-        campaign_id=visit.campaign_id,
-        contact_id=visit.contact_id,
-        agent_id=visit.agent_id,
-        window=window,
-        point=plan.point,
-        state=State.PENDING,
-        version=1,
-        operator_id=caller().subject,
-        note=visit.note,
-        created_at=grounds.now,
-        updated_at=grounds.now,
-        postcode=plan.postcode,
-        arrival=None if promise else plan.arrival,
-        promise=promise,
-    )
+    new = NewCard(new_id("apt"), visit.campaign_id, visit.contact_id, caller().subject, visit.note)
+    return pending(new, plan, grounds.now, promise)
 
 
 async def _reserve(desk: Desk, rounds: Rounds, begun: Series) -> Asked:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from booking.domain import errors
-from booking.domain.appointment import Appointment, State
+from booking.domain.appointment import Appointment, NewCard, pending
 from booking.domain.campaign import zone
 from booking.domain.grounds import Grounds
 from booking.domain.itinerary import StopPlan
@@ -99,40 +99,27 @@ def _series(command: CreateSeries, grounds: Grounds) -> Series:
     require_agents_shown(grounds)
     if not grounds.agent_works:
         raise errors.agent_not_in_campaign(command.agent_id, "agent_id")
+    point = grounds.required_contact_point()
     conflicts: list[Conflict] = []
     wanted: list[tuple[int, Appointment]] = []
     local = zone(grounds.campaign.time_zone)
     for number, start in enumerate(starts(command.start, command.every_days, command.count, local), 1):
-        appointment = _appointment(command, grounds, start)
+        window = Window(start, start + command.duration)
         try:
             require_allowed(grounds.now, start, grounds.terms)
-            grounds.absences.require_none(command.agent_id, appointment.window)
+            stop = grounds.plan(command.agent_id, window, point)
         except GiroError as refusal:
             if refusal.reason is Reason.PACKAGE_FULL:
                 raise
             conflicts.append(Conflict(number, start, Refusal.of(refusal)))
         else:
-            wanted.append((number, appointment))
+            wanted.append((number, _pending(command, stop, grounds.now)))
     return Series(new_id("ser"), command.campaign_id, SeriesState.PENDING, conflicts, wanted)
 
 
-def _appointment(command: CreateSeries, grounds: Grounds, start: datetime) -> Appointment:
-    return Appointment(
-        appointment_id=new_id("apt"),
-        campaign_id=command.campaign_id,
-        contact_id=command.contact_id,
-        agent_id=command.agent_id,
-        window=Window(start, start + command.duration),
-        point=grounds.required_contact_point(),
-        state=State.PENDING,
-        version=1,
-        operator_id=caller().subject,
-        note=command.note,
-        created_at=grounds.now,
-        updated_at=grounds.now,
-        postcode=grounds.contact_postcode,
-        arrival=grounds.promised(start),
-    )
+def _pending(command: CreateSeries, stop: StopPlan, now: datetime) -> Appointment:
+    new = NewCard(new_id("apt"), command.campaign_id, command.contact_id, caller().subject, command.note)
+    return pending(new, stop, now)
 
 
 async def _reserve_in_time(desk: Desk, begun: Series, wanted: Mapping[int, StopPlan]) -> Asked:

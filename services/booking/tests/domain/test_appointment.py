@@ -10,15 +10,19 @@ from booking.domain.appointment import (
     Change,
     Move,
     MoveKind,
+    NewCard,
     Outcome,
     State,
     cancel,
     confirm,
     moved,
+    pending,
     require_movable,
     with_outcome,
 )
+from booking.domain.itinerary import StopPlan
 from booking.domain.package import NOTHING, Count, Package
+from booking.domain.promise import PromiseKind, promised
 from kit.errors import GiroError, Reason
 from kit.values.latlng import LatLng
 from kit.values.window import Window
@@ -34,6 +38,22 @@ def an_appointment(state: State, version: int = 4, move_id: str | None = None) -
         "apt_1", "cmp_1", "cnt_1", "agt_1", window, place, state, version, "usr_1", "", NOW, NOW
     )
     return replace(made, move_id=move_id)
+
+
+def test_a_new_card_has_its_stops_time_and_place_and_nothing_decided() -> None:
+    stop = StopPlan("agt_1", LATER, LatLng(45.0, 9.0), postcode="20121", arrival=LATER)
+    made = pending(NewCard("apt_1", "cmp_1", "cnt_1", "usr_1", "ring twice"), stop, NOW)
+    assert (made.state, made.version, made.created_at, made.updated_at) == (State.PENDING, 1, NOW, NOW)
+    assert (made.agent_id, made.window, made.point) == (stop.agent_id, stop.window, stop.point)
+    assert (made.postcode, made.arrival, made.promise) == ("20121", LATER, None)
+    assert (made.operator_id, made.note) == ("usr_1", "ring twice")
+
+
+def test_who_is_promised_a_day_is_promised_no_arrival_within_it() -> None:
+    stop = StopPlan("agt_1", LATER, LatLng(45.0, 9.0), arrival=LATER)
+    day = promised(PromiseKind.DAY, LATER.start, "UTC")
+    made = pending(NewCard("apt_1", "cmp_1", "cnt_1", "usr_1", ""), stop, NOW, day)
+    assert (made.promise, made.arrival) == (day, None)
 
 
 def reason_of(change: object) -> Reason | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from booking.domain import errors
-from booking.domain.appointment import Appointment, Card, State
+from booking.domain.appointment import Appointment, Card, NewCard, pending
 from booking.domain.decision import Decision
 from booking.domain.grounds import Grounds
 from booking.domain.itinerary import Certificate, Reservation, StopPlan
@@ -68,24 +68,12 @@ def visited_anew(old: Appointment, grounds: Grounds) -> Appointment:
 def card_of(old: Appointment, wanted: Successor, claim_key: str) -> Booking:
     """The new card as it begins."""
     plan, refix = wanted.plan, wanted.refix
-    appointment = Appointment(
-        appointment_id=new_id("apt"),
-        campaign_id=old.campaign_id,
-        contact_id=old.contact_id,
-        agent_id=plan.agent_id,
-        window=plan.window,
-        point=plan.point,
-        state=State.PENDING,
-        version=1,
-        operator_id=refix.owner_id,
-        note=old.note,
-        created_at=wanted.now,
-        updated_at=wanted.now,
+    new = NewCard(new_id("apt"), old.campaign_id, old.contact_id, refix.owner_id, old.note)
+    appointment = replace(
+        pending(new, plan, wanted.now),
         outcome_state_id=refix.state_id,
         supersedes=old.appointment_id,
         linked=wanted.linked,
-        postcode=plan.postcode,
-        arrival=plan.arrival,
     )
     return Booking(appointment, plan, None, claim_key, wanted.certificate)
 
