@@ -7,13 +7,19 @@ from kit.bus.connect import Bus, ensure_stream
 from kit.bus.relay import Relay
 from kit.db.engine import Database
 from kit.runtime import Background
-from kit.settings import ServiceSettings
+from kit.settings import ServiceSettings, SettingsError, variable
 
 
 async def connect(settings: ServiceSettings, db: Database, opened: AsyncExitStack) -> Bus:
-    """The page with its metrics, the checked database, the bus with the service's stream."""
+    """The page with its metrics, the checked database, the bus with the service's stream.
+
+    Raises SettingsError for a metrics port that is taken.
+    """
     metrics = telemetry.MetricsPage(settings.host, settings.metrics_port)
-    metrics.start()
+    try:
+        metrics.start()
+    except OSError as taken:
+        raise SettingsError(f"{variable(type(settings), 'metrics_port')}: {taken}") from None
     opened.callback(metrics.stop)
     opened.push_async_callback(db.stop)
     await db.start()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
@@ -40,53 +41,31 @@ from giro.geo.v1.planning_pb2_grpc import add_PlanningServiceServicer_to_server
 from giro.geo.v1.travel_profile_pb2_grpc import add_TravelProfileServiceServicer_to_server
 from giro.geo.v1.zones_pb2_grpc import add_ZoneServiceServicer_to_server
 from kit import telemetry
-from kit.bus.connect import Bus, ensure_stream
+from kit.bus.connect import Bus
 from kit.bus.consumer import Consumer
 from kit.bus.relay import Relay
 from kit.db.engine import Database
+from kit.process import RelayApp, background_of, connect
 from kit.rpc.server import Add, Server
 from kit.rpc.tokens import Authenticator
-from kit.runtime import Background
-from kit.telemetry import MetricsPage
 
 Work = Callable[[], Awaitable[object]]
 
-
-class RelayApp:
-    """Sends geo's events, and nothing else."""
-
-    def __init__(self, settings: GeoSettings) -> None:
-        settings.require("database_url", "worker_database_url", "nats_url")
-        self.settings = settings
-        self.db = make_database(settings)
-        self.bus = Bus(settings.nats_url, f"giro-{settings.service}")
-        self.metrics = MetricsPage(settings.host, settings.metrics_port)
-        self.background = Background()
-
-    async def start(self) -> None:
-        """Checks the database's logins, connects to NATS when it is there, begins to send."""
-        telemetry.configure_logging(self.settings.service, self.settings.log_level)
-        await self.db.start()
-        self.metrics.start()
-        await self.bus.start()
-        await ensure_stream(self.bus, self.settings.service, self.settings.stream_replicas)
-        self.background.spawn("relay", Relay(self.db, self.bus, self.settings.service).run)
-
-    async def stop(self) -> None:
-        """Ends everything; what is in the outbox is sent by the next start."""
-        await self.background.stop()
-        await self.bus.stop()
-        await self.db.stop()
-        self.metrics.stop()
+_RELAYS = ("database_url", "worker_database_url", "nats_url")
 
 
-class GeoApp(RelayApp):
+class GeoApp:
     """Serves gRPC, sends events, frees what booking gave up, sweeps holds, watches the guarantee."""
+
+    bus: Bus
+    """There is one from the start on."""
 
     def __init__(self, settings: GeoSettings) -> None:
         """Raises SettingsError, naming the variables, for what it cannot start with."""
-        settings.require("jwks_file", "service_key")
-        super().__init__(settings)
+        settings.require(*_RELAYS, "jwks_file", "service_key")
+        self.settings = settings
+        self.db = make_database(settings)
+        self._open = AsyncExitStack()
         self.engines = make_engines(_roads(settings), snap_limit_m=settings.snap_limit_m)
         self.geocoder = make_geocoder(settings.geocoder)
         agendas, matrices = Agendas(self.db), Matrices(self.db)
@@ -114,22 +93,23 @@ class GeoApp(RelayApp):
         self.server = Server(settings, servicers, auth)
 
     async def start(self) -> None:
-        """As the relay's, then serves."""
-        await super().start()
-        self.background.spawn("settle booking", self._consumer().run)
-        self.background.spawn("feed agendas", self.feed.run)
+        """Connects, begins the background tasks, and serves last."""
+        for close in (*(engine.close for engine in self.engines.values()), self.geocoder.close):
+            self._open.push_async_callback(close)
+        self.bus = await connect(self.settings, self.db, self._open)
+        background = background_of(self._open)
+        background.spawn("relay", Relay(self.db, self.bus, self.settings.service).run)
+        background.spawn("settle booking", self._consumer().run)
+        background.spawn("feed agendas", self.feed.run)
         for name, seconds, work in self._recurring():
-            self.background.spawn(name, _every(seconds, work))
+            background.spawn(name, _every(seconds, work))
+        self._open.push_async_callback(self.solver.stop)
         await self.server.start()
+        self._open.push_async_callback(self.server.stop)
 
     async def stop(self) -> None:
-        """Ends calls first, then everything else."""
-        await self.server.stop()
-        await self.solver.stop()
-        await super().stop()
-        for engine in self.engines.values():
-            await engine.close()
-        await self.geocoder.close()
+        """Takes no more calls, lets those under way end, stops the background, closes everything."""
+        await self._open.aclose()
 
     def _recurring(self) -> Iterator[tuple[str, float, Work]]:
         """What is done again and again: its name, the seconds in between, the work."""
@@ -162,12 +142,15 @@ def _every(seconds: float, work: Work) -> Callable[[], Awaitable[None]]:
 
 def build(settings: GeoSettings) -> GeoApp:
     """The service. Raises SettingsError, naming the variables, for what it cannot start with."""
+    telemetry.configure_logging(settings.service, settings.log_level)
     return GeoApp(settings)
 
 
 def build_relay(settings: GeoSettings) -> RelayApp:
     """The sender of events alone. Raises SettingsError like `build`."""
-    return RelayApp(settings)
+    telemetry.configure_logging(settings.service, settings.log_level)
+    settings.require(*_RELAYS)
+    return RelayApp(settings, make_database(settings))
 
 
 def make_database(settings: GeoSettings) -> Database:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any, Final
 
@@ -31,68 +32,36 @@ from identity.usecases.list_users import ListUsers
 from identity.usecases.ports import Passwords, Signer
 from identity.usecases.set_user_grants import SetUserGrants
 from identity.usecases.tenant_parameters import TenantParameters
-from kit.bus.connect import Bus, ensure_stream
 from kit.bus.relay import Relay
 from kit.db.engine import Database
+from kit.process import RelayApp, background_of, connect
 from kit.rpc.server import Server
 from kit.rpc.tokens import TOKEN_ALG, Authenticator
-from kit.runtime import Background
-from kit.settings import SettingsError
-from kit.telemetry import MetricsPage
 from kit.values.clock import Clock, SystemClock
 
 FORGET_EVERY_SECONDS: Final = 600
 """How often failed sign-ins that no longer count are deleted."""
 
-
-class RelayApp:
-    """Sends identity's events, and nothing else."""
-
-    def __init__(self, settings: IdentitySettings) -> None:
-        settings.require("worker_database_url", "nats_url")
-        self.settings = settings
-        self.db = make_database(settings)
-        self.bus = Bus(settings.nats_url, f"giro-{settings.service}")
-        self.metrics = MetricsPage(settings.host, settings.metrics_port)
-        self.background = Background()
-
-    async def start(self) -> None:
-        """Checks the database's logins, connects to NATS when it is there, begins to send."""
-        await self.db.start()
-        self._start_metrics()
-        await self.bus.start()
-        await ensure_stream(self.bus, self.settings.service, self.settings.stream_replicas)
-        self.background.spawn("relay", Relay(self.db, self.bus, self.settings.service).run)
-
-    def _start_metrics(self) -> None:
-        try:
-            self.metrics.start()
-        except OSError as taken:
-            raise SettingsError(f"GIRO_IDENTITY_METRICS_PORT: {taken}") from None
-
-    async def stop(self) -> None:
-        """Ends everything; what is in the outbox is sent by the next start."""
-        await self.background.stop()
-        await self.bus.stop()
-        await self.db.stop()
-        self.metrics.stop()
+_RELAYS: Final = ("database_url", "worker_database_url", "nats_url")
 
 
-class IdentityApp(RelayApp):
+class IdentityApp:
     """Serves gRPC, sends events, forgets failed sign-ins that no longer count."""
 
     def __init__(self, settings: IdentitySettings, clock: Clock | None = None) -> None:
         """Raises SettingsError, naming the variables, for what it cannot start with."""
-        settings.require("signing_key_file", "jwks_file", "service_key")
-        super().__init__(settings)
+        settings.require(*_RELAYS, "signing_key_file", "jwks_file", "service_key")
+        self.settings = settings
+        self._open = AsyncExitStack()
+        self._db = make_database(settings)
         signing = SigningKey.load(settings.signing_key_file)
         check_published(signing, load_public_keys(settings.jwks_file))
         self._clock = clock or SystemClock()
         self._passwords = make_passwords(settings, signing)
-        use = make_use_cases(settings, self.db, self._passwords, signing, self._clock)
+        use = make_use_cases(settings, self._db, self._passwords, signing, self._clock)
         servicer = IdentityServicer(use, make_key_set(settings))
         auth = Authenticator(settings.jwks_file, settings.service_key)
-        parameters = TenantParametersServicer(TenantParameters(self.db))
+        parameters = TenantParametersServicer(TenantParameters(self._db))
         servicers: list[tuple[Callable[[Any, Any], None], Any]] = [
             (add_IdentityServiceServicer_to_server, servicer),
             (add_TenantParametersServiceServicer_to_server, parameters),
@@ -100,22 +69,24 @@ class IdentityApp(RelayApp):
         self.server = Server(settings, servicers, auth)
 
     async def start(self) -> None:
-        """As the relay's, then serves."""
-        await super().start()
+        """Connects, begins the background tasks, and serves last."""
+        self._open.callback(self._passwords.close)
+        bus = await connect(self.settings, self._db, self._open)
         await asyncio.to_thread(check_time_zone, "UTC")  # reads the list of zones from disk, once
-        self.background.spawn("forget failed sign-ins", self._forget_failures)
+        background = background_of(self._open)
+        background.spawn("relay", Relay(self._db, bus, self.settings.service).run)
+        background.spawn("forget failed sign-ins", self._forget_failures)
         await self.server.start()
+        self._open.push_async_callback(self.server.stop)
 
     async def stop(self) -> None:
-        """Ends calls first, then everything else."""
-        await self.server.stop()
-        await super().stop()
-        self._passwords.close()
+        """Takes no more calls, lets those under way end, stops the background, closes everything."""
+        await self._open.aclose()
 
     async def _forget_failures(self) -> None:
         throttle = make_throttle(self.settings)
         while True:
-            async with self.db.worker() as tx:
+            async with self._db.worker() as tx:
                 await logins.forget_old_failures(tx, throttle.window_start(self._clock.now()))
             await asyncio.sleep(FORGET_EVERY_SECONDS)
 
@@ -127,7 +98,8 @@ def build(settings: IdentitySettings) -> IdentityApp:
 
 def build_relay(settings: IdentitySettings) -> RelayApp:
     """The sender of events alone. Raises SettingsError like `build`."""
-    return RelayApp(settings)
+    settings.require(*_RELAYS)
+    return RelayApp(settings, make_database(settings))
 
 
 async def bootstrap_platform(settings: IdentitySettings, email: Email, password: str) -> User:
