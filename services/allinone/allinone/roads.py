@@ -9,6 +9,7 @@ from pathlib import Path
 from allinone.errors import StartFailed
 from allinone.process import run_once
 from allinone.progress import Progress
+from geo.travel.graph_files import cut_in
 
 STEP = "roads"
 SUFFIX = ".osm.pbf"
@@ -20,7 +21,6 @@ async def prepare(extract: Path, state: Path, progress: Progress) -> str:
     _require_extract(extract)
     with progress.step(f"roads of {extract.name}") as step:
         digest = await asyncio.to_thread(_digest, extract)
-        # the tool cuts paths at the first ".osrm": neither the folder nor the name may hold one
         folder = state.resolve() / "roads" / digest
         _require_plain_path(folder)
         earlier = folder.is_dir()
@@ -56,7 +56,7 @@ def _require_extract(extract: Path) -> None:
 
 
 def _require_plain_path(folder: Path) -> None:
-    cut = next((word for word in (".osrm", ".osm") if word in str(folder)), None)
+    cut = cut_in(folder)
     if cut:
         raise StartFailed(
             STEP, f"{folder} has {cut} in it, which OSRM cuts.", "Use a folder with another name."

@@ -21,7 +21,15 @@ from geo.domain.modes import TravelMode
 from geo.domain.places import Ints
 from geo.travel import failures
 from geo.travel.calibration import bound_kmh
-from geo.travel.graph_files import GraphStamp, file_digest, graph_file, graph_hash, stamp_of, write_stamp
+from geo.travel.graph_files import (
+    GraphStamp,
+    cut_in,
+    file_digest,
+    graph_file,
+    graph_hash,
+    stamp_of,
+    write_stamp,
+)
 from geo.travel.modes import PROFILES
 from geo.travel.osrm_graph import OsrmGraph
 from kit.errors import InvalidInput, Reason
@@ -145,7 +153,7 @@ def _require_extract(extract: Path) -> None:
 
 
 def _require_folder(folder: Path) -> None:
-    cut = next((word for word in (".osrm", ".osm") if word in str(folder.resolve())), None)
+    cut = cut_in(folder)
     if cut:
         raise _refused("folder", f"{folder} has {cut} in it, which the road engine cuts paths at")
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not _is_graph(folder))):

@@ -36,6 +36,11 @@ class GraphStamp:
     mode: TravelMode = TravelMode.CAR
 
 
+def cut_in(folder: Path) -> str | None:
+    """What the road engine cuts a path at, where a folder's whole path holds it: no graph can lie there."""
+    return next((word for word in (".osrm", ".osm") if word in str(folder.resolve())), None)
+
+
 def graph_hash(base: Path) -> str:
     """Twelve hex digits over the prepared files. Raises SettingsError when they are not all there."""
     missing = [suffix for suffix in NEEDED if not graph_file(base, suffix).is_file()]
