@@ -25,6 +25,7 @@ PROTOS = HERE.parent.parent / "protos"
 sys.path.insert(0, str(HERE / "support"))
 
 from bus_world import World  # noqa: E402 - found by the line above
+from rpc_world import Keys  # noqa: E402
 
 CONSTRAINTS = {"things_n_not_negative": lambda: RuleViolated(Reason.PACKAGE_FULL, "nothing left")}
 
@@ -100,3 +101,10 @@ async def world(bus_urls: DatabaseUrls, nats_server: NatsServer) -> AsyncIterato
 @pytest.fixture
 def tenant() -> str:
     return new_id("ten")
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Keys:
+    made = Keys(tmp_path)
+    made.add("k1")
+    return made

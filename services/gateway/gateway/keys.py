@@ -16,7 +16,7 @@ import yaml
 from gateway.filters import discovered_tokens
 from gateway.settings import GatewaySettings
 from kit import telemetry
-from kit.rpc.tokens import read_key_set
+from kit.rpc.key_set import read_key_set
 from kit.settings import SettingsError
 
 LOOK_SECONDS: Final = 1.0

@@ -6,11 +6,10 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any, Final
 
-from giro.identity.v1 import identity_pb2 as contract
 from giro.identity.v1.identity_pb2_grpc import add_IdentityServiceServicer_to_server
 from giro.identity.v1.tenant_parameters_pb2_grpc import add_TenantParametersServiceServicer_to_server
 from identity.clients.passwords import Argon2Passwords
-from identity.clients.signing import SigningKey, check_published, load_public_keys
+from identity.clients.signing import SigningKey, check_published
 from identity.domain.email import Email
 from identity.domain.tenants import check_time_zone
 from identity.domain.throttle import Throttle
@@ -35,8 +34,9 @@ from identity.usecases.tenant_parameters import TenantParameters
 from kit.bus.relay import Relay
 from kit.db.engine import Database
 from kit.process import RelayApp, background_of, connect
+from kit.rpc.key_set import KeySet
 from kit.rpc.server import Server
-from kit.rpc.tokens import TOKEN_ALG, Authenticator
+from kit.rpc.tokens import Authenticator
 from kit.values.clock import Clock, SystemClock
 
 FORGET_EVERY_SECONDS: Final = 600
@@ -55,11 +55,12 @@ class IdentityApp:
         self._open = AsyncExitStack()
         self._db = make_database(settings)
         signing = SigningKey.load(settings.signing_key_file)
-        check_published(signing, load_public_keys(settings.jwks_file))
+        published = KeySet(settings.jwks_file)
+        check_published(signing, published.keys)
         self._clock = clock or SystemClock()
         self._passwords = make_passwords(settings, signing)
         use = make_use_cases(settings, self._db, self._passwords, signing, self._clock)
-        servicer = IdentityServicer(use, make_key_set(settings))
+        servicer = IdentityServicer(use, published)
         auth = Authenticator(settings.jwks_file, settings.service_key)
         parameters = TenantParametersServicer(TenantParameters(self._db))
         servicers: list[tuple[Callable[[Any, Any], None], Any]] = [
@@ -136,17 +137,6 @@ def make_passwords(settings: IdentitySettings, signing: SigningKey) -> Argon2Pas
 def make_throttle(settings: IdentitySettings) -> Throttle:
     """How many failed sign-ins an address may see."""
     return Throttle(settings.sign_in_failures, timedelta(seconds=settings.sign_in_window_seconds))
-
-
-def make_key_set(settings: IdentitySettings) -> contract.KeySet:
-    """The published keys, as the contract has them. Raises SettingsError for a file that is no key set."""
-    keys = load_public_keys(settings.jwks_file)
-    return contract.KeySet(
-        keys=[
-            contract.Key(kty="OKP", crv="Ed25519", kid=key.kid, x=key.x, use="sig", alg=TOKEN_ALG)
-            for key in keys
-        ]
-    )
 
 
 def make_use_cases(

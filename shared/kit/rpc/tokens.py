@@ -4,11 +4,9 @@ Envoy verifies users' tokens too, and knows the Ed25519 signature by its older n
 1.40: a token or a key that says "Ed25519" is refused), so that one name is pinned here.
 """
 
-import json
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from joserfc import jws, jwt
@@ -17,7 +15,7 @@ from joserfc.jwk import OctKey, OKPKey
 
 from kit.errors import Reason, Unauthenticated
 from kit.rpc.context import Caller, Grant
-from kit.settings import SettingsError
+from kit.rpc.key_set import KeySet
 
 TOKEN_ALG: Final = "EdDSA"  # noqa: S105 - no secret
 """Algorithm of users' tokens."""
@@ -33,43 +31,26 @@ _SKEW: Final = 30
 """Seconds by which the clock of who signed may be ahead of ours."""
 _LIFETIME: Final = 300
 """Seconds that a service's token works."""
-_RELOAD_AFTER: Final = 1.0
-"""Seconds between two looks at the key file for a key that is not known."""
 
 # joserfc warns about the older name, and warnings are errors in tests
 jws.JWSRegistry.algorithms[TOKEN_ALG].security_warning = None
 
 
-def read_key_set(file: Path) -> tuple[str, dict[str, OKPKey]]:
-    """A set of public keys as it is written, and those in it that verify users' tokens, by their ids.
-
-    Raises SettingsError for a file that is missing or holds no set.
-    """
-    try:
-        text = file.read_text()
-        found = json.loads(text)["keys"]
-        keys = {str(key["kid"]): OKPKey.import_key(key) for key in found if key.get("crv") == "Ed25519"}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, JoseError) as error:
-        raise SettingsError(f"GIRO_JWKS_FILE: {file} holds no keys: {error}") from None
-    return text, keys
-
-
 class Authenticator:
-    """Turns tokens into callers. Remembers verified ones until they expire; picks up new keys by itself."""
+    """Turns tokens into callers. Remembers verified ones until they expire or the set of keys changes, which
+    it follows within `key_set.LOOK_SECONDS`."""
 
     def __init__(self, jwks_file: str, service_key: str) -> None:
         """Raises SettingsError for a file that is missing or holds no keys. Either argument may be empty."""
-        self._file = Path(jwks_file) if jwks_file else None
+        self._published = KeySet(jwks_file) if jwks_file else None
         self._service_key = OctKey.import_key(service_key) if service_key else None
-        self._keys: dict[str, OKPKey] = {}
-        self._looked = 0.0
+        self._keys: Mapping[str, OKPKey] = {}
         self._known: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
-        if self._file is not None:
-            self._load()
 
     def verify(self, token: str) -> Caller:
         """The caller of a token. Raises Unauthenticated for a forged or expired one, or one for others."""
         now = time.time()
+        self._follow_keys()
         known = self._known.get(token)
         if known is not None and known[0] > now:
             self._known.move_to_end(token)
@@ -84,7 +65,7 @@ class Authenticator:
         try:
             header = _header(token)
             is_service = header.get("alg") == SERVICE_ALG
-            key = self._service_key if is_service else self._user_key(header)
+            key = self._service_key if is_service else self._keys.get(str(header.get("kid", "")))
             if key is None:
                 raise refused("it is signed by nobody known here")
             algorithm = SERVICE_ALG if is_service else TOKEN_ALG
@@ -95,16 +76,12 @@ class Authenticator:
             raise refused("it is meant for somebody else")
         return claims, is_service
 
-    def _user_key(self, header: Mapping[str, Any]) -> OKPKey | None:
-        kid = str(header.get("kid", ""))
-        if kid not in self._keys and time.monotonic() - self._looked > _RELOAD_AFTER:
-            self._load()
-        return self._keys.get(kid)
-
-    def _load(self) -> None:
-        self._looked = time.monotonic()
-        if self._file is not None:
-            _, self._keys = read_key_set(self._file)
+    def _follow_keys(self) -> None:
+        """What was verified with other keys is not believed for it any more."""
+        keys = self._keys if self._published is None else self._published.keys
+        if keys is not self._keys:
+            self._keys = keys
+            self._known.clear()
 
     def _remember(self, token: str, expires: float, caller: Caller) -> None:
         self._known[token] = (expires, caller)

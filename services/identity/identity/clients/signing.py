@@ -4,8 +4,7 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,20 +14,13 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from identity.domain.users import User
+from kit.rpc.key_set import read_key_set
 from kit.rpc.tokens import AUDIENCE, TOKEN_ALG, USER_ISSUER
 from kit.settings import SettingsError
 from kit.values.ids import new_id
 
 SIGNING_KEY_FILE = "signing.jwk.json"
 JWKS_FILE = "jwks.json"
-
-
-@dataclass(frozen=True, slots=True)
-class PublicKey:
-    """A published key, all base64url."""
-
-    kid: str
-    x: str
 
 
 class SigningKey:
@@ -74,15 +66,6 @@ class SigningKey:
         return hmac.digest(str(secret).encode(), purpose.encode(), hashlib.sha256)
 
 
-def load_public_keys(path: str) -> tuple[PublicKey, ...]:
-    """The published keys. Raises SettingsError for a file that is missing or no key set."""
-    try:
-        found = json.loads(Path(path).read_text())["keys"]
-        return tuple(PublicKey(key["kid"], key["x"]) for key in found if key["crv"] == "Ed25519")
-    except (OSError, ValueError, TypeError, KeyError) as refused:
-        raise SettingsError(f"GIRO_JWKS_FILE: {path} holds no key set: {refused!r}") from None
-
-
 def make_keys(directory: Path) -> tuple[Path, Path]:
     """Writes a signing key (for its owner alone) and the key set that verifies it, unless they are there.
 
@@ -96,13 +79,13 @@ def make_keys(directory: Path) -> tuple[Path, Path]:
     signing = SigningKey.load(str(private))
     if not public.exists():
         _write(public, {"keys": [signing.public()]}, 0o644)
-    check_published(signing, load_public_keys(str(public)))
+    check_published(signing, read_key_set(public)[1])
     return private, public
 
 
-def check_published(signing: SigningKey, published: tuple[PublicKey, ...]) -> None:
-    """Raises SettingsError when nobody could verify what this key signs."""
-    if signing.kid not in {key.kid for key in published}:
+def check_published(signing: SigningKey, published: Collection[str]) -> None:
+    """Raises SettingsError when nobody could verify what this key signs; `published` are the set's ids."""
+    if signing.kid not in published:
         raise SettingsError(f"GIRO_JWKS_FILE lacks the signing key {signing.kid}: nobody could verify tokens")
 
 

@@ -1,7 +1,7 @@
 """The gRPC face of identity: message to command, domain to message. Rules are elsewhere."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -28,6 +28,8 @@ from identity.usecases.set_user_grants import SetUserGrants
 from kit.db.claims import Claim
 from kit.errors import InvalidInput, Reason
 from kit.rpc.context import caller
+from kit.rpc.key_set import KeySet
+from kit.rpc.tokens import TOKEN_ALG
 
 Context = grpc.aio.ServicerContext[object, object]
 
@@ -52,7 +54,7 @@ class UseCases:
 class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
     """giro.identity.v1.IdentityService."""
 
-    def __init__(self, use: UseCases, keys: contract.KeySet) -> None:
+    def __init__(self, use: UseCases, keys: KeySet) -> None:
         self._use = use
         self._keys = keys
 
@@ -64,7 +66,7 @@ class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
 
     async def GetKeys(self, request: contract.GetKeysRequest, context: Context) -> contract.KeySet:
         """The keys that tokens are verified with."""
-        return self._keys
+        return contract.KeySet(keys=[_key(kid, key.as_dict()) for kid, key in self._keys.keys.items()])
 
     async def GetMe(self, request: contract.GetMeRequest, context: Context) -> contract.User:
         """The caller."""
@@ -165,6 +167,10 @@ def _without_passwords(request: contract.CreateUserRequest | contract.CreateTena
     user = bare.administrator if isinstance(bare, contract.CreateTenantRequest) else bare
     user.ClearField("password")
     return bare.SerializeToString(deterministic=True)
+
+
+def _key(kid: str, public: Mapping[str, object]) -> contract.Key:
+    return contract.Key(kty="OKP", crv="Ed25519", kid=kid, x=str(public["x"]), use="sig", alg=TOKEN_ALG)
 
 
 def _session(session: Session) -> contract.Session:

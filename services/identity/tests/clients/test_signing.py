@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from identity.clients.signing import SigningKey, check_published, load_public_keys, make_keys
+from identity.clients.signing import SigningKey, check_published, make_keys
 from identity.domain.email import Email
 from identity.domain.roles import Role, RoleGrant
 from identity.domain.users import User
 from kit.errors import Unauthenticated
+from kit.rpc.key_set import read_key_set
 from kit.rpc.tokens import Authenticator
 from kit.settings import SettingsError
 
@@ -62,9 +63,9 @@ def test_a_key_set_without_the_signing_key_stops_the_start(tmp_path: Path) -> No
     private, _ = make_keys(tmp_path / "ours")
     _, theirs = make_keys(tmp_path / "theirs")
     with pytest.raises(SettingsError, match="GIRO_JWKS_FILE"):
-        check_published(SigningKey.load(str(private)), load_public_keys(str(theirs)))
+        check_published(SigningKey.load(str(private)), read_key_set(theirs)[1])
     with pytest.raises(SettingsError, match="GIRO_JWKS_FILE"):
-        load_public_keys(str(tmp_path / "missing"))
+        read_key_set(tmp_path / "missing")
 
 
 def test_a_derived_secret_is_another_for_another_purpose(tmp_path: Path) -> None:

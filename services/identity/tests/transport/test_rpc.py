@@ -3,7 +3,9 @@
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import grpc
 import pytest
@@ -14,7 +16,7 @@ from identity_house import PASSWORD, House, fresh_email, fresh_request_id
 from giro.common.v1 import access_pb2
 from giro.identity.v1 import identity_pb2 as contract
 from giro.identity.v1 import identity_pb2_grpc
-from identity import app
+from identity.clients.signing import make_keys
 from identity.domain.email import Email
 from identity.domain.roles import Role, RoleGrant
 from identity.domain.tenants import PLATFORM_TENANT_ID, Tenant
@@ -22,6 +24,7 @@ from identity.domain.users import User
 from identity.transport.rpc import IdentityServicer
 from kit.errors import AlreadyExists, GiroError, InvalidInput, NotAllowed, NotFound, Reason, Unauthenticated
 from kit.rpc.contract import rpcs_of
+from kit.rpc.key_set import KeySet
 from kit.rpc.server import Server
 from kit.rpc.status import error_of
 from kit.rpc.tokens import Authenticator, ServiceTokens
@@ -76,7 +79,7 @@ class Line:
 @pytest_asyncio.fixture(scope="session")
 async def line(house: House) -> AsyncIterator[Line]:
     """A running server of the identity service, and a channel to it."""
-    servicer = IdentityServicer(house.use, app.make_key_set(house.settings))
+    servicer = IdentityServicer(house.use, KeySet(house.settings.jwks_file))
     add = identity_pb2_grpc.add_IdentityServiceServicer_to_server
     auth = Authenticator(house.settings.jwks_file, house.settings.service_key)
     server = Server(house.settings, [(add, servicer)], auth)
@@ -144,6 +147,21 @@ async def test_the_published_keys_verify_and_tell_nothing_private(line: Line) ->
     assert [(key.kty, key.crv, key.use) for key in keys] == [("OKP", "Ed25519", "sig")]
     assert keys[0].kid == line.house.signing.kid
     assert "d" not in contract.Key.DESCRIPTOR.fields_by_name
+
+
+@pytest.mark.asyncio
+async def test_the_published_keys_are_those_of_the_set_by_now(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kit.rpc.key_set.LOOK_SECONDS", 0)
+    _, published = make_keys(tmp_path / "first")
+    _, other = make_keys(tmp_path / "second")
+    servicer = IdentityServicer(house.use, KeySet(str(published)))
+    first = await servicer.GetKeys(contract.GetKeysRequest(), Mock())
+    other.replace(published)
+    second = await servicer.GetKeys(contract.GetKeysRequest(), Mock())
+    assert [key.kid for key in second.keys] == list(KeySet(str(published)).keys)
+    assert {key.kid for key in first.keys}.isdisjoint(key.kid for key in second.keys)
 
 
 @pytest.mark.asyncio
