@@ -7,11 +7,13 @@ from booking.domain.campaign import Campaign
 from booking.domain.history import Entry
 from booking.domain.itinerary import Hold
 from booking.domain.refusal import Refusal
+from booking.domain.series import Series
 
 _CARD: TypeAdapter[Card | Refusal] = TypeAdapter(Card | Refusal)
 _HOLD: TypeAdapter[Hold | Refusal] = TypeAdapter(Hold | Refusal)
 _CAMPAIGN: TypeAdapter[Campaign] = TypeAdapter(Campaign)
 _ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)
+_SERIES: TypeAdapter[Series] = TypeAdapter(Series)
 _IDS: TypeAdapter[list[str]] = TypeAdapter(list[str])
 
 
@@ -54,6 +56,16 @@ def from_campaign(campaign: Campaign) -> bytes:
 def campaign(answer: bytes) -> Campaign:
     """The campaign of the first answer."""
     return _CAMPAIGN.validate_json(answer)
+
+
+def from_series(series: Series) -> bytes:
+    """For `series`."""
+    return _SERIES.dump_json(series)
+
+
+def series(answer: bytes) -> Series:
+    """The series of the first answer."""
+    return _SERIES.validate_json(answer)
 
 
 def from_ids(ids: list[str]) -> bytes:

@@ -17,7 +17,7 @@ from booking.domain.refusal import Refusal
 from booking.domain.series import Conflict, Series, SeriesState
 from booking.storage import campaigns, series
 from booking.usecases import claimed
-from booking.usecases.booked_together import Asked, decide, plans, take
+from booking.usecases.booked_together import Asked, as_answered, decide, plans, take
 from booking.usecases.desk import Desk
 from booking.usecases.ports import REFUSALS, NewStop
 from booking.usecases.reach import reach
@@ -59,7 +59,7 @@ async def book_plan(
         await failpoint("booking.book_plan.after_pending")
         asked = await _reserve(desk, rounds, begun)
         await failpoint("booking.book_plan.after_reserve")
-        begun = await decide(desk, begun.series_id, asked)
+        begun = await decide(desk, begun.series_id, claim, asked)
     if begun.state is SeriesState.REFUSED:
         raise begun.conflicts[0].refusal.error()
     return [each for _, each in begun.appointments]
@@ -68,7 +68,7 @@ async def book_plan(
 async def _begin(desk: Desk, visits: Sequence[PlannedVisit], claim: Claim) -> Series:
     async with desk.db.uow(caller().tenant, claim) as tx:
         if tx.claim_ref is not None:
-            return await series.get(tx, tx.claim_ref)
+            return await as_answered(tx, tx.claim_ref)
         made = Series(new_id("ser"), None, SeriesState.PENDING)
         grounds = [await _grounds(desk, tx, at, visit) for at, visit in enumerate(visits)]
         appointments = [_judged(at, visit, grounds[at]) for at, visit in enumerate(visits)]

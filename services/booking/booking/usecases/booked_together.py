@@ -17,12 +17,13 @@ from booking.domain.itinerary import Reservation, StopPlan
 from booking.domain.parameters import LEAD_TIME, REVEAL_AGENT
 from booking.domain.refusal import Refusal
 from booking.domain.series import Conflict, Series, SeriesState
-from booking.storage import bookings, campaigns, series, waitlist
+from booking.storage import answers, bookings, campaigns, series, waitlist
 from booking.storage.bookings import Booking
 from booking.usecases import record
 from booking.usecases.book_appointment import fail
 from booking.usecases.desk import Desk
 from booking.usecases.record import Begun
+from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
@@ -82,16 +83,20 @@ async def plans(desk: Desk, begun: Series) -> dict[int, StopPlan]:
     }
 
 
-async def decide(desk: Desk, series_id: str, asked: Asked) -> Series:
-    """All are booked, or without conflicts of theirs none is, as far as nobody has decided otherwise."""
-    if not asked.conflicts:
-        try:
-            return await _book(desk, series_id, asked.stops)
-        except _Overtaken:
-            pass
-    async with desk.db.uow(caller().tenant) as tx:
-        await _refuse(tx, series_id, asked.conflicts)
-        return await series.get(tx, series_id)
+async def as_answered(tx: Tx, series_id: str) -> Series:
+    """What the claim of the transaction was answered first; what was refused, or is not decided, as it is."""
+    if tx.first_answer is not None:
+        return answers.series(tx.first_answer)
+    return await series.get(tx, series_id)
+
+
+async def decide(desk: Desk, series_id: str, claim: Claim, asked: Asked) -> Series:
+    """All are booked, or none is; as somebody else has decided, where that was earlier."""
+    if asked.conflicts or not await _booked(desk, series_id, claim, asked.stops):
+        async with desk.db.uow(caller().tenant) as tx:
+            await _refuse(tx, series_id, asked.conflicts)
+    async with desk.db.uow(caller().tenant, claim) as tx:
+        return await as_answered(tx, series_id)
 
 
 async def give_up(desk: Desk, tenant: str, series_id: str) -> bool:
@@ -114,11 +119,20 @@ async def _refuse(tx: Tx, series_id: str, conflicts: Sequence[Conflict]) -> bool
     return True
 
 
-async def _book(desk: Desk, series_id: str, stops: Mapping[str, Reservation]) -> Series:
+async def _booked(desk: Desk, series_id: str, claim: Claim, stops: Mapping[str, Reservation]) -> bool:
+    """PENDING -> CREATED; False when one of them was given up meanwhile."""
+    try:
+        await _book(desk, series_id, claim, stops)
+    except _Overtaken:
+        return False
+    return True
+
+
+async def _book(desk: Desk, series_id: str, claim: Claim, stops: Mapping[str, Reservation]) -> None:
     async with desk.db.uow(caller().tenant) as tx:
         found = await series.get(tx, series_id, lock=True)
         if found.state is not SeriesState.PENDING:
-            return found
+            return
         people = {(each.campaign_id, each.contact_id) for _, each in found.appointments}
         await waitlist.serve_all(tx, sorted(people))  # in their order, before each booking would
         for _, appointment in found.appointments:
@@ -128,8 +142,8 @@ async def _book(desk: Desk, series_id: str, stops: Mapping[str, Reservation]) ->
             begun = Begun(booked.appointment_id, stops[booked.appointment_id])
             await record.keep(tx, events.booked(tx, booked), begun)
         await series.decide(tx, series_id, SeriesState.CREATED, ())
+        await tx.answer_claim(claim.key, answers.from_series(await series.get(tx, series_id)))
         await failpoint("booking.series.before_commit")
-        return await series.get(tx, series_id)
 
 
 def _campaign_first(numbered: tuple[int, Appointment]) -> tuple[str, int]:

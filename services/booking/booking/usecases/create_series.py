@@ -21,7 +21,7 @@ from booking.domain.refusal import Refusal
 from booking.domain.series import Conflict, Series, SeriesState, starts
 from booking.storage import campaigns, series
 from booking.usecases import claimed
-from booking.usecases.booked_together import Asked, decide, plans, take
+from booking.usecases.booked_together import Asked, as_answered, decide, plans, take
 from booking.usecases.desk import Desk
 from booking.usecases.ports import REFUSALS
 from booking.usecases.reach import reach
@@ -64,7 +64,7 @@ async def create_series(desk: Desk, command: CreateSeries) -> Series:
     asked = await _reserve_in_time(desk, begun, await plans(desk, begun))
     await failpoint("booking.series.after_reserve")
     conflicts = sorted([*begun.conflicts, *asked.conflicts], key=lambda each: each.number)
-    return await decide(desk, begun.series_id, replace(asked, conflicts=conflicts))
+    return await decide(desk, begun.series_id, command.claim, replace(asked, conflicts=conflicts))
 
 
 async def get_series(desk: Desk, series_id: str) -> Series:
@@ -80,7 +80,7 @@ async def get_series(desk: Desk, series_id: str) -> Series:
 async def _begin(desk: Desk, command: CreateSeries) -> Series:
     async with desk.db.uow(caller().tenant, command.claim) as tx:
         if tx.claim_ref is not None:
-            return await series.get(tx, tx.claim_ref)
+            return await as_answered(tx, tx.claim_ref)
         grounds = await campaigns.grounds_to_book(
             tx, command.campaign_id, command.agent_id, command.contact_id, sandbox=desk.db.sandbox
         )

@@ -17,6 +17,7 @@ from booking.domain.appointment import Appointment, State
 from booking.domain.campaign import Campaign
 from booking.domain.promise import PromiseKind
 from booking.usecases.book_plan import PlannedVisit, book_plan
+from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
 from booking.usecases.create_series import get_series
 from kit.db.claims import Claim
 from kit.errors import GiroError, NotFound, Reason
@@ -85,6 +86,13 @@ async def test_all_are_booked_by_one_call_to_the_ledger(house: House) -> None:
     assert await tour.book(key) == made
     assert [name for name, _ in await house.events()] == ["appointment_booked"] * 4
     assert await tour.there() == 4
+
+
+async def test_a_repetition_gets_the_first_answer_whatever_became_of_them(house: House) -> None:
+    tour, key = await Tour.of(house), claim()
+    made = await tour.book(key)
+    await cancel_appointment(house.desk, CancelAppointment(made[0].appointment_id, 0, "moved away"))
+    assert await tour.book(key) == made
 
 
 async def test_one_that_does_not_fit_is_named_and_none_is_booked(house: House) -> None:

@@ -18,6 +18,7 @@ from booking.domain.series import Series, SeriesState
 from booking.storage import packages
 from booking.usecases.book_appointment import fail
 from booking.usecases.booked_together import give_up
+from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
 from booking.usecases.create_series import CreateSeries, create_series, get_series
 from booking.usecases.settle_changes import settle_changes
 from booking.usecases.unavailability import SetUnavailability, set_unavailability
@@ -75,6 +76,16 @@ async def test_all_are_booked_in_one_step(house: House) -> None:
     assert [name for name, _ in await house.events()] == ["appointment_booked"] * 4
     assert (await house.package(of[0])).taken == 4
     await house.require_sound()
+
+
+async def test_a_repetition_gets_the_first_answer_and_the_series_tells_how_it_is(house: House) -> None:
+    of, key = await ready(house), claim()
+    made = await create(house, of, key)
+    first = made.appointments[0][1].appointment_id
+    await cancel_appointment(house.desk, CancelAppointment(first, 0, "moved away"))
+    assert await create(house, of, key) == made
+    found = await get_series(house.desk, made.series_id)
+    assert [each.state for _, each in found.appointments] == ["CANCELLED", *["TO_CONFIRM"] * 3]
 
 
 async def test_all_that_does_not_fit_is_told_and_nothing_is_booked(house: House) -> None:

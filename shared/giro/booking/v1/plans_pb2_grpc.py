@@ -74,7 +74,8 @@ class PlansServiceServicer:
 
     def BookPlan(self, request, context):
         """Books new visits as geo's PlanTour placed them, of one campaign or several, in one step: all of them, or none. They need
-        no order. Refused where policy or the agenda says no to one of them, which is named: `visits[2]`.
+        no order. Refused where policy or the agenda says no to one of them, which is named: `visits[2]`. A repeated `request_id`
+        gets the first answer, whatever has become of the appointments since.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

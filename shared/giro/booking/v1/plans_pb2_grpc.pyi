@@ -43,7 +43,8 @@ class PlansServiceStub:
     """
     BookPlan: _grpc.UnaryUnaryMultiCallable[_plans_pb2.BookPlanRequest, _plans_pb2.BookPlanResponse]
     """Books new visits as geo's PlanTour placed them, of one campaign or several, in one step: all of them, or none. They need
-    no order. Refused where policy or the agenda says no to one of them, which is named: `visits[2]`.
+    no order. Refused where policy or the agenda says no to one of them, which is named: `visits[2]`. A repeated `request_id`
+    gets the first answer, whatever has become of the appointments since.
     """
 
 @_typing.type_check_only
@@ -61,7 +62,8 @@ class PlansServiceAsyncStub(PlansServiceStub):
     """
     BookPlan: _aio.UnaryUnaryMultiCallable[_plans_pb2.BookPlanRequest, _plans_pb2.BookPlanResponse]  # type: ignore[assignment]
     """Books new visits as geo's PlanTour placed them, of one campaign or several, in one step: all of them, or none. They need
-    no order. Refused where policy or the agenda says no to one of them, which is named: `visits[2]`.
+    no order. Refused where policy or the agenda says no to one of them, which is named: `visits[2]`. A repeated `request_id`
+    gets the first answer, whatever has become of the appointments since.
     """
 
 class PlansServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -94,7 +96,8 @@ class PlansServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_plans_pb2.BookPlanResponse, _abc.Awaitable[_plans_pb2.BookPlanResponse]]:
         """Books new visits as geo's PlanTour placed them, of one campaign or several, in one step: all of them, or none. They need
-        no order. Refused where policy or the agenda says no to one of them, which is named: `visits[2]`.
+        no order. Refused where policy or the agenda says no to one of them, which is named: `visits[2]`. A repeated `request_id`
+        gets the first answer, whatever has become of the appointments since.
         """
 
 def add_PlansServiceServicer_to_server(servicer: PlansServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

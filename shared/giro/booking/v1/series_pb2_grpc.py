@@ -55,7 +55,8 @@ class SeriesServiceServicer:
         """Books every occurrence, each with its travel checked; where some do not fit, none is booked and those are told.
         All of them together have twelve seconds, or less where the caller's deadline is earlier: past that the answer is
         UNAVAILABLE and the outcome open. The same request_id goes on where it stopped; what nobody repeats is undone
-        within half a minute, and then tells SETTLED for each occurrence.
+        within half a minute, and then tells SETTLED for each occurrence. Once it is decided, a repeated request_id gets the
+        first answer; GetSeries tells what has become of the appointments since.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

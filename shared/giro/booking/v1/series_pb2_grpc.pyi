@@ -37,7 +37,8 @@ class SeriesServiceStub:
     """Books every occurrence, each with its travel checked; where some do not fit, none is booked and those are told.
     All of them together have twelve seconds, or less where the caller's deadline is earlier: past that the answer is
     UNAVAILABLE and the outcome open. The same request_id goes on where it stopped; what nobody repeats is undone
-    within half a minute, and then tells SETTLED for each occurrence.
+    within half a minute, and then tells SETTLED for each occurrence. Once it is decided, a repeated request_id gets the
+    first answer; GetSeries tells what has become of the appointments since.
     """
     GetSeries: _grpc.UnaryUnaryMultiCallable[_series_pb2.GetSeriesRequest, _series_pb2.Series]
     """What became of a series."""
@@ -51,7 +52,8 @@ class SeriesServiceAsyncStub(SeriesServiceStub):
     """Books every occurrence, each with its travel checked; where some do not fit, none is booked and those are told.
     All of them together have twelve seconds, or less where the caller's deadline is earlier: past that the answer is
     UNAVAILABLE and the outcome open. The same request_id goes on where it stopped; what nobody repeats is undone
-    within half a minute, and then tells SETTLED for each occurrence.
+    within half a minute, and then tells SETTLED for each occurrence. Once it is decided, a repeated request_id gets the
+    first answer; GetSeries tells what has become of the appointments since.
     """
     GetSeries: _aio.UnaryUnaryMultiCallable[_series_pb2.GetSeriesRequest, _series_pb2.Series]  # type: ignore[assignment]
     """What became of a series."""
@@ -68,7 +70,8 @@ class SeriesServiceServicer(metaclass=_abc_1.ABCMeta):
         """Books every occurrence, each with its travel checked; where some do not fit, none is booked and those are told.
         All of them together have twelve seconds, or less where the caller's deadline is earlier: past that the answer is
         UNAVAILABLE and the outcome open. The same request_id goes on where it stopped; what nobody repeats is undone
-        within half a minute, and then tells SETTLED for each occurrence.
+        within half a minute, and then tells SETTLED for each occurrence. Once it is decided, a repeated request_id gets the
+        first answer; GetSeries tells what has become of the appointments since.
         """
 
     @_abc_1.abstractmethod
