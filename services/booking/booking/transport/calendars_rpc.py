@@ -33,6 +33,7 @@ class CalendarsServicer(CalendarsServiceServicer):
         ics = await asyncio.to_thread(to_ics, found)
         if len(ics) > MOST_BYTES:
             raise errors.invalid("last_day", "ask for fewer days: the calendar is too long for an answer")
+        await agent_calendar.keep_shown(self._desk, found)
         return pb.AgentCalendar(ics=ics.decode(), visits=len(found.visits), truncated=found.truncated)
 
     async def RotateCalendarFeed(self, request: pb.RotateCalendarFeedRequest, _: Any) -> pb.CalendarFeed:

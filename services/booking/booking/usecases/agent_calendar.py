@@ -92,7 +92,7 @@ class NewFeed:
 
 
 async def get_agent_calendar(desk: Desk, query: CalendarOf) -> AgentCalendar:
-    """What an agent is shown is kept (R-017); of a feed nobody knows who reads it.
+    """For whoever asks; what could be told of it is kept with `keep_shown`.
 
     Raises NotFound, NotAllowed, InvalidInput naming a day, Unavailable without geo, CHANGE_IN_PROGRESS.
     """
@@ -105,9 +105,12 @@ async def get_agent_calendar(desk: Desk, query: CalendarOf) -> AgentCalendar:
         now = await tx.now()
         window = calendar_window(first, last, now, zone)
         read = await _read(tx, query.agent_id, window, MOST_VISITS, zone)
-    made = await _calendar(desk, read, with_travel=query.with_travel)
-    await views.keep_for_clients(desk, [visit.appointment for visit in made.visits])
-    return made
+    return await _calendar(desk, read, with_travel=query.with_travel)
+
+
+async def keep_shown(desk: Desk, calendar: AgentCalendar) -> None:
+    """Keeps that an agent was shown it (R-017), once an answer carries it; who reads a feed nobody knows."""
+    await views.keep_for_clients(desk, [visit.appointment for visit in calendar.visits])
 
 
 async def read_feed(desk: Desk, tenant: str, secret: str, *, with_travel: bool) -> AgentCalendar | None:

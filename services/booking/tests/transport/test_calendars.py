@@ -22,6 +22,7 @@ from booking.transport.ics import to_ics
 from booking.usecases.agent_calendar import AgentCalendar, CalendarOf, get_agent_calendar, rotate_feed
 from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
 from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_appointment
+from booking.usecases.views import get_view_log
 from giro.booking.v1 import calendars_pb2 as pb
 from kit.errors import InvalidInput, NotAllowed, NotFound
 from kit.rpc.context import Grant
@@ -228,11 +229,19 @@ async def test_a_feed_of_5000_is_one_file() -> None:
 async def test_a_calendar_that_no_answer_can_carry_asks_for_fewer_days(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await house.booked()
+    appointment = (await house.booked()).appointment
     servicer = calendars_rpc.CalendarsServicer(house.desk, SECRETS, "http://x")
     request = pb.GetAgentCalendarRequest(agent_id=house.agents[0])
     answer = await servicer.GetAgentCalendar(request, None)
     monkeypatch.setattr(calendars_rpc, "MOST_BYTES", len(answer.ics) - 1)
+    house.enter(Grant("AGENT", "agent", house.agents[0]), subject="usr_agent")
     with pytest.raises(InvalidInput) as refused:
         await servicer.GetAgentCalendar(request, None)
     assert [violation.field for violation in refused.value.violations] == ["last_day"]
+    monkeypatch.undo()
+    house.enter()
+    assert await get_view_log(house.desk, appointment.appointment_id) == [], "nobody was shown it"
+    house.enter(Grant("AGENT", "agent", house.agents[0]), subject="usr_agent")
+    await servicer.GetAgentCalendar(request, None)
+    house.enter()
+    assert [view.role for view in await get_view_log(house.desk, appointment.appointment_id)] == ["AGENT"]

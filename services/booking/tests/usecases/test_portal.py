@@ -24,7 +24,7 @@ from booking.storage.folder import START_OF_TIME, Filter
 from booking.storage.folder import page as list_page
 from booking.storage.reports import ROWS_AT_ONCE, Part
 from booking.usecases import portal
-from booking.usecases.agent_calendar import CalendarOf, get_agent_calendar
+from booking.usecases.agent_calendar import CalendarOf, get_agent_calendar, keep_shown
 from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
 from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_appointment
 from booking.usecases.get_appointment import get_appointment
@@ -307,7 +307,9 @@ async def test_a_report_and_an_own_calendar_are_looks_too(house: House) -> None:
         assert len((await read(stream_report(house.desk, ReportLimits(), Part(campaign))))[0]) == 1
     for grant, subject in ((Grant("AGENT", "agent", agent), "usr_agent"), (staff, "usr_staff")):
         house.enter(grant, subject=subject)
-        assert len((await get_agent_calendar(house.desk, calendar)).visits) == 1
+        shown = await get_agent_calendar(house.desk, calendar)
+        await keep_shown(house.desk, shown)
+        assert len(shown.visits) == 1
     house.enter()
     log = await get_view_log(house.desk, appointment.appointment_id)
     looks = [("usr_customer", "CUSTOMER", 1), ("usr_agent", "AGENT", 1)]

@@ -1335,7 +1335,7 @@ class BookAppointmentRequest(_message.Message):
     """Idempotency key of the caller's making: the same id gives the first answer. Required."""
     promise: Global___Promise.ValueType
     """What the contact is promised: the start, or a day or week that plans may move the visit in, in place of the campaign's
-    arrival window.
+    arrival window. A hold that keeps an arrival window is booked with that alone: INVALID_FIELD names this field.
     """
     @_builtins.property
     def time(self) -> Global___ChosenTime:
