@@ -9,7 +9,6 @@ from datetime import datetime
 from booking import app
 from booking.settings import Settings
 from kit import runtime
-from kit.db import migrate
 from kit.settings import SettingsError
 
 
@@ -48,6 +47,8 @@ def relay() -> None:
 
 def migrate_schema() -> None:
     """Brings the schema to its newest version."""
+    from kit.db import migrate  # alembic: megabytes that whoever serves need not carry
+
     settings = Settings()
     settings.require("migrate_database_url")
     migrate.upgrade(settings.migrate_database_url, settings.service)

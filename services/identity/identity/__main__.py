@@ -11,7 +11,6 @@ from identity.clients.signing import make_keys
 from identity.domain.email import Email
 from identity.settings import IdentitySettings
 from kit import runtime, telemetry
-from kit.db import migrate
 from kit.errors import GiroError
 from kit.settings import SettingsError
 
@@ -41,6 +40,8 @@ def relay(_: argparse.Namespace) -> None:
 
 def migrate_schema(_: argparse.Namespace) -> None:
     """Brings the schema to its newest version."""
+    from kit.db import migrate  # alembic: megabytes that whoever serves need not carry
+
     settings = IdentitySettings()
     settings.require("migrate_database_url")
     migrate.upgrade(settings.migrate_database_url, settings.service)

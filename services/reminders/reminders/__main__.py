@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from kit import runtime
-from kit.db import migrate
 from kit.settings import SettingsError
 from reminders import app
 from reminders.prompts import catalogue
@@ -42,6 +41,8 @@ def relay() -> None:
 
 def migrate_schema() -> None:
     """Brings the schema to its newest version."""
+    from kit.db import migrate  # alembic: megabytes that whoever serves need not carry
+
     settings = Settings()
     settings.require("migrate_database_url")
     migrate.upgrade(settings.migrate_database_url, settings.service)
