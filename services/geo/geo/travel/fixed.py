@@ -15,11 +15,13 @@ from geo.domain.modes import TravelMode
 from geo.domain.places import Bools, Ints, Places
 from geo.domain.stop import TravelSource
 from geo.travel.engine import Settled
+from geo.travel.known_drives import NO_DRIVES, Fan, Hub
 from kit.settings import SettingsError
 from kit.values.latlng import LatLng
 
 COLUMNS: Final = ("from_lat", "from_lng", "to_lat", "to_lng", "seconds", "metres")
 LONGEST_S: Final = 86_400
+_NO_WAY: Final = UNREACHABLE, 0
 
 
 class FixedMatrix(Settled):
@@ -35,43 +37,47 @@ class FixedMatrix(Settled):
         listed = sorted((a, b, seconds, metres) for (a, b), (seconds, metres) in entries.items())
         of_mode = "" if mode is TravelMode.CAR else f"-{mode}"
         self.version = f"fixed-{hashlib.sha256(repr(listed).encode()).hexdigest()[:12]}{of_mode}"
-        columns = np.array(listed, dtype=np.int64).reshape(-1, 4).T
-        self._places = np.unique(columns[:2])
-        # in order, since the list is
-        self._codes = self._code(columns[0], columns[1])
-        # to take from a view of the rows would copy all of them each time
-        self._answers = np.ascontiguousarray(columns[2:])
+        self._fans = _fans(np.array(listed, dtype=np.int64).reshape(-1, 4))
 
     async def measure(self, froms: Places, tos: Places) -> tuple[Ints, Ints]:
         """Seconds and metres of each drive."""
-        at, known = self._found(froms, tos)
-        seconds, metres = self._answers.take(at, axis=1)
-        return np.where(known, seconds, UNREACHABLE), np.where(known, metres, 0)
+        if len(froms) != 1 and len(tos) != 1:
+            pairs = zip(froms.keys.tolist(), tos.keys.tolist(), strict=True)
+            drives = [self._entries.get(pair, _NO_WAY) for pair in pairs]
+            seconds, metres = np.array(drives, dtype=np.int64).reshape(-1, 2).T
+            return seconds, metres
+        fan, at, known = self._around(froms, tos)
+        return np.where(known, fan.seconds.take(at), UNREACHABLE), fan.metres.take(at) * known
 
     def drive(self, from_place: int, to_place: int) -> tuple[int, int]:
         """Seconds and metres of one drive."""
-        return self._entries.get((from_place, to_place), (UNREACHABLE, 0))
+        return self._entries.get((from_place, to_place), _NO_WAY)
 
     def floor(self, froms: Places, tos: Places) -> Ints:
         """The drives themselves; longer than any where there is no way."""
-        at, known = self._found(froms, tos)
-        seconds = self._answers[0].take(at)
+        fan, at, known = self._around(froms, tos)
+        seconds = fan.seconds.take(at)
         return np.where(known & (seconds != UNREACHABLE), seconds, LONGEST_S)
 
-    def _found(self, froms: Places, tos: Places) -> tuple[Ints, Bools]:
-        """Where the entry of each pair is, and whether there is one."""
-        wanted = self._code(froms.keys, tos.keys)
-        at = np.minimum(self._codes.searchsorted(wanted), len(self._codes) - 1)
-        return at, self._codes.take(at) == wanted
+    def _around(self, froms: Places, tos: Places) -> tuple[Fan, Ints, Bools]:
+        """The drives that the side of one place has, where those to the other side are among them, and
+        whether they are."""
+        inward = len(tos) == 1
+        (hub,), others = (tos.keys.tolist(), froms) if inward else (froms.keys.tolist(), tos)
+        fan = self._fans.get(Hub(hub, inward), NO_DRIVES)
+        return fan, *fan.find(others.keys)
 
-    def _code(self, froms: Ints, tos: Ints) -> Ints:
-        """One number for each pair of the file's places; -1 for any other pair."""
-        row, column = self._places.searchsorted(froms), self._places.searchsorted(tos)
-        last = len(self._places) - 1
-        named = (self._places.take(np.minimum(row, last)) == froms) & (
-            self._places.take(np.minimum(column, last)) == tos
-        )
-        return np.where(named, row * len(self._places) + column, -1)
+
+def _fans(listed: Ints) -> dict[Hub, Fan]:
+    """The drives around each place, from rows of origin, target, seconds and metres."""
+    fans: dict[Hub, Fan] = {}
+    for inward in (False, True):
+        common, other = int(inward), int(not inward)
+        ordered = listed[np.lexsort((listed[:, other], listed[:, common]))]
+        hubs, first = np.unique(ordered[:, common], return_index=True)
+        for hub, rows in zip(hubs.tolist(), np.split(ordered, first[1:]), strict=True):
+            fans[Hub(hub, inward)] = NO_DRIVES.widened(rows[:, other], rows[:, 2], rows[:, 3])
+    return fans
 
 
 def read_matrix(path: Path) -> dict[Pair, Entry]:

@@ -60,7 +60,7 @@ class Fan:
         return Fan(every[order], *(np.concatenate(column)[order] for column in columns))
 
 
-_EMPTY: Final = Fan(np.array([NOWHERE]), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
+NO_DRIVES: Final = Fan(np.array([NOWHERE]), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64))
 
 
 class KnownDrives:
@@ -106,7 +106,7 @@ class KnownDrives:
         """The drives that are known at a hub; maybe none."""
         found = self._fans.get(hub)
         if found is None:
-            return _EMPTY
+            return NO_DRIVES
         self._fans.move_to_end(hub)
         return found
 
@@ -114,7 +114,7 @@ class KnownDrives:
         """Keeps what is known at a hub, in the place of what was known before."""
         if not len(fan):  # one of no drive would take room that nothing counts
             return
-        before = self._fans.pop(hub, _EMPTY)
+        before = self._fans.pop(hub, NO_DRIVES)
         self._fans[hub] = fan
         self._in_fans += len(fan) - len(before)
         while self._in_fans > self._most:
