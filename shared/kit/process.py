@@ -1,13 +1,32 @@
 """What a process of a service opens before it works, in its order; the stack closes it in the reverse one."""
 
 from contextlib import AsyncExitStack
+from typing import Final
 
 from kit import telemetry
 from kit.bus.connect import Bus, ensure_stream
 from kit.bus.relay import Relay
 from kit.db.engine import Database
+from kit.db.failures import Constraints
 from kit.runtime import Background
 from kit.settings import ServiceSettings, SettingsError, variable
+
+CONNECTS: Final = ("database_url", "worker_database_url", "nats_url")
+"""Settings that `connect` needs."""
+
+
+def database_of(settings: ServiceSettings, constraints: Constraints, pool_size: int = 10) -> Database:
+    """The service's pools, not yet checked. Raises SettingsError without an address."""
+    settings.require("database_url")
+    return Database(
+        settings.database_url,
+        service=settings.service,
+        schema=settings.service,
+        sandbox=settings.sandbox,
+        worker_url=settings.worker_database_url or None,
+        pool_size=pool_size,
+        constraints=constraints,
+    )
 
 
 async def connect(settings: ServiceSettings, db: Database, opened: AsyncExitStack) -> Bus:

@@ -81,30 +81,20 @@ from kit.bus.consumer import Consumer
 from kit.bus.relay import Relay
 from kit.db.engine import Database
 from kit.errors import Unavailable
-from kit.process import RelayApp, background_of, connect
+from kit.process import CONNECTS, RelayApp, background_of, connect, database_of
 from kit.rpc.client import Client
 from kit.rpc.server import Add, Server
 from kit.rpc.tokens import Authenticator, ServiceTokens
 from kit.settings import SettingsError
 from kit.values.clock import SystemClock
 
-_SERVES = ("database_url", "worker_database_url", "nats_url", "jwks_file", "service_key", "slot_token_key")
-_RELAYS = ("database_url", "worker_database_url", "nats_url")
-
+_SERVES = (*CONNECTS, "jwks_file", "service_key", "slot_token_key")
 _log = telemetry.logger(__name__)
 
 
 def make_database(settings: Settings) -> Database:
     """The service's pools, not yet checked."""
-    return Database(
-        settings.database_url,
-        service=settings.service,
-        schema=settings.service,
-        sandbox=settings.sandbox,
-        worker_url=settings.worker_database_url or None,
-        pool_size=settings.pool_size,
-        constraints=CONSTRAINTS,
-    )
+    return database_of(settings, CONSTRAINTS, settings.pool_size)
 
 
 def make_desk(settings: Settings, db: Database, geo: Client) -> Desk:
@@ -333,5 +323,5 @@ def build(settings: Settings) -> BookingApp:
 def build_relay(settings: Settings) -> RelayApp:
     """The relay alone. Raises SettingsError, naming the variables, for settings that it cannot run with."""
     telemetry.configure_logging(settings.service, settings.log_level)
-    settings.require(*_RELAYS)
+    settings.require(*CONNECTS)
     return RelayApp(settings, make_database(settings))

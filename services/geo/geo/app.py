@@ -45,13 +45,11 @@ from kit.bus.connect import Bus
 from kit.bus.consumer import Consumer
 from kit.bus.relay import Relay
 from kit.db.engine import Database
-from kit.process import RelayApp, background_of, connect
+from kit.process import CONNECTS, RelayApp, background_of, connect, database_of
 from kit.rpc.server import Add, Server
 from kit.rpc.tokens import Authenticator
 
 Work = Callable[[], Awaitable[object]]
-
-_RELAYS = ("database_url", "worker_database_url", "nats_url")
 
 
 class GeoApp:
@@ -62,7 +60,7 @@ class GeoApp:
 
     def __init__(self, settings: GeoSettings) -> None:
         """Raises SettingsError, naming the variables, for what it cannot start with."""
-        settings.require(*_RELAYS, "jwks_file", "service_key")
+        settings.require(*CONNECTS, "jwks_file", "service_key")
         self.settings = settings
         self.db = make_database(settings)
         self._open = AsyncExitStack()
@@ -149,18 +147,10 @@ def build(settings: GeoSettings) -> GeoApp:
 def build_relay(settings: GeoSettings) -> RelayApp:
     """The sender of events alone. Raises SettingsError like `build`."""
     telemetry.configure_logging(settings.service, settings.log_level)
-    settings.require(*_RELAYS)
+    settings.require(*CONNECTS)
     return RelayApp(settings, make_database(settings))
 
 
 def make_database(settings: GeoSettings) -> Database:
     """The service's pools, not yet checked."""
-    return Database(
-        settings.database_url,
-        service=settings.service,
-        schema=settings.service,
-        sandbox=settings.sandbox,
-        worker_url=settings.worker_database_url,
-        pool_size=settings.database_pool,
-        constraints=CONSTRAINTS,
-    )
+    return database_of(settings, CONSTRAINTS, settings.database_pool)

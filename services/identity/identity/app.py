@@ -33,7 +33,7 @@ from identity.usecases.set_user_grants import SetUserGrants
 from identity.usecases.tenant_parameters import TenantParameters
 from kit.bus.relay import Relay
 from kit.db.engine import Database
-from kit.process import RelayApp, background_of, connect
+from kit.process import CONNECTS, RelayApp, background_of, connect, database_of
 from kit.rpc.key_set import KeySet
 from kit.rpc.server import Server
 from kit.rpc.tokens import Authenticator
@@ -42,15 +42,13 @@ from kit.values.clock import Clock, SystemClock
 FORGET_EVERY_SECONDS: Final = 600
 """How often failed sign-ins that no longer count are deleted."""
 
-_RELAYS: Final = ("database_url", "worker_database_url", "nats_url")
-
 
 class IdentityApp:
     """Serves gRPC, sends events, forgets failed sign-ins that no longer count."""
 
     def __init__(self, settings: IdentitySettings, clock: Clock | None = None) -> None:
         """Raises SettingsError, naming the variables, for what it cannot start with."""
-        settings.require(*_RELAYS, "signing_key_file", "jwks_file", "service_key")
+        settings.require(*CONNECTS, "signing_key_file", "jwks_file", "service_key")
         self.settings = settings
         self._open = AsyncExitStack()
         self._db = make_database(settings)
@@ -99,7 +97,7 @@ def build(settings: IdentitySettings) -> IdentityApp:
 
 def build_relay(settings: IdentitySettings) -> RelayApp:
     """The sender of events alone. Raises SettingsError like `build`."""
-    settings.require(*_RELAYS)
+    settings.require(*CONNECTS)
     return RelayApp(settings, make_database(settings))
 
 
@@ -118,15 +116,7 @@ async def bootstrap_platform(settings: IdentitySettings, email: Email, password:
 
 def make_database(settings: IdentitySettings) -> Database:
     """The service's pools, not yet checked."""
-    settings.require("database_url")
-    return Database(
-        settings.database_url,
-        service=settings.service,
-        schema=settings.service,
-        sandbox=settings.sandbox,
-        worker_url=settings.worker_database_url or None,
-        constraints=CONSTRAINTS,
-    )
+    return database_of(settings, CONSTRAINTS)
 
 
 def make_passwords(settings: IdentitySettings, signing: SigningKey) -> Argon2Passwords:

@@ -16,7 +16,7 @@ from kit.bus.consumer import Consumer
 from kit.bus.relay import Relay
 from kit.db.engine import Database
 from kit.errors import Unavailable
-from kit.process import RelayApp, background_of, connect
+from kit.process import CONNECTS, RelayApp, background_of, connect, database_of
 from kit.rpc.client import Client
 from kit.rpc.server import Server
 from kit.rpc.tokens import Authenticator, ServiceTokens
@@ -54,24 +54,14 @@ from reminders.usecases.make_reminders import Maker
 from reminders.usecases.outside import Visits
 from reminders.usecases.ports import CallReport
 
-_SERVES = ("database_url", "worker_database_url", "nats_url", "jwks_file", "service_key")
-_WORKS = ("database_url", "worker_database_url", "nats_url", "service_key")
-_RELAYS = ("database_url", "worker_database_url", "nats_url")
-
+_SERVES = (*CONNECTS, "jwks_file", "service_key")
+_WORKS = (*CONNECTS, "service_key")
 _log = telemetry.logger(__name__)
 
 
 def make_database(settings: Settings) -> Database:
     """The service's pools, not yet checked."""
-    return Database(
-        settings.database_url,
-        service=settings.service,
-        schema=settings.service,
-        sandbox=settings.sandbox,
-        worker_url=settings.worker_database_url or None,
-        pool_size=settings.pool_size,
-        constraints=CONSTRAINTS,
-    )
+    return database_of(settings, CONSTRAINTS, settings.pool_size)
 
 
 class Ears:
@@ -272,5 +262,5 @@ def build_worker(settings: Settings) -> WorkerApp:
 def build_relay(settings: Settings) -> RelayApp:
     """The relay alone. Raises SettingsError, naming the variables, for settings that it cannot run with."""
     telemetry.configure_logging(settings.service, settings.log_level)
-    settings.require(*_RELAYS)
+    settings.require(*CONNECTS)
     return RelayApp(settings, make_database(settings))
