@@ -138,10 +138,21 @@ async def begin(tx: Tx, booking: Booking) -> bool:
     """
     appointment = booking.appointment
     params: dict[str, Any] = {
+        **begun(booking),
         "tenant": tx.tenant,
         "campaign": appointment.campaign_id,
-        "id": appointment.appointment_id,
         "contact": appointment.contact_id,
+        "hold": booking.hold_id,
+        **_promise(appointment.promise),
+    }
+    return (await tx.run(_BEGIN, params)).first() is not None
+
+
+def begun(booking: Booking) -> dict[str, Any]:
+    """What the row of every new card says, whatever it is booked for."""
+    appointment = booking.appointment
+    return {
+        "id": appointment.appointment_id,
         "agent": appointment.agent_id,
         "starts_at": appointment.window.start,
         "ends_at": appointment.window.end,
@@ -149,13 +160,10 @@ async def begin(tx: Tx, booking: Booking) -> bool:
         "operator": appointment.operator_id,
         "note": appointment.note,
         "now": appointment.created_at,
-        "hold": booking.hold_id,
         "claim_key": booking.claim_key,
         "postcode": appointment.postcode,
         **arrives(appointment),
-        **_promise(appointment.promise),
     }
-    return (await tx.run(_BEGIN, params)).first() is not None
 
 
 def _promise(found: Promise | None) -> dict[str, Any]:

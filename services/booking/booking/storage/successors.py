@@ -15,8 +15,8 @@ from sqlalchemy import text
 from booking.domain.appointment import Appointment
 from booking.domain.refix_writes import Refix
 from booking.storage import rows
-from booking.storage.appointments import COLUMNS, arrives, plain
-from booking.storage.bookings import Booking
+from booking.storage.appointments import COLUMNS, plain
+from booking.storage.bookings import Booking, begun
 from booking.storage.waitlist import SERVED
 from kit.db.uow import Tx
 
@@ -137,20 +137,10 @@ async def begin_all(tx: Tx, begun: Sequence[tuple[Booking, Refix]]) -> bool:
 def _params(booking: Booking) -> dict[str, Any]:
     appointment = booking.appointment
     return {
-        "id": appointment.appointment_id,
+        **begun(booking),
         "supersedes": appointment.supersedes,
-        "agent": appointment.agent_id,
-        "starts_at": appointment.window.start,
-        "ends_at": appointment.window.end,
-        "place": appointment.point.key,
-        "operator": appointment.operator_id,
-        "note": appointment.note,
-        "now": appointment.created_at,
-        "claim_key": booking.claim_key,
         "state": appointment.outcome_state_id,
         "linked": appointment.linked,
-        "postcode": appointment.postcode,
-        **arrives(appointment),
     }
 
 

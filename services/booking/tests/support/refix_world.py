@@ -8,6 +8,7 @@ from house_clock import soon
 
 from booking.domain.appointment import Appointment
 from booking.domain.outcomes import Recall, Result
+from booking.domain.refix_modes import Work
 from kit.rpc.context import Grant
 
 BASE = soon(0)
@@ -44,3 +45,21 @@ async def locked(house: House, *, linked: bool) -> tuple[Appointment, Appointmen
     await house.set_outcome(card)
     new = (await house.refix(card, at(72), choices={"note": "ring twice"})).appointment
     return await house.stored(card.appointment.appointment_id), new
+
+
+async def dated(house: House, work: Work, taken: datetime) -> None:
+    """A procedure that works agents' dates; at `taken` the first agent is elsewhere, and three other starts
+    are open."""
+    await house.outcome_state("refixed", result=Result.OPEN, recall=Recall.NONE)
+    await house.outcome_state("ko-date", refix=True, recall=Recall.NONE)
+    await house.procedure(work, "ko-date")
+    await house.booked(taken)
+    house.ledger.slots = [(house.agents[1], soon(hours)) for hours in (190, 210, 220)]
+
+
+async def again(house: House) -> None:
+    """The worker is started again, and time passes."""
+    await house.settle()
+    await house.advance(timedelta(minutes=2))
+    await house.run()
+    await house.settle()

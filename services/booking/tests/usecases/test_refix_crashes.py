@@ -10,6 +10,7 @@ import pytest
 from booking_house import House, claim
 from house_clock import soon
 from ledger_double import Lost
+from refix_world import again
 from sqlalchemy import text
 
 from booking.domain import errors
@@ -53,14 +54,6 @@ async def effects(house: House, card: Card) -> int:
     kept = stored.window == card.appointment.window and stored.state is State.TO_CONFIRM
     assert kept == (not {"appointment_refixed", "appointment_superseded"} & set(events))
     return sum(event in done for event in events)
-
-
-async def again(house: House) -> None:
-    """The worker is started again, and time passes."""
-    await house.settle()
-    await house.advance(timedelta(minutes=2))
-    await house.run()
-    await house.settle()
 
 
 STEPS = [  # moves: test_refix_moves.py

@@ -8,10 +8,10 @@ import pytest
 from booking_house import House
 from house_clock import soon
 from ledger_double import Lost
+from refix_world import again, dated
 from sqlalchemy import text
 
 from booking.domain.appointment import State
-from booking.domain.outcomes import Recall, Result
 from booking.domain.refix_modes import Work
 from booking.storage import appointments
 from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_appointment
@@ -31,11 +31,7 @@ TAKEN = soon(200)
 async def asked(house: House, *, moves_at_once: int = 2) -> tuple[list[str], list[str]]:
     """Appointments of two agents that can be moved to another day, and of the first one two that cannot."""
     house.desk = replace(house.desk, moves_at_once=moves_at_once)
-    await house.outcome_state("refixed", result=Result.OPEN, recall=Recall.NONE)
-    await house.outcome_state("ko-date", refix=True, recall=Recall.NONE)
-    await house.procedure(Work.MOVE, "ko-date")
-    await house.booked(TAKEN)
-    house.ledger.slots = [(house.agents[1], soon(hours)) for hours in (190, 210, 220)]
+    await dated(house, Work.MOVE, TAKEN)
     names: tuple[list[str], list[str]] = ([], [])
     campaign = await house.campaign()
     contact = await house.contact(campaign)
@@ -47,14 +43,6 @@ async def asked(house: House, *, moves_at_once: int = 2) -> tuple[list[str], lis
         at = TAKEN if bad else card.appointment.window.start + 5 * DAY
         names[bad].append((await house.set_outcome(card, "ko-date", refix_at=at)).appointment_id)
     return names
-
-
-async def again(house: House) -> None:
-    """The worker is started again, and time passes."""
-    await house.settle()
-    await house.advance(timedelta(minutes=2))
-    await house.run()
-    await house.settle()
 
 
 async def require_each_once(house: House, good: list[str], bad: list[str]) -> None:
