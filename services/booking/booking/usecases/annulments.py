@@ -25,10 +25,9 @@ from booking.domain.pages import DEFAULT_SIZE, Position, instant_and_id
 from booking.domain.parameters import ANNULMENT_DEADLINE_DAYS
 from booking.storage import annulments, appointments, campaigns, parameters
 from booking.storage.annulments import Filter
-from booking.usecases import record
+from booking.usecases import aftermath, record
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach, reach_as
-from booking.usecases.refix import aftermath
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.failpoints import failpoint

@@ -18,12 +18,11 @@ from booking.domain.policies import require_reassignable
 from booking.domain.refusal import Refusal
 from booking.domain.repair import GIVING_UP, GivenUp, Repair, decided, require_distinct, require_planned
 from booking.storage import appointments, repairs
-from booking.usecases import claimed, move_stop, record
+from booking.usecases import aftermath, claimed, move_stop, record
 from booking.usecases.desk import Desk
 from booking.usecases.ports import REFUSALS, StopMove
 from booking.usecases.reach import reach
 from booking.usecases.record import Begun
-from booking.usecases.refix import aftermath
 from booking.usecases.repair_ports import Rounds
 from kit.db.claims import Claim
 from kit.db.uow import Tx

@@ -20,10 +20,11 @@ from booking.domain.policies import require_allowed
 from booking.domain.promise import PromiseKind, of_visit
 from booking.domain.refusal import Refusal
 from booking.domain.slot_token import SuggestedSlot
-from booking.storage import answers, bookings, campaigns, refix_requests
+from booking.storage import answers, bookings, campaigns
 from booking.storage.bookings import Booking
 from booking.usecases import claimed, record
 from booking.usecases.desk import Desk
+from booking.usecases.fail_booking import fail_booking
 from booking.usecases.ports import REFUSALS
 from booking.usecases.reach import reach
 from booking.usecases.record import Begun
@@ -301,24 +302,7 @@ async def _finish(desk: Desk, booking: Booking, claim: Claim) -> Card:
 
 async def _decide_failed(desk: Desk, appointment_id: str, refusal: GiroError, claim: Claim) -> Card:
     async with desk.db.uow(caller().tenant) as tx:
-        failed = await fail(tx, appointment_id, Refusal.of(refusal))
+        failed = await fail_booking(tx, appointment_id, Refusal.of(refusal))
     if not failed:
         return await claimed.first_card(desk, claim)
     raise refusal
-
-
-async def fail(tx: Tx, appointment_id: str, refusal: Refusal) -> bool:
-    """PENDING -> FAILED with the unit given back; False when it is decided already. What a procedure made it
-    for is tried again.
-
-    The ledger has to refuse the id from now on, since a message of ours may still be on its way: the
-    reconciler sees to it.
-    """
-    failed = await bookings.decide_failed(tx, appointment_id, refusal)
-    if failed is None:
-        return False
-    events.failed(tx, failed.appointment_id, failed.campaign_id)
-    await refix_requests.again(tx, [appointment_id])
-    if not failed.claim_key.startswith(bookings.OF_SERIES):
-        await tx.answer_claim(failed.claim_key, answers.from_refusal(refusal))
-    return True

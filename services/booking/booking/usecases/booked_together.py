@@ -20,8 +20,8 @@ from booking.domain.series import Conflict, Series, SeriesState
 from booking.storage import answers, bookings, campaigns, series, waitlist
 from booking.storage.bookings import Booking
 from booking.usecases import record
-from booking.usecases.book_appointment import fail
 from booking.usecases.desk import Desk
+from booking.usecases.fail_booking import fail_booking
 from booking.usecases.record import Begun
 from kit.db.claims import Claim
 from kit.db.uow import Tx
@@ -112,7 +112,7 @@ async def _refuse(tx: Tx, series_id: str, conflicts: Sequence[Conflict]) -> bool
         return False
     given_up = Refusal.of(errors.given_up("series" if found.campaign_id else "plan"))
     for _, appointment in sorted(found.appointments, key=_campaign_first):
-        await fail(tx, appointment.appointment_id, given_up)
+        await fail_booking(tx, appointment.appointment_id, given_up)
     told = conflicts or [Conflict(number, each.window.start, given_up) for number, each in found.appointments]
     await series.decide(tx, series_id, SeriesState.REFUSED, told)
     await failpoint("booking.series.before_commit")

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from booking import events
 from booking.domain.appointment import Card, cancel
 from booking.storage import appointments
-from booking.usecases import record
+from booking.usecases import aftermath, record
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
-from booking.usecases.refix import aftermath
 from booking.usecases.refix.by_hand import require_mine
 from kit.failpoints import failpoint
 from kit.rpc.context import caller

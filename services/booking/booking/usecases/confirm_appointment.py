@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from booking import events
 from booking.domain.appointment import Appointment, Card, confirm
 from booking.storage import appointments
-from booking.usecases import record
+from booking.usecases import aftermath, record
 from booking.usecases.desk import Desk
 from booking.usecases.get_appointment import with_legs_if_known
 from booking.usecases.reach import reach
-from booking.usecases.refix import aftermath
 from kit.failpoints import failpoint
 from kit.rpc.context import caller
 

@@ -10,9 +10,8 @@ from booking.domain.parameters import DECLINE_CANCELS
 from booking.domain.replay import Paint
 from booking.storage import appointments, parameters
 from booking.storage.appointments import Painted
-from booking.usecases import record
+from booking.usecases import aftermath, record
 from booking.usecases.desk import Desk
-from booking.usecases.refix import aftermath
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.errors import NotFound

@@ -16,11 +16,10 @@ from booking.domain.itinerary import Certificate, MoveTerms, Reservation, StopPl
 from booking.domain.parameters import LEAD_TIME, POSTPONE_RESPECTS_LEAD_TIME
 from booking.domain.refusal import Refusal
 from booking.storage import answers, appointments, campaigns, moves, refix_requests, waitlist
-from booking.usecases import claimed, record
+from booking.usecases import aftermath, claimed, record
 from booking.usecases.desk import Desk
 from booking.usecases.ports import REFUSALS
 from booking.usecases.record import Begun
-from booking.usecases.refix import aftermath
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.errors import GiroError, Unavailable

@@ -23,11 +23,10 @@ from booking.storage import (
     policies,
     refix_requests,
 )
-from booking.usecases import claimed, record
+from booking.usecases import aftermath, claimed, record
+from booking.usecases.aftermath import Owed
 from booking.usecases.desk import Desk
 from booking.usecases.reach import reach
-from booking.usecases.refix import aftermath
-from booking.usecases.refix.aftermath import Owed
 from booking.usecases.sight import as_seen
 from kit.db.claims import Claim
 from kit.db.uow import Tx

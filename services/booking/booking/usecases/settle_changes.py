@@ -16,8 +16,8 @@ from booking.domain.refusal import Refusal
 from booking.storage import bookings, due, moves
 from booking.storage.due import Due, DueKind
 from booking.usecases import booked_together, move_stop, settle_repairs
-from booking.usecases.book_appointment import fail
 from booking.usecases.desk import Desk
+from booking.usecases.fail_booking import fail_booking
 from kit import telemetry
 from kit.errors import GiroError, Unavailable
 from kit.failpoints import failpoint
@@ -86,7 +86,7 @@ async def _give_up_series(desk: Desk, change: Due) -> str:
 
 async def _give_up_booking(desk: Desk, change: Due) -> str:
     async with desk.db.uow(change.tenant) as tx:
-        failed = await fail(tx, change.id, Refusal.of(errors.given_up("booking")))
+        failed = await fail_booking(tx, change.id, Refusal.of(errors.given_up("booking")))
     await failpoint("booking.settle.after_failed")
     return "booking_given_up" if failed else "finished_meanwhile"
 

@@ -20,8 +20,8 @@ from booking.domain.refix import OperatorRecall
 from booking.domain.refix_modes import Work
 from booking.domain.refusal import Refusal
 from booking.storage import appointments, recalls
-from booking.usecases.book_appointment import fail
 from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
+from booking.usecases.fail_booking import fail_booking
 from booking.usecases.settle_changes import settle_changes
 from kit.errors import GiroError, Reason
 from kit.testing.databases import DatabaseUrls
@@ -244,7 +244,7 @@ async def test_deciding_a_new_card_and_giving_it_up_do_not_deadlock(house: House
 
     async def give_up() -> bool:
         async with house.desk.db.uow(house.tenant) as tx:
-            return await fail(tx, new, Refusal.of(errors.given_up("booking")))
+            return await fail_booking(tx, new, Refusal.of(errors.given_up("booking")))
 
     async with house.desk.db.uow(house.tenant) as tx:
         await appointments.lock(tx, card.appointment.appointment_id)

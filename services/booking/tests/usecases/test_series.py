@@ -16,10 +16,10 @@ from booking.domain.campaign import Campaign
 from booking.domain.refusal import Refusal
 from booking.domain.series import Series, SeriesState
 from booking.storage import packages
-from booking.usecases.book_appointment import fail
 from booking.usecases.booked_together import give_up
 from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
 from booking.usecases.create_series import CreateSeries, create_series, get_series
+from booking.usecases.fail_booking import fail_booking
 from booking.usecases.settle_changes import settle_changes
 from booking.usecases.unavailability import SetUnavailability, set_unavailability
 from kit import failpoints
@@ -189,7 +189,7 @@ async def test_a_series_whose_appointments_were_given_up_alone_is_ended_too(hous
         await create(house, of)
     for appointment_id in await house.all_stored():
         async with house.desk.db.uow(house.tenant) as tx:
-            assert await fail(tx, appointment_id, Refusal.of(errors.given_up("booking")))
+            assert await fail_booking(tx, appointment_id, Refusal.of(errors.given_up("booking")))
     await house.settle()
     assert await hanging(house) == []
 
@@ -232,7 +232,7 @@ async def test_giving_up_one_and_refusing_all_do_not_deadlock(house: House) -> N
 
     async def alone() -> Any:
         async with house.desk.db.uow(house.tenant) as tx:
-            return await fail(tx, last.appointment_id, Refusal.of(errors.given_up("booking")))
+            return await fail_booking(tx, last.appointment_id, Refusal.of(errors.given_up("booking")))
 
     async with house.desk.db.uow(house.tenant) as tx:
         await packages.lock(tx, of[0].campaign_id)

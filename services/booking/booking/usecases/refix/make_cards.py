@@ -17,12 +17,11 @@ from booking.domain.refusal import Refusal
 from booking.storage import appointments, refix_requests, successors, waitlist
 from booking.storage.bookings import Booking
 from booking.storage.refix_requests import RefixRequest
-from booking.usecases import record
-from booking.usecases.book_appointment import fail
+from booking.usecases import aftermath, record
+from booking.usecases.aftermath import Replaced
+from booking.usecases.fail_booking import fail_booking
 from booking.usecases.ports import NewStop
 from booking.usecases.record import Begun
-from booking.usecases.refix import aftermath
-from booking.usecases.refix.aftermath import Replaced
 from booking.usecases.refix.chunks import Answer, Basis, answered, basis_of, in_chunks, note_why
 from booking.usecases.refix.new_card import Successor, card_of, visited_anew
 from booking.usecases.refix.procedure import Refused, Run, overtaken, planned, tell, why, writes
@@ -142,7 +141,7 @@ async def _decide(
         olds = await appointments.lock_all(tx, [item.old.appointment_id for item, _ in (*made, *refused)])
         await failpoint("booking.new_card.before_decide")
         for item, refusal in refused:  # before what counts, since campaigns are locked last (ADR 0030)
-            if await fail(tx, item.new_id, Refusal.of(refusal)):
+            if await fail_booking(tx, item.new_id, Refusal.of(refusal)):
                 request = replace(item.request, attempt=item.request.attempt + 1)
                 given_up.append(Refused(item.old, request, refusal))
         if made:

@@ -17,10 +17,9 @@ from booking.domain.refix_writes import Refix
 from booking.domain.refusal import Refusal
 from booking.storage import appointments, moves, refix_requests, waitlist
 from booking.storage.refix_requests import RefixRequest
-from booking.usecases import move_stop, record
+from booking.usecases import aftermath, move_stop, record
 from booking.usecases.ports import StopMove
 from booking.usecases.record import Begun
-from booking.usecases.refix import aftermath
 from booking.usecases.refix.chunks import Answer, answered, basis_of, in_chunks, note_why
 from booking.usecases.refix.procedure import (
     Refused,

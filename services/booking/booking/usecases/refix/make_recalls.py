@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from booking.domain.outcomes import Recall
 from booking.storage import outcomes, refix_requests
 from booking.storage.refix_requests import RefixRequest
-from booking.usecases.refix import aftermath
-from booking.usecases.refix.aftermath import Owed
+from booking.usecases import aftermath
+from booking.usecases.aftermath import Owed
 from booking.usecases.refix.procedure import Run, one_by_one_after_a_defect, overtaken, tell
 from booking.usecases.refix.taking import Asked, take
 from kit.db.uow import Tx

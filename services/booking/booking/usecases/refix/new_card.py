@@ -15,13 +15,12 @@ from booking.domain.refix_writes import Refix
 from booking.domain.refusal import Refusal
 from booking.storage import answers, appointments, bookings, successors
 from booking.storage.bookings import Booking
-from booking.usecases import claimed, record
-from booking.usecases.book_appointment import fail
+from booking.usecases import aftermath, claimed, record
+from booking.usecases.aftermath import Replaced
 from booking.usecases.desk import Desk
+from booking.usecases.fail_booking import fail_booking
 from booking.usecases.ports import REFUSALS
 from booking.usecases.record import Begun
-from booking.usecases.refix import aftermath
-from booking.usecases.refix.aftermath import Replaced
 from kit.db.claims import Claim
 from kit.db.uow import Tx
 from kit.errors import GiroError, Unavailable
@@ -126,7 +125,7 @@ async def supersede(desk: Desk, tenant: str, booking: Booking, stop: Reservation
 
 async def _give_up(desk: Desk, tenant: str, booking: Booking, refusal: GiroError) -> None:
     async with desk.db.uow(tenant) as tx:
-        failed = await fail(tx, booking.appointment.appointment_id, Refusal.of(refusal))
+        failed = await fail_booking(tx, booking.appointment.appointment_id, Refusal.of(refusal))
     if failed:
         raise refusal
 
