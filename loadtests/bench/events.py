@@ -26,7 +26,7 @@ from rich.table import Table
 from allinone.stack import Stack, StackOptions
 from giro.booking.v1 import booking_pb2 as booking
 from giro.booking.v1.booking_pb2_grpc import BookingServiceStub
-from kit.bus import subjects
+from kit import subjects
 from loadtests.bench import processors
 from loadtests.bench.loop import Sample, closed_loop
 from loadtests.bench.reminders import Database

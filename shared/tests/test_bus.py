@@ -10,8 +10,8 @@ from google.protobuf.wrappers_pb2 import StringValue
 from probe.storage.tables import things
 from sqlalchemy import insert, text
 
-from kit import failpoints, telemetry
-from kit.bus import consumer, relay, subjects
+from kit import failpoints, subjects, telemetry
+from kit.bus import consumer, relay
 from kit.bus.connect import Bus, ensure_stream
 from kit.bus.dead_letters import dead_letters
 from kit.bus.events import Event

@@ -12,7 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from joserfc.jwk import OKPKey
 from rpc_world import OPERATOR, Keys, RpcWorld, refused, serving, violations
 
-from kit import errors, telemetry
+from kit import deadline, errors, telemetry
 from kit.errors import (
     FieldViolation,
     GiroError,
@@ -237,7 +237,7 @@ async def test_a_slow_sender_has_its_own_deadline_alone(
         def monotonic() -> float:
             return time.monotonic() + ahead
 
-    monkeypatch.setattr(context, "time", Clock)
+    monkeypatch.setattr(deadline, "time", Clock)
 
     async def slowly() -> AsyncIterator[Any]:
         nonlocal ahead

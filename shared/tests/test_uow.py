@@ -12,6 +12,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 from probe.storage.tables import things
 from sqlalchemy import bindparam, insert, select, text, update
 
+from kit import deadline
 from kit.db import guard
 from kit.db.claims import Claim
 from kit.db.engine import Database
@@ -19,7 +20,6 @@ from kit.db.failures import constraint_fired
 from kit.db.uow import Timeouts, Tx
 from kit.db.worker import by_tenants_clocks
 from kit.errors import Conflict, InvalidInput, Reason, RuleViolated, Unavailable
-from kit.rpc import context
 from kit.settings import SettingsError
 from kit.testing.databases import Databases, DatabaseUrls
 from kit.values.ids import new_id
@@ -277,13 +277,13 @@ async def test_a_statement_that_takes_too_long_is_unavailable(db: Database, tena
 
 
 async def test_the_callers_deadline_ends_a_statement(db: Database, tenant: str) -> None:
-    token = context.set_time_left(0.1)
+    token = deadline.set_time_left(0.1)
     try:
         with pytest.raises(Unavailable):
             async with db.uow(tenant) as tx:
                 await tx.run(text("SELECT pg_sleep(5)"))
     finally:
-        context.reset_time_left(token)
+        deadline.reset_time_left(token)
 
 
 async def test_a_pool_in_use_is_unavailable(make_db: Any, tenant: str) -> None:

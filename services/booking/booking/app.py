@@ -74,8 +74,7 @@ from giro.booking.v1.swaps_pb2_grpc import add_SwapsServiceServicer_to_server
 from giro.booking.v1.unavailability_pb2_grpc import add_UnavailabilityServiceServicer_to_server
 from giro.booking.v1.visits_pb2_grpc import add_VisitsServiceServicer_to_server
 from giro.booking.v1.waitlist_pb2_grpc import add_WaitlistServiceServicer_to_server
-from kit import telemetry
-from kit.bus import subjects
+from kit import subjects, telemetry
 from kit.bus.connect import Bus
 from kit.bus.consumer import Consumer
 from kit.bus.relay import Relay

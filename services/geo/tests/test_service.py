@@ -18,7 +18,7 @@ from geo.settings import GeoSettings
 from giro.booking.v1 import booking_events_pb2 as booking
 from giro.common.v1 import travel_pb2
 from giro.geo.v1 import geo_pb2, geo_pb2_grpc, ledger_pb2, ledger_pb2_grpc
-from kit.bus import subjects
+from kit import subjects
 from kit.bus.connect import ensure_stream
 from kit.errors import GiroError, InvalidInput, NotFound, Reason, RuleViolated
 from kit.rpc import status

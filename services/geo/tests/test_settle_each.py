@@ -21,8 +21,7 @@ from geo.usecases.settle_each import STRETCH, GivenUp, settle_each
 from geo.usecases.settle_stop import settle_stop
 from giro.booking.v1 import booking_events_pb2 as booking
 from giro.geo.v1 import geo_events_pb2 as told
-from kit import failpoints, telemetry
-from kit.bus import subjects
+from kit import failpoints, subjects, telemetry
 from kit.bus.events import Event
 from kit.errors import GiroError, NotFound, Reason, RuleViolated
 from kit.testing.databases import Databases

@@ -9,8 +9,7 @@ from zoneinfo import TZPATH
 import tzdata
 
 from giro.reminders.v1.reminders_pb2_grpc import add_RemindersServiceServicer_to_server
-from kit import telemetry
-from kit.bus import subjects
+from kit import subjects, telemetry
 from kit.bus.connect import Bus
 from kit.bus.consumer import Consumer
 from kit.bus.relay import Relay

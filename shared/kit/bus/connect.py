@@ -10,8 +10,7 @@ from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import BadRequestError
 
-from kit import telemetry
-from kit.bus import subjects
+from kit import subjects, telemetry
 
 DLQ_STREAM: Final = "GIRO_DLQ"
 

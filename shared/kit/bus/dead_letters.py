@@ -8,8 +8,7 @@ from prometheus_client import Counter
 from sqlalchemy import LargeBinary, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from kit import telemetry
-from kit.bus import subjects
+from kit import subjects, telemetry
 from kit.bus.connect import Bus
 from kit.bus.relay import MESSAGE_ID
 from kit.db.engine import Database

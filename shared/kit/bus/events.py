@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kit.bus import subjects
+from kit import subjects
 from kit.bus.relay import ENTITY_HEADER, MESSAGE_ID
 from kit.db.claims import Claim
 

@@ -15,15 +15,14 @@ from typing import Any, Final, cast
 from google.protobuf.message import Message
 from sqlalchemy import Executable
 
-from kit import telemetry
-from kit.bus import subjects
+from kit import subjects, telemetry
 from kit.db import claims, failures, guard, outbox
 from kit.db.claims import Claim, ClaimStatements
 from kit.db.execution import Rows, execute
 from kit.db.outbox import OutboxStatements, Outgoing
 from kit.db.pool import Connection, Pool
+from kit.deadline import time_left
 from kit.errors import Conflict, Reason
-from kit.rpc.context import time_left
 from kit.values.ids import new_id
 
 _log = telemetry.logger("kit.db")

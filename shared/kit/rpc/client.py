@@ -7,9 +7,10 @@ import grpc
 
 from kit import telemetry
 from kit.db import guard
+from kit.deadline import time_left
 from kit.errors import Exhausted, GiroError, Reason, Unavailable
 from kit.rpc import status
-from kit.rpc.context import caller_or_none, time_left
+from kit.rpc.context import caller_or_none
 from kit.rpc.tokens import ServiceTokens
 
 Q = TypeVar("Q")

@@ -1,6 +1,5 @@
-"""Who is calling, and until when: set by the server for each RPC, read by use cases."""
+"""Who is calling: set by the server for each RPC, read by use cases."""
 
-import time
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Final
@@ -56,7 +55,6 @@ class Caller:
 
 
 _caller: ContextVar[Caller | None] = ContextVar("giro_caller", default=None)
-_deadline: ContextVar[float | None] = ContextVar("giro_deadline", default=None)
 
 
 def caller() -> Caller:
@@ -80,19 +78,3 @@ def become(who: Caller | None) -> Token[Caller | None]:
 def unbecome(token: Token[Caller | None]) -> None:
     """Undoes `become`."""
     _caller.reset(token)
-
-
-def set_time_left(seconds: float | None) -> Token[float | None]:
-    """Notes that the caller waits this many seconds from now; None: nobody waits."""
-    return _deadline.set(None if seconds is None else time.monotonic() + seconds)
-
-
-def reset_time_left(token: Token[float | None]) -> None:
-    """Undoes `set_time_left`."""
-    _deadline.reset(token)
-
-
-def time_left() -> float | None:
-    """Seconds the caller still waits, at least 0; None when nobody does."""
-    deadline = _deadline.get()
-    return None if deadline is None else max(0.0, deadline - time.monotonic())

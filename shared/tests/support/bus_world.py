@@ -8,7 +8,8 @@ from typing import Any
 from google.protobuf.wrappers_pb2 import StringValue
 from sqlalchemy import text
 
-from kit.bus import relay, subjects
+from kit import subjects
+from kit.bus import relay
 from kit.bus.connect import Bus
 from kit.bus.consumer import Consumer
 from kit.bus.events import Event

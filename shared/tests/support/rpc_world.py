@@ -17,7 +17,7 @@ from joserfc import jwt
 from joserfc.jwk import OKPKey
 from prometheus_client import CollectorRegistry
 
-from kit import telemetry
+from kit import deadline, telemetry
 from kit.rpc import context, status
 from kit.rpc.client import Client
 from kit.rpc.context import Grant
@@ -103,7 +103,7 @@ async def serving(probe_contract: Any, keys: Keys) -> AsyncIterator[RpcWorld]:
         async def Echo(self, request: Any, _: Any) -> Any:
             self.seen = {
                 "caller": context.caller(),
-                "left": context.time_left(),
+                "left": deadline.time_left(),
                 "work": telemetry.current(),
             }
             if self.raises:
@@ -126,7 +126,7 @@ async def serving(probe_contract: Any, keys: Keys) -> AsyncIterator[RpcWorld]:
 
         async def Sum(self, requests: Any, _: Any) -> Any:
             total = sum([request.n async for request in requests])
-            self.seen = {"left": context.time_left()}
+            self.seen = {"left": deadline.time_left()}
             return messages.EchoResponse(n=total)
 
     servicer, registry = Servicer(), CollectorRegistry()

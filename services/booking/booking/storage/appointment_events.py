@@ -11,8 +11,8 @@ from sqlalchemy import text
 
 from booking.domain.decision import Decision
 from booking.domain.itinerary import Leg
-from kit.bus.subjects import evt
 from kit.db.uow import Tx
+from kit.subjects import evt
 from kit.values.latlng import LatLng
 from kit.values.window import Window
 

@@ -15,7 +15,7 @@ from booking.usecases.packages import tell_levels
 from giro.booking.v1 import booking_events_pb2 as pb
 from giro.reminders.v1 import reminders_events_pb2 as reminders_pb
 from giro.reminders.v1 import reminders_pb2 as common_pb
-from kit.bus import subjects
+from kit import subjects
 from kit.bus.events import Event
 from kit.db.claims import Claim
 from kit.db.engine import Database

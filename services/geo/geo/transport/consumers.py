@@ -9,7 +9,7 @@ from geo.usecases.ledger import Ledger
 from geo.usecases.settle_each import GivenUp, settle_each
 from geo.usecases.settle_stop import settle_stop
 from giro.booking.v1 import booking_events_pb2 as booking
-from kit.bus import subjects
+from kit import subjects
 from kit.bus.events import Event
 
 DURABLE: Final = "geo_settles_booking"

@@ -8,7 +8,7 @@ from giro.booking.v1 import booking_events_pb2 as booking
 from giro.booking.v1 import outcomes_pb2 as outcomes
 from giro.booking.v1.contact_events_pb2 import ContactUpdated
 from giro.reminders.v1 import reminders_events_pb2 as own
-from kit.bus import subjects
+from kit import subjects
 from kit.bus.events import Event
 from reminders import events
 from reminders.domain import errors

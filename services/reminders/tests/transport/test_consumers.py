@@ -14,7 +14,7 @@ from giro.booking.v1 import outcomes_pb2 as outcomes
 from giro.booking.v1.contact_events_pb2 import ContactUpdated
 from giro.reminders.v1 import reminders_events_pb2 as own
 from giro.reminders.v1 import reminders_pb2 as pb
-from kit.bus import subjects
+from kit import subjects
 from kit.bus.events import Event
 from kit.errors import Unavailable
 from kit.testing.schedule import two_sessions

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextvars import Token
 from typing import Any, Final
 
-from kit import telemetry
+from kit import deadline, telemetry
 from kit.rpc import context
 from kit.rpc.context import Caller
 
@@ -33,7 +33,7 @@ class Frame:
         # grpc itself ends a call at its client's deadline; a later one, or none, is ended here
         in_time = time_remaining is not None and time_remaining <= MAX_SECONDS
         self.cap = None if streams or in_time else MAX_SECONDS
-        self._deadline = context.set_time_left(time_remaining if self.cap is None else self.cap)
+        self._deadline = deadline.set_time_left(time_remaining if self.cap is None else self.cap)
         self._caller: Token[Caller | None] = context.become(None)
 
     def belongs_to(self, caller: Caller | None) -> None:
@@ -45,7 +45,7 @@ class Frame:
     def leave(self) -> None:
         """Forgets the call."""
         context.unbecome(self._caller)
-        context.reset_time_left(self._deadline)
+        deadline.reset_time_left(self._deadline)
         telemetry.leave(self._work)
 
 
