@@ -1,5 +1,6 @@
 """Public instances: read exactly, solved legally, checked without belief, and bad files refused by name."""
 
+from dataclasses import replace
 from decimal import ROUND_DOWN, Decimal
 from functools import partial
 from itertools import pairwise
@@ -142,6 +143,30 @@ def test_the_forms_of_tsptw_say_the_same() -> None:
         *("n2w9", 1),
         *(((0, 1), (1, 0)), (0, 5), (99, 9)),
     )
+    published = dumas.replace("\n1 1.00", "\n2 1.00").replace("\n0 0.00", "\n1 0.00").replace("\n", "\r\n")
+    assert text.tsptw(published) == replace(read, first=1)
+
+
+@pytest.mark.usefixtures("by_the_core")
+def test_customers_are_told_by_their_numbers_in_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The depot of the published files of Dumas and Gendreau is customer 1."""
+    file = tmp_path / "n3.txt"
+    rows = ["1 0 0 0 0 99 0", "2 5 0 0 40 50 0", "3 2 0 0 0 9 0", "999 0 0 0 0 0 0"]
+    file.write_text("\n".join(["!! n3 1 2", "CUST NO. XCOORD. YCOORD. DEMAND", *rows]) + "\n")
+    assert _run([str(file), "--format", "tsptw", "--seconds", "0.3"]) == 0
+    assert "distance  10\nroute   1  3 2\n" in capsys.readouterr().out
+
+
+def test_a_published_file_of_gehring_and_homberger_ends_with_eof() -> None:
+    """In the last line alone; numbers after it, or another word, are a mistake."""
+    written = homberger(8, 1)
+    assert text.solomon(written + "EOF") == text.solomon(written)
+    assert text.solomon((written + "EOF\n\n").replace("\n", "\r\n")) == text.solomon(written)
+    for wrong in ("EOF 1", "EOF\nEOF", "END"):
+        with pytest.raises(BadInstance, match=r"line 19: 'E\w+' is no number"):
+            text.solomon(written + wrong)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +201,9 @@ def test_the_forms_of_tsptw_say_the_same() -> None:
         (text.tsptw, "# nothing\n", "nothing but comments"),
         (text.tsptw, "!! n1\nCUST NO.\n\n0 0 0 0 0 9 0\n1 0 0 0 0 9\n", "line 5: a customer has 7"),
         (text.tsptw, "!! n1\nCUST NO.\n0 0 0 0 0 9 0\n1 0 0 0 0 9 0\nend\n", "line 5: 'end' is no number"),
+        (text.tsptw, "!! n1\nCUST NO.\n1 0 0 0 0 9 0\n1 0 0 0 0 9 0\n", "line 4: customer 1 where 2 is next"),
+        (text.tsptw, "!! n1\nCUST NO.\n2 0 0 0 0 9 0\n3 0 0 0 0 9 0\n", "line 3: customer 2 where 0 is next"),
+        (text.solomon, "X\n2 200\n1 1 1 0 0 9 0\n2 1 1 0 0 9 0\n", "line 3: customer 1 where 0 is next"),
     ],
 )
 def test_a_bad_file_is_refused_by_name(reader: object, content: str, told: str) -> None:

@@ -7,6 +7,7 @@ interrupted.
 import argparse
 import asyncio
 import sys
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,8 +115,13 @@ def _shown(asked: Asked, instance: Instance, routes: Routes, engine: str) -> str
         f"vehicles  {len(routes)}",
         f"distance  {instance.distance(routes) / instance.scale:.{decimals}f}",
     ]
-    lines += [f"route {number:3d}  {' '.join(map(str, route))}" for number, route in enumerate(routes, 1)]
+    lines += [f"route {number:3d}  {_told(instance, route)}" for number, route in enumerate(routes, 1)]
     return "\n".join(lines) + "\n"
+
+
+def _told(instance: Instance, route: Sequence[int]) -> str:
+    """The customers by their numbers in the file."""
+    return " ".join(str(customer + instance.first) for customer in route)
 
 
 def _seconds(word: str) -> float:

@@ -19,7 +19,10 @@ Routes = Sequence[Sequence[int]]
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """`scale` units make one of the file's; columns are along the places. Visits start in `[ready, due]`."""
+    """`scale` units make one of the file's; columns are along the places. Visits start in `[ready, due]`.
+
+    `first` is the depot's number in the file, and what people are told goes by: 0, or 1.
+    """
 
     name: str
     vehicles: int
@@ -30,6 +33,7 @@ class Instance:
     due: tuple[int, ...]
     service: tuple[int, ...]
     scale: int = 1
+    first: int = 0
 
     @property
     def customers(self) -> int:

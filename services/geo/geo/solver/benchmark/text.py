@@ -1,14 +1,15 @@
 """Readers of the public text formats.
 
-- Solomon, Gehring & Homberger: coordinates, a fleet and a capacity. Everything times ten and each leg cut to
-  one decimal (the DIMACS convention), in exact integers.
-- TSPTW: Dumas' and Gendreau's form with coordinates (legs cut to whole units), or a matrix of travel times
-  (with or without the number of places before it) followed by the windows. One vehicle, no load.
+- Solomon, Gehring & Homberger: coordinates, a fleet and a capacity; some published files end with `EOF`.
+  Everything times ten and each leg cut to one decimal (the DIMACS convention), in exact integers.
+- TSPTW: Dumas' and Gendreau's form with coordinates (legs cut to whole units), whose depot is numbered 1 in
+  the published files, or a matrix of travel times (with or without the number of places before it) followed
+  by the windows. One vehicle, no load.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import isqrt, lcm
 from typing import Final
@@ -19,6 +20,7 @@ DIMACS_SCALE: Final = 10
 MOST_PLACES: Final = 2001
 
 _COLUMNS: Final = 7
+_END: Final = "EOF"
 _END_OF_DUMAS: Final = 999
 _LARGEST: Final = 10**12
 _NUMBER: Final = re.compile(r"[+-]?(\d{1,15}(\.\d{0,15})?|\.\d{1,15})", re.ASCII)
@@ -75,7 +77,7 @@ class _Line:
 def solomon(text: str) -> Instance:
     """A VRPTW instance of Solomon, or of Gehring & Homberger. Raises BadInstance."""
     lines = _lines(text)
-    rows = [line.row for line in _body(lines[1:])]
+    rows = [line.row for line in _body(lines[1:-1] if lines[-1].words == (_END,) else lines[1:])]
     if not rows or len(rows[0].values) != 2:
         at = rows[0].line if rows else lines[-1].number
         raise BadInstance(at, "the number of vehicles and their capacity have to come first, two numbers")
@@ -123,16 +125,18 @@ def _dumas(lines: Sequence[_Line]) -> Instance:
         if row.values[0] == _END_OF_DUMAS:
             break
         rows.append(row)
-    customers = _customers(rows, after=lines[-1].number)
+    first = 1 if rows and rows[0].values[0] == 1 else 0
+    customers = _customers(rows, after=lines[-1].number, first=first)
     name = " ".join(lines[0].words).replace("!!", "").split()
-    return _instance(name[0] if name else "", (1, sum(row.whole(3) for row in customers)), customers, 1)
+    fleet = 1, sum(row.whole(3) for row in customers)
+    return replace(_instance(name[0] if name else "", fleet, customers, 1), first=first)
 
 
-def _customers(rows: Sequence[_Row], *, after: int) -> Sequence[_Row]:
-    """The depot and the customers, numbered 0, 1, 2 and so on. Raises BadInstance."""
+def _customers(rows: Sequence[_Row], *, after: int, first: int = 0) -> Sequence[_Row]:
+    """The depot, which has number `first`, and the customers, each one more. Raises BadInstance."""
     if len(rows) < 2:
         raise BadInstance(rows[-1].line if rows else after, "there are no customers after this line")
-    for number, row in enumerate(rows):
+    for number, row in enumerate(rows, first):
         if len(row.values) != _COLUMNS:
             raise BadInstance(row.line, f"a customer has {_COLUMNS} numbers, and here are {len(row.values)}")
         if row.values[0] != number:
