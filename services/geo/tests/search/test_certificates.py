@@ -15,7 +15,7 @@ from geo.domain.slot_search import Slot
 from geo.domain.stop import PLACELESS, LinkedStop, Stop, StopKind
 from kit.values.window import Window
 from services.geo.tests.search import test_slot_search as searching
-from services.geo.tests.search.test_slot_search import worlds
+from services.geo.tests.support.random_worlds import worlds
 from services.geo.tests.support.search_world import Diary, Wish
 
 

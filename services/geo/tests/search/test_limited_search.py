@@ -19,50 +19,19 @@ from kit.errors import Reason
 from kit.values.window import Window
 from services.geo.tests.search.test_slot_search import (
     EARLIEST,
-    PLACES,
     _engine,
     _expected,
     _run,
     _search,
     _starts,
     some,
-    worlds,
 )
-from services.geo.tests.support.limits_world import Fence, Rules, refused_by_rule
+from services.geo.tests.support.limits_world import refused_by_rule
+from services.geo.tests.support.random_worlds import PLACES, limited_worlds
 from services.geo.tests.support.search_world import Diary, Wish, on_the_grid
 
 RULES = {Reason.NO_SKILL, Reason.OUTSIDE_ZONE, Reason.QUOTA, Reason.OUTSIDE_SHIFT}
 """Reasons that do not depend on drives."""
-
-_SPANS = st.tuples(st.integers(0, 5), st.integers(0, 5)).map(lambda pair: (min(pair), max(pair)))
-FENCES = st.one_of(
-    st.builds(Fence, places=_SPANS),
-    st.builds(Fence, codes=st.sets(st.sampled_from("AB"), min_size=1).map(frozenset)),
-    st.builds(Fence, band=st.sampled_from([1, 600, 1800, 3600])),
-)
-RULE_BOOKS = st.builds(
-    Rules,
-    fences=st.lists(FENCES, max_size=2).map(tuple),
-    most=st.sampled_from([0, 1, 1, 2, 3]),
-    percent=st.sampled_from([100, 100, 50, 34]),
-)
-
-
-@st.composite
-def limited_worlds(draw: st.DrawFn) -> dict[str, Any]:
-    """Worlds whose agents have skills, zones and quotas, and customers with skills, postcodes and windows."""
-    world = draw(worlds())
-    for diary in world["diaries"].values():
-        diary.rules = draw(RULE_BOOKS)
-        diary.skills = frozenset(draw(st.sampled_from(["", "a", "ab"])))
-    world["wish"] = replace(
-        world["wish"],
-        skills=frozenset(draw(st.sampled_from(["", "", "a"]))),
-        postcode=draw(st.sampled_from(["", "A", "B"])),
-        arrival=draw(st.booleans()),
-        step=draw(st.sampled_from([600, 900, 1020, 1800])),  # 1,020 s do not divide the hour
-    )
-    return world  # type: ignore[no-any-return]
 
 
 @some(60)
