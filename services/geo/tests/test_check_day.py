@@ -40,7 +40,7 @@ async def test_each_pair_of_a_day_with_its_slack_its_source_and_its_version(worl
     agent = await world.agent(week(lunch=False), buffer=300)
     first = await _book(world, agent, 9, 10, NORTH)
     second = await _book(world, agent, 11, 12, EAST)
-    found = await check_day(world.ledger, TENANT, agent, date(2027, 3, 1))
+    found = await check_day(world.ledger, TENANT, agent, date(2038, 3, 1))
 
     kinds = [(pair.earlier.kind, pair.later.kind) for pair in found.pairs]
     assert kinds == [
@@ -53,7 +53,7 @@ async def test_each_pair_of_a_day_with_its_slack_its_source_and_its_version(worl
     assert (middle.travel, middle.later.buffer, middle.slack) == (1200, 300, 3600 - 1200 - 300)
     assert (middle.source, middle.version) == (TravelSource.ROAD, "test-1")
     assert all(pair.violations == () for pair in found.pairs)
-    assert (await check_day(world.ledger, TENANT, agent, date(2027, 3, 9))).pairs == ()
+    assert (await check_day(world.ledger, TENANT, agent, date(2038, 3, 9))).pairs == ()
 
 
 @pytest.mark.asyncio
@@ -63,7 +63,7 @@ async def test_a_pair_over_midnight_is_checked_with_both_days(world: World) -> N
     early = await _book(world, agent, 24, 24.5, EAST)
     over = await _book(world, agent, 47.5, 48.5, NORTH)  # on both Tuesday and Wednesday
     monday, tuesday, wednesday = [
-        _owners(await check_day(world.ledger, TENANT, agent, date(2027, 3, day))) for day in (1, 2, 3)
+        _owners(await check_day(world.ledger, TENANT, agent, date(2038, 3, day))) for day in (1, 2, 3)
     ]
     assert monday == [(late, early)]
     assert tuesday == [(late, early), (early, over)]
@@ -76,7 +76,7 @@ async def test_the_day_is_the_agents_own(world: World) -> None:
     await _book(world, agent, 14, 14.5, NORTH)  # 23:00 in Tokyo
     await _book(world, agent, 15.5, 16, EAST)  # 00:30 of the day after
     await _book(world, agent, 18, 18.5, NORTH)
-    counts = [len((await check_day(world.ledger, TENANT, agent, date(2027, 3, d))).pairs) for d in (1, 2, 3)]
+    counts = [len((await check_day(world.ledger, TENANT, agent, date(2038, 3, d))).pairs) for d in (1, 2, 3)]
     assert counts == [1, 2, 0]
 
 
@@ -91,7 +91,7 @@ async def test_what_the_database_was_made_to_hold_is_named(world: World) -> None
         for statement in INVENT:
             connection.execute(statement, {"owner": invented})
         connection.commit()
-    (pair,) = (await check_day(world.ledger, TENANT, agent, date(2027, 3, 1))).pairs
+    (pair,) = (await check_day(world.ledger, TENANT, agent, date(2038, 3, 1))).pairs
     assert [one.kind for one in pair.violations] == ["LEG"]
     assert (pair.slack, pair.travel) == (300, 0)
 
@@ -99,7 +99,7 @@ async def test_what_the_database_was_made_to_hold_is_named(world: World) -> None
 @pytest.mark.asyncio
 async def test_nobodys_day_is_not_found(world: World) -> None:
     with pytest.raises(NotFound):
-        await check_day(world.ledger, TENANT, "agt_nobody", date(2027, 3, 1))
+        await check_day(world.ledger, TENANT, "agt_nobody", date(2038, 3, 1))
 
 
 @pytest.mark.asyncio

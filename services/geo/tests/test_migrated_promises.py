@@ -18,12 +18,12 @@ BEFORE = (
     " VALUES ('ten_1', 1, 2, 'osrm-old-car', false, 1200, 9000, 'ROAD')",
     "INSERT INTO geo.stops (tenant_id, agent_id, stop_id, kind, starts_at, ends_at, place, buffer_seconds,"
     " owner_id)"
-    " VALUES ('ten_1', 'agt_1', 'stp_a', 'APPOINTMENT', '2027-03-01 09:00Z', '2027-03-01 10:00Z', 1, 0,"
+    " VALUES ('ten_1', 'agt_1', 'stp_a', 'APPOINTMENT', '2038-03-01 09:00Z', '2038-03-01 10:00Z', 1, 0,"
     " 'apt_a')",
     "INSERT INTO geo.stops (tenant_id, agent_id, stop_id, kind, starts_at, ends_at, place, buffer_seconds,"
     " owner_id, prev_id, prev_ends_at, prev_place, leg_seconds, leg_version, leg_via)"
-    " VALUES ('ten_1', 'agt_1', 'stp_b', 'APPOINTMENT', '2027-03-01 10:20Z', '2027-03-01 11:00Z', 2, 0,"
-    " 'apt_b', 'stp_a', '2027-03-01 10:00Z', 1, 1200, 'osrm-old-car', false)",
+    " VALUES ('ten_1', 'agt_1', 'stp_b', 'APPOINTMENT', '2038-03-01 10:20Z', '2038-03-01 11:00Z', 2, 0,"
+    " 'apt_b', 'stp_a', '2038-03-01 10:00Z', 1, 1200, 'osrm-old-car', false)",
 )
 
 

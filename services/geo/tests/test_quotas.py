@@ -27,7 +27,7 @@ from kit.testing.schedule import two_sessions
 from kit.values.ids import new_id
 from kit.values.window import Window
 from services.geo.tests.search.test_search_on_ledger import House
-from services.geo.tests.support.world import NORTH, SOUTH, TENANT, at, open_world, plan, week, window
+from services.geo.tests.support.world import NORTH, SOUTH, TENANT, at, open_in_time, plan, week, window
 
 pytestmark = pytest.mark.asyncio
 
@@ -37,7 +37,7 @@ ROME = ZoneInfo("Europe/Rome")
 
 @pytest_asyncio.fixture(scope="module")
 async def house(make_database: Databases) -> AsyncIterator[House]:
-    world = await open_world(make_database(["geo"]))
+    world = await open_in_time(make_database(["geo"]))
     yield House.on(world)
     await world.db.stop()
 
@@ -78,7 +78,7 @@ async def test_a_full_day_takes_no_more_and_the_next_one_does(house: House) -> N
     assert set(await reasons(house, agent)) == {Reason.QUOTA}
     refused = await refusal(reserve(house, plan(agent, 15, 16, NORTH)))
     assert refused.reason is Reason.QUOTA
-    assert dict(refused.metadata) == {"agent_id": agent, "day": "2027-03-01", "limit": "2"}
+    assert dict(refused.metadata) == {"agent_id": agent, "day": "2038-03-01", "limit": "2"}
     assert await house.starts(agent, windows=(window(0, 24, day=1),))
     await reserve(house, plan(agent, 9, 10, NORTH, day=1))
     await house.world.sound()
@@ -170,7 +170,7 @@ async def _waits_for_a_lock(house: House) -> None:
 
 
 def rome(day: int, hour: int, month: int = 3) -> datetime:
-    return datetime(2027, month, day, hour, tzinfo=ROME).astimezone(UTC)
+    return datetime(2038, month, day, hour, tzinfo=ROME).astimezone(UTC)
 
 
 def nights() -> Calendar:

@@ -67,7 +67,7 @@ COPY = (
     " FROM geo.stops WHERE stop_id = %({of})s"
 )
 LINK = "prev_id, prev_ends_at, prev_place, leg_seconds, leg_free_seconds, leg_version, leg_via"
-AFTERNOON = "timestamptz '2027-03-01 15:00Z', timestamptz '2027-03-01 15:30Z'"
+AFTERNOON = "timestamptz '2038-03-01 15:00Z', timestamptz '2038-03-01 15:30Z'"
 
 WAYS: dict[str, tuple[str, type[psycopg.Error], str]] = {
     "stretch a stop past the next one": (

@@ -36,7 +36,7 @@ from services.geo.tests.support.world import (
     SOUTH,
     TENANT,
     WEST,
-    open_world,
+    open_in_time,
     plan,
     week,
     window,
@@ -47,7 +47,7 @@ pytestmark = pytest.mark.asyncio
 
 @pytest_asyncio.fixture(scope="module")
 async def house(make_database: Databases) -> AsyncIterator[House]:
-    world = await open_world(make_database(["geo"]))
+    world = await open_in_time(make_database(["geo"]))
     yield House.on(world)
     await world.db.stop()
 

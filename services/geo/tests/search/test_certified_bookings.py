@@ -22,7 +22,7 @@ from kit.testing.databases import Databases
 from kit.values.ids import new_id
 from kit.values.window import Window
 from services.geo.tests.search.test_search_on_ledger import House, noon_break
-from services.geo.tests.support.world import NORTH, SOUTH, TENANT, at, open_world
+from services.geo.tests.support.world import NORTH, SOUTH, TENANT, at, open_in_time
 
 pytestmark = pytest.mark.asyncio
 
@@ -31,7 +31,7 @@ LATER = datetime(2190, 1, 1, tzinfo=UTC)
 
 @pytest_asyncio.fixture(scope="module")
 async def house(make_database: Databases) -> AsyncIterator[House]:
-    world = await open_world(make_database(["geo"]))
+    world = await open_in_time(make_database(["geo"]))
     yield House.on(world)
     await world.db.stop()
 
@@ -170,7 +170,7 @@ async def test_other_travel_data_and_another_calendar_are_told(house: House) -> 
 async def test_it_ends_on_the_second(house: House) -> None:
     agent = await house.world.agent(noon_break())
     slot, certificate = await offered(house, agent)
-    now = datetime.now(UTC)
+    now = house.world.now
     with pytest.raises(RuleViolated) as told:
         await take(house, slot, certificate, until=now - timedelta(seconds=1))
     assert told.value.reason is Reason.SLOT_TOKEN_EXPIRED

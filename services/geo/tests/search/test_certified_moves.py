@@ -21,7 +21,7 @@ from kit.testing.databases import Databases
 from kit.values.ids import new_id
 from kit.values.window import Window
 from services.geo.tests.search.test_search_on_ledger import House, noon_break
-from services.geo.tests.support.world import NORTH, SOUTH, TENANT, at, open_world
+from services.geo.tests.support.world import NORTH, SOUTH, TENANT, at, open_in_time
 
 pytestmark = pytest.mark.asyncio
 
@@ -31,7 +31,7 @@ OTHERS = pytest.mark.parametrize("other", [False, True], ids=["same agent", "oth
 
 @pytest_asyncio.fixture(scope="module")
 async def house(make_database: Databases) -> AsyncIterator[House]:
-    world = await open_world(make_database(["geo"]))
+    world = await open_in_time(make_database(["geo"]))
     yield House.on(world)
     await world.db.stop()
 
@@ -130,7 +130,7 @@ async def test_what_fits_no_more_says_why(house: House, *, other: bool) -> None:
 @OTHERS
 async def test_it_ends_on_the_second(house: House, *, other: bool) -> None:
     case = await fixed(house, other=other)
-    now = datetime.now(UTC)
+    now = case.house.world.now
     told = await case.refused(case.command(until=now - timedelta(seconds=1)))
     assert told.reason is Reason.SLOT_TOKEN_EXPIRED
     await case.moved(case.command(until=now + timedelta(minutes=1)))

@@ -3,7 +3,7 @@
 import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 import pytest_asyncio
@@ -24,7 +24,7 @@ from kit.values.ids import new_id
 from kit.values.latlng import LatLng
 from kit.values.window import Window
 from services.geo.tests.search.test_search_on_ledger import House, noon_break
-from services.geo.tests.support.world import NORTH, SOUTH, TENANT, at, open_world
+from services.geo.tests.support.world import BEGINS, NORTH, SOUTH, TENANT, at, open_in_time
 
 pytestmark = pytest.mark.asyncio
 
@@ -35,19 +35,19 @@ DAY = Window(at(0), at(24))
 
 @pytest_asyncio.fixture(scope="module")
 async def house(make_database: Databases) -> AsyncIterator[House]:
-    world = await open_world(make_database(["geo"]))
+    world = await open_in_time(make_database(["geo"]))
     yield House.on(world)
     await world.db.stop()
 
 
 def asked(agent: str, start: float, *, place: int = NORTH, others: tuple[str, ...] = ()) -> ExplainStart:
     plan = Plan(agent, Window(at(start), at(start + 0.5)), place, 0)
-    now = datetime.now(UTC).replace(microsecond=0)
-    return ExplainStart(plan, (DAY,), (agent, *others), now, STEP, postpone_up_to=7200)
+    return ExplainStart(plan, (DAY,), (agent, *others), BEGINS, STEP, postpone_up_to=7200)
 
 
 async def explain(house: House, question: ExplainStart) -> Explained:
-    return await explain_start(house.ledger, house.search, TENANT, question)
+    asked_now = replace(question, as_of=house.world.now)
+    return await explain_start(house.ledger, house.search, TENANT, asked_now)
 
 
 async def reserve(house: House, plan: Plan) -> str:

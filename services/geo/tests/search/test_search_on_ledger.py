@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -35,7 +35,7 @@ from kit.testing.databases import Databases
 from kit.values.ids import new_id
 from kit.values.latlng import LatLng
 from kit.values.window import Window
-from services.geo.tests.support.world import HOME, NORTH, SOUTH, TENANT, World, at, everyones, open_world
+from services.geo.tests.support.world import HOME, NORTH, SOUTH, TENANT, World, at, everyones, open_in_time
 
 pytestmark = pytest.mark.asyncio
 
@@ -66,7 +66,7 @@ class House:
             "place": NORTH,
             "duration": 1800,
             "windows": (Window(at(0), at(24)),),
-            "as_of": datetime.now(UTC).replace(microsecond=0),
+            "as_of": self.world.now,
             "agent_ids": agents,
             "limit": 200,
             **changes,
@@ -88,7 +88,7 @@ class House:
 
 @pytest_asyncio.fixture(scope="module")
 async def house(make_database: Databases) -> AsyncIterator[House]:
-    world = await open_world(make_database(["geo"]))
+    world = await open_in_time(make_database(["geo"]))
     yield House.on(world)
     await world.db.stop()
 
@@ -165,7 +165,7 @@ async def test_stops_packed_by_the_database_are_those_of_its_rows(house: House) 
     await add_absence(house.ledger, TENANT, AddAbsence(agent, Window(at(16.5), at(17)), "", new_id("req")))
     found = await house.agendas.of(TENANT, [agent, idle], at(0))
     async with house.world.db.uow(TENANT) as tx:
-        rows = await stops.between(tx, agent, at(-48), at(72), datetime.now(UTC))
+        rows = await stops.between(tx, agent, at(-48), at(72), house.world.now)
         (later,) = (await read_agendas(tx, [agent], at(16))).values()
     packed = found[0].stops
     assert len(rows) == 6
@@ -204,7 +204,7 @@ async def test_what_was_read_for_a_caller_that_left_is_not_read_again(
 
     monkeypatch.setattr(agendas, "_read", slowly)
     monkeypatch.setattr(agendas, "_AT_ONCE", 1)
-    as_of = datetime.now(UTC)
+    as_of = house.world.now
     for outcome in ("left", "answered"):
         call = asyncio.ensure_future(house.agendas.of(TENANT, crew, as_of))
         await asyncio.wait_for(reading.wait(), 10)

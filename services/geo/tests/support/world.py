@@ -31,8 +31,12 @@ from kit.values.window import Window
 T = TypeVar("T")
 
 TENANT = "ten_1"
-MONDAY = datetime(2027, 3, 1, tzinfo=UTC)
-"""00:00 UTC of a Monday; the agents of the tests live in UTC unless told."""
+MONDAY = datetime(2038, 3, 1, tzinfo=UTC)
+"""00:00 UTC of a Monday; the agents of the tests live in UTC unless told. The year's days and changes of the
+clocks are those of 2027."""
+BEGINS = MONDAY - timedelta(days=60)
+"""When it is in a world with a clock of its own, so that what is searched lies within the farthest horizon,
+whenever the tests run."""
 
 HOME = LatLng(45.0, 7.0).key
 NORTH = LatLng(45.1, 7.0).key
@@ -115,6 +119,13 @@ class World:
     urls: DatabaseUrls
     db: Database
     roads: Roads
+    ahead: timedelta = timedelta()
+    """How far the tenant's clock is ahead of the machine's."""
+
+    @property
+    def now(self) -> datetime:
+        """What the tenant's clock says, in whole seconds."""
+        return (datetime.now(UTC) + self.ahead).replace(microsecond=0)
 
     @property
     def ledger(self) -> Ledger:
@@ -146,6 +157,17 @@ def set_clock(urls: DatabaseUrls, moment: datetime) -> None:
             " ON CONFLICT (tenant_id) DO UPDATE SET offset_seconds = excluded.offset_seconds",
             (TENANT, moment),
         )
+
+
+async def open_in_time(urls: DatabaseUrls) -> World:
+    """A world in which it is `BEGINS`."""
+    opened = await open_world(urls, sandbox=True)
+    opened.ahead = timedelta(seconds=int((BEGINS - datetime.now(UTC)).total_seconds()))
+    with psycopg.connect(urls.admin) as connection:
+        connection.execute(
+            "INSERT INTO sandbox.test_clocks VALUES (%s, %s)", (TENANT, opened.ahead.total_seconds())
+        )
+    return opened
 
 
 async def open_world(urls: DatabaseUrls, *, sandbox: bool = False, pool_size: int = 10) -> World:
