@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 from booking_house import House, claim
-from house_clock import soon
+from refix_world import OPERATOR, at, states
 
 from booking.domain.appointment import Appointment, Card, State
-from booking.domain.outcomes import Recall, Result
 from booking.domain.refix_modes import CardRule, Mode, Work
 from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
 from booking.usecases.reassign_appointment import ReassignAppointment, reassign_appointment
@@ -20,24 +19,9 @@ from kit.rpc.context import Grant
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-BASE = soon(0)
-OPERATOR = Grant("OPERATOR", "tenant", "")
 SUPERVISOR = Grant("AGENT_SUPERVISOR", "tenant", "")
 MODE_1 = {"CC0036": "NO", "CC0036B": "0"}
 MODE_2 = {"CC0036": "SI", "CC0037": "SI", "CC0036D": "refixed"}
-
-
-def at(hours: float) -> datetime:
-    """The same whole second however often it is asked for."""
-    return (BASE + timedelta(hours=hours)).replace(microsecond=0)
-
-
-async def states(house: House) -> None:
-    await house.outcome_state("refixed", result=Result.OPEN, recall=Recall.NONE)
-    await house.outcome_state("ko")
-    await house.outcome_state("ko-private", recall=Recall.PRIVATE, list_state="W")
-    await house.outcome_state("ko-date", recall=Recall.NONE, refix=True)
-    await house.outcome_state("ko-call", recall=Recall.PUBLIC, list_state="W", refix=True)
 
 
 async def reassign(house: House, card: Card, start: datetime | None = None) -> Card:

@@ -1,7 +1,6 @@
 """What is said and written in each language, filled in for one visit (R-107)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
@@ -9,7 +8,7 @@ from typing import Any, Final
 from reminders.domain.reminder import OPT_OUT_KEY
 from reminders.prompts import lint
 from reminders.prompts.texts import KEYS, Texts, read, shipped
-from reminders.usecases.outside import Choice
+from reminders.usecases.outside import Choice, Letter, Spoken
 from reminders.usecases.ports import Script
 
 _LONGEST_NAME: Final = 100
@@ -21,26 +20,6 @@ class PromptFaults(Exception):
 
 class NoLanguage(Exception):
     """None of a tenant's languages has texts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """What a reminder speaks of. `start` is aware, in the zone whose wall time the customer lives by."""
-
-    organisation: str
-    start: datetime
-    phone: str
-    """The number to call back, which is the business's own (R-110)."""
-    opt_out: bool = False
-    """Whether a call's menu offers the key that stops calls (RE-18)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """An e-mail's subject and text."""
-
-    subject: str
-    body: str
 
 
 class Catalogue:
@@ -70,7 +49,7 @@ class Catalogue:
             return Choice(_primary(wanted), wanted, fallback=False)
         return Choice(usable[0], wanted, fallback=bool(wanted))
 
-    def spoken(self, language: str, visit: Visit) -> Script:
+    def spoken(self, language: str, visit: Spoken) -> Script:
         """A call's texts: the reminder with the keys explained after it (R-113), the menu, the thanks."""
         texts = self._of(language)
         more = f" {texts.voice['menu_opt_out']}" if visit.opt_out else ""
@@ -85,11 +64,11 @@ class Catalogue:
         }
         return Script(texts.language, f"{reminder} {menu}", menu, thanks)
 
-    def sms(self, language: str, visit: Visit) -> str:
+    def sms(self, language: str, visit: Spoken) -> str:
         """A text message."""
         return self._filled(language, "sms", **self._visit(language, visit))
 
-    def email(self, language: str, visit: Visit) -> Letter:
+    def email(self, language: str, visit: Spoken) -> Letter:
         """A reminder by e-mail."""
         return self._letter(language, "email", **self._visit(language, visit))
 
@@ -113,7 +92,7 @@ class Catalogue:
         except KeyError:
             raise NoLanguage(f"no texts in {language!r}: choose one first") from None
 
-    def _visit(self, language: str, visit: Visit) -> dict[str, str]:
+    def _visit(self, language: str, visit: Spoken) -> dict[str, str]:
         return {
             "organisation": _name(visit.organisation),
             "date": self._of(language).calendar.written(visit.start),

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from reminders.prompts.catalogue import Catalogue, Visit
+from reminders.prompts.catalogue import Catalogue
 from reminders.usecases.outside import Choice, Letter, Spoken
 from reminders.usecases.ports import Script
 
@@ -19,27 +19,20 @@ class Prompts:
 
     def call(self, language: str, spoken: Spoken) -> Script:
         """The texts of a call."""
-        return self._catalogue.spoken(language, _visit(spoken))
+        return self._catalogue.spoken(language, spoken)
 
     def text_message(self, language: str, spoken: Spoken) -> Letter:
         """A reminder by SMS."""
-        return Letter("", self._catalogue.sms(language, _visit(spoken)))
+        return Letter("", self._catalogue.sms(language, spoken))
 
     def email(self, language: str, spoken: Spoken) -> Letter:
         """A reminder by e-mail."""
-        letter = self._catalogue.email(language, _visit(spoken))
-        return Letter(letter.subject, letter.body)
+        return self._catalogue.email(language, spoken)
 
     def limit_letter(self, language: str, organisation: str, limit: int, day: datetime) -> Letter:
         """To the organisation, once its limit of the day is reached."""
-        letter = self._catalogue.limit_letter(language, organisation, limit, day)
-        return Letter(letter.subject, letter.body)
+        return self._catalogue.limit_letter(language, organisation, limit, day)
 
     def wrong_number_letter(self, language: str, appointment_id: str, start: datetime) -> Letter:
         """To the branch, about a number that nobody can be reached at."""
-        letter = self._catalogue.wrong_number_letter(language, appointment_id, start)
-        return Letter(letter.subject, letter.body)
-
-
-def _visit(spoken: Spoken) -> Visit:
-    return Visit(spoken.organisation, spoken.start, spoken.phone, spoken.opt_out)
+        return self._catalogue.wrong_number_letter(language, appointment_id, start)

@@ -21,7 +21,8 @@ class Visits(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """What a reminder speaks of: `start` in the visit's zone, `phone` to call back (R-110).
+    """What a reminder speaks of: `start` in the zone whose wall time the customer lives by, `phone`, the
+    business's own, to call back (R-110).
 
     `opt_out`: whether a call's menu offers the key that stops calls to this number (RE-18).
     """

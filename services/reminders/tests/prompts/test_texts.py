@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from reminders.prompts import lint
-from reminders.prompts.catalogue import Catalogue, NoLanguage, PromptFaults, Visit, catalogue, faults
+from reminders.prompts.catalogue import Catalogue, NoLanguage, PromptFaults, catalogue, faults
 from reminders.prompts.texts import shipped
+from reminders.usecases.outside import Spoken
 
 RIGA = ZoneInfo("Europe/Riga")
 LANGUAGES = ["lv", "ru", "it", "es", "en"]
@@ -19,8 +20,8 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=RIGA)
 
 
-def visit(text: str = "2026-11-23T14:30", organisation: str = "Rīgas Logi") -> Visit:
-    return Visit(organisation, at(text), "+37167000000")
+def visit(text: str = "2026-11-23T14:30", organisation: str = "Rīgas Logi") -> Spoken:
+    return Spoken(organisation, at(text), "+37167000000")
 
 
 def test_shipped_texts_have_no_faults() -> None:
