@@ -1,42 +1,12 @@
 """The table of zones (R-090)."""
 
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import (
-    BindParameter,
-    CheckConstraint,
-    Column,
-    ColumnElement,
-    Integer,
-    PrimaryKeyConstraint,
-    Table,
-    Text,
-    UniqueConstraint,
-    func,
-)
+from geoalchemy2 import Geometry
+from sqlalchemy import CheckConstraint, Column, Integer, PrimaryKeyConstraint, Table, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import UserDefinedType
 
 from geo.storage.tables import metadata
-
-
-class Polygons(UserDefinedType[str]):
-    """PostGIS's polygons in degrees, written as extended well-known text.
-
-    GeoAlchemy says this too, and has every process that imports it make a class for each of PostGIS's
-    functions and load the dialects of other databases: a sixth of what geo takes to start.
-    """
-
-    cache_ok = True
-
-    def get_col_spec(self, **_: Any) -> str:
-        """The column's type."""
-        return "geometry(MULTIPOLYGON,4326)"
-
-    def bind_expression(self, bindvalue: BindParameter[str]) -> ColumnElement[str]:
-        """A value is text that PostGIS reads."""
-        return func.ST_GeomFromEWKT(bindvalue, type_=self)
-
 
 zones: Final = Table(
     "zones",
@@ -46,7 +16,7 @@ zones: Final = Table(
     Column("name", Text, nullable=False),
     Column("revision", Text, nullable=False),
     # no spatial index: zones are judged in memory, and every index of geo is a B-tree (ADR 0013)
-    Column("area", Polygons),
+    Column("area", Geometry("MULTIPOLYGON", srid=4326, spatial_index=False)),
     Column("postcodes", ARRAY(Text)),
     Column("band_seconds", Integer),
     PrimaryKeyConstraint("tenant_id", "zone_id", name="zones_pkey"),
