@@ -1,4 +1,4 @@
-"""Folders, pages, campaigns, contacts, parameters, recent changes, ownership (R-001 to R-005, BK-12)."""
+"""Folders, pages, campaigns, contacts, parameters, ownership (R-001 to R-005, BK-12)."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from booking_house import PLACE, VISIT, House, claim
 from house_clock import soon
-from sqlalchemy import text
 
 from booking.domain.appointment import Card, State
 from booking.domain.contact import Contact, Correction
@@ -17,8 +16,6 @@ from booking.domain.outcomes import Recall, Result
 from booking.domain.reach import Reach
 from booking.storage.folder import START_OF_TIME, Filter
 from booking.storage.folder import page as list_page
-from booking.transport.consumers import RecentChanges
-from booking.usecases.add_note import AddNote, add_note
 from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
 from booking.usecases.confirm_appointment import ConfirmAppointment, confirm_appointment
 from booking.usecases.create_campaign import CreateCampaign, create_campaign
@@ -31,8 +28,6 @@ from booking.usecases.release_hold import release_hold
 from booking.usecases.set_parameter import get_effective_parameter, set_parameter
 from booking.usecases.update_contact import update_contact
 from booking.usecases.verify_ownership import verify_ownership
-from booking.usecases.views import get_view_log
-from kit.bus.events import Event
 from kit.errors import GiroError, InvalidInput, NotAllowed, NotFound, Reason, Unavailable
 from kit.parameters import Scope
 from kit.rpc.context import Grant
@@ -346,93 +341,6 @@ async def test_a_contradiction_between_parameters_is_refused_when_saved(house: H
         await set_parameter(house.desk, "grade_ideal_up_to", "", "3600s")
     assert [violation.field for violation in refused.value.violations] == ["value"]
     assert (await get_effective_parameter(house.desk, "grade_ideal_up_to", "")).source is Scope.SYSTEM
-
-
-async def deliver(house: House, times: int = 1, backwards: bool = False) -> None:
-    """What the relay and the bus do, with repetitions and in another order where asked."""
-    async with house.desk.db.uow(house.tenant) as tx:
-        query = text("SELECT * FROM booking.outbox WHERE tenant_id = :t ORDER BY id")
-        rows = list(await tx.run(query, {"t": house.tenant}))
-    handler = RecentChanges(house.desk.db)
-    for row in (rows[::-1] if backwards else rows) * times:
-        event = Event(
-            id=row.event_id,
-            tenant=row.tenant_id,
-            subject=row.subject,
-            entity_id=row.entity_id,
-            data=bytes(row.payload),
-            traceparent="",
-            request_id="",
-            durable="booking-recent-changes",
-        )
-        await handler(event)
-
-
-@pytest.mark.parametrize("backwards", [False, True])
-async def test_every_change_is_fed_once_newest_first(house: House, backwards: bool) -> None:
-    card = await house.booked()
-    command = ConfirmAppointment(card.appointment.appointment_id, 0)
-    await confirm_appointment(house.desk, command)
-    await house.postpone(card, soon(60))
-    await house.reassign(card, house.agents[1])
-    await cancel(house, card)
-    before = await get_campaign(house.desk, card.appointment.campaign_id)
-    await deliver(house, times=3, backwards=backwards)
-    page = await list_recent_changes(house.desk, "", 3, "")
-    rest = await list_recent_changes(house.desk, "", 3, page.next_page_token)
-    changes = [*page.changes, *rest.changes]
-    verbs = ["cancelled", "reassigned", "postponed", "confirmed", "booked"]
-    assert [change.change for change in changes] == verbs
-    assert [change.version for change in changes] == [5, 4, 3, 2, 1]
-    assert changes[0].agent_id == house.agents[1]
-    assert await get_campaign(house.desk, card.appointment.campaign_id) == before  # BK-12
-    campaign, agents, nobody = card.appointment.campaign_id, house.agents, new_id("cmp")
-    narrowed = await list_recent_changes(house.desk, campaign, 0, "")
-    assert len(narrowed.changes) == 5
-    for grants, seen in (
-        ([("CUSTOMER", "campaign", campaign)], verbs),
-        ([("CUSTOMER", "campaign", nobody)], []),
-        ([("AGENT", "agent", agents[1])], ["cancelled", "reassigned"]),
-        ([("CUSTOMER", "campaign", campaign), ("AGENT", "agent", agents[0])], verbs),
-        ([("CUSTOMER", "campaign", nobody), ("AGENT", "agent", agents[0])], verbs[2:]),
-    ):
-        house.enter(*(Grant(*grant) for grant in grants))
-        first = await list_recent_changes(house.desk, "", 4, "")
-        told = list(first.changes)
-        if first.next_page_token:
-            told += (await list_recent_changes(house.desk, "", 4, first.next_page_token)).changes
-        assert [change.change for change in told] == seen
-    house.enter()
-    looks = await get_view_log(house.desk, card.appointment.appointment_id)
-    assert {(look.role, look.version) for look in looks} == {("CUSTOMER", number) for number in range(1, 6)}
-
-
-async def test_a_note_is_the_newest_change_when_it_was_added(house: House) -> None:
-    card = await house.booked()
-    other = await house.booked(soon(60))
-    await house.advance(timedelta(hours=3))
-    noted = await add_note(
-        house.desk, AddNote(card.appointment.appointment_id, "the bell is broken", claim())
-    )
-    await deliver(house)
-    newest, before, _ = (await list_recent_changes(house.desk, "", 0, "")).changes
-    assert (newest.change, newest.version, newest.happened_at) == ("noted", 1, noted.at)
-    assert (before.change, before.appointment_id) == ("booked", other.appointment.appointment_id)
-
-
-async def test_a_failed_booking_and_a_strange_event_are_no_changes(house: House) -> None:
-    campaign = await house.campaign()
-    contact = await house.contact(campaign)
-    house.ledger.lose("reserve", NotFound(Reason.NOT_FOUND, "no such agent"))
-    with pytest.raises(NotFound):
-        await house.book(campaign, contact, soon())
-    await deliver(house)
-    assert (await list_recent_changes(house.desk, "", 0, "")).changes == []
-    subject = f"giro.evt.{house.tenant}.booking.v1.appointment_booked"
-    for data in (b"\xff\xff", b""):
-        event = Event("evt_1", house.tenant, subject, "apt_1", data, "", "", "booking-recent-changes")
-        with pytest.raises(Exception, match=r"names no appointment|parsing"):
-            await RecentChanges(house.desk.db)(event)
 
 
 async def test_ownership_holds_and_a_loss_is_told(house: House) -> None:
