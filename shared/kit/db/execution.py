@@ -10,6 +10,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import psycopg
+from psycopg.pq import ExecStatus
 from sqlalchemy import Executable, create_engine
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -57,12 +58,12 @@ class Prepared:
             )
         return self._sql, _processed(values, self._processors) if self._processors else dict(values)
 
-    def rows(self, cursor: psycopg.AsyncCursor[Any], fetched: Sequence[Any]) -> Rows:
-        """What came back."""
-        if cursor.description is None:
+    def rows(self, cursor: psycopg.AsyncCursor[Any], fetched: Sequence[Any] | None) -> Rows:
+        """What came back; None is what a statement without rows fetches."""
+        if fetched is None:
             return Rows(_NOTHING, (), cursor.rowcount)
         if self._shape is None:
-            self._shape = self._shape_of(cursor.description)
+            self._shape = self._shape_of(cursor.description or ())
         return Rows(self._shape, fetched, cursor.rowcount)
 
     def _shape_of(self, description: Sequence[Any]) -> SimpleResultMetaData:
@@ -120,8 +121,9 @@ async def execute(connection: Connection, statement: Executable, params: Params)
     """Runs one statement. Raises the driver's errors as they are."""
     prepared, extracted, collected = _statements.find(statement, params)
     cursor = await connection.execute(*prepared.bind(params, extracted, collected))
-    fetched = await cursor.fetchall() if cursor.description is not None else ()
-    return prepared.rows(cursor, fetched)
+    # not by the cursor's description, which is made anew for each look at it: an object for each column
+    gave = cursor.pgresult is not None and cursor.pgresult.status == ExecStatus.TUPLES_OK
+    return prepared.rows(cursor, await cursor.fetchall() if gave else None)
 
 
 def _processed(values: Mapping[str, Any], *processors: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ def pytest_configure() -> None:
 
     from kit import telemetry
 
+    gc.disable()  # until all is collected: what is imported and made till then stays
     _settle_hypothesis()
     pytest.MonkeyPatch().setattr(telemetry, "configure_logging", _leave)
     structlog.configure(
@@ -66,6 +67,7 @@ def pytest_collection_finish() -> None:
     for what could be freed."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def _leave(service: str, level: str = "INFO") -> None:
