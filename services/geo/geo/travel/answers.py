@@ -1,6 +1,7 @@
 """Figures in answers of road engines, read strictly."""
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -22,10 +23,10 @@ def grid(answer: Mapping[str, Any], name: str, shape: tuple[int, int], below: fl
     rows = answer.get(name)
     if not isinstance(rows, list) or len(rows) != shape[0]:
         raise Nonsense(f"{name} are not {shape[0]} rows")
-    table = np.empty(shape)
-    for at, row in enumerate(rows):
-        table[at] = amounts(row, name, shape[1], gaps=True, below=below)
-    return table
+    if not all(isinstance(row, list) and len(row) == shape[1] for row in rows):
+        raise Nonsense(f"{name} are not {shape[1]} numbers")
+    cells = list(chain.from_iterable(rows))  # all at once: a question may have a hundred rows of one cell
+    return amounts(cells, name, len(cells), gaps=True, below=below).reshape(shape)
 
 
 def amounts(found: Any, name: str, count: int, *, gaps: bool = False, below: float = ROUNDING) -> Floats:

@@ -1,10 +1,10 @@
 """What an engine of travel times has to do. One contract suite runs on all of them."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from geo.domain.modes import TravelMode
-from geo.domain.places import Ints, Places
+from geo.domain.places import Bools, Ints, Places
 from geo.domain.stop import TravelSource
 
 
@@ -63,6 +63,12 @@ class Engine(Protocol):
         a single place."""
         ...
 
+    @property
+    def told(self) -> Callable[[Places, Places], tuple[Ints, Bools]] | None:
+        """As `floor`, or the drives themselves where they were answered before, and which those are: for
+        answers of the present version alone. None where every answer is at hand."""
+        ...
+
     async def close(self) -> None:
         """Ends connections."""
         ...
@@ -73,6 +79,7 @@ class Settled:
 
     version: str
     mode: TravelMode
+    told: Final = None
 
     async def current(self) -> str:
         """The version, which never changes."""

@@ -125,5 +125,7 @@ class KnownDrives:
         fan = self._fans.get(hub)
         if fan is None:
             return None
-        at, known = fan.find(np.array([other]))
-        return (int(fan.seconds[at[0]]), int(fan.metres[at[0]])) if known[0] else None
+        at = int(fan.others.searchsorted(other))
+        if at == len(fan.others) or fan.others[at] != other:
+            return None
+        return int(fan.seconds[at]), int(fan.metres[at])

@@ -16,7 +16,7 @@ import numpy as np
 
 from geo.domain.drives import UNREACHABLE, standing
 from geo.domain.modes import TravelMode
-from geo.domain.places import Floats, Ints, Places, great_circle_m, least_m
+from geo.domain.places import Bools, Floats, Ints, Places, great_circle_m, least_m
 from geo.domain.stop import TravelSource
 from geo.travel import failures
 from geo.travel.known_drives import Drive, Fan, Hub, KnownDrives, Pair
@@ -36,6 +36,8 @@ _SLACK_M: Final = 100.0
 _ATTEMPTS: Final = 3
 _NOWHERE: Final = (0, 0)
 _NO_DRIVE: Final = (0, 0)
+_NO_WAY: Final = 2**40
+"""Seconds that no drive takes."""
 
 T = TypeVar("T")
 
@@ -153,13 +155,23 @@ class Roads:
         """Seconds, rounded up, and metres of each drive at free flow, all of one version."""
         if len(froms) == len(tos):
             return await self._pair_by_pair(_pairs(froms, tos))
-        if len(tos) == 1:
-            return await self._around(Hub(int(tos.keys[0]), inward=True), froms.keys)
-        return await self._around(Hub(int(froms.keys[0]), inward=False), tos.keys)
+        return await self._around(*_hub(froms, tos))
 
     def floor(self, froms: Places, tos: Places) -> Ints:
         """The straight line at the network's top speed."""
         return self._at_top_speed(least_m(froms, tos) if len(tos) == 1 else least_m(tos, froms))
+
+    def told(self, froms: Places, tos: Places) -> tuple[Ints, Bools]:
+        """The drives themselves where they are known, the floor elsewhere; and where they are."""
+        least, known = self.floor(froms, tos), self._known
+        hub, others = _hub(froms, tos)
+        fan = known.fan(hub)
+        if known.version != self.version or not len(fan):
+            return least, np.zeros(len(others), dtype=bool)
+        at, there = fan.find(others)
+        seconds = fan.seconds.take(at)
+        seconds[seconds == UNREACHABLE] = _NO_WAY
+        return np.where(there, seconds, least), there
 
     async def close(self) -> None:
         """Ends the network's connections."""
@@ -296,6 +308,13 @@ def _batches(questions: Iterable[Block], size: int) -> Iterator[list[Block]]:
             some = []
     if some:
         yield some
+
+
+def _hub(froms: Places, tos: Places) -> tuple[Hub, Ints]:
+    """The single place of one side, and the others."""
+    if len(tos) == 1:
+        return Hub(int(tos.keys[0]), inward=True), froms.keys
+    return Hub(int(froms.keys[0]), inward=False), tos.keys
 
 
 def _pairs(froms: Places, tos: Places) -> list[Pair]:

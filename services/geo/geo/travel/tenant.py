@@ -16,6 +16,7 @@ from geo.storage.matrices import Matrices
 from geo.travel.engine import Engine
 from geo.travel.estimate import Estimate
 from geo.travel.failures import unavailable
+from geo.usecases.search_ports import Told
 from kit.errors import Unavailable
 
 _MATRIX: Final = source_code(TravelSource.MATRIX)
@@ -122,10 +123,20 @@ class TenantTravel:
             moving = ~standing(some, here)
             there[span] = self.engine.floor(some, here) * moving
             back[span] = there[span] if self.engine.symmetric else self.engine.floor(here, some) * moving
-        inward, outward = _lowered(matrix, (places, here), there), _lowered(matrix, (here, places), back)
-        if matrix.profile is None:
-            return inward, outward
-        return matrix.profile.at_least(inward), matrix.profile.at_least(outward)
+        return _at_least(matrix, (places, here), (there, back))
+
+    async def told_around(self, tenant: str, place: int, places: Places) -> Told:
+        """As `floor_around`, by what the engine told before as well."""
+        tell = self.engine.told
+        if tell is None:
+            every = np.ones(len(places), dtype=bool)
+            return Told(*await self.floor_around(tenant, place, places), every, every, None)
+        matrix, here = await self._matrices.at_hand(tenant, self.engine.mode), Places.single(place)
+        (there, known_in), (back, known_out) = tell(places, here), tell(here, places)
+        still = standing(places, here)
+        there[still], back[still] = 0, 0
+        least = _at_least(matrix, (places, here), (there, back))
+        return Told(*least, known_in | still, known_out | still, matrix.travel_version(self.engine.version))
 
     async def _answered(self, tenant: str, ask: Callable[[Engine], Awaitable[T]]) -> T:
         try:
@@ -158,6 +169,15 @@ async def _around(matrix: Matrix, where: tuple[int, Places, Places], engine: Eng
             inward = _drives(engine, matrix, (origins, here), there)
             return inward, _drives(engine, matrix, (here, targets), back)
     raise unavailable("the roads keep changing while they are asked", engine.version)
+
+
+def _at_least(matrix: Matrix, ends: tuple[Places, Places], least: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
+    """The bounds of the drives from places to one, and back, with the matrix's own and at every hour."""
+    (places, here), (there, back) = ends, least
+    inward, outward = _lowered(matrix, (places, here), there), _lowered(matrix, (here, places), back)
+    if matrix.profile is None:
+        return inward, outward
+    return matrix.profile.at_least(inward), matrix.profile.at_least(outward)
 
 
 def _lowered(matrix: Matrix, ends: tuple[Places, Places], seconds: Ints) -> Ints:

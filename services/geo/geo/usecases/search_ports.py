@@ -1,11 +1,27 @@
 """What slot search needs from travel times: many drives at once, without a question to the database."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Protocol
 
 from geo.domain.drives import Drives
 from geo.domain.legs import LegBook, Pair
-from geo.domain.places import Ints, Places
+from geo.domain.places import Bools, Ints, Places
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Lower bounds of the drives from some places to one, and from there to them: the drives themselves where
+    they are known, which is asked for nothing more.
+
+    They hold for the answers of one version; for all of them where the version is None.
+    """
+
+    seconds_in: Ints
+    seconds_out: Ints
+    known_in: Bools
+    known_out: Bools
+    version: str | None
 
 
 class DriveTables(Protocol):
@@ -30,4 +46,8 @@ class DriveTables(Protocol):
 
     async def floor_around(self, tenant: str, place: int, places: Places) -> tuple[Ints, Ints]:
         """Seconds that the drives of `around` never go below, where there is a way at all; no I/O."""
+        ...
+
+    async def told_around(self, tenant: str, place: int, places: Places) -> "Told":
+        """As `floor_around`, by what the engine answered before as well."""
         ...

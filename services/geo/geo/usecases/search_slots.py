@@ -21,7 +21,6 @@ from geo.domain.gaps import NEVER, Gaps
 from geo.domain.grades import Grade, Thresholds
 from geo.domain.idle_days import idle_days
 from geo.domain.matrix import version_of_all
-from geo.domain.outlook import Outlook
 from geo.domain.places import Ints
 from geo.domain.refusals import Refused
 from geo.domain.slot_search import Candidates, Looked, Question, Round, Slot
@@ -30,10 +29,11 @@ from geo.storage.agendas import Agendas
 from geo.usecases import search_limits
 from geo.usecases.agents_by_mode import Agents, answered, by_mode
 from geo.usecases.by_mode import ByMode
-from geo.usecases.first_look import first_look
+from geo.usecases.first_look import Looker
 from geo.usecases.joined_gaps import AgentGaps, Prepared
 from geo.usecases.prepared_gaps import PreparedGaps
 from geo.usecases.search_ports import DriveTables
+from geo.usecases.widening import Widening
 from geo.usecases.zoned_search import Closed, closed_shifts, sort_out
 from kit.errors import Reason
 from kit.values.window import Window
@@ -41,11 +41,6 @@ from kit.values.window import Window
 MOST_REFUSALS: Final = 1000
 
 _ORDER_OF_REFUSED: Final = attrgetter("agent_id", "start", "end")
-
-_AT_FIRST: Final = 64
-"""Gaps to look at first: enough, most of the time, for a page of slots."""
-_MORE: Final = 4
-"""How many times as many when those do not give a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +147,8 @@ class SlotSearch:
         return FoundDetours(tuple(graded), version, tuple(left_out))
 
     async def _detours(self, task: "_Task") -> tuple[list[Detour], str]:
-        hopeful = await self._outlook(task)
-        looked = await self._judged(task, _Look.at(task, hopeful.positions))
+        sight = await task.looker().floors()
+        looked = await self._judged(task, _Look.at(task, sight.hopeful.positions))
         return detours(looked, task.question, task.prepared.agent_ids), looked.travel.inward.version
 
     async def _asked(self, tenant: str, asked: SearchSlots) -> tuple[Question, Sequence[Agenda]]:
@@ -181,23 +176,21 @@ class SlotSearch:
         """Looks at the gaps that may be among the best; gives the best starts in them, in order.
 
         Gaps are taken in the order of what a visit adds there at least, until no other adds as little as the
-        last that was found.
+        last that was found. Where roads are asked, the order is made anew with what they told.
         """
-        limit, hopeful = task.question.limit, await self._outlook(task)
-        count = max(_AT_FIRST, 2 * limit)
-        reach = hopeful.reach(count)
+        looker, widening = task.looker(), Widening(task.question.limit)
+        sight = await looker.told()
         while True:
-            looked = await self._judged(task, _Look.at(task, hopeful.within(reach)))
+            chosen = widening.chosen(sight)
+            looked = await self._judged(task, _Look.at(task, sight.hopeful.positions.compress(chosen)))
+            if not sight.holds(looked.travel.inward.version):  # other roads answer, or others in their place
+                sight, widening = await looker.floors(), Widening(task.question.limit)
+                continue
             best = _best(task, looked)
-            dearest = int(best.added[-1]) if len(best.at) == limit else None
-            if count >= len(hopeful) or (dearest is not None and dearest <= reach):
+            if widening.enough(best, sight, chosen):
                 return looked, best
-            count = count * _MORE if dearest is None else count
-            reach = hopeful.reach(count) if dearest is None else dearest
-
-    async def _outlook(self, task: "_Task") -> Outlook:
-        who = task.travel, task.tenant
-        return await first_look(*who, task.question, task.prepared, task.buffers())
+            if sight.version is not None:
+                sight = await looker.told(widening.left(sight))
 
     async def _judged(self, task: "_Task", look: "_Look") -> Looked:
         question = task.question
@@ -230,6 +223,10 @@ class _Task:
         """The buffer kept before the visit, gap by gap."""
         own = self.prepared.buffers
         return np.maximum(own, self.asked.buffer) if self.asked.buffer else own
+
+    def looker(self) -> Looker:
+        """Who looks at its gaps by bounds of the drives."""
+        return Looker(self.travel, self.tenant, self.question, self.prepared, self.buffers())
 
 
 @dataclass(frozen=True, slots=True)

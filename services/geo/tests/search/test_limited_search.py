@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from geo.domain.calendar import shift_of
 from geo.domain.starts import Position
 from geo.domain.stop import PLACELESS, Stop, StopKind
-from geo.usecases import search_slots
+from geo.usecases import widening
 from kit.errors import Reason
 from kit.values.window import Window
 from services.geo.tests.search.test_slot_search import (
@@ -35,20 +35,25 @@ RULES = {Reason.NO_SKILL, Reason.OUTSIDE_ZONE, Reason.QUOTA, Reason.OUTSIDE_SHIF
 
 
 @some(60)
-@given(limited_worlds(), st.integers(1, 5), st.sampled_from([0.0, 0.5, 0.9, 1.0]))
+@given(
+    limited_worlds(),
+    st.integers(1, 5),
+    st.sampled_from([0.0, 0.5, 0.9, 1.0]),
+    st.sampled_from(["", "kept", "kept", "old"]),
+)
 def test_search_equals_the_exhaustive_check_under_all_limits(
-    world: dict[str, Any], limit: int, sharpness: float
+    world: dict[str, Any], limit: int, sharpness: float, memory: str
 ) -> None:
     """All starts; and the best few of them, and those behind the middle one, cheapest first by small steps
-    (a world has fewer gaps than are looked at at once otherwise)."""
+    (a world has fewer gaps than are looked at at once otherwise). Whatever the roads told before."""
     found = _run(_engine(world).search("ten", _search(world)))
     expected = sorted((s.added, s.start, s.agent_id) for s in _expected(world))
     assert _starts(found) == expected
     for travel in world["travels"].values():
-        travel.sharpness = sharpness
+        travel.sharpness, travel.memory = sharpness, memory
     half = len(expected) // 2
     behind = Position(*expected[half - 1]) if half else None
-    with patch.multiple(search_slots, _AT_FIRST=1, _MORE=2):
+    with patch.multiple(widening, _AT_FIRST=1, _MORE=2):
         few = _run(_engine(world).search("ten", _search(world, limit=limit)))
         more = _run(_engine(world).search("ten", _search(world, limit=limit, after=behind)))
     assert _starts(few) == expected[:limit]

@@ -21,6 +21,7 @@ from geo.domain.places import Ints, Places
 from geo.domain.profile import Profile
 from geo.domain.starts import StartChoice
 from geo.domain.stop import PLACELESS, Leg, LinkedStop, Stop, StopKind, TravelSource
+from geo.usecases.search_ports import Told
 from kit.errors import NotFound, Reason
 from kit.values.window import Window
 from services.geo.tests.support.limits_world import Rules, refused_by_rule
@@ -39,6 +40,9 @@ class TableTravel:
     sharpness: float = 1.0
     profile: Profile | None = None
     asked: list[int] = field(default_factory=list)
+    memory: str = ""
+    """"" keeps nothing, "kept" what it told, "old" drives that took longer by roads that answer no more."""
+    told: set[Pair] = field(default_factory=set)
 
     def seconds(self, pair: Pair) -> int | None:
         return self.table.get(pair, self.default)
@@ -64,6 +68,8 @@ class TableTravel:
     async def around(self, tenant: str, place: int, ends: tuple[Places, Places]) -> tuple[Drives, Drives]:
         self.asked.append(len(ends[0]))
         here = Places.single(place)
+        self.told |= {(int(origin), place) for origin in ends[0].keys}
+        self.told |= {(place, int(target)) for target in ends[1].keys}
         return self._drives(ends[0], here), self._drives(here, ends[1])
 
     async def floor_around(self, tenant: str, place: int, places: Places) -> tuple[Ints, Ints]:
@@ -73,6 +79,21 @@ class TableTravel:
         least = [np.floor(np.maximum(d.seconds, 0) * self.sharpness).astype(int) for d in (there, back)]
         at_least = (lambda floor: floor) if self.profile is None else self.profile.at_least
         return at_least(least[0]), at_least(least[1])
+
+    async def told_around(self, tenant: str, place: int, places: Places) -> Told:
+        """The drives themselves where they were told."""
+        least = await self.floor_around(tenant, place, places)
+        every = np.ones(len(places), dtype=bool)
+        if not self.memory:
+            return Told(*least, every, every, None)
+        if self.memory == "old":
+            return Told(least[0] + 86_400, least[1] + 86_400, every, ~every, "old")
+        sharp = TableTravel(self.table, self.default, profile=self.profile)
+        told = await sharp.floor_around(tenant, place, places)
+        ways = [(int(at), place) for at in places.keys], [(place, int(at)) for at in places.keys]
+        known = [np.array([pair in self.told for pair in way], dtype=bool) for way in ways]
+        seconds = (np.where(known[way], told[way], least[way]) for way in (0, 1))
+        return Told(*seconds, *known, self.version)
 
     def _drives(self, froms: Places, tos: Places) -> Drives:
         still = standing(froms, tos)

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from geo.domain import places
-from geo.domain.drives import UNREACHABLE
+from geo.domain.drives import UNREACHABLE, source_code
 from geo.domain.legs import NO_TRAVEL
 from geo.domain.matrix import Matrix, matrix_of, travel_version
 from geo.domain.modes import TravelMode
@@ -209,6 +209,14 @@ async def test_the_floor_is_never_above_the_answer(
             for part in (places, tenant):
                 small.setattr(part, "BLOCK", 2)
             assert np.array_equal(await travel.floor_around(TENANT, place, town), floors)
+        told = await travel.told_around(TENANT, place, town)
+        assert told.version in (None, await travel.version(TENANT))
+        least, known = (told.seconds_in, told.seconds_out), (told.known_in, told.known_out)
+        for drives, seconds, there in zip(answers, least, known, strict=True):
+            assert there.all()
+            assert ((seconds <= drives.seconds) | (drives.seconds == UNREACHABLE)).all()
+            same = (drives.sources == source_code(TravelSource.ROAD)) & (drives.seconds != UNREACHABLE)
+            assert np.array_equal(seconds[same], drives.seconds[same])
 
 
 @of_all_five
