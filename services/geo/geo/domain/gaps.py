@@ -6,7 +6,7 @@ drive out goes to the next stop that has a place: directly, to end by `deadline`
 come first (they are taken where the visit is), within the `budget` of seconds that is left after them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -121,14 +121,15 @@ def in_order(parts: Sequence[Gaps], keys: Sequence[Ints]) -> Gaps:
     )
 
 
-def joined(parts: Iterable[Gaps], rows: Ints, first: int) -> Gaps:
-    """Gaps of several agents, `rows` of each, as one; agents are counted from `first` on.
+def room_for(rows: Ints) -> Ints:
+    """A table for the gaps of several agents, `rows` of each, that `put` fills: one by one, so that they are
+    never all there beside the whole."""
+    return np.empty((WIDTH, int(rows.sum())), dtype=np.int64)
 
-    The parts may be made one by one: they are never all there beside the whole.
-    """
-    table, end = np.empty((WIDTH, int(rows.sum())), dtype=np.int64), 0
-    for agent, part in enumerate(parts, first):
-        span = slice(end, end + len(part))
-        table[:, span], table[0, span] = part.table, agent
-        end = span.stop
-    return Gaps(table)
+
+def put(table: Ints, first: int, part: Gaps, agent: int) -> int:
+    """Puts the gaps of the agent of that number into the table, from the row `first` on; gives the row behind
+    them."""
+    span = slice(first, first + len(part))
+    table[:, span], table[0, span] = part.table, agent
+    return span.stop

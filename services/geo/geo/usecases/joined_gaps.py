@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -15,9 +15,13 @@ from geo.domain.narrow import Narrow
 from geo.domain.places import Ints, Places
 from geo.domain.quotas import Span
 from geo.domain.shift_gaps import LiveStops
+from geo.usecases.slices import Slices
 
 _DURATIONS: Final = 3
 _PLACES_LEFT_OVER: Final = 1000
+_MOST_CHANGED: Final = 32
+"""Agents whose new gaps are put between those of the others without a pause."""
+_ROWS_A_TURN: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +113,9 @@ class Crowd:
         made = cls(version, tuple(parts), agendas, agent_ids, ranks, expired_by, expires_at)
         if before is not None and before.joins:
             duration, old = before.joins.popitem()
-            made.joins[duration] = made._changed(old, duration)
+            changed = made._changed(old, duration)
+            if changed is not None:
+                made.joins[duration] = changed
         return made
 
     def counts(self, agendas: Sequence[Agenda], as_of: int) -> bool:
@@ -121,64 +127,117 @@ class Crowd:
         """Gaps that are joined."""
         return sum(len(join.gaps) for join in self.joins.values())
 
-    def whole(self) -> Prepared:
+    async def whole(self) -> Prepared:
         """All gaps."""
-        return self._kept(None)
+        return await self._kept(None)
 
-    def roomy(self, duration: int) -> Prepared:
+    async def roomy(self, duration: int) -> Prepared:
         """Those gaps alone that a visit of so many seconds can ever fit into."""
-        return self._kept(duration)
+        return await self._kept(duration)
 
-    def _kept(self, duration: int | None) -> Prepared:
+    async def _kept(self, duration: int | None) -> Prepared:
         found = self.joins.get(duration)
         if found is None:
-            found = self.joins[duration] = self._joined(self.agents, duration)
+            found = self.joins[duration] = await self._joined(self.agents, duration)
         self.joins.move_to_end(duration)
         if len(self.joins) > _DURATIONS:
             self.joins.popitem(last=False)
         return found
 
-    def _joined(self, parts: Sequence[AgentGaps], duration: int | None, first: int = 0) -> Prepared:
-        """Some consecutive agents, from the position `first` on."""
-        found = [part.roomy(duration) for part in parts]
+    async def _joined(self, parts: Sequence[AgentGaps], duration: int | None) -> Prepared:
+        """All agents, one by one: others get their turn in between, since thousands take a second."""
+        slices, found = Slices(), list[Ints]()
+        for part in parts:
+            found.append(part.roomy(duration))
+            await slices.give()
         rows = np.array([len(positions) for positions in found], dtype=np.int64)
-        some = (part.gaps.take(positions) for part, positions in zip(parts, found, strict=True))
-        together = gaps.joined(some, rows, first)
+        table, end = gaps.room_for(rows), 0
+        for agent, (part, positions) in enumerate(zip(parts, found, strict=True)):
+            end = gaps.put(table, end, part.gaps.take(positions), agent)
+            await slices.give()
+        together = Gaps(table)
+        return self._prepared(parts, together, await _ends(together.origin, together.target, slices), rows)
+
+    def _alone(self, agent: int, duration: int | None) -> Prepared:
+        """One agent's gaps."""
+        part = self.agents[agent]
+        positions = part.roomy(duration)
+        rows = np.array([len(positions)], dtype=np.int64)
+        table = gaps.room_for(rows)
+        gaps.put(table, 0, part.gaps.take(positions), agent)
+        alone = Gaps(table)
+        return self._prepared([part], alone, _ends_at_once(alone.origin, alone.target), rows)
+
+    def _prepared(
+        self, parts: Sequence[AgentGaps], together: Gaps, ends: tuple[Ints, Ints, Ints], rows: Ints
+    ) -> Prepared:
         buffers = np.array([part.agenda.buffer for part in parts], dtype=np.int64)
-        ends = _ends(together.origin, together.target)
+        places, origin_at, target_at = ends
         return Prepared(
-            self.agents, self.agent_ids, self.ranks, together, **ends, buffers=buffers.repeat(rows), rows=rows
+            self.agents,
+            self.agent_ids,
+            self.ranks,
+            together,
+            Places.of(places),
+            origin_at,
+            target_at,
+            buffers.repeat(rows),
+            rows,
         )
 
-    def _changed(self, old: Prepared, duration: int | None) -> Prepared:
-        """What was joined before, with the gaps of the agents that changed in the place of their old ones."""
+    def _changed(self, old: Prepared, duration: int | None) -> Prepared | None:
+        """What was joined before, with the gaps of the agents that changed in the place of their old ones;
+        None where all are better joined anew."""
         changed = [at for at, part in enumerate(self.agents) if part is not old.agents[at]]
+        if len(changed) > _MOST_CHANGED:
+            return None
         pieces, at = list[Prepared](), 0
         ends = np.concatenate([[0], np.cumsum(old.rows)]).tolist()
         for number in changed:
             pieces.append(_cut(old, ends[at], ends[number]))
-            pieces.append(self._joined(self.agents[number : number + 1], duration, number))
+            pieces.append(self._alone(number, duration))
             at = number + 1
         pieces.append(_cut(old, ends[at], ends[-1]))
         made = _together(self, old, pieces, changed)
-        if len(made.places) > 2 * len(made.gaps) + _PLACES_LEFT_OVER:
-            return self._joined(self.agents, duration)
-        return made
+        return None if len(made.places) > 2 * len(made.gaps) + _PLACES_LEFT_OVER else made
 
 
-def _ends(origin: Ints, target: Ints) -> dict[str, Any]:
+async def _ends(origin: Ints, target: Ints, slices: Slices) -> tuple[Ints, Ints, Ints]:
+    """As `_ends_at_once`, some rows at a time."""
+    pieces = []
+    for first in range(0, max(1, len(origin)), _ROWS_A_TURN):
+        rows = slice(first, first + _ROWS_A_TURN)
+        pieces.append(_ends_at_once(origin[rows], target[rows]))
+        await slices.give()
+    if len(pieces) == 1:
+        return pieces[0]
+    places, moved = _each_once(np.concatenate([piece[0] for piece in pieces]))
+    ends, first = [], 0
+    for some, origin_at, target_at in pieces:
+        to = moved[first : first + len(some)]
+        ends.append((to[origin_at], to[target_at]))
+        first += len(some)
+        await slices.give()
+    return places, np.concatenate([one for one, _ in ends]), np.concatenate([one for _, one in ends])
+
+
+def _ends_at_once(origin: Ints, target: Ints) -> tuple[Ints, Ints, Ints]:
     """The places among these, each once, and where the ones and the others are among them.
 
     In the order in which they come along the gaps, so that gaps in a row find theirs side by side in memory.
     """
-    along = np.stack([origin, target], axis=1).ravel()
-    places, first, at = np.unique(along, return_index=True, return_inverse=True)
+    places, at = _each_once(np.stack([origin, target], axis=1).ravel())
+    ends = at.reshape(-1, 2)
+    return places, ends[:, 0].copy(), ends[:, 1].copy()
+
+
+def _each_once(along: Ints) -> tuple[Ints, Ints]:
+    """These, each once, in the order in which they come first; and where each is among them."""
+    each, first, at = np.unique(along, return_index=True, return_inverse=True)
     order = np.argsort(first)
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    ends = rank[at].reshape(-1, 2)
-    origin_at, target_at = ends[:, 0].copy(), ends[:, 1].copy()
-    return {"places": Places.of(places[order]), "origin_at": origin_at, "target_at": target_at}
+    return each[order], rank[at]
 
 
 def _cut(old: Prepared, first: int, last: int) -> Prepared:

@@ -164,7 +164,7 @@ class SlotSearch:
         as_of, until = int(asked.as_of.timestamp()), max(end for _, end in question.windows)
         crowd = await self._prepared.of(tenant, (mode, found.able), as_of, until)
         every = asked.explain or bool(found.bands)
-        prepared = crowd.whole() if every else crowd.roomy(question.duration)
+        prepared = await (crowd.whole() if every else crowd.roomy(question.duration))
         closed: Closed = {}
         if found.bands:
             span = min(start for start, _ in question.windows), until

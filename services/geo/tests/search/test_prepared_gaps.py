@@ -6,12 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 
+import numpy as np
 import pytest
 
 from geo.domain import outlook
 from geo.domain.agenda import Agenda
 from geo.domain.modes import TravelMode
-from geo.usecases import joined_gaps, prepared_gaps, search_limits
+from geo.usecases import joined_gaps, prepared_gaps, search_limits, slices
 from geo.usecases.prepared_gaps import PreparedGaps
 from geo.usecases.search_slots import SearchSlots, SlotSearch
 from kit.errors import InvalidInput, NotFound
@@ -60,14 +61,14 @@ async def test_a_far_horizon_does_not_burden_near_questions() -> None:
     prepared = PreparedGaps(everyones(TableTravel(TABLE)))
     far = await prepared.of("ten", (TravelMode.CAR, agendas(1)), seconds(-1), seconds(390))
     near = await prepared.of("ten", (TravelMode.CAR, agendas(1)), seconds(-1), seconds(14))
-    assert len(near.whole().gaps) < len(far.whole().gaps) / 5
+    assert len((await near.whole()).gaps) < len((await far.whole()).gaps) / 5
 
 
 async def test_what_is_kept_is_bounded() -> None:
     prepared = PreparedGaps(everyones(TableTravel(TABLE)), most_rows=400)
     for number in range(30):
         crowd = await prepared.of(f"ten_{number}", (TravelMode.CAR, agendas(4)), seconds(-1), seconds(28))
-        crowd.whole()
+        await crowd.whole()
         assert sum(shelf.rows for shelf in prepared._shelves.values()) <= 400 or len(prepared._shelves) == 1
 
 
@@ -180,6 +181,42 @@ async def test_a_question_about_many_agents_lets_others_through_and_is_answered_
         await asyncio.sleep(0)
         turns += 1
     assert turns > 12 / 2 - 1
+
+
+async def test_gaps_that_are_known_are_joined_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of thousands of agents that takes a second: others get their turn after each agent, and rows by rows
+    where the places are sorted. What comes out is what is joined at once."""
+    prepared, crew = (
+        PreparedGaps(everyones(TableTravel(TABLE))),
+        [_diary(one).agenda(at(-48)) for one in range(12)],
+    )
+    crowd = await prepared.of("ten", (TravelMode.CAR, crew), seconds(-1), seconds(14))
+    at_once = await crowd.roomy(600)
+    crowd.joins.clear()
+    monkeypatch.setattr(slices, "_SECONDS", 0)
+    monkeypatch.setattr(joined_gaps, "_ROWS_A_TURN", 5)
+    turns, joining = 0, asyncio.ensure_future(crowd.roomy(600))
+    while not joining.done():
+        await asyncio.sleep(0)
+        turns += 1
+    in_turns = await joining
+    assert turns > 2 * len(crew) + 2 * len(at_once.gaps) // 5
+    assert np.array_equal(in_turns.gaps.table, at_once.gaps.table)
+    for name in ("origin_at", "target_at", "buffers", "rows"):
+        assert np.array_equal(getattr(in_turns, name), getattr(at_once, name)), name
+    assert np.array_equal(in_turns.places.keys, at_once.places.keys)
+
+
+async def test_very_many_changed_agents_are_joined_anew_in_turns() -> None:
+    """A few are put between the others; more than that would take as long without a pause."""
+    prepared, crew = PreparedGaps(everyones(TableTravel(TABLE))), agendas(40)
+    first = await prepared.of("ten", (TravelMode.CAR, crew), seconds(-1), seconds(14))
+    await first.roomy(600)
+    for changed, joined in ((joined_gaps._MOST_CHANGED, 1), (joined_gaps._MOST_CHANGED + 1, 0)):
+        crew = [*agendas(changed), *crew[changed:]]
+        crowd = await prepared.of("ten", (TravelMode.CAR, crew), seconds(-1), seconds(14))
+        assert len(crowd.joins) == joined
+        assert len((await crowd.roomy(600)).gaps) == len((await first.roomy(600)).gaps)
 
 
 @pytest.mark.parametrize("left_over", [1000, -1_000_000])
