@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,7 +29,6 @@ def pytest_configure() -> None:
 
     from kit import telemetry
 
-    gc.disable()  # until all is collected: what is imported and made till then stays
     _settle_hypothesis()
     pytest.MonkeyPatch().setattr(telemetry, "configure_logging", _leave)
     structlog.configure(
@@ -62,12 +61,21 @@ def _settle_hypothesis() -> None:
     settings.load_profile("giro")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Tests are collected without the garbage collector: all that is imported and made here stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_finish() -> None:
     """What thousands of tests and their modules are made of stays till the end: nobody looks through it again
     for what could be freed."""
     gc.collect()
     gc.freeze()
-    gc.enable()
 
 
 def _leave(service: str, level: str = "INFO") -> None:
