@@ -7,7 +7,7 @@ PY := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE
 
 # Set by hand: ROADS=extract.osm.pbf (run), ARGS="-k name" (test, bench, soak),
-# JOBS=3 (test; more workers than processors, since tests wait), LIVES=5000 WORLDS=5000 STORM=4000 (soak).
+# ARGS="--calls 100 --solver-seconds 1" for a short bench; JOBS=3 (test; more workers than processors, since tests wait), LIVES=5000 WORLDS=5000 STORM=4000 (soak).
 ROADS ?=
 ARGS ?=
 JOBS ?= 2

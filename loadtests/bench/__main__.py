@@ -1,8 +1,10 @@
-"""`make bench`: suggestions and bookings on the demo data, beside a bare gRPC echo of the same run.
+"""`make bench`: suggestions and bookings on the demo data, beside a bare gRPC echo of the same run; then the
+solver on public instances.
 
 Everything runs on this machine, the clients too: compare ratios, not machines.
 """
 
+import argparse
 import os
 import tempfile
 from dataclasses import dataclass
@@ -38,19 +40,19 @@ async def measure(work: str, call: Call, *, calls: int = CALLS) -> Row:
     return Row(work, alone, crowd)
 
 
-async def run(console: Console) -> list[Row]:
-    """The whole report."""
+async def run(console: Console, calls: int = CALLS) -> list[Row]:
+    """The whole report; `calls` of the crowd for each line but those of bookings, which run out of slots."""
     with tempfile.TemporaryDirectory(prefix="giro-bench-") as folder:
         os.chmod(folder, 0o755)
         options = StackOptions.for_tests(Path(folder) / "state", durable=True)
         async with echo.served() as (call, _):
-            rows = [await measure("bare gRPC echo, 200 bytes", call)]
+            rows = [await measure("bare gRPC echo, 200 bytes", call, calls=calls)]
         console.print("starting the services and loading the demo data")
         async with Stack(options) as stack:
             bench = await giro.prepare(stack)
             for work, method in bench.suggestions():
                 console.print(f"measuring: {work}")
-                rows.append(await measure(work, method))
+                rows.append(await measure(work, method, calls=calls))
             rows += await _bookings(bench, console)
             await bench.close()
         return rows
@@ -84,6 +86,10 @@ def table(rows: list[Row]) -> Table:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Measure suggestions, bookings and the solver.")
+    parser.add_argument("--calls", type=int, default=CALLS, help="of the crowd, for each line")
+    parser.add_argument("--solver-seconds", type=float, default=30.0, help="of a core, for each instance")
+    asked = parser.parse_args()
     out = Console(width=120)
-    out.print(table(uvloop.run(run(out))))
-    out.print(solver.table(uvloop.run(solver.run(out))))
+    out.print(table(uvloop.run(run(out, asked.calls))))
+    out.print(solver.table(uvloop.run(solver.run(out, seconds=asked.solver_seconds))))

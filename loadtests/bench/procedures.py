@@ -73,6 +73,7 @@ _ASKED: Final = f"""
         SELECT appointment_id, row_number() OVER (PARTITION BY agent_id ORDER BY starts_at) AS n
         FROM booking.appointments
         WHERE tenant_id = %(tenant)s AND state = 'TO_CONFIRM' AND outcome_state_id IS NULL
+              AND supersedes IS NULL
     ), said AS (
         UPDATE booking.appointments a
         SET outcome_state_id = %(kind)s, version = version + 1,
@@ -87,7 +88,8 @@ _ASKED: Final = f"""
     SELECT %(tenant)s, 'rfx_' || appointment_id, appointment_id, version, %(kind)s, refix_at FROM said
 """
 
-"""Each so manieth visit of an agent is asked for while the one before it would last; one of the two is
+"""Those booked for the round: the cards that took the place of an earlier round's are not asked about again.
+Each so manieth visit of an agent is asked for while the one before it would last; one of the two is
 refused. Never the first one of a day, before which there is time."""
 
 _SWITCH: Final = """

@@ -1,9 +1,7 @@
-"""Slot search by size and roads: what it takes over gRPC, how it grows, how soon it sees a booking.
+"""Slot search by size and roads (`--help` names the parts): what it takes over gRPC, how it grows, how soon
+it sees a booking. Every search is for 45 minutes at a place people live at, over all agents and days."""
 
-`python -m loadtests.bench.slots [matrix|roads|sizes|replicas]…`; without a word all of them. Every search is
-for 45 minutes at a place that people live at, over all agents and days, ten slots on a grid of five minutes.
-"""
-
+import argparse
 import asyncio
 import csv
 import json
@@ -396,4 +394,6 @@ async def _alone(parts: Collection[str], out: Console) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(_alone(sys.argv[1:] or PARTS, Console(width=140)))
+    words = argparse.ArgumentParser(description="Measure slot search by size and roads.")
+    words.add_argument("parts", nargs="*", choices=PARTS, help="all of them without a word")
+    uvloop.run(_alone(words.parse_args().parts or PARTS, Console(width=140)))
