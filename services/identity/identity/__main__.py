@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from identity import app
 from identity.clients.signing import make_keys
 from identity.domain.email import Email
 from identity.settings import IdentitySettings
@@ -30,11 +29,15 @@ def main(words: Sequence[str] | None = None) -> None:
 
 def serve(_: argparse.Namespace) -> None:
     """Serves gRPC and sends events until it is told to stop."""
+    from identity import app  # all of the service, which making keys needs nothing of
+
     runtime.run(app.build(_settings()))
 
 
 def relay(_: argparse.Namespace) -> None:
     """Sends events only."""
+    from identity import app
+
     runtime.run(app.build_relay(_settings()))
 
 
@@ -55,6 +58,8 @@ def keys(chosen: argparse.Namespace) -> None:
 
 def bootstrap_platform(chosen: argparse.Namespace) -> None:
     """Makes the platform's first user, unless it is there."""
+    from identity import app
+
     email = Email.parse(chosen.email, "--email")
     password = _password(Path(chosen.password_file))
     user = asyncio.run(app.bootstrap_platform(IdentitySettings(), email, password))
