@@ -35,8 +35,9 @@ class Snapshot:
     rows: Mapping[str, str]
 
     def changed(self, after: "Snapshot") -> list[str]:
-        """The tables that are not what they were."""
-        return [table for table, digest in after.rows.items() if digest != self.rows[table]]
+        """The tables that are not what they were, and what is told where that is something else."""
+        tables = [table for table, digest in after.rows.items() if digest != self.rows[table]]
+        return tables if after.told == self.told else [*tables, "what it is told"]
 
 
 class Stored:

@@ -75,6 +75,8 @@ class LedgerDouble:
     explanation: Explanation = field(default_factory=lambda: Explanation((), ()))
     sources: list[str | Certificate | None] = field(default_factory=list)
     queries: list[SlotQuery] = field(default_factory=list)
+    searched: list[str] = field(default_factory=list)
+    """The tenant of each search: rounds over all tenants may search for what other tests have left."""
     calls: list[str] = field(default_factory=list)
     down: bool = False
     zone_of_agents: str = "Europe/Rome"
@@ -107,6 +109,7 @@ class LedgerDouble:
     async def search(self, tenant: str, query: SlotQuery) -> FoundSlots:
         """Those of the slots put there which lie in the windows, and which neither stop nor hold takes."""
         self.queries.append(query)
+        self.searched.append(tenant)
         return await self._answered("search", lambda: self._search(tenant, query))
 
     async def detours(self, tenant: str, query: SlotQuery) -> FoundDetours:

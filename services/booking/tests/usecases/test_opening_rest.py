@@ -53,15 +53,15 @@ async def test_a_rest_in_which_nobody_fits_is_searched_with_pauses_until_the_lea
     queue = await a_long_opening(house, 2)
     house.ledger.slots = house.ledger.slots[:1]
     await queue.accept(await queue.the_offer())
-    asked = house.ledger.calls.count("search")
+    asked = house.ledger.searched.count(house.tenant)
     for _ in range(5):
         await work_openings(house.desk)
-    assert house.ledger.calls.count("search") == asked + 1
+    assert house.ledger.searched.count(house.tenant) == asked + 1
     assert await queue.offered() == []
     await house.advance(queue.start + VISIT - soon(0))
     await work_openings(house.desk)
     assert await the_states(house) == ["CLOSED"]
-    assert house.ledger.calls.count("search") == asked + 1
+    assert house.ledger.searched.count(house.tenant) == asked + 1
 
 
 async def test_an_event_tries_two_and_a_round_a_bounded_number(
@@ -71,10 +71,10 @@ async def test_an_event_tries_two_and_a_round_a_bounded_number(
     queue = await Queue.of(house, 8)
     slots, house.ledger.slots = house.ledger.slots, []
     await queue.free()
-    assert house.ledger.calls.count("search") == 2
+    assert house.ledger.searched.count(house.tenant) == 2
     for asked in (5, 8, 8):
         await work_openings(house.desk)
-        assert house.ledger.calls.count("search") == asked
+        assert house.ledger.searched.count(house.tenant) == asked
     queue.entries.append(await queue.join())
     house.ledger.slots = slots
     await work_openings(house.desk)
@@ -85,9 +85,9 @@ async def test_declining_tries_two_and_leaves_the_rest_to_the_round(house: House
     queue = await Queue.of(house, 5)
     await queue.free()
     slots, house.ledger.slots = house.ledger.slots, []
-    asked = house.ledger.calls.count("search")
+    asked = house.ledger.searched.count(house.tenant)
     await decline_offer(house.desk, (await queue.the_offer()).offer_id)
-    assert house.ledger.calls.count("search") == asked + 2
+    assert house.ledger.searched.count(house.tenant) == asked + 2
     house.ledger.slots = slots
     await work_openings(house.desk)
     assert [position for position, _ in await queue.offered()] == [3]

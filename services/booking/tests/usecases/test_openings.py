@@ -251,7 +251,7 @@ async def test_the_pause_doubles_while_it_stays_in_the_way(house: House) -> None
     asked = []
     for _ in range(8):
         await work_openings(house.desk)
-        asked.append(house.ledger.calls.count("search"))
+        asked.append(house.ledger.searched.count(house.tenant))
         await house.advance(MINUTE)
     assert asked == [1, 2, 2, 3, 3, 3, 3, 4]  # at 0, 1, 3 and 7 minutes
 

@@ -95,7 +95,7 @@ async def test_an_annulment_by_email_is_entered_by_people_of_that_campaign(house
         AnnulmentReason.WRONG_DETAILS,
         "wrong street",
         ClaimChannel.EMAIL,
-        soon(0),
+        card.appointment.created_at.replace(microsecond=0),
         claim(),
     )
     here_and_there(house, card, "CUSTOMER", "OPERATOR")
