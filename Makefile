@@ -6,8 +6,8 @@ PY := .venv/bin/python
 # what was compiled is kept: services, tests and linters start several interpreters each
 unexport PYTHONDONTWRITEBYTECODE
 
-# Set by hand: ROADS=extract.osm.pbf (run), ARGS="-k name" (test, bench, soak),
-# ARGS="--calls 100 --solver-seconds 1" for a short bench; JOBS=3 (test; more workers than processors, since tests wait), LIVES=5000 WORLDS=5000 STORM=4000 (soak).
+# Set by hand: ROADS=extract.osm.pbf (run), ARGS="-k name" (test), "--calls 100" (bench), "--minutes 10" (soak),
+# JOBS=3 (test; more workers than processors, since tests wait), LIVES=5000 WORLDS=5000 STORM=4000 (soak).
 ROADS ?=
 ARGS ?=
 JOBS ?= 2

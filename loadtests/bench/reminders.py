@@ -72,9 +72,10 @@ _CAMPAIGNS = """
 
 _CONTACTS = """
     INSERT INTO booking.contacts (tenant_id, contact_id, campaign_id, display_name, phone, address, place)
-    SELECT 'ten_bench_' || n, 'cnt_1', 'cmp_1', 'Ada', '', '', %(place)s
+    SELECT 'ten_bench_' || n, 'cnt_1', 'cmp_1', 'Ada', '+371' || 20000000 + n, '', %(place)s
     FROM generate_series(0, %(tenants)s - 1) n
 """
+"""With the number that is rung: what booking says when it is asked counts."""
 
 _APPOINTMENTS = """
     INSERT INTO booking.appointments (tenant_id, appointment_id, campaign_id, contact_id, agent_id, starts_at,
