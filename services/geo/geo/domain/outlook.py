@@ -49,20 +49,9 @@ class Outlook:
     def __len__(self) -> int:
         return len(self.positions)
 
-    def reach(self, count: int) -> int:
-        """The bound that the `count` cheapest gaps stay within, or all when there are fewer."""
-        if not len(self):
-            return 0
-        last = min(count, len(self)) - 1
-        return int(np.partition(self.least_added, last)[last])
-
     def among(self, positions: Ints) -> "Outlook":
         """The same, where its gaps are those at these positions among more."""
         return Outlook(positions.take(self.positions), self.least_added)
-
-    def within(self, reach: int) -> Ints:
-        """Positions, in order, of the gaps whose bound is at most this."""
-        return self.positions.compress(self.least_added <= reach)
 
 
 def in_time(gaps: Gaps, question: Question) -> Bools:

@@ -14,7 +14,8 @@ class Told:
     """Lower bounds of the drives from some places to one, and from there to them: the drives themselves where
     they are known, which is asked for nothing more.
 
-    They hold for the answers of one version; for all of them where the version is None.
+    They hold for the answers of one version; where the version is None, for whichever engine answers, with
+    the tenant's own matrix as it is.
     """
 
     seconds_in: Ints

@@ -179,12 +179,14 @@ class SlotSearch:
         last that was found. Where roads are asked, the order is made anew with what they told.
         """
         looker, widening = task.looker(), Widening(task.question.limit)
-        sight = await looker.told()
+        sight, again = await looker.told(), False
         while True:
             chosen = widening.chosen(sight)
             looked = await self._judged(task, _Look.at(task, sight.hopeful.positions.compress(chosen)))
-            if not sight.holds(looked.travel.inward.version):  # other roads answer, or others in their place
-                sight, widening = await looker.floors(), Widening(task.question.limit)
+            if not widening.of_one_version(sight, looked.travel.inward.version):
+                # other travel data answers than before: anew, and the next time by one look at everything
+                sight, widening = await looker.floors(), Widening(task.question.limit, at_once=again)
+                again = True
                 continue
             best = _best(task, looked)
             if widening.enough(best, sight, chosen):

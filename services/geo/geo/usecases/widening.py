@@ -17,22 +17,33 @@ _MORE: Final = 4
 
 @dataclass(slots=True)
 class Widening:
-    """The looks of one search for `limit` slots, all of one version of the travel data.
+    """The looks of one search for `limit` slots, all of one version of the travel data; with `at_once` a
+    single one, at all gaps.
 
     `dearest` is what the last slot of some page adds that was found: no gap whose bound is above it has a
     place in the answer. What is known already is looked at before anything is asked for.
     """
 
     limit: int
+    at_once: bool = False
     count: int = 0
     dearest: int | None = None
+    version: str | None = None
 
     def __post_init__(self) -> None:
         self.count = max(_AT_FIRST, 2 * self.limit)
 
+    def of_one_version(self, sight: Sight, version: str) -> bool:
+        """Whether a look that was answered by this version may be taken together with its sight and with the
+        looks before it: a gap that they left out may be among the best by another version."""
+        before, self.version = self.version, version
+        return sight.holds(version) and before in (None, version)
+
     def chosen(self, sight: Sight) -> Bools:
         """Which gaps to look at next, along the outlook."""
         least = sight.hopeful.least_added
+        if self.at_once:
+            return np.ones(len(least), dtype=bool)
         if self.dearest is None:
             enough_known = np.count_nonzero(sight.known) >= self.count
             return _cheapest(least, self.count, sight.known) if enough_known else _cheapest(least, self.count)
