@@ -1,5 +1,6 @@
 """The gaps of several agents as one, made anew for those agents alone that changed."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -100,6 +101,9 @@ class Crowd:
     expired_by: int
     expires_at: int
     joins: "OrderedDict[int | None, Prepared]" = field(default_factory=OrderedDict)
+    before: "Crowd | None" = None
+    """What they were before some changed, as long as that is only being joined."""
+    joining: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
     def of(cls, version: str, parts: Sequence[AgentGaps], before: "Crowd | None" = None) -> "Crowd":
@@ -112,10 +116,12 @@ class Crowd:
         expires_at = min((part.live.expires_at for part in parts), default=FOREVER)
         made = cls(version, tuple(parts), agendas, agent_ids, ranks, expired_by, expires_at)
         if before is not None and before.joins:
-            duration, old = before.joins.popitem()
+            duration, old = next(reversed(before.joins.items()))
             changed = made._changed(old, duration)
             if changed is not None:
                 made.joins[duration] = changed
+        elif before is not None and before.joining.locked():
+            made.before = before
         return made
 
     def counts(self, agendas: Sequence[Agenda], as_of: int) -> bool:
@@ -138,11 +144,25 @@ class Crowd:
     async def _kept(self, duration: int | None) -> Prepared:
         found = self.joins.get(duration)
         if found is None:
-            found = self.joins[duration] = await self._joined(self.agents, duration)
+            async with self.joining:  # who wants the same meanwhile waits for it
+                found = self.joins.get(duration)
+                if found is None:
+                    found = self.joins[duration] = await self._first(duration)
         self.joins.move_to_end(duration)
         if len(self.joins) > _DURATIONS:
             self.joins.popitem(last=False)
         return found
+
+    async def _first(self, duration: int | None) -> Prepared:
+        """From what is being joined of the agents as they were before, if that is so; else from nothing."""
+        before, self.before = self.before, None
+        if before is not None:
+            async with before.joining:
+                old = before.joins.get(duration)
+            changed = None if old is None else self._changed(old, duration)
+            if changed is not None:
+                return changed
+        return await self._joined(self.agents, duration)
 
     async def _joined(self, parts: Sequence[AgentGaps], duration: int | None) -> Prepared:
         """All agents, one by one: others get their turn in between, since thousands take a second."""
