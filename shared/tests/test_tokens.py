@@ -123,7 +123,8 @@ def test_another_key_under_the_same_id_takes_the_place_of_the_first(keys: Keys, 
 
 
 @pytest.mark.parametrize(
-    "written", ["", "{}", '{"keys": []}', '{"keys": [{"crv": "Ed25519", "kid": "k1"}]}', None]
+    "written",
+    ["", "{}", '{"keys": []}', '{"keys": [{"crv": "Ed25519", "kid": "k1"}]}', "[" * 100_000, None],
 )
 def test_a_set_that_is_none_leaves_the_keys_before_it(keys: Keys, clock: Clock, written: str | None) -> None:
     auth, token = Authenticator(keys.jwks, SECRET), keys.token()

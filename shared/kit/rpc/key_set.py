@@ -27,7 +27,7 @@ def read_key_set(file: Path) -> tuple[str, dict[str, OKPKey]]:
         text = file.read_text()
         found = json.loads(text)["keys"]
         keys = {str(key["kid"]): OKPKey.import_key(key) for key in found if key.get("crv") == "Ed25519"}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, JoseError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, JoseError) as error:
         raise SettingsError(f"GIRO_JWKS_FILE: {file} holds no keys: {error}") from None
     return text, keys
 
@@ -49,8 +49,8 @@ class KeySet:
     def keys(self) -> Mapping[str, OKPKey]:
         """By their ids; the same mapping until they change."""
         if time.monotonic() - self._looked >= LOOK_SECONDS:
-            self._look()
             self._looked = time.monotonic()
+            self._look()
         return self._keys
 
     def _look(self) -> None:

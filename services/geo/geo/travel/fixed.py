@@ -75,7 +75,7 @@ def _fans(listed: Ints) -> dict[Hub, Fan]:
         common, other = int(inward), int(not inward)
         ordered = listed[np.lexsort((listed[:, other], listed[:, common]))]
         hubs, first = np.unique(ordered[:, common], return_index=True)
-        for hub, rows in zip(hubs.tolist(), np.split(ordered, first[1:]), strict=True):
+        for hub, rows in zip(hubs.tolist(), np.split(ordered, first)[1:], strict=True):
             fans[Hub(hub, inward)] = NO_DRIVES.widened(rows[:, other], rows[:, 2], rows[:, 3])
     return fans
 
