@@ -13,7 +13,7 @@ from ledger_double import LEG
 
 from booking.domain.appointment import Card
 from booking.transport.ics import to_ics
-from booking.usecases.agent_calendar import AgentCalendar, CalendarOf, get_agent_calendar
+from booking.usecases.agent_calendar import AgentCalendar, CalendarOf, get_agent_calendar, keep_shown
 from booking.usecases.cancel_appointment import CancelAppointment, cancel_appointment
 from booking.usecases.views import get_view_log
 from kit.errors import Unavailable
@@ -151,15 +151,18 @@ async def test_an_agent_saw_what_it_was_answered_and_not_what_was_read_in_vain(h
     house.ledger.down = False
     assert await versions_seen(house, card, "usr_agent") == []
 
+    async def shown() -> AgentCalendar:
+        calendar = await read(house)
+        await keep_shown(house.desk, calendar)
+        return calendar
+
     async def postponed_and_read() -> AgentCalendar:
         house.enter()
         await house.postpone(card, soon(60))
         return await read(house)
 
     house.enter(own, subject="usr_agent")
-    ran = await two_sessions(
-        lambda: read(house), postponed_and_read, at="booking.calendar.asked", patience=20
-    )
+    ran = await two_sessions(shown, postponed_and_read, at="booking.calendar.asked", patience=20)
     assert (ran.held, ran.overtook) == (True, True)
     assert [visit.appointment.version for visit in ran.first.visits] == [2]
     assert await versions_seen(house, card, "usr_agent") == [2]
