@@ -41,6 +41,7 @@ from giro.identity.v1.identity_pb2_grpc import IdentityServiceStub
 from giro.reminders.v1.reminders_pb2_grpc import RemindersServiceStub
 from kit.rpc.tokens import TOKEN_ALG
 from kit.values.ids import new_id
+from tests.eventually import eventually
 
 Answer = TypeVar("Answer", bound=Message)
 
@@ -375,9 +376,13 @@ class World:
         return list(answer.violations)
 
     async def ownership(self) -> tuple[list[str], list[str]]:
-        """Appointments without a stop, stops without an appointment."""
-        answer = await self.call(self.booking.VerifyOwnership, booking.VerifyOwnershipRequest())
-        return list(answer.appointments_without_stop), list(answer.stops_without_appointment)
+        """Appointments without a stop, stops without an appointment; once what is given up by an event, which
+        is listed until then, has been given up. AssertionError where that does not happen."""
+        found = await eventually(self._ownership, lambda answer: not answer.stops_without_appointment)
+        return list(found.appointments_without_stop), list(found.stops_without_appointment)
+
+    async def _ownership(self) -> Any:
+        return await self.call(self.booking.VerifyOwnership, booking.VerifyOwnershipRequest())
 
     async def differing(self) -> list[str]:
         """The counters of the campaign that are not what a recount gives."""
