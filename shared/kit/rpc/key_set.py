@@ -23,13 +23,23 @@ def read_key_set(file: Path) -> tuple[str, dict[str, OKPKey]]:
 
     Raises SettingsError for a file that is missing or holds no set.
     """
+    text = _text(file)
+    return text, _public_keys(file, text)
+
+
+def _text(file: Path) -> str:
     try:
-        text = file.read_text()
-        found = json.loads(text)["keys"]
-        keys = {str(key["kid"]): OKPKey.import_key(key) for key in found if key.get("crv") == "Ed25519"}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, JoseError) as error:
+        return file.read_text()
+    except (OSError, ValueError) as error:
         raise SettingsError(f"GIRO_JWKS_FILE: {file} holds no keys: {error}") from None
-    return text, keys
+
+
+def _public_keys(file: Path, text: str) -> dict[str, OKPKey]:
+    try:
+        found = json.loads(text)["keys"]
+        return {str(key["kid"]): OKPKey.import_key(key) for key in found if key.get("crv") == "Ed25519"}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, JoseError) as error:
+        raise SettingsError(f"GIRO_JWKS_FILE: {file} holds no keys: {error}") from None
 
 
 class KeySet:
@@ -55,7 +65,8 @@ class KeySet:
 
     def _look(self) -> None:
         try:
-            text, keys = read_key_set(self._file)
+            text = _text(self._file)
+            keys = self._keys if text == self._text else _public_keys(self._file, text)
             if not keys:
                 raise SettingsError(f"GIRO_JWKS_FILE: {self._file} holds no Ed25519 key")
         except SettingsError as error:

@@ -129,8 +129,7 @@ class TenantTravel:
         """As `floor_around`, by what the engine told before as well."""
         tell = self.engine.told
         if tell is None:
-            every = np.ones(len(places), dtype=bool)
-            return Told(*await self.floor_around(tenant, place, places), every, every, None)
+            return Told.floors(*await self.floor_around(tenant, place, places))
         matrix, here = await self._matrices.at_hand(tenant, self.engine.mode), Places.single(place)
         (there, known_in), (back, known_out) = tell(places, here), tell(here, places)
         still = standing(places, here)

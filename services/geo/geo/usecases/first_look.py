@@ -25,9 +25,6 @@ class Sight:
     known: Bools
     version: str | None
 
-    def __len__(self) -> int:
-        return len(self.hopeful)
-
     def holds(self, version: str) -> bool:
         """Whether no drive of that version is shorter than was taken here."""
         return self.version is None or self.version == version
@@ -53,9 +50,7 @@ class Looker:
         return await (self._in_time(self._told) if among is None else self._near(self._told, among))
 
     async def _floors(self, places: Places) -> Told:
-        least = await self.travel.floor_around(self.tenant, self.question.place, places)
-        every = np.ones(len(places), dtype=bool)
-        return Told(*least, every, every, None)
+        return Told.floors(*await self.travel.floor_around(self.tenant, self.question.place, places))
 
     async def _told(self, places: Places) -> Told:
         return await self.travel.told_around(self.tenant, self.question.place, places)

@@ -4,6 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from geo.domain.drives import Drives
 from geo.domain.legs import LegBook, Pair
 from geo.domain.places import Bools, Ints, Places
@@ -23,6 +25,12 @@ class Told:
     known_in: Bools
     known_out: Bools
     version: str | None
+
+    @classmethod
+    def floors(cls, seconds_in: Ints, seconds_out: Ints) -> "Told":
+        """Bounds alone, where nothing more can be known before the drives are asked for."""
+        every = np.ones(len(seconds_in), dtype=bool)
+        return cls(seconds_in, seconds_out, every, every, None)
 
 
 class DriveTables(Protocol):

@@ -85,7 +85,7 @@ class TableTravel:
         least = await self.floor_around(tenant, place, places)
         every = np.ones(len(places), dtype=bool)
         if not self.memory:
-            return Told(*least, every, every, None)
+            return Told.floors(*least)
         if self.memory == "old":
             return Told(least[0] + 86_400, least[1] + 86_400, every, ~every, "old")
         sharp = TableTravel(self.table, self.default, profile=self.profile)
